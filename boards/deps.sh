@@ -1,0 +1,239 @@
+#!/bin/sh
+# deps.sh - gets what the build needs; `make deps` calls it.
+#
+#     boards/deps.sh packages PKG...     install the Debian packages that are missing
+#     boards/deps.sh sources NAME...     put the named sources (see TABLE) under DEPS_DIR
+#
+# Sources need no root. They come from the Debian suite named below, whatever release the machine runs, through a private
+# apt configuration: address, keyring and proxy are those of the machine's own apt, everything else lives in a temporary
+# directory, and the machine's package lists stay as they are. A source is unpacked aside and moved into place whole;
+# then DEPS_DIR/NAME.version is written (one line: name, version, sha256 of the upstream tarball or .deb). Where that
+# file is there already, nothing is done and no network is needed. Environment: DEPS_DIR (default build/deps), and
+# MBEDTLS_DIR, JSMN_DIR, CMOCKA_DIR: a checkout of the upstream release, used instead of fetching that source.
+# What apt and dpkg print goes to DEPS_DIR/deps.log.
+
+set -eu
+export LC_ALL=C
+DEPS_DIR=${DEPS_DIR:-build/deps}
+log=$DEPS_DIR/deps.log
+suite=trixie
+
+# How a source is got: "source" a Debian source package with Debian's patches, "tar" only its upstream tarball,
+# "deb" one header of a binary package. The file named last must be there in the end; *_DIR is checked for it too.
+# A mirror keeps only the newest version: another micro version is a warning, another minor one an error.
+#
+#     name    version sha256                                                           how    package     file
+TABLE='
+      mbedtls 3.6.6   8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a source mbedtls     library/ssl_tls.c
+      jsmn    1.1.0-2 4117ce4e363f31e1b21d7ab89d6350b5d78374965d4c9fef00a572f6e487c874 deb    libjsmn-dev jsmn.h
+      cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 tar    cmocka      src/cmocka.c
+'
+
+warn() { echo "deps: $*" >&2; }
+die() { warn "$*"; exit 1; }
+start_log() { { mkdir -p "$DEPS_DIR" && : >"$log"; } 2>/dev/null || die "cannot write to $DEPS_DIR; set DEPS_DIR"; }
+
+# ---- packages --------------------------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2086  # $missing is one word per package
+packages() {
+    command -v dpkg-query >/dev/null || die "no dpkg here; install what these Debian packages hold by other means: $*"
+    missing=
+    for package; do
+        dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q ' ok installed$' || missing="$missing $package"
+    done
+    [ "$missing" ] || return 0
+
+    sudo=
+    if [ "$(id -u)" -ne 0 ]; then
+        apt-cache show $missing >/dev/null 2>&1 || printf 'sudo apt-get update && '
+        echo "sudo apt-get install -y --no-install-recommends$missing"
+        [ -t 0 ] && command -v sudo >/dev/null || exit 1
+        sudo=sudo
+    fi
+    start_log
+    echo "deps: installing$missing"
+    # The machine's package lists may be old, or empty: they are renewed where the first attempt fails.
+    install || { $sudo apt-get update >"$log" 2>&1; install; } ||
+        die "cannot install$missing: no network? (apt-get said: $(sed -n 's/^E: //p' "$log" | head -n 1); see $log)"
+}
+
+# shellcheck disable=SC2086
+install() {
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >>"$log" 2>&1 </dev/null
+}
+
+# ---- sources ---------------------------------------------------------------------------------------------------------
+
+# Reads the row of source $1 into variables; dir_var is the name of the variable that replaces it.
+row() {
+    name=$1
+    # shellcheck disable=SC2046  # six words
+    set -- $(echo "$TABLE" | awk -v name="$1" '$1 == name')
+    [ $# -eq 6 ] || die "unknown source: $name"
+    version=$2 sum=$3 how=$4 package=$5 file=$6
+    dir_var=$(echo "$name" | tr '[:lower:]' '[:upper:]')_DIR
+}
+
+# give_up REASON NAME...: says in one line what cannot be got, why, and what to do.
+give_up() {
+    reason=$1 what='' vars=''
+    shift
+    for name; do
+        row "$name"
+        what="$what, $name $version" vars="$vars, $dir_var"
+    done
+    die "cannot fetch ${what#, } ($reason); set ${vars#, } to a checkout of the upstream release"
+}
+
+# shellcheck disable=SC2086  # $wanted and $lacking are one word per source
+sources() {
+    wanted=
+    for name; do
+        row "$name"
+        eval "own=\${$dir_var:-}"
+        if [ "$own" ]; then
+            [ -f "$own/$file" ] || die "$dir_var=$own has no $file in it"
+        elif ! [ -s "$DEPS_DIR/$name.version" ] || ! [ -f "$DEPS_DIR/$name/$file" ]; then
+            wanted="$wanted $name"
+        fi
+    done
+    [ "$wanted" ] || return 0
+
+    command -v apt-get >/dev/null || give_up "no apt-get here" $wanted
+    start_log
+    private_apt
+    [ -s "$work/apt.sources" ] || give_up "no Debian archive among this machine's apt sources" $wanted
+    # apt-get's exit status says little: 0 without a network, 100 where one archive of several has no such suite.
+    apt-get update >>"$log" 2>&1 || :
+    if ! ls "$work"/lists/*_dists_"$suite"_*Release >/dev/null 2>&1 && grep -q 'not have a Release file' "$log"; then
+        give_up "this machine's apt sources have no suite $suite" $wanted
+    fi
+
+    lacking=
+    for name in $wanted; do
+        row "$name"
+        fetch || lacking="$lacking $name"
+    done
+    [ -z "$lacking" ] || give_up "no network? see $log" $lacking
+}
+
+# Makes the temporary directory, beside the result so that mv is a rename, and in it the private configuration for apt.
+# Of the machine's own only the options of Acquire are kept (proxy, certificates); hooks, pins and sources are not.
+private_apt() {
+    work=$(cd "$DEPS_DIR" && pwd)/.fetch.$$
+    for old in "$DEPS_DIR"/.fetch.*; do # left by a run that was killed
+        kill -0 "${old##*.}" 2>/dev/null || rm -rf "$old"
+    done
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 1' HUP INT TERM
+    mkdir -m 700 "$work" # private: the address of a proxy may hold a password
+    mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/none"
+    : >"$work/status"
+    archives >"$work/apt.sources"
+    {
+        apt-config dump | grep '^Acquire::'
+        cat <<END
+Acquire::Languages "none";
+Acquire::Retries "1";
+APT::Sandbox::User "root";
+Dir::State "$work";
+Dir::State::status "$work/status";
+Dir::Cache "$work";
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "$work/none";
+Dir::Etc::sourcelist "$work/apt.sources";
+Dir::Etc::sourceparts "$work/none";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "$work/none";
+END
+    } >"$work/apt.conf"
+    export APT_CONFIG="$work/apt.conf"
+}
+
+# Prints the archives named in the machine's sources files, of both forms, as they are to be asked for our suite: each
+# address once, with its keyring (a file, or a key in the stanza itself). Left out are disabled entries, security
+# archives, cdrom and mirror lists, and what has no plain suite (without "-" and "/") with a component main.
+archives() {
+    eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
+    # shellcheck disable=SC2154  # list and parts
+    find "$list" "$parts" -maxdepth 1 -readable \( -name '*.list' -o -name '*.sources' \) -exec awk -v suite="$suite" '
+        function put(uri, suites, comps, key) {
+            sub(/\/+$/, "", uri)
+            gsub(/[ \t\n]+/, " ", suites); gsub(/[ \t\n]+/, " ", comps)
+            if (uri ~ /security/ || uri ~ /^(cdrom|mirror)/) return
+            if (" " suites " " !~ / [a-z]+ / || " " comps " " !~ / main / || seen[uri]++) return
+            print "Types: deb deb-src\nURIs: " uri "\nSuites: " suite "\nComponents: main"
+            print (key == "" ? "" : "Signed-By: " key "\n")
+        }
+        function stanza(    n, i, uris) {
+            n = f["enabled"] ~ /no|false|off|0/ ? 0 : split(f["uris"], uris)
+            for (i = 1; i <= n; i++) put(uris[i], f["suites"], f["components"], f["signed-by"])
+            split("", f)
+        }
+        FNR == 1             { stanza(); deb822 = FILENAME ~ /\.sources$/ }
+        /^[ \t]*#/           { next }
+        deb822 && /^[ \t]*$/ { stanza(); next }
+        deb822 && /^[ \t]/   { f[field] = f[field] "\n" $0; next }
+        deb822               { field = tolower($0); sub(/[ \t]*:.*/, "", field)
+                               sub(/^[^:]*:[ \t]*/, ""); f[field] = $0; next }
+        $1 ~ /^deb/          { key = ""; sub(/#.*/, "")
+                               if (match($0, /signed-by=[^] \t]+/)) key = substr($0, RSTART + 10, RLENGTH - 10)
+                               gsub(/,/, " ", key); sub(/\[[^]]*\]/, "")
+                               uri = $2; plain = $3; $1 = $2 = $3 = ""; put(uri, plain, $0, key) }
+        END                  { stanza() }' {} + 2>/dev/null || :
+}
+
+# Fetches, verifies and unpacks the source of the current row and moves it into place; fails where it cannot be got.
+fetch() {
+    tmp=$work/$name
+    mkdir "$tmp"
+    case $how in
+    source) set -- source --only-source --download-only ;;
+    tar) set -- source --only-source --download-only --tar-only ;;
+    deb) set -- download ;;
+    esac
+    (cd "$tmp" && apt-get "$@" "$package") >>"$log" 2>&1 || return 1
+
+    # apt has checked the signature and the hash; this checks that it is what the project was tested with.
+    got_file=$(find "$tmp" -name '*.orig.tar.*' ! -name '*.asc' -o -name '*.deb')
+    [ -f "$got_file" ] || return 1
+    got=${got_file##*/}
+    got=${got#*_}
+    got=${got%.orig.tar.*}
+    got=${got%_*.deb}
+    got_sum=$(sha256sum <"$got_file" | cut -d' ' -f1)
+    if [ "${got%.*}" != "${version%.*}" ]; then
+        die "suite $suite has $name $got, but ${version%.*}.x is needed; set $dir_var to a checkout of that release"
+    elif [ "$got" != "$version" ]; then
+        warn "warning: taking $name $got, the recorded version is $version"
+    elif [ "$got_sum" != "$sum" ]; then
+        die "$name $got has sha256 $got_sum, but $sum is recorded: not used"
+    fi
+
+    if [ "$how" = deb ]; then
+        mkdir "$tmp/tree" && dpkg-deb -x "$got_file" "$tmp/root" && cp "$tmp/root/usr/include/$file" "$tmp/tree/"
+    elif [ "$how" = source ] && command -v dpkg-source >/dev/null; then
+        dpkg-source --no-check -x "$tmp"/*.dsc "$tmp/tree"
+    else
+        [ "$how" = tar ] || echo "no dpkg-source: $name goes without Debian's patches"
+        mkdir "$tmp/tree" && tar -xf "$got_file" -C "$tmp/tree" --strip-components=1
+    fi >>"$log" 2>&1 || die "cannot unpack $name $got; see $log"
+    [ -f "$tmp/tree/$file" ] || die "$name $got has no $file in it"
+    # Two thirds of mbedTLS are no part of the library.
+    [ "$name" != mbedtls ] || rm -rf "$tmp/tree/tests" "$tmp/tree/docs" "$tmp/tree/programs"
+
+    echo "$name $got $got_sum" >"$tmp/version"
+    rm -rf "$DEPS_DIR/$name.version" "$DEPS_DIR/${name:?}"
+    mv "$tmp/tree" "$DEPS_DIR/$name"
+    mv "$tmp/version" "$DEPS_DIR/$name.version"
+    echo "deps: $name $got"
+}
+
+[ $# -gt 0 ] || set -- help
+verb=$1
+shift
+case $verb in
+packages | sources) "$verb" "$@" ;;
+*) die "usage: boards/deps.sh packages PKG... | sources NAME..." ;;
+esac

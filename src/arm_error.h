@@ -1,0 +1,31 @@
+// arm_error.h - Azure Resource Manager's ErrorResponse (azure.md 1), bounded.
+// {"error":{"code":s,"message":s,"target":s,"details":[the same, ...]}}; every member may be missing
+// or null. The texts are the server's: whoever prints them makes control characters visible.
+
+#ifndef REKEY_ARM_ERROR_H
+#define REKEY_ARM_ERROR_H
+
+#include "json.h"
+#include "rekey_config.h"
+
+// A string of at most `sizeof text` bytes, UTF-8, not NUL-terminated; `cut` when it had more.
+#define REKEY_TEXT(size)                                                                           \
+    struct {                                                                                       \
+        uint16_t len;                                                                              \
+        bool cut;                                                                                  \
+        char text[size];                                                                           \
+    }
+
+struct rekey_arm_error {
+    REKEY_TEXT(REKEY_CODE_MAX) code;       // error.code
+    REKEY_TEXT(REKEY_CODE_MAX) detail;     // error.details[0].code: often the one that tells more
+    REKEY_TEXT(REKEY_MESSAGE_MAX) message; // error.message, or that of details[0] if there is none
+    REKEY_TEXT(REKEY_TARGET_MAX) target;   // error.target
+};
+
+// Fills *error from what `body` has; what is not there is empty. `cut` as in json.h: a text that lies
+// whole inside what was kept is taken. `tokens` is room for `token_count` JSON tokens.
+void rekey_arm_error_read(struct rekey_arm_error *error, struct rekey_span body, bool cut,
+                          void *tokens, size_t token_count);
+
+#endif

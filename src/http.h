@@ -1,0 +1,92 @@
+// http.h - an HTTP/1.1 client engine without I/O (RFC 9110, RFC 9112).
+// It joins the spans of a request into bytes, and eats the bytes of one answer in pieces of any size.
+// It decides framing and nothing else: what an answer means is for operation.c, and the fields that a
+// caller wants are captured into the caller's buffers as they pass by, so that a head of any size up
+// to REKEY_HEAD_MAX needs no memory of its own.
+
+#ifndef REKEY_HTTP_H
+#define REKEY_HTTP_H
+
+#include "rekey_error.h"
+#include "span.h"
+
+// Emitting: the request is the concatenation of `pieces`. `cursor` starts zeroed.
+struct rekey_http_cursor {
+    uint16_t piece;
+    uint16_t offset;
+};
+
+// Fills up to `cap` bytes of `buf` with what comes next; returns how many, 0 at the end.
+size_t rekey_http_emit(const struct rekey_span *pieces, size_t count, struct rekey_http_cursor *cursor,
+                       char *buf, size_t cap);
+
+// Writes `value` in decimal to buf[0..9]; returns the number of digits.
+size_t rekey_http_decimal(uint32_t value, char buf[10]);
+
+// A field that the caller wants. Its value goes to buf[0..cap), without the white space around it;
+// `len` counts the whole value even where it did not fit, so that len > cap means "too long".
+// Fields may share a buffer: then it holds the value of the one that stands first in the list.
+struct rekey_http_field {
+    const char *name; // lower case
+    char *buf;
+    uint16_t cap;
+    uint16_t len; // a head is at most REKEY_HEAD_MAX
+    uint8_t seen; // field lines of this name, held at 255; a second one overwrites the first
+};
+
+// One answer. Its fields are set by rekey_http_start; those below "results" are for the caller to read.
+struct rekey_http {
+    struct rekey_http_field *fields;
+    char *body;
+    uint16_t field_count;
+    uint16_t body_cap;
+
+    // results, valid once rekey_http_feed has returned REKEY_HTTP_HEAD
+    uint16_t status;
+    bool keep;  // by version and Connection the connection can be used again
+    bool coded; // the body has a Content-Encoding other than identity
+    // results, valid once it has returned REKEY_DONE
+    uint16_t body_len;  // bytes kept in `body`
+    uint32_t body_size; // bytes that the body had; larger than body_len when it was cut
+
+    uint8_t state;
+    uint8_t after_cr; // the state that the LF of this line leads to
+    uint8_t body_kind;
+    uint8_t minor;     // HTTP/1.minor
+    uint8_t pos;       // place in the fixed part of the status line, or in a chunk line
+    uint8_t interim;   // 1xx answers so far
+    uint8_t own;       // which of the engine's own fields this line is
+    uint8_t wanted;    // which of the caller's fields this line is, or NOT_WANTED
+    bool has_length, has_chunked, conn_close, conn_keep;
+    uint8_t name_len, value_len; // held at the size of the buffer + 1
+    uint16_t field_lines;
+    uint32_t head_size;
+    uint32_t length;    // Content-Length
+    uint32_t remaining; // bytes left of the body or of this chunk
+    uint16_t value_end; // length of the caller's value without trailing white space
+    char name[28];      // x-ms-correlation-request-id has 27
+    char value[40];     // of the engine's own fields
+};
+
+// What rekey_http_feed returns beside REKEY_AGAIN and REKEY_DONE (rekey_port.h).
+#define REKEY_HTTP_HEAD 100
+
+// Makes *h ready for one answer. `fields` and `body` stay the caller's; their lengths are reset.
+void rekey_http_start(struct rekey_http *h, struct rekey_http_field *fields, size_t field_count,
+                      char *body, size_t body_cap);
+
+// Eats from the front of *in. Returns
+//   REKEY_AGAIN      all of *in was eaten and the answer is not complete,
+//   REKEY_HTTP_HEAD  the final answer's head is complete (once; call again to go on with the body),
+//   REKEY_DONE       the answer is complete; what is left in *in does not belong to it,
+//   REKEY_E_STATUS_LINE, REKEY_E_FIELD, REKEY_E_CONTENT_LENGTH, REKEY_E_TRANSFER_ENCODING,
+//   REKEY_E_CHUNK, REKEY_E_LIMIT_HEAD, REKEY_E_LIMIT_FIELDS, REKEY_E_LIMIT_INTERIM,
+//   REKEY_E_LIMIT_BODY: it is not an answer, or too much of one; *h must not be fed again.
+// Between REKEY_HTTP_HEAD and the next call the caller may change `body` and `body_cap`.
+int rekey_http_feed(struct rekey_http *h, struct rekey_span *in);
+
+// Tells the engine that the stream ended in an orderly way. Returns REKEY_DONE if that completes the
+// answer (a body delimited by the close), else REKEY_E_END.
+int rekey_http_end(struct rekey_http *h);
+
+#endif

@@ -1,0 +1,74 @@
+// operation.h - the rules of a long-running operation (azure.md 3 and 4) as pure functions: from an
+// answer to the next step. Nothing here waits, sends, or remembers; rekey.c does.
+
+#ifndef REKEY_OPERATION_H
+#define REKEY_OPERATION_H
+
+#include "rekey_error.h"
+#include "span.h"
+
+// What kind of URL is polled, after the field that brought it. The first two are status monitors: a
+// poll answers with the operation's status. A Location answers with HTTP statuses.
+enum rekey_poll_kind {
+    REKEY_POLL_NONE,
+    REKEY_POLL_ASYNC_OPERATION,    // Azure-AsyncOperation
+    REKEY_POLL_OPERATION_LOCATION, // Operation-Location
+    REKEY_POLL_LOCATION,           // Location
+};
+
+enum rekey_next {
+    REKEY_NEXT_SUCCEEDED,
+    REKEY_NEXT_POLL,      // running; a polling URL came
+    REKEY_NEXT_RUNNING,   // running; poll again
+    REKEY_NEXT_NEW_TOKEN, // 401
+    REKEY_NEXT_REPEAT,    // not processed, or a poll that failed to read: wait, then repeat
+    REKEY_NEXT_MAYBE,     // this POST may have been executed
+    REKEY_NEXT_NOT_FOUND, // a poll's 404: tolerated a few times in a row
+    REKEY_NEXT_REFUSED,   // the service refused: nothing was executed
+    REKEY_NEXT_FAILED,    // the operation ended without success
+    REKEY_NEXT_UNKNOWN,   // what became of the operation cannot be said
+};
+
+struct rekey_step_rule {
+    enum rekey_next next;
+    int error; // what an end of this kind is reported as; 0 where it is none
+};
+
+// What the head of the POST's answer carries.
+#define REKEY_HAS_MONITOR 1u     // Azure-AsyncOperation or Operation-Location
+#define REKEY_HAS_LOCATION 2u    // Location
+#define REKEY_HAS_RETRY_AFTER 4u // a readable Retry-After in any of its spellings
+
+// azure.md 3: the answer to the POST.
+struct rekey_step_rule rekey_operation_post(unsigned status, unsigned has);
+
+// What a poll's answer says beside its status code.
+enum rekey_body {
+    REKEY_BODY_EMPTY,    // nothing, or null
+    REKEY_BODY_NOT_JSON,
+    REKEY_BODY_PLAIN,    // JSON that names no status
+    REKEY_BODY_RUNNING,  // a status, and none of those below
+    REKEY_BODY_SUCCEEDED,
+    REKEY_BODY_FAILED,
+    REKEY_BODY_CANCELED,
+    REKEY_BODY_UNREADABLE, // cut, coded, over a limit, or ambiguous: evidence of nothing
+};
+
+struct rekey_status_body {
+    enum rekey_body body;
+    int error;       // why a REKEY_BODY_UNREADABLE is unreadable
+    int percent;     // percentComplete, 0..100; -1 if it is not there
+    char status[32]; // NUL-terminated, cut if it is longer; printable ASCII, '?' for all else
+};
+
+// Reads the body of a poll's answer with 200, 201 or 202. `cut`: it was longer than `body`; `coded`:
+// it has a Content-Encoding. `tokens` is room for `token_count` JSON tokens (json.h).
+void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
+                          struct rekey_span body, bool cut, bool coded, void *tokens,
+                          size_t token_count);
+
+// azure.md 4: the answer to a poll. Status codes but 200, 201 and 202 do not look at *body.
+struct rekey_step_rule rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
+                                            const struct rekey_status_body *body);
+
+#endif

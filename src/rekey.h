@@ -1,0 +1,232 @@
+// rekey.h - regenerate the authentication keys of an Azure Machine Learning online endpoint.
+//
+//     rekey_init, then rekey_regenerate (or rekey_list_keys, or rekey_resume), then rekey_step until it
+//     returns 0 or an error, then rekey_report.
+//
+// The caller owns all memory: a struct rekey, which is visible so that its size is known at compile
+// time, and whose fields are private. Nothing here allocates, blocks, sleeps, or keeps state outside of
+// it. There is nothing to free: before rekey_step returns 0 or an error, the connection is closed and
+// token, key value and everything read are zeroized.
+
+#ifndef REKEY_H
+#define REKEY_H
+
+#include "arm_error.h"
+#include "http.h"
+#include "operation.h"
+#include "rekey_config.h"
+#include "rekey_error.h"
+#include "rekey_port.h"
+#include "span.h"
+
+// What became of the operation, numbered as the exit codes of the command (azure.md 7). Kept apart
+// from the error: a lost connection before the POST is REKEY_NOT_REACHED, after it REKEY_UNKNOWN.
+enum rekey_outcome {
+    REKEY_SUCCEEDED = 0,    // the service said so
+    REKEY_REFUSED = 1,      // the service refused: nothing was changed
+    REKEY_FAILED = 101,     // the service ran the operation and it failed (exit code 1 as well)
+    REKEY_USAGE = 2,        // a bad parameter: nothing was sent
+    REKEY_NOT_REACHED = 10, // nothing was sent, or not processed: run it again, safely
+    REKEY_NOT_TRUSTED = 11, // certificate, host name, dates, clock: nothing was sent
+    REKEY_UNKNOWN = 12,     // the request may have taken effect: list the keys, then decide
+    REKEY_RUNNING = 13,     // accepted, and running as far as is known: can be resumed
+    REKEY_CREDENTIALS = 14, // no token, or it was refused: nothing was executed
+    REKEY_LOCAL = 15,       // the device failed: entropy, storage, memory
+    REKEY_NONE = 100,       // not ended: nothing can be said yet
+};
+
+enum rekey_key { REKEY_KEY_PRIMARY = 1, REKEY_KEY_SECONDARY = 2 };
+
+// The endpoint's names, as azure.md 1 bounds them; unescaped. `api_version` may be empty: 2025-09-01.
+struct rekey_endpoint {
+    struct rekey_span subscription;
+    struct rekey_span resource_group; // UTF-8
+    struct rekey_span workspace;
+    struct rekey_span name;
+    struct rekey_span api_version;
+};
+
+// What a device needs to finish an operation after a restart. Saved twice: before the POST, with kind
+// REKEY_POLL_NONE (from then on the outcome is unknown), and with each polling URL.
+struct rekey_record {
+    enum rekey_poll_kind kind;
+    struct rekey_span url;        // empty with REKEY_POLL_NONE
+    struct rekey_span request_id; // x-ms-client-request-id: 36 bytes
+    bool unsure;                  // an earlier POST of this operation may have been executed too
+};
+
+// Where listKeys puts the keys. Unescaped, not NUL-terminated. Zeroize it after use.
+struct rekey_keys {
+    struct rekey_key_value {
+        uint16_t len;
+        bool null; // the service has none
+        char value[REKEY_KEY_VALUE_MAX];
+    } primary, secondary;
+};
+
+// Start from REKEY_OPTIONS_INIT. The struct and what it points at live as long as the struct rekey.
+struct rekey_options {
+    struct rekey_span host;  // the management host, as management.azure.com; no brackets around IPv6
+    uint16_t port;           // 443
+    struct rekey_span board; // for User-Agent: rekey/<version> (<board>)
+
+    // Writes a bearer token to buf[0..cap) and its length to *len. Called before the first request, and
+    // once more after the service refused a token: one that differs is then used, the same one fails.
+    // Returns REKEY_DONE; a REKEY_WANT_... or REKEY_AGAIN to be called again; REKEY_E_NO_TOKEN; or
+    // REKEY_E_LIMIT_TOKEN with the length that is needed in *len.
+    int (*token)(void *ctx, char *buf, size_t cap, size_t *len);
+    void *token_ctx;
+
+    // Saves *record so that it survives a power cut, in place of the one before. May be NULL: then a
+    // restart leaves the outcome unknown. Returns REKEY_DONE or REKEY_E_SAVE. A failure before the POST
+    // ends the operation with nothing sent; a later one is only reported.
+    int (*save)(void *ctx, const struct rekey_record *record);
+    void *save_ctx;
+
+    uint32_t timeout_ms;         // the whole operation
+    uint32_t connect_timeout_ms; // one connection: lookup, connect and handshake
+    uint32_t idle_timeout_ms;    // without a byte from the peer
+    uint32_t poll_interval_ms;   // between polls, when the service names no wait; may be 0
+    bool retry_unsafe;           // also repeat a POST that may have been executed
+};
+
+#define REKEY_OPTIONS_INIT                                                                         \
+    {                                                                                              \
+        .host = {"management.azure.com", 20}, .port = 443, .board = {"unknown board", 13},         \
+        .timeout_ms = REKEY_TIMEOUT_MS, .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,            \
+        .idle_timeout_ms = REKEY_IDLE_TIMEOUT_MS, .poll_interval_ms = REKEY_POLL_INTERVAL_MS       \
+    }
+
+// The fields of an answer that are captured.
+enum rekey_field_index {
+    REKEY_FIELD_ASYNC_OPERATION,
+    REKEY_FIELD_OPERATION_LOCATION,
+    REKEY_FIELD_LOCATION,
+    REKEY_FIELD_RETRY_AFTER,
+    REKEY_FIELD_RETRY_AFTER_MS,
+    REKEY_FIELD_X_MS_RETRY_AFTER_MS,
+    REKEY_FIELD_DATE,
+    REKEY_FIELD_REQUEST_ID,
+    REKEY_FIELD_CORRELATION_ID,
+    REKEY_FIELD_COUNT
+};
+
+// All fields are private. rekey_report tells what there is to know.
+struct rekey {
+    const struct rekey_port *port;
+    const struct rekey_options *options;
+    const struct rekey_endpoint *endpoint;
+    struct rekey_keys *keys;
+    uint64_t deadline;  // of the operation; all four on the port's clock
+    uint64_t timer;     // when the connection was begun, or the last byte went or came
+    uint64_t wake;      // when a wait is over
+    uint64_t sleep_end; // until when the caller may sleep
+    struct rekey_http_cursor cursor;
+    int error, cause, url_error;
+    uint32_t requests, answers, polls, wait_ms;
+    uint32_t needed; // bytes that a passed limit would have had to hold
+    uint16_t url_len, token_len, key_value_len, body_len, out_at, out_len, http_status;
+    uint8_t state, job, key, outcome, kind, new_kind;
+    uint8_t tries, failures, not_found, immediate, subject_len;
+    bool opening, connected; // the connection
+    bool reused, got_byte;   // it served a request before; a byte of this answer came
+    bool wrote;                  // the transport's write was called for a POST not answered yet
+    bool remembered;             // an attempt may have been executed
+    bool cut_short;              // not all of the request could be sent
+    bool renewing;               // the service refused the token, and a new one is being got
+    bool save_failed;
+    bool new_url;
+    int percent;
+    struct rekey_http http;
+    struct rekey_http_field fields[REKEY_FIELD_COUNT];
+    struct rekey_arm_error service;
+    char status[32];
+    char client_id[37], request_id[41], correlation_id[41]; // NUL-terminated
+    char retry_after[32], retry_after_ms[12], x_ms_retry_after_ms[12], date[32];
+    char subject[REKEY_TARGET_MAX];
+    char io[REKEY_IO_SIZE];
+    char key_value[REKEY_KEY_VALUE_MAX];
+    char url[REKEY_URL_MAX]; // before there is one: the path of the POST
+    char token[REKEY_TOKEN_MAX];
+    union {
+        char bytes[REKEY_STAGING_MAX];
+        int align;
+    } staging;
+};
+
+#if REKEY_URL_MAX <= 4096 && REKEY_TOKEN_MAX <= 4096 && REKEY_STAGING_MAX <= 4096
+_Static_assert(sizeof(struct rekey) <= 14336, "the memory budget of docs/design.md");
+#endif
+
+// Spans and pointers lead into the struct rekey or the caller's own memory, and are valid until the
+// next call that starts an operation.
+struct rekey_report {
+    enum rekey_outcome outcome; // REKEY_NONE while it runs
+    int error;                  // why; 0 with REKEY_SUCCEEDED and REKEY_NONE
+    int cause;                  // the last failure that was repeated or waited out; 0 if there was none
+    unsigned http_status;       // of the last answer; 0 if there was none
+    const struct rekey_arm_error *service; // the last answer's error; empty if it had none
+    const char *status;            // the last status word of the operation, printable; may be ""
+    int percent;                   // percentComplete, 0..100; -1 where not known
+    enum rekey_poll_kind kind;     // REKEY_POLL_NONE until there is a polling URL
+    struct rekey_span url;         // the polling URL; a secret of sorts: it is signed
+    struct rekey_span subject;     // the host that a refused polling URL or a redirect leads to
+    const char *client_request_id; // of the last POST; these three may be ""
+    const char *request_id;        // x-ms-request-id of the last answer
+    const char *correlation_id;    // x-ms-correlation-request-id of the last answer
+    uint32_t requests, answers;    // so far
+    uint32_t polls;                // GETs that were answered
+    uint32_t wait_ms;              // the wait that was last begun
+    size_t limit, needed;          // of the limit that was passed: bytes there are, bytes needed
+    bool save_failed;              // the polling URL could not be saved: a restart cannot resume
+    bool waiting;                  // between two requests
+};
+
+// Makes *r ready. `port` and `options` stay the caller's and must live as long as *r.
+// Returns 0, REKEY_E_HOST, or REKEY_E_OPTIONS.
+int rekey_init(struct rekey *r, const struct rekey_port *port, const struct rekey_options *options);
+
+// Each of these three checks its parameters and starts an operation; nothing is sent yet. `endpoint`
+// and what it points at must live until the operation has ended.
+// They return 0; REKEY_E_BUSY while another operation runs, which goes on; or an error that has ended
+// the operation before it began (outcome REKEY_USAGE).
+
+// Regenerates one key. `key_value` is copied; empty (a NULL pointer) lets the service choose.
+// Returns also REKEY_E_SUBSCRIPTION, REKEY_E_RESOURCE_GROUP, REKEY_E_WORKSPACE, REKEY_E_ENDPOINT,
+// REKEY_E_API_VERSION, REKEY_E_KEY_TYPE, REKEY_E_KEY_VALUE, REKEY_E_LIMIT_KEY_VALUE.
+int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enum rekey_key key,
+                     struct rekey_span key_value);
+
+// Reads both keys into *keys, which is complete once rekey_step has returned 0. Changes nothing, and is
+// repeated freely. Returns errors as rekey_regenerate does.
+int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint, struct rekey_keys *keys);
+
+// Goes on polling an operation that was saved. The URL is copied, and must lead to the configured
+// management host. Returns also REKEY_E_RECORD, REKEY_E_RESUME_NO_URL, REKEY_E_LIMIT_URL, and the errors
+// REKEY_E_URL_...; with all but the first the outcome of the saved operation is unknown.
+int rekey_resume(struct rekey *r, const struct rekey_record *record);
+
+// Does a bounded piece of work; never sleeps. Returns
+//   REKEY_AGAIN                         call again at once,
+//   REKEY_WANT_READ, REKEY_WANT_WRITE   call again when the transport is ready or rekey_wait_ms passed,
+//   REKEY_WANT_TIME                     call again when rekey_wait_ms has passed,
+//   REKEY_DONE (0)                      the operation succeeded,
+//   an error                            it ended otherwise: see the report's outcome.
+// The last two are sticky.
+int rekey_step(struct rekey *r);
+
+// Milliseconds that the caller may sleep, at most, after the last rekey_step.
+uint32_t rekey_wait_ms(const struct rekey *r);
+
+// At any time: what is known.
+void rekey_report(const struct rekey *r, struct rekey_report *report);
+
+// Ends the operation now, at any time: closes, zeroizes; the report says what is known. Does nothing when
+// none is running.
+void rekey_abort(struct rekey *r);
+
+// rekey_step and the port's wait in a loop, for a caller with nothing else to do.
+// Returns as rekey_step does at the end.
+int rekey_run(struct rekey *r);
+
+#endif

@@ -1,0 +1,102 @@
+// rekey_config.h - every buffer size and every default, each with its reason.
+// A board overrides one by defining it on the compiler's command line; every limit error names the
+// macro to raise. Sizes are bytes and times milliseconds unless a name or comment says otherwise.
+
+#ifndef REKEY_CONFIG_H
+#define REKEY_CONFIG_H
+
+#define REKEY_VERSION "0.1.0"
+
+// The polling URL. Signed URLs of 3.2 KB are the normal case; Azure Resource Manager's contract says
+// that clients must take at least 4 KB. Before there is one, the POST's own path is built here.
+#ifndef REKEY_URL_MAX
+#define REKEY_URL_MAX 4096
+#endif
+
+// The bearer token: 1.5 to 2.5 KB is normal for the management plane.
+#ifndef REKEY_TOKEN_MAX
+#define REKEY_TOKEN_MAX 4096
+#endif
+
+// One buffer with three uses, one after the other: the request as it goes out; a new polling URL
+// until its head is complete and it has passed the host rule; the body with its JSON tokens.
+#ifndef REKEY_STAGING_MAX
+#define REKEY_STAGING_MAX REKEY_URL_MAX
+#endif
+
+// JSON tokens of one body (16 bytes each, taken from staging). An ErrorResponse with two details
+// needs 35, a status body 15.
+#ifndef REKEY_JSON_TOKENS
+#define REKEY_JSON_TOKENS 64
+#endif
+
+// Nesting of arrays and objects; one bit each in a 32-bit word. ErrorResponse nests its details.
+#define REKEY_JSON_DEPTH 32
+
+// A key value to set, or one that listKeys returned, before escaping. The service's own are 44 to 84.
+#ifndef REKEY_KEY_VALUE_MAX
+#define REKEY_KEY_VALUE_MAX 256
+#endif
+
+// Bytes taken from the transport at a time.
+#ifndef REKEY_IO_SIZE
+#define REKEY_IO_SIZE 256
+#endif
+
+// Bounds against a hostile server. What is beyond the buffers above is read and dropped up to here.
+#ifndef REKEY_HEAD_MAX
+#define REKEY_HEAD_MAX 65536u // one answer's head and trailers, interim answers included
+#endif
+#ifndef REKEY_FIELDS_MAX
+#define REKEY_FIELDS_MAX 256u // field lines of one answer
+#endif
+#ifndef REKEY_INTERIM_MAX
+#define REKEY_INTERIM_MAX 16u // 1xx answers before the final one
+#endif
+#ifndef REKEY_BODY_MAX
+#define REKEY_BODY_MAX 1048576u // body bytes of one answer
+#endif
+
+// Parts of the report: an error's code, message and target, cut at these lengths.
+#define REKEY_CODE_MAX 64
+#define REKEY_MESSAGE_MAX 256
+#define REKEY_TARGET_MAX 96
+
+// Defaults of struct rekey_options.
+#define REKEY_TIMEOUT_MS 1800000u        // the whole operation; the service's own is PT30M
+#define REKEY_CONNECT_TIMEOUT_MS 15000u  // one connection: lookup, connect, handshake
+#define REKEY_IDLE_TIMEOUT_MS 100000u    // an answer without a byte for so long is lost
+#define REKEY_POLL_INTERVAL_MS 10000u    // when the service names no wait
+
+// A connection is kept over a wait of at most this; a longer wait closes it, because the front end
+// would, and the TLS session is resumed.
+#ifndef REKEY_IDLE_MAX_MS
+#define REKEY_IDLE_MAX_MS 15000u
+#endif
+
+// Tries of a POST that nobody executed, or of a listKeys (azure.md 4).
+#define REKEY_TRIES_MAX 5u
+
+// Answers 404 in a row that a poll tolerates: the operation may not be visible yet (azure.md 4.6).
+#define REKEY_NOT_FOUND_MAX 3u
+
+// Polls that may follow at once; every later wait is at least REKEY_POLL_FLOOR_MS (azure.md 4.2).
+#define REKEY_IMMEDIATE_POLLS 10u
+#define REKEY_POLL_FLOOR_MS 1000u
+
+// The longest path that rekey_regenerate builds: 64 + 90 * 12 (UTF-8, percent-encoded) + 33 + 255 +
+// 32 for the parameters, and 180 for the fixed parts.
+#define REKEY_PATH_MAX (64 + 90 * 12 + 33 + 255 + 32 + 180)
+
+_Static_assert(REKEY_HEAD_MAX <= 65536, "the length of a field is counted in 16 bits");
+_Static_assert(REKEY_URL_MAX >= REKEY_PATH_MAX, "the path of the POST is built in the URL buffer");
+_Static_assert(REKEY_STAGING_MAX >= REKEY_URL_MAX, "a new URL is staged before it replaces the old");
+_Static_assert(REKEY_STAGING_MAX >= REKEY_KEY_VALUE_MAX * 6 + 64 + 512,
+               "the escaped body and a piece of the request share staging");
+_Static_assert(REKEY_STAGING_MAX >= REKEY_TOKEN_MAX, "a new token is compared with the old one");
+_Static_assert(REKEY_STAGING_MAX % 16 == 0 && REKEY_STAGING_MAX >= 16 * REKEY_JSON_TOKENS + 1024,
+               "staging holds a body and its JSON tokens");
+_Static_assert(REKEY_URL_MAX <= 32767 && REKEY_TOKEN_MAX <= 32767 && REKEY_STAGING_MAX <= 32767,
+               "lengths are kept in 16 bits");
+
+#endif

@@ -1,0 +1,103 @@
+// rekey_error.h - the closed list of errors, each with its text.
+// Errors are negative and grouped by hundreds. An error says what went wrong; what became of the
+// operation is the outcome (rekey.h), which is kept apart: a lost answer is an error, and the key
+// may have been regenerated all the same.
+
+#ifndef REKEY_ERROR_H
+#define REKEY_ERROR_H
+
+// clang-format off
+#define REKEY_ERRORS(X) \
+    /* usage: a parameter breaks its rule; nothing was sent */ \
+    X(REKEY_E_SUBSCRIPTION,     -100, "subscription: 1 to 64 of A-Z a-z 0-9 '-'") \
+    X(REKEY_E_RESOURCE_GROUP,   -101, "resource group: 1 to 90 letters, digits, '-' '_' '.' '(' ')', not ending in '.'") \
+    X(REKEY_E_WORKSPACE,        -102, "workspace: a letter or digit, then 2 to 32 of A-Z a-z 0-9 '_' '-'") \
+    X(REKEY_E_ENDPOINT,         -103, "endpoint: a letter or digit, then up to 254 of A-Z a-z 0-9 '_' '-'") \
+    X(REKEY_E_API_VERSION,      -104, "api-version: 1 to 32 of A-Z a-z 0-9 '.' '-'") \
+    X(REKEY_E_KEY_TYPE,         -105, "key type: primary or secondary") \
+    X(REKEY_E_KEY_VALUE,        -106, "key value: not UTF-8") \
+    X(REKEY_E_HOST,             -107, "management host: a host name of letters, digits, '-' '.', 1 to 253 bytes") \
+    X(REKEY_E_OPTIONS,          -108, "options: a timeout is zero, or a required pointer is NULL") \
+    X(REKEY_E_RECORD,           -109, "saved operation: it has no request id of 36 bytes") \
+    X(REKEY_E_BUSY,             -110, "an operation is running: finish or abort it first") \
+    X(REKEY_E_IDLE,             -111, "no operation was started") \
+    /* transport: the network below HTTP */ \
+    X(REKEY_E_LOOKUP,           -200, "the host name could not be resolved") \
+    X(REKEY_E_CONNECT,          -201, "no connection to the host") \
+    X(REKEY_E_CONNECT_TIMEOUT,  -202, "the connection was not ready within the connect timeout") \
+    X(REKEY_E_IDLE_TIMEOUT,     -203, "the peer sent no byte for the idle timeout") \
+    X(REKEY_E_IO,               -204, "the connection broke") \
+    X(REKEY_E_END,              -205, "the connection ended before the answer was complete") \
+    X(REKEY_E_TLS,              -206, "TLS failed") \
+    X(REKEY_E_DEADLINE,         -207, "the deadline passed") \
+    X(REKEY_E_ABORTED,          -208, "stopped on request") \
+    /* trust: who the peer is could not be proved */ \
+    X(REKEY_E_CERT_ISSUER,      -300, "the server's certificate leads to no trust anchor") \
+    X(REKEY_E_CERT_NAME,        -301, "the server's certificate is for another host name") \
+    X(REKEY_E_CERT_DATES,       -302, "the server's certificate is outside its validity dates") \
+    X(REKEY_E_CERT_OTHER,       -303, "the server's certificate was refused") \
+    X(REKEY_E_NO_ANCHORS,       -304, "there are no trust anchors") \
+    X(REKEY_E_CLOCK,            -305, "the clock was never set: it is earlier than this build") \
+    /* framing: what came is not an HTTP/1.1 answer (RFC 9112) */ \
+    X(REKEY_E_STATUS_LINE,      -400, "the status line is malformed") \
+    X(REKEY_E_FIELD,            -401, "a field line is malformed, or folded") \
+    X(REKEY_E_CONTENT_LENGTH,   -402, "Content-Length is malformed or contradicts itself") \
+    X(REKEY_E_TRANSFER_ENCODING, -403, "Transfer-Encoding is not chunked alone") \
+    X(REKEY_E_CHUNK,            -404, "the chunked coding is malformed") \
+    X(REKEY_E_REPEATED_FIELD,   -405, "a field that may come once came twice") \
+    X(REKEY_E_CONTENT_CODING,   -406, "the body has a Content-Encoding that was not asked for") \
+    /* JSON: the body is not what it should be */ \
+    X(REKEY_E_JSON,             -500, "the body is not JSON") \
+    X(REKEY_E_JSON_DUPLICATE,   -501, "the JSON body has a member name twice") \
+    X(REKEY_E_JSON_STATUS,      -502, "the status body has no string 'status'") \
+    X(REKEY_E_JSON_KEYS,        -503, "the answer to listKeys does not hold the keys") \
+    /* service: what it said */ \
+    X(REKEY_E_REFUSED,          -600, "the service refused the request") \
+    X(REKEY_E_FAILED,           -601, "the operation failed") \
+    X(REKEY_E_CANCELED,         -602, "the operation was canceled") \
+    X(REKEY_E_REDIRECT,         -603, "the service redirects, which is never followed with the token") \
+    X(REKEY_E_MAYBE_EXECUTED,   -604, "the service answered with an error after which the request may have been executed") \
+    X(REKEY_E_NOT_PROCESSED,    -605, "the service did not process the request, however often it was repeated") \
+    X(REKEY_E_STATUS,           -606, "the service answered with a status that is not in its contract") \
+    X(REKEY_E_NO_POLL_URL,      -607, "the service accepted the request but named no polling URL") \
+    X(REKEY_E_POLL_REFUSED,     -608, "the service refused to tell how the operation stands") \
+    X(REKEY_E_POLL_NOT_FOUND,   -609, "the service does not know the operation any more") \
+    X(REKEY_E_URL_SCHEME,       -610, "polling URL: not an absolute https URL") \
+    X(REKEY_E_URL_USERINFO,     -611, "polling URL: it has user information") \
+    X(REKEY_E_URL_HOST,         -612, "polling URL: its host is malformed") \
+    X(REKEY_E_URL_PORT,         -613, "polling URL: its port is malformed") \
+    X(REKEY_E_URL_BYTE,         -614, "polling URL: it has a byte that a URL may not have") \
+    X(REKEY_E_URL_FOREIGN,      -615, "polling URL: it leads to another host or port than the one called") \
+    X(REKEY_E_RESUME_NO_URL,    -616, "the saved operation has no polling URL") \
+    /* limits: each names the macro to raise (rekey_limit) */ \
+    X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
+    X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \
+    X(REKEY_E_LIMIT_KEY_VALUE,  -702, "limit: a key value is longer than REKEY_KEY_VALUE_MAX") \
+    X(REKEY_E_LIMIT_STAGING,    -703, "limit: the body is longer than REKEY_STAGING_MAX less its JSON tokens") \
+    X(REKEY_E_LIMIT_HEAD,       -704, "limit: the head is longer than REKEY_HEAD_MAX") \
+    X(REKEY_E_LIMIT_FIELDS,     -705, "limit: the head has more field lines than REKEY_FIELDS_MAX") \
+    X(REKEY_E_LIMIT_INTERIM,    -706, "limit: more interim answers than REKEY_INTERIM_MAX") \
+    X(REKEY_E_LIMIT_BODY,       -707, "limit: the body is longer than REKEY_BODY_MAX") \
+    X(REKEY_E_LIMIT_JSON_TOKENS, -708, "limit: the body has more JSON tokens than REKEY_JSON_TOKENS") \
+    X(REKEY_E_LIMIT_JSON_DEPTH, -709, "limit: the body nests deeper than REKEY_JSON_DEPTH") \
+    X(REKEY_E_LIMIT_ARENA,      -710, "limit: TLS needs more memory than its arena has (REKEY_ARENA_SIZE)") \
+    /* credentials */ \
+    X(REKEY_E_NO_TOKEN,         -800, "no token could be had") \
+    X(REKEY_E_TOKEN,            -801, "the token has a byte that a bearer token may not have, or is empty") \
+    X(REKEY_E_UNAUTHORIZED,     -802, "the service refused the token") \
+    /* local: the device itself */ \
+    X(REKEY_E_ENTROPY,          -900, "the device has no randomness") \
+    X(REKEY_E_SAVE,             -901, "the operation could not be saved")
+// clang-format on
+
+enum rekey_error {
+#define REKEY_ERROR_ENUM(name, value, text) name = (value),
+    REKEY_ERRORS(REKEY_ERROR_ENUM)
+#undef REKEY_ERROR_ENUM
+};
+
+// The text of an error, or "unknown error". In an object of its own: an image that never asks does
+// not hold the texts.
+const char *rekey_error_text(int error);
+
+#endif

@@ -1,0 +1,37 @@
+// span.c - the two helpers of span.h that are too long to be inline.
+
+#include "span.h"
+
+void rekey_zeroize(void *ptr, size_t len) {
+    volatile unsigned char *p = ptr;
+
+    while (len-- > 0) {
+        *p++ = 0;
+    }
+}
+
+size_t rekey_utf8(struct rekey_span text, size_t at, uint32_t *code) {
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000}; // below it: overlong
+    unsigned char first = (unsigned char)text.ptr[at];
+    size_t len = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    uint32_t value = len == 1 ? first : first & (0x7Fu >> len);
+
+    if (len == 0 || first > 0xF4 || text.len - at < len) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        unsigned char next = (unsigned char)text.ptr[at + i];
+
+        if ((next & 0xC0) != 0x80) {
+            return 0;
+        }
+        value = value << 6 | (next & 0x3F);
+    }
+    if (value < smallest[len] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
+        return 0;
+    }
+    if (code != NULL) {
+        *code = value;
+    }
+    return len;
+}
