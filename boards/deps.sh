@@ -153,7 +153,7 @@ END
 
 # Prints the archives named in the machine's sources files, of both forms, as they are to be asked for our suite: each
 # address once, with its keyring (a file, or a key in the stanza itself). Left out are disabled entries, security
-# archives, cdrom and mirror lists, and what has no plain suite (without "-" and "/") with a component main.
+# archives, cdrom, and what has no plain suite (without "-" and "/") with a component main.
 archives() {
     eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
     # shellcheck disable=SC2154  # list and parts
@@ -161,7 +161,7 @@ archives() {
         function put(uri, suites, comps, key) {
             sub(/\/+$/, "", uri)
             gsub(/[ \t\n]+/, " ", suites); gsub(/[ \t\n]+/, " ", comps)
-            if (uri ~ /security/ || uri ~ /^(cdrom|mirror)/) return
+            if (uri ~ /security/ || uri ~ /^cdrom/) return
             if (" " suites " " !~ / [a-z]+ / || " " comps " " !~ / main / || seen[uri]++) return
             print "Types: deb deb-src\nURIs: " uri "\nSuites: " suite "\nComponents: main"
             print (key == "" ? "" : "Signed-By: " key "\n")

@@ -1,0 +1,44 @@
+// clock.c - the two clocks, and randomness.
+
+#include <errno.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "posix.h"
+
+_Static_assert(sizeof(time_t) >= 8, "certificates outlive 2038");
+
+uint64_t rekey_posix_now_ms(void *ctx) {
+    struct timespec t = {0};
+
+    (void)ctx;
+    if (clock_gettime(CLOCK_BOOTTIME, &t) != 0) {
+        clock_gettime(CLOCK_MONOTONIC, &t); // a kernel before 2.6.39
+    }
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int64_t rekey_posix_wall_s(void *ctx) {
+    struct timespec t = {0};
+
+    (void)ctx;
+    return clock_gettime(CLOCK_REALTIME, &t) == 0 ? (int64_t)t.tv_sec : -1;
+}
+
+int rekey_posix_entropy(void *ctx, void *buf, size_t len) {
+    char *at = buf;
+
+    (void)ctx;
+    while (len > 0) {
+        ssize_t n = getrandom(at, len, 0);
+
+        if (n < 0 && errno != EINTR) {
+            return REKEY_E_ENTROPY;
+        }
+        if (n > 0) {
+            at += n;
+            len -= (size_t)n;
+        }
+    }
+    return REKEY_DONE;
+}

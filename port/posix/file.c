@@ -1,0 +1,73 @@
+// file.c - a file that is replaced whole, or not at all.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "posix.h"
+
+// fsync of the directory that holds `path`: without it a rename can be lost.
+static int sync_directory(const char *path) {
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
+    int fd, result;
+
+    memcpy(directory, slash == NULL ? "." : path, len);
+    directory[len] = '\0';
+    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    result = fsync(fd);
+    close(fd);
+    return result;
+}
+
+static int write_all(int fd, const char *data, size_t len) {
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+
+        if (n < 0 && errno != EINTR) {
+            return -1;
+        }
+        if (n > 0) {
+            data += n;
+            len -= (size_t)n;
+        }
+    }
+    return fsync(fd);
+}
+
+int rekey_posix_write_file(const char *path, const void *data, size_t len, bool create) {
+    char temporary[PATH_MAX];
+    int n = snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
+    int fd, error;
+
+    if (n < 0 || (size_t)n >= sizeof(temporary)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    error = write_all(fd, data, len) != 0 ? errno : 0;
+    if (close(fd) != 0 && error == 0) {
+        error = errno;
+    }
+    // link() fails where the file exists, rename() replaces it: both are atomic.
+    if (error == 0 && (create ? link(temporary, path) : rename(temporary, path)) != 0) {
+        error = errno;
+    }
+    if (error != 0 || create) {
+        unlink(temporary);
+    }
+    if (error == 0 && sync_directory(path) != 0) {
+        error = errno;
+    }
+    errno = error;
+    return error == 0 ? 0 : -1;
+}

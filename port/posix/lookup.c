@@ -1,0 +1,136 @@
+// lookup.c - a host name to addresses, in a child process that can be killed.
+// The child calls getaddrinfo and writes what it finds into a pipe; the parent never waits for it.
+
+#include "posix.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(((struct rekey_posix_tcp *)0)->addresses) <= 4096,
+               "what the child writes fits a pipe: it never blocks");
+
+static void set_port(struct rekey_posix_address *a, uint16_t port) {
+    if (a->at.any.sa_family == AF_INET6) {
+        a->at.v6.sin6_port = htons(port);
+    } else {
+        a->at.v4.sin_port = htons(port);
+    }
+}
+
+// The child's whole life. Its exit closes the pipe; an empty pipe means that nothing was found.
+static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    struct rekey_posix_address found[REKEY_POSIX_ADDRESSES];
+    size_t count = 0;
+    sigset_t none;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) {
+        _exit(1); // the parent died before the line above
+    }
+    signal(SIGINT, SIG_IGN); // the parent decides
+    signal(SIGTERM, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (getaddrinfo(host, NULL, &hints, &list) != 0) {
+        _exit(1);
+    }
+    memset(found, 0, sizeof(found));
+    for (struct addrinfo *a = list; a != NULL && count < REKEY_POSIX_ADDRESSES; a = a->ai_next) {
+        if ((a->ai_family == AF_INET || a->ai_family == AF_INET6) &&
+            a->ai_addrlen <= sizeof(found[count].at)) {
+            memcpy(&found[count].at, a->ai_addr, a->ai_addrlen);
+            found[count].len = a->ai_addrlen;
+            set_port(&found[count++], port);
+        }
+    }
+    _exit(write(pipe_end, found, count * sizeof(found[0])) < 0 ? 1 : 0);
+}
+
+// An IP address needs no lookup.
+static bool literal(struct rekey_posix_tcp *tcp, const char *host, uint16_t port) {
+    struct rekey_posix_address *a = &tcp->addresses[0];
+
+    memset(a, 0, sizeof(*a));
+    if (inet_pton(AF_INET, host, &a->at.v4.sin_addr) == 1) {
+        a->at.v4.sin_family = AF_INET;
+        a->len = sizeof(a->at.v4);
+    } else if (inet_pton(AF_INET6, host, &a->at.v6.sin6_addr) == 1) {
+        a->at.v6.sin6_family = AF_INET6;
+        a->len = sizeof(a->at.v6);
+    } else {
+        return false;
+    }
+    set_port(a, port);
+    tcp->count = 1;
+    return true;
+}
+
+int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host, uint16_t port) {
+    char name[256];
+    int ends[2];
+    pid_t parent = getpid();
+
+    tcp->count = tcp->next = tcp->received = 0;
+    if (host.len >= sizeof(name)) {
+        return REKEY_E_LOOKUP;
+    }
+    memcpy(name, host.ptr, host.len);
+    name[host.len] = '\0';
+    if (literal(tcp, name, port)) {
+        return 0;
+    }
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+        tcp->error = errno;
+        return REKEY_E_LOOKUP;
+    }
+    tcp->lookup = fork();
+    if (tcp->lookup == 0) {
+        child(name, port, ends[1], parent);
+    }
+    close(ends[1]);
+    tcp->fd = ends[0];
+    if (tcp->lookup < 0) {
+        tcp->error = errno;
+        tcp->lookup = 0;
+        return REKEY_E_LOOKUP;
+    }
+    return 0;
+}
+
+int rekey_posix_lookup_step(struct rekey_posix_tcp *tcp) {
+    char *into = (char *)tcp->addresses;
+    ssize_t n;
+
+    while ((n = read(tcp->fd, into + tcp->received, sizeof(tcp->addresses) - tcp->received)) > 0) {
+        tcp->received += (size_t)n;
+    }
+    if (n < 0 && errno == EINTR) {
+        return REKEY_WANT_READ;
+    }
+    if (n < 0 && errno == EAGAIN && tcp->received < sizeof(tcp->addresses)) {
+        return REKEY_WANT_READ;
+    }
+    rekey_posix_lookup_stop(tcp);
+    tcp->count = tcp->received / sizeof(tcp->addresses[0]);
+    return tcp->count > 0 ? REKEY_DONE : REKEY_E_LOOKUP;
+}
+
+void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp) {
+    if (tcp->lookup > 0) {
+        kill(tcp->lookup, SIGKILL);
+        while (waitpid(tcp->lookup, NULL, 0) < 0 && errno == EINTR) {
+        }
+        tcp->lookup = 0;
+        close(tcp->fd);
+        tcp->fd = -1;
+    }
+}

@@ -1,0 +1,75 @@
+// posix.h - the port for a POSIX system with CLOCK_BOOTTIME and getrandom: Linux.
+// TCP as a transport, the two clocks, randomness, the wait of a blocking caller, and a file that is
+// replaced atomically. TLS is stacked on the transport (port/mbedtls).
+
+#ifndef REKEY_POSIX_H
+#define REKEY_POSIX_H
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/types.h>
+
+#include "rekey_port.h"
+
+#define REKEY_POSIX_ADDRESSES 16       // of one name; more are not tried
+#define REKEY_POSIX_SHARE_MIN_MS 2000u // the least that one address gets of the connect timeout
+
+struct rekey_posix_address {
+    socklen_t len;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at;
+};
+
+// One TCP connection, or the attempt at one. Start from REKEY_POSIX_TCP_INIT.
+struct rekey_posix_tcp {
+    const sigset_t *unblocked; // the signal mask while rekey_posix_wait sleeps; NULL: unchanged
+    int fd;                    // the socket; while the name is looked up, the pipe from the child
+    pid_t lookup;              // the child that looks the name up; 0 if there is none
+    size_t received;           // bytes of `addresses` that came from the child
+    size_t count, next;        // addresses there are; the one that is tried next
+    uint32_t share_ms;         // what each address gets
+    uint64_t give_up;          // when the address that is being tried has had its share; 0: none is
+    bool connected;
+    int error; // errno of the last failure, or 0
+    struct rekey_posix_address addresses[REKEY_POSIX_ADDRESSES];
+};
+
+#define REKEY_POSIX_TCP_INIT {.fd = -1}
+
+// The transport contract of rekey_port.h over one TCP connection; `tcp` becomes its ctx. All addresses
+// of a name are tried in the order of getaddrinfo (RFC 6724), each with an equal share of the timeout.
+// No signal is raised when the peer has gone.
+struct rekey_transport rekey_posix_transport(struct rekey_posix_tcp *tcp);
+
+// Milliseconds of CLOCK_BOOTTIME. `ctx` is not used.
+uint64_t rekey_posix_now_ms(void *ctx);
+
+// Seconds of CLOCK_REALTIME. `ctx` is not used.
+int64_t rekey_posix_wall_s(void *ctx);
+
+// getrandom(2). `ctx` is not used.
+int rekey_posix_entropy(void *ctx, void *buf, size_t len);
+
+// Sleeps as rekey_port.h says; `ctx` is the struct rekey_posix_tcp. Also returns when an address has
+// had its share, and when a signal came.
+void rekey_posix_wait(void *ctx, int want, uint32_t ms);
+
+// Starts a lookup in a child process: getaddrinfo can hang for half a minute in a way that nothing
+// interrupts, and it allocates. Sets tcp->lookup and tcp->fd. Returns 0 or REKEY_E_LOOKUP.
+int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host, uint16_t port);
+
+// Returns REKEY_DONE with tcp->addresses filled, REKEY_WANT_READ, or REKEY_E_LOOKUP.
+int rekey_posix_lookup_step(struct rekey_posix_tcp *tcp);
+
+// Kills the child, if there is one.
+void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
+
+// Puts `len` bytes into the file `path` so that after a power cut it holds either these or what it
+// held before: a temporary file beside it (mode 0600), fsync, rename, fsync of the directory. With
+// `create` a file that exists is left alone. Returns 0, or -1 with errno set (EEXIST for that).
+int rekey_posix_write_file(const char *path, const void *data, size_t len, bool create);
+
+#endif
