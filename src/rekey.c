@@ -55,7 +55,8 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
         return REKEY_SUCCEEDED;
     }
     if (polling(r)) {
-        if (g == 2 || g == 3 || g == 8 || g == 9 || error == REKEY_E_LIMIT_ARENA) {
+        if (g == 2 || g == 3 || g == 8 || g == 9 || error == REKEY_E_LIMIT_ARENA ||
+            error == REKEY_E_LIMIT_TOKEN) {
             return REKEY_RUNNING; // a failure on our side
         }
         if ((error == REKEY_E_FAILED || error == REKEY_E_CANCELED) && !r->remembered) {
@@ -538,7 +539,7 @@ static int poll_answered(struct rekey *r) {
         return end(r, step.error);
     default:
         if (step.error == REKEY_E_LIMIT_STAGING) {
-            r->needed = r->http.body_size;
+            r->needed = r->http.body_size + REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE;
         }
         return end(r, step.error);
     }
@@ -556,7 +557,7 @@ static int list_answered(struct rekey *r) {
         if (r->http.coded) {
             error = REKEY_E_CONTENT_CODING;
         } else if (body_cut(r)) {
-            r->needed = r->http.body_size;
+            r->needed = r->http.body_size + REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE;
             error = REKEY_E_LIMIT_STAGING;
         } else {
             error = rekey_endpoint_keys(r->keys, answer_body(r), json_tokens(r), REKEY_JSON_TOKENS,
@@ -928,23 +929,6 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
         .save_failed = r->save_failed,
         .waiting = r->state == WAIT,
     };
-    switch (r->error) {
-    case REKEY_E_LIMIT_URL:
-        report->limit = REKEY_URL_MAX;
-        break;
-    case REKEY_E_LIMIT_TOKEN:
-        report->limit = REKEY_TOKEN_MAX;
-        break;
-    case REKEY_E_LIMIT_KEY_VALUE:
-        report->limit = REKEY_KEY_VALUE_MAX;
-        break;
-    case REKEY_E_LIMIT_STAGING:
-        report->limit = STAGING_BODY_MAX;
-        break;
-    default:
-        report->needed = 0;
-        break;
-    }
 }
 
 void rekey_abort(struct rekey *r) {

@@ -177,7 +177,7 @@ struct rekey_report {
     uint32_t requests, answers;    // so far
     uint32_t polls;                // GETs that were answered
     uint32_t wait_ms;              // the wait that was last begun
-    size_t limit, needed;          // of the limit that was passed: bytes there are, bytes needed
+    uint32_t needed;               // bytes that a passed limit (rekey_error_limit) would need; 0: not known
     bool save_failed;              // the polling URL could not be saved: a restart cannot resume
     bool waiting;                  // between two requests
 };

@@ -69,11 +69,11 @@
     X(REKEY_E_URL_BYTE,         -614, "polling URL: it has a byte that a URL may not have") \
     X(REKEY_E_URL_FOREIGN,      -615, "polling URL: it leads to another host or port than the one called") \
     X(REKEY_E_RESUME_NO_URL,    -616, "the saved operation has no polling URL") \
-    /* limits: each names the macro to raise (rekey_limit) */ \
+    /* limits: each names the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
     X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \
     X(REKEY_E_LIMIT_KEY_VALUE,  -702, "limit: a key value is longer than REKEY_KEY_VALUE_MAX") \
-    X(REKEY_E_LIMIT_STAGING,    -703, "limit: the body is longer than REKEY_STAGING_MAX less its JSON tokens") \
+    X(REKEY_E_LIMIT_STAGING,    -703, "limit: the body and its JSON tokens are longer than REKEY_STAGING_MAX") \
     X(REKEY_E_LIMIT_HEAD,       -704, "limit: the head is longer than REKEY_HEAD_MAX") \
     X(REKEY_E_LIMIT_FIELDS,     -705, "limit: the head has more field lines than REKEY_FIELDS_MAX") \
     X(REKEY_E_LIMIT_INTERIM,    -706, "limit: more interim answers than REKEY_INTERIM_MAX") \
@@ -99,5 +99,11 @@ enum rekey_error {
 // The text of an error, or "unknown error". In an object of its own: an image that never asks does
 // not hold the texts.
 const char *rekey_error_text(int error);
+
+// The name of an error, as "REKEY_E_LOOKUP"; "" if there is no such error.
+const char *rekey_error_name(int error);
+
+// For an error of the group limits: the value of the macro that its text names. 0 for others.
+unsigned long rekey_error_limit(int error);
 
 #endif

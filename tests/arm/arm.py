@@ -6,8 +6,8 @@
 # It prints one line of JSON: {"control": PORT, "ports": {LISTENER: PORT}, "ca": FILE}, and serves until SIGTERM,
 # POST /quit, or with --until-eof the end of its standard input. The control listener speaks plain HTTP and JSON:
 #   GET  /ports                           ports of the listeners
-#   GET  /log/ENDPOINT                    the requests for this endpoint, and all events of the connections they came on
-#   GET  /log[?listener=L][&since=SEQ]    all events; with idle=S both wait up to S seconds for the last connection to end
+#   GET  /log/ENDPOINT                    its requests, and all events of the connections they came on
+#   GET  /log[?listener=L][&since=SEQ]    all events; idle=S: both wait up to S s for the last connection to end
 #   GET  /keys/ENDPOINT                   its keys, and which were regenerated, in order
 #   PUT  /scenario/ENDPOINT               a scenario (JSON); its lists start anew, keys and polling URLs stay
 #   PUT  /scenario/@LISTENER              {"connect": [...]}: what its next connections get

@@ -3,7 +3,7 @@
 # seconds; a DIR that this very script has completed is left as it is. The validity dates are fixed (2024 to 2049), so
 # that a directory never goes stale. For each listener's certificate there is NAME.pem, the chain as it is sent (leaf
 # first, without the root), and NAME.key. Trust anchors: ca.pem (the test root), ca-all.pem (with the EC root too),
-# bundle.pem (120 decoys, then the test root) and bundle-same-name.pem (another root of the same name, then the test root).
+# bundle.pem (120 decoys, then the test root), bundle-same-name.pem (another root of that name, then the test root).
 set -eu
 
 dir=${1:?usage: certs.sh DIR}
@@ -20,11 +20,12 @@ future="20480101000000Z 20491231000000Z"
 
 # As many names as the certificate of management.azure.com has, to make the leaf as long.
 names="DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:::1"
-for region in eastus eastus2 westus westus2 westus3 centralus northcentralus southcentralus westcentralus canadacentral \
-    canadaeast brazilsouth northeurope westeurope uksouth ukwest francecentral germanywestcentral switzerlandnorth \
-    norwayeast swedencentral polandcentral italynorth spaincentral uaenorth qatarcentral israelcentral southafricanorth \
-    centralindia southindia westindia southeastasia eastasia japaneast japanwest koreacentral koreasouth \
-    australiaeast australiasoutheast australiacentral newzealandnorth mexicocentral chilecentral; do
+for region in eastus eastus2 westus westus2 westus3 centralus northcentralus southcentralus westcentralus \
+    canadacentral canadaeast brazilsouth northeurope westeurope uksouth ukwest francecentral germanywestcentral \
+    switzerlandnorth norwayeast swedencentral polandcentral italynorth spaincentral uaenorth qatarcentral \
+    israelcentral southafricanorth centralindia southindia westindia southeastasia eastasia \
+    japaneast japanwest koreacentral koreasouth australiaeast australiasoutheast australiacentral \
+    newzealandnorth mexicocentral chilecentral; do
     names="$names,DNS:$region.management.example"
 done
 
@@ -83,12 +84,13 @@ mkdir issued
 rsa() { openssl genpkey -algorithm RSA -pkeyopt "rsa_keygen_bits:$2" -out "$1.key" 2>/dev/null; }
 ec() { openssl genpkey -algorithm EC -pkeyopt "ec_paramgen_curve:$2" -out "$1.key"; }
 
-# certificate NAME SUBJECT EXTENSIONS ISSUER DIGEST START END: NAME.one from NAME.key; an issuer of its own name is self-signed
+# certificate NAME SUBJECT EXTENSIONS ISSUER DIGEST DATES: NAME.one from NAME.key; self-signed if ISSUER is NAME
 certificate() {
     openssl req -new -config openssl.cnf -key "$1.key" -subj "$2" -out "$1.csr"
     if [ "$4" = "$1" ]; then set -- "$@" -selfsign; else set -- "$@" -cert "$4.one"; fi
     openssl ca -batch -notext -config openssl.cnf -in "$1.csr" -out "$1.one" -extfile openssl.cnf -extensions "$3" \
-        -keyfile "$4.key" -md "$5" -startdate "$6" -enddate "$7" "$8" ${9+"$9"} 2>log || { cat log >&2; exit 1; }
+        -keyfile "$4.key" -md "$5" -startdate "${6% *}" -enddate "${6#* }" "$7" ${8+"$8"} 2>log ||
+        { cat log >&2; exit 1; }
 }
 
 rsa issuer1 4096 & rsa issuer2 4096 & rsa ca 2048 & rsa server 2048 & wait
@@ -96,21 +98,21 @@ for name in expired future wronghost selfsigned impostor unknown; do cp server.k
 rsa unknownroot 2048 & rsa impostorroot 2048 & wait
 ec ecroot P-521; ec ecissuer P-384; ec ec P-256
 
-certificate ca "/C=US/O=rekey tests/CN=rekey test root" root ca sha256 $good
-certificate issuer1 "/C=US/O=rekey tests/CN=rekey test RSA policy authority 2024" issuer ca sha256 $good
-certificate issuer2 "/C=US/O=rekey tests/CN=rekey test RSA TLS issuing authority 04" issuer issuer1 sha512 $good
-certificate server "/C=US/O=rekey tests/CN=localhost" azure issuer2 sha384 $good
-certificate expired /CN=localhost leaf ca sha256 $past
-certificate future /CN=localhost leaf ca sha256 $future
-certificate wronghost /CN=other.example elsewhere ca sha256 $good
-certificate selfsigned /CN=localhost leaf selfsigned sha256 $good
-certificate unknownroot "/O=Captive Portal Inc/CN=Captive Portal Root" root unknownroot sha256 $good
-certificate unknown /CN=localhost leaf unknownroot sha256 $good
-certificate impostorroot "/C=US/O=rekey tests/CN=rekey test root" root impostorroot sha256 $good
-certificate impostor /CN=localhost leaf impostorroot sha256 $good
-certificate ecroot "/O=rekey tests/CN=rekey test EC root" root ecroot sha512 $good
-certificate ecissuer "/O=rekey tests/CN=rekey test EC issuing authority" issuer ecroot sha512 $good
-certificate ec /CN=localhost leaf ecissuer sha384 $good
+certificate ca "/C=US/O=rekey tests/CN=rekey test root" root ca sha256 "$good"
+certificate issuer1 "/C=US/O=rekey tests/CN=rekey test RSA policy authority 2024" issuer ca sha256 "$good"
+certificate issuer2 "/C=US/O=rekey tests/CN=rekey test RSA TLS issuing authority 04" issuer issuer1 sha512 "$good"
+certificate server "/C=US/O=rekey tests/CN=localhost" azure issuer2 sha384 "$good"
+certificate expired /CN=localhost leaf ca sha256 "$past"
+certificate future /CN=localhost leaf ca sha256 "$future"
+certificate wronghost /CN=other.example elsewhere ca sha256 "$good"
+certificate selfsigned /CN=localhost leaf selfsigned sha256 "$good"
+certificate unknownroot "/O=Captive Portal Inc/CN=Captive Portal Root" root unknownroot sha256 "$good"
+certificate unknown /CN=localhost leaf unknownroot sha256 "$good"
+certificate impostorroot "/C=US/O=rekey tests/CN=rekey test root" root impostorroot sha256 "$good"
+certificate impostor /CN=localhost leaf impostorroot sha256 "$good"
+certificate ecroot "/O=rekey tests/CN=rekey test EC root" root ecroot sha512 "$good"
+certificate ecissuer "/O=rekey tests/CN=rekey test EC issuing authority" issuer ecroot sha512 "$good"
+certificate ec /CN=localhost leaf ecissuer sha384 "$good"
 
 cat server.one issuer2.one issuer1.one > server.pem
 cat ec.one ecissuer.one > ec.pem
@@ -118,10 +120,10 @@ for name in ca expired future wronghost selfsigned unknown impostor; do cp $name
 cat ca.one ecroot.one > ca-all.pem
 cat impostorroot.one ca.one > bundle-same-name.pem
 
-# Decoys: ten with EC keys, two with the RSA-4096 keys at hand, ten times over, with the text that bundles have around them.
+# Decoys: ten with EC keys, two with the RSA-4096 keys at hand, ten times over, among the text that bundles have.
 for n in 0 1 2 3 4 5 6 7 8 9 10 11; do
     case $n in 10) cp issuer1.key decoy$n.key ;; 11) cp issuer2.key decoy$n.key ;; *) ec decoy$n P-384 ;; esac
-    certificate decoy$n "/C=ZZ/O=Decoy Trust Services/CN=Decoy Root $n" root decoy$n sha384 $good
+    certificate decoy$n "/C=ZZ/O=Decoy Trust Services/CN=Decoy Root $n" root decoy$n sha384 "$good"
 done
 {
     echo "# Bundle of CA root certificates; the one that is looked for is the last."

@@ -6,7 +6,7 @@
 #   poll_async, poll_location   answers by the kind of the URL polled, instead of poll
 #   execute               when the key really changes: "post" (the default, unless that answer's status is 3xx, 4xx or
 #                         5xx), "first-poll", "success" (with the answer that says so) or "never"
-#   tokens                the tokens that are accepted, others get 401: a list, or lists by request (post, poll, list)
+#   tokens                the tokens that are accepted (others get 401): a list, or lists by request (post, poll, list)
 #   base                  (over the control listener) the name of the scenario that this one changes
 # An answer:
 #   status, reason, version, headers ([name, value] pairs, sent first and as given), body (text, or JSON)
@@ -18,10 +18,10 @@
 #   cut                   sends only the first N bytes (negative: all but the last N)
 #   after_head            true: answers when the head of the request has come, and does not read the body
 #   do_before, do_after   lines for the control listener ("PUT /certificate/main?name=expired")
-#   then                  "keep"; "close" (close_notify and FIN; the default after Connection: close), "abort" (FIN without
+#   then                  "keep"; "close" (close_notify, FIN; the default after Connection: close), "abort" (FIN without
 #                         close_notify), "reset" (RST), "stall" (nothing more, until the client goes)
 # The scenario of a listener (PUT /scenario/@main) has one list, connect: what the next connections get instead of
-# service, an answer each; null serves that one, and so does the end of the list. before_handshake: true acts before TLS.
+# service, an answer each; null: that one is served, as all are after the list. before_handshake: true acts before TLS.
 #
 # Header values and bodies may hold {self} (https://host:port that was called), {host}, {port}, {forbidden} and
 # {forbidden_tls} (ports), {async} and {location} (this operation's polling URLs), {async:N} (padded to N bytes),
@@ -30,8 +30,8 @@
 
 LISTS = ("post", "poll", "poll_async", "poll_location", "list")
 MEMBERS = {*LISTS, "execute", "tokens", "base"}
-ANSWER_MEMBERS = {"status", "reason", "version", "headers", "body", "framing", "chunk", "bare", "raw", "interim", "delay",
-                  "split", "pause", "cut", "after_head", "do_before", "do_after", "then", "before_handshake"}
+ANSWER_MEMBERS = {"status", "reason", "version", "headers", "body", "framing", "chunk", "bare", "raw", "interim",
+                  "delay", "split", "pause", "cut", "after_head", "do_before", "do_after", "then", "before_handshake"}
 
 NOW = ["Retry-After", "0"]
 ASYNC = ["Azure-AsyncOperation", "{async}"]
@@ -105,7 +105,8 @@ SCENARIOS = {
     "ok-204": {"post": [{"status": 204}]},
     "ok-200-location": {"post": [{"status": 200, "headers": [LOCATION]}], "poll": [error(500, "NotAPoll", "no")]},
     "ok-200-async": then_done({"status": 200, "headers": [ASYNC, NOW]}, RUNNING),
-    "ok-201-operation-location": then_done({"status": 201, "headers": [["Operation-Location", "{async}"], NOW]}, RUNNING),
+    "ok-201-operation-location": then_done(
+        {"status": 201, "headers": [["Operation-Location", "{async}"], NOW]}, RUNNING),
 
     # Long-running operations that succeed.
     "three-polls": {"post": [BOTH], "poll": [RUNNING, HALF, DONE]},
@@ -220,6 +221,7 @@ SCENARIOS = {
     "list-null": {"list": [{"status": 200, "body": {"primaryKey": None, "secondaryKey": None}}]},
     "list-one-null": {"list": [{"status": 200, "body": {"primaryKey": "{primary}", "secondaryKey": None}}]},
     "list-escaped": {"list": [{"status": 200, "body":
-        '{ "secondaryKey" : "esc\\u001b[31m\\r\\n\\u0085" ,\r\n "primaryKey" : "q\\"b\\\\s\\/\\u00e9\\ud83d\\ude00\\t" }'}]},
+        '{ "secondaryKey" : "esc\\u001b[31m\\r\\n\\u0085" ,\r\n'
+        ' "primaryKey" : "q\\"b\\\\s\\/\\u00e9\\ud83d\\ude00\\t" }'}]},
     "list-403": {"list": [error(403, "AuthorizationFailed", "listKeys is not allowed")]},
 }

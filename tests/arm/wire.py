@@ -1,5 +1,5 @@
-# wire.py - bytes: one connection with TLS in memory, so that every record and every kind of close is under control; what
-# a request must look like; and an answer of scenarios.py as the bytes to send. Nothing here knows endpoints or listeners.
+# wire.py - bytes: one connection with TLS in memory, so that every record and every kind of close is under control;
+# what a request must look like; and an answer of scenarios.py as the bytes to send. Nothing here knows endpoints.
 
 import http
 import json
@@ -13,7 +13,7 @@ import urllib.parse
 HEAD_MAX = 65536
 BODY_MAX = 1 << 20
 IDLE_S = 300        # a connection without a byte for so long is closed
-LINGER_S = 2        # after our close, what the client still sends is read for so long: unread bytes would make it an RST
+LINGER_S = 2        # after our close what still comes is read for so long: unread bytes would make it an RST
 
 GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 # Every request carries each of these exactly once.
@@ -104,7 +104,7 @@ class Connection:
         try:
             if self.tls:
                 try:
-                    self.tls.unwrap()    # without it OpenSSL would forget the session, and an abort could not be resumed
+                    self.tls.unwrap()    # or OpenSSL would forget the session, and it could not be resumed
                 except ssl.SSLError:
                     pass
                 if how in ("close", "gone"):

@@ -1,0 +1,44 @@
+// operation_file.h - the file that lets `rekey wait` finish an operation after a restart (azure.md 4.9).
+// Written before the POST with the intent, and again with each polling URL: atomically, mode 0600.
+
+#ifndef REKEY_OPERATION_FILE_H
+#define REKEY_OPERATION_FILE_H
+
+#include "rekey.h"
+
+#define OPERATION_FILE_MAX (REKEY_URL_MAX + REKEY_PATH_MAX + 1024)
+
+struct operation_file {
+    const char *path;
+    bool written; // by this run
+    int error;    // errno of the last failure
+    // What the record stands for; for a person who reads the file, and for `rekey wait` to show.
+    int64_t time;                 // seconds since 1970
+    struct rekey_span management; // host or host:port
+    struct rekey_span endpoint;   // its path
+    struct rekey_span key_type;
+    struct rekey_record record; // after operation_file_read; leads into `text`
+    char text[OPERATION_FILE_MAX];
+};
+
+// rekey_options.save; `ctx` is the struct operation_file. The first call creates the file and fails if it
+// exists.
+int operation_file_save(void *ctx, const struct rekey_record *record);
+
+enum operation_file_result {
+    OPERATION_FILE_OK,
+    OPERATION_FILE_UNREADABLE, // see `error`
+    OPERATION_FILE_DAMAGED,    // it is not, or not wholly, such a file
+    OPERATION_FILE_FORMAT,     // of a later version
+};
+
+// Reads the file `path` into *f.
+enum operation_file_result operation_file_read(struct operation_file *f, const char *path);
+
+// Removes the file. Returns false, with f->error set, if that failed and the file is still there.
+bool operation_file_remove(struct operation_file *f);
+
+// The field name of a kind, as "Azure-AsyncOperation".
+const char *poll_kind_name(enum rekey_poll_kind kind);
+
+#endif

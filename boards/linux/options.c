@@ -1,0 +1,417 @@
+// options.c - see options.h. getopt_long finds the options; one table says what each is for.
+
+#include "options.h"
+
+#include <getopt.h>
+#include <mbedtls/version.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "endpoint.h"
+#include "output.h"
+#include "url.h"
+
+#define ALL (COMMAND_REGENERATE | COMMAND_WAIT | COMMAND_LIST_KEYS)
+#define ENDPOINT (COMMAND_REGENERATE | COMMAND_LIST_KEYS)
+#define OPERATION (COMMAND_REGENERATE | COMMAND_WAIT)
+
+enum option_id {
+    SUBSCRIPTION = 256,
+    RESOURCE_GROUP = 'g',
+    WORKSPACE = 'w',
+    NAME = 'n',
+    OUTPUT = 'o',
+    QUIET = 'q',
+    VERBOSE = 'v',
+    HELP = 'h',
+    VERSION = 'V',
+    KEY_TYPE = 300,
+    KEY_VALUE_FILE,
+    TOKEN_FILE,
+    MANAGEMENT_URL,
+    CA_FILE,
+    API_VERSION,
+    TIMEOUT,
+    CONNECT_TIMEOUT,
+    IDLE_TIMEOUT,
+    POLL_INTERVAL,
+    OPERATION_FILE,
+    NO_WAIT,
+    RETRY_UNSAFE,
+    SHOW,
+};
+
+static const struct {
+    struct option getopt; // its flag is not used
+    unsigned commands;    // that take it
+    const char *argument, *help;
+} table[] = {
+    {{"subscription", 1, 0, SUBSCRIPTION}, ENDPOINT, "ID", "subscription [AZURE_SUBSCRIPTION_ID]"},
+    {{"resource-group", 1, 0, RESOURCE_GROUP}, ENDPOINT, "RG", "resource group [AZURE_DEFAULTS_GROUP]"},
+    {{"workspace-name", 1, 0, WORKSPACE}, ENDPOINT, "WS", "workspace [AZURE_DEFAULTS_WORKSPACE]"},
+    {{"name", 1, 0, NAME}, ENDPOINT, "ENDPOINT", "online endpoint"},
+    {{"key-type", 1, 0, KEY_TYPE}, ENDPOINT, "primary|secondary", "which key; regenerate has no default"},
+    {{"key-value-file", 1, 0, KEY_VALUE_FILE}, COMMAND_REGENERATE, "FILE", "a key value to set (-: stdin)"},
+    {{"token-file", 1, 0, TOKEN_FILE}, ALL, "FILE", "bearer token (-: stdin) [AZURE_ACCESS_TOKEN]"},
+    {{"management-url", 1, 0, MANAGEMENT_URL}, ALL, "URL", "default https://management.azure.com [REKEY_MANAGEMENT_URL]"},
+    {{"ca-file", 1, 0, CA_FILE}, ALL, "FILE", "trust anchors in PEM; default the system's [SSL_CERT_FILE]"},
+    {{"api-version", 1, 0, API_VERSION}, ENDPOINT, "V", "default 2025-09-01"},
+    {{"timeout", 1, 0, TIMEOUT}, ALL, "S", "seconds for everything; default 1800"},
+    {{"connect-timeout", 1, 0, CONNECT_TIMEOUT}, ALL, "S", "seconds for one connection; default 15"},
+    {{"idle-timeout", 1, 0, IDLE_TIMEOUT}, ALL, "S", "seconds without a byte of an answer; default 100"},
+    {{"poll-interval", 1, 0, POLL_INTERVAL}, OPERATION, "S", "seconds between polls where the service names no wait; default 10"},
+    {{"operation-file", 1, 0, OPERATION_FILE}, OPERATION, "FILE", "where an unfinished operation is kept"},
+    {{"no-wait", 0, 0, NO_WAIT}, COMMAND_REGENERATE, NULL, "stop once the service has accepted (exit 13)"},
+    {{"retry-unsafe", 0, 0, RETRY_UNSAFE}, COMMAND_REGENERATE, NULL, "repeat the request even where it may have been executed"},
+    {{"show", 0, 0, SHOW}, COMMAND_LIST_KEYS, NULL, "print keys on a terminal, too"},
+    {{"output", 1, 0, OUTPUT}, ALL, "text|json", "form of standard output"},
+    {{"quiet", 0, 0, QUIET}, ALL, NULL, "only errors and the last line"},
+    {{"verbose", 0, 0, VERBOSE}, ALL, NULL, "each request and answer, without secrets"},
+    {{"help", 0, 0, HELP}, ALL, NULL, "this text"},
+    {{"version", 0, 0, VERSION}, ALL, NULL, "versions and limits"},
+};
+
+#define OPTIONS (sizeof(table) / sizeof(table[0]))
+_Static_assert(OPTIONS <= 32, "a bit for each");
+
+static void print_help(void) {
+    out("rekey " REKEY_VERSION " - regenerates the keys of an Azure Machine Learning online endpoint\n\n"
+        "  rekey regenerate --subscription ID -g RG -w WS -n ENDPOINT --key-type primary|secondary\n"
+        "  rekey list-keys  --subscription ID -g RG -w WS -n ENDPOINT [--key-type primary|secondary]\n"
+        "  rekey wait       --operation-file FILE\n\n"
+        "Options (in brackets the environment variable that serves as well):\n");
+    for (size_t i = 0; i < OPTIONS; i++) {
+        int id = table[i].getopt.val;
+        char name[64];
+
+        snprintf(name, sizeof(name), "--%s %s", table[i].getopt.name,
+                 table[i].argument != NULL ? table[i].argument : "");
+        if (id < 256) {
+            out("  -%c, %-33s %s\n", id, name, table[i].help);
+        } else {
+            out("      %-33s %s\n", name, table[i].help);
+        }
+    }
+    out("\nExit codes:\n"
+        "   0 succeeded            the service said so\n"
+        "   1 refused or failed    by the service; its error is shown\n"
+        "   2 usage                nothing was sent\n"
+        "  10 not reached          nothing was sent, or processed: run it again, safely\n"
+        "  11 not trusted          certificate, host name, dates, trust anchors, clock; nothing was sent\n"
+        "  12 outcome unknown      the key may have changed: rekey list-keys, then decide\n"
+        "  13 still running        accepted; rekey wait goes on with it\n"
+        "  14 credentials          no token, or it was refused; nothing was executed\n"
+        "  15 local                disk, or standard output\n");
+}
+
+static void print_version(void) {
+    out("rekey " REKEY_VERSION " (" REKEY_BOARD ")\n" MBEDTLS_VERSION_STRING_FULL
+        "\njsmn " REKEY_JSMN_VERSION "\napi-version 2025-09-01\n"
+        "limits: REKEY_URL_MAX=%d REKEY_TOKEN_MAX=%d REKEY_STAGING_MAX=%d REKEY_KEY_VALUE_MAX=%d "
+        "REKEY_JSON_TOKENS=%d\nstruct rekey: %zu bytes\n",
+        REKEY_URL_MAX, REKEY_TOKEN_MAX, REKEY_STAGING_MAX, REKEY_KEY_VALUE_MAX, REKEY_JSON_TOKENS,
+        sizeof(struct rekey));
+}
+
+static struct rekey_span text_of(const char *text) {
+    return rekey_span(text, text == NULL ? 0 : strlen(text));
+}
+
+static const char *shown(const char *text) {
+    static char buf[512];
+
+    return visible(text_of(text), buf, sizeof(buf));
+}
+
+// One bad option: its name, its value, its rule. Always false.
+static bool bad(const char *name, const char *value, const char *rule) {
+    say("error: %s '%s': %s", name, shown(value), rule);
+    return false;
+}
+
+static bool parse_seconds(const char *name, const char *text, uint32_t from, uint32_t to, uint32_t *ms) {
+    uint32_t value = 0;
+    char rule[64];
+    size_t len = strlen(text);
+    bool ok = len > 0 && len <= 7;
+
+    for (size_t i = 0; ok && i < len; i++) {
+        ok = rekey_is_digit(text[i]);
+        value = value * 10 + (uint32_t)(text[i] - '0');
+    }
+    if (!ok || value < from || value > to) {
+        snprintf(rule, sizeof(rule), "a whole number of seconds from %u to %u", from, to);
+        return bad(name, text, rule);
+    }
+    *ms = value * 1000;
+    return true;
+}
+
+static bool parse_management_url(struct command_options *o, const char *name, const char *text) {
+    struct rekey_url url;
+    int error = rekey_url_parse(text_of(text), &url);
+
+    if (error != 0 || url.target.len > 1 || (url.target.len == 1 && url.target.ptr[0] != '/')) {
+        return bad(name, text, "https://HOST or https://HOST:PORT, and nothing else");
+    }
+    o->host = url.host;
+    o->port = url.port;
+    return true;
+}
+
+static bool parse_key_type(struct command_options *o, const char *text) {
+    if (rekey_span_equal_nocase(text_of(text), REKEY_SPAN("primary"))) {
+        o->key = REKEY_KEY_PRIMARY;
+    } else if (rekey_span_equal_nocase(text_of(text), REKEY_SPAN("secondary"))) {
+        o->key = REKEY_KEY_SECONDARY;
+    } else {
+        return bad("--key-type", text, "primary or secondary");
+    }
+    return true;
+}
+
+static bool take(struct command_options *o, int id, const char *value) {
+    switch (id) {
+    case SUBSCRIPTION:
+        o->endpoint.subscription = text_of(value);
+        return true;
+    case RESOURCE_GROUP:
+        o->endpoint.resource_group = text_of(value);
+        return true;
+    case WORKSPACE:
+        o->endpoint.workspace = text_of(value);
+        return true;
+    case NAME:
+        o->endpoint.name = text_of(value);
+        return true;
+    case KEY_TYPE:
+        return parse_key_type(o, value);
+    case KEY_VALUE_FILE:
+        o->key_value_file = value;
+        return true;
+    case TOKEN_FILE:
+        o->token_file = value;
+        return true;
+    case MANAGEMENT_URL:
+        return parse_management_url(o, "--management-url", value);
+    case CA_FILE:
+        o->ca_file = value;
+        return true;
+    case API_VERSION:
+        o->endpoint.api_version = text_of(value);
+        return value[0] != '\0' || bad("--api-version", value, rekey_error_text(REKEY_E_API_VERSION));
+    case TIMEOUT:
+        return parse_seconds("--timeout", value, 1, 604800, &o->timeout_ms);
+    case CONNECT_TIMEOUT:
+        return parse_seconds("--connect-timeout", value, 1, 3600, &o->connect_timeout_ms);
+    case IDLE_TIMEOUT:
+        return parse_seconds("--idle-timeout", value, 1, 3600, &o->idle_timeout_ms);
+    case POLL_INTERVAL:
+        return parse_seconds("--poll-interval", value, 0, 600, &o->poll_interval_ms);
+    case OPERATION_FILE:
+        o->operation_file = value;
+        return value[0] != '\0' || bad("--operation-file", value, "a file name");
+    case NO_WAIT:
+        o->no_wait = true;
+        return true;
+    case RETRY_UNSAFE:
+        o->retry_unsafe = true;
+        return true;
+    case SHOW:
+        o->show = true;
+        return true;
+    case QUIET:
+        o->quiet = true;
+        return true;
+    case VERBOSE:
+        o->verbose = true;
+        return true;
+    default: // OUTPUT
+        o->json = strcmp(value, "json") == 0;
+        return o->json || strcmp(value, "text") == 0 || bad("--output", value, "text or json");
+    }
+}
+
+// The environment fills in what was not given. Empty variables count as not set.
+static bool take_defaults(struct command_options *o) {
+    static const struct {
+        const char *variable;
+        int id;
+    } variables[] = {
+        {"AZURE_SUBSCRIPTION_ID", SUBSCRIPTION}, {"AZURE_DEFAULTS_GROUP", RESOURCE_GROUP},
+        {"AZURE_DEFAULTS_WORKSPACE", WORKSPACE}, {"REKEY_MANAGEMENT_URL", MANAGEMENT_URL},
+        {"SSL_CERT_FILE", CA_FILE},
+    };
+
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        const char *value = getenv(variables[i].variable);
+        bool given = (variables[i].id == SUBSCRIPTION && o->endpoint.subscription.ptr != NULL) ||
+                     (variables[i].id == RESOURCE_GROUP && o->endpoint.resource_group.ptr != NULL) ||
+                     (variables[i].id == WORKSPACE && o->endpoint.workspace.ptr != NULL) ||
+                     (variables[i].id == MANAGEMENT_URL && o->host.ptr != NULL) ||
+                     (variables[i].id == CA_FILE && o->ca_file != NULL);
+
+        if (value == NULL || value[0] == '\0' || given) {
+            continue;
+        }
+        if (variables[i].id == MANAGEMENT_URL) {
+            if (!parse_management_url(o, "REKEY_MANAGEMENT_URL", value)) {
+                return false;
+            }
+        } else {
+            take(o, variables[i].id, value);
+        }
+    }
+    if (o->host.ptr == NULL) {
+        o->host = REKEY_SPAN("management.azure.com");
+        o->port = 443;
+    }
+    return true;
+}
+
+static bool missing(const char *name, const char *variable) {
+    say("error: %s is missing%s%s; see rekey --help", name, variable[0] != '\0' ? ", and so is " : "",
+        variable);
+    return false;
+}
+
+// What the command must have; then what the core would refuse, with the option's name.
+static bool check(const struct command_options *o) {
+    static const struct {
+        int error;
+        const char *option;
+    } names[] = {
+        {REKEY_E_SUBSCRIPTION, "--subscription"}, {REKEY_E_RESOURCE_GROUP, "--resource-group"},
+        {REKEY_E_WORKSPACE, "--workspace-name"},  {REKEY_E_ENDPOINT, "--name"},
+        {REKEY_E_API_VERSION, "--api-version"},
+    };
+    const struct rekey_endpoint *e = &o->endpoint;
+    const struct rekey_span values[] = {e->subscription, e->resource_group, e->workspace, e->name,
+                                        e->api_version};
+    int error;
+
+    if (o->command == COMMAND_WAIT) {
+        return o->operation_file != NULL || missing("--operation-file", "");
+    }
+    if (e->subscription.ptr == NULL) {
+        return missing("--subscription", "AZURE_SUBSCRIPTION_ID");
+    }
+    if (e->resource_group.ptr == NULL) {
+        return missing("--resource-group", "AZURE_DEFAULTS_GROUP");
+    }
+    if (e->workspace.ptr == NULL) {
+        return missing("--workspace-name", "AZURE_DEFAULTS_WORKSPACE");
+    }
+    if (e->name.ptr == NULL) {
+        return missing("--name", "");
+    }
+    if (o->command == COMMAND_REGENERATE && o->key == 0) {
+        return missing("--key-type", "");
+    }
+    if (o->key_value_file != NULL && o->token_file != NULL && strcmp(o->key_value_file, "-") == 0 &&
+        strcmp(o->token_file, "-") == 0) {
+        return bad("--key-value-file", "-", "standard input is the token already");
+    }
+    error = rekey_endpoint_check(e);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i].error == error) {
+            return bad(names[i].option, values[i].ptr, rekey_error_text(error));
+        }
+    }
+    return true;
+}
+
+static bool parse_command(struct command_options *o, const char *word) {
+    static const struct {
+        const char *word;
+        enum command command;
+    } commands[] = {{"regenerate", COMMAND_REGENERATE}, {"wait", COMMAND_WAIT},
+                    {"list-keys", COMMAND_LIST_KEYS}};
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(word, commands[i].word) == 0) {
+            o->command = commands[i].command;
+            return true;
+        }
+    }
+    say("error: '%s' is no command: regenerate, list-keys or wait", shown(word));
+    return false;
+}
+
+// What getopt found at argv[optind - 1] to be no option, or one without its value.
+static bool bad_option(int result, char **argv) {
+    if (result == ':') {
+        say("error: %s needs a value; see rekey --help", shown(argv[optind - 1]));
+    } else {
+        say("error: '%s' is no option, or not one alone; see rekey --help", shown(argv[optind - 1]));
+    }
+    return false;
+}
+
+static bool parse(struct command_options *o, int argc, char **argv, bool *ended) {
+    struct option options[OPTIONS + 1];
+    uint32_t given = 0; // a bit for each row of the table
+    int id;
+
+    memset(options, 0, sizeof(options));
+    for (size_t i = 0; i < OPTIONS; i++) {
+        options[i] = table[i].getopt;
+    }
+    opterr = 0; // its own messages go through stdio
+    while ((id = getopt_long(argc, argv, "-:g:w:n:o:qvhV", options, NULL)) != -1) {
+        if (id == 1) { // the command may stand anywhere
+            if (o->command != 0) {
+                say("error: '%s' is one word too many; see rekey --help", shown(optarg));
+                return false;
+            }
+            if (!parse_command(o, optarg)) {
+                return false;
+            }
+        } else if (id == HELP || id == VERSION) {
+            (id == HELP ? print_help : print_version)();
+            *ended = true;
+            return true;
+        } else if (id == '?' || id == ':') {
+            return bad_option(id, argv);
+        } else if (!take(o, id, optarg)) {
+            return false;
+        }
+        for (size_t i = 0; i < OPTIONS; i++) {
+            given |= table[i].getopt.val == id ? 1u << i : 0;
+        }
+    }
+    if (optind < argc) {
+        say("error: '%s' is one word too many; see rekey --help", shown(argv[optind]));
+        return false;
+    }
+    if (o->command == 0) {
+        say("error: no command: regenerate, list-keys or wait; see rekey --help");
+        return false;
+    }
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if ((given & (1u << i)) != 0 && (table[i].commands & o->command) == 0) {
+            say("error: --%s does not go with this command; see rekey --help", table[i].getopt.name);
+            return false;
+        }
+    }
+    return take_defaults(o) && check(o);
+}
+
+bool parse_options(struct command_options *o, int argc, char **argv, int *exit_code) {
+    bool ended = false;
+
+    *o = (struct command_options){.timeout_ms = REKEY_TIMEOUT_MS,
+                                  .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,
+                                  .idle_timeout_ms = REKEY_IDLE_TIMEOUT_MS,
+                                  .poll_interval_ms = REKEY_POLL_INTERVAL_MS};
+    if (!parse(o, argc, argv, &ended)) {
+        *exit_code = REKEY_USAGE;
+        say("outcome=usage exit=%d", *exit_code);
+        return false;
+    }
+    if (ended) {
+        *exit_code = out_flush() ? REKEY_SUCCEEDED : REKEY_LOCAL;
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,25 @@
+// options.h - the command line and the environment, checked before anything else happens.
+
+#ifndef REKEY_COMMAND_OPTIONS_H
+#define REKEY_COMMAND_OPTIONS_H
+
+#include "rekey.h"
+
+enum command { COMMAND_REGENERATE = 1, COMMAND_WAIT = 2, COMMAND_LIST_KEYS = 4 };
+
+struct command_options {
+    enum command command;
+    struct rekey_endpoint endpoint;
+    enum rekey_key key; // 0: not given
+    const char *key_value_file, *token_file, *ca_file, *operation_file;
+    struct rekey_span host; // of the management URL, without brackets
+    uint16_t port;
+    uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;
+    bool no_wait, retry_unsafe, json, quiet, verbose, show;
+};
+
+// Fills *o. Returns true to go on; false when all is done: help or version was printed, or a bad option
+// was reported, and *exit_code is set.
+bool parse_options(struct command_options *o, int argc, char **argv, int *exit_code);
+
+#endif

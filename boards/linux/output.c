@@ -1,0 +1,166 @@
+// output.c - see output.h. snprintf into static buffers, then write(2).
+
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "rekey_config.h"
+
+static bool line_drawn; // a progress line stands on the terminal
+static char collected[16384];
+static size_t collected_len;
+static bool overflow;
+
+// All of it, also to a pipe that somebody has made non-blocking.
+static bool write_all(int fd, const char *text, size_t len) {
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+
+        if (n >= 0) {
+            text += n;
+            len -= (size_t)n;
+        } else if (errno == EAGAIN) {
+            struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+            poll(&p, 1, -1);
+        } else if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool on_terminal(void) {
+    return isatty(STDERR_FILENO) == 1;
+}
+
+static void line(bool redraw, const char *format, va_list arguments) {
+    char text[4096];
+    size_t len = 0;
+    int n;
+
+    if (line_drawn) {
+        len = (size_t)snprintf(text, sizeof(text), "\r\033[K");
+    }
+    len += (size_t)snprintf(text + len, sizeof(text) - len, "rekey: ");
+    n = vsnprintf(text + len, sizeof(text) - len - 1, format, arguments);
+    len += n < 0 ? 0 : (size_t)n < sizeof(text) - len - 1 ? (size_t)n : sizeof(text) - len - 2;
+    if (!redraw) {
+        text[len++] = '\n';
+    }
+    line_drawn = redraw;
+    write_all(STDERR_FILENO, text, len); // where errors go there is nobody to tell of an error
+}
+
+void say(const char *format, ...) {
+    va_list arguments;
+
+    va_start(arguments, format);
+    line(false, format, arguments);
+    va_end(arguments);
+}
+
+void progress(const char *format, ...) {
+    va_list arguments;
+
+    va_start(arguments, format);
+    line(on_terminal(), format, arguments);
+    va_end(arguments);
+}
+
+void out_span(struct rekey_span text) {
+    if (text.len > sizeof(collected) - collected_len) {
+        overflow = true;
+        return;
+    }
+    memcpy(collected + collected_len, text.ptr, text.len);
+    collected_len += text.len;
+}
+
+void out(const char *format, ...) {
+    va_list arguments;
+    size_t room = sizeof(collected) - collected_len;
+    int n;
+
+    va_start(arguments, format);
+    n = vsnprintf(collected + collected_len, room, format, arguments);
+    va_end(arguments);
+    if (n < 0 || (size_t)n >= room) {
+        overflow = true;
+    } else {
+        collected_len += (size_t)n;
+    }
+}
+
+void out_json(struct rekey_span text) {
+    if (text.ptr == NULL) {
+        out("null");
+        return;
+    }
+    out("\"");
+    for (size_t at = 0; at < text.len;) {
+        size_t n = rekey_utf8(text, at, NULL);
+        char escaped[8];
+
+        if (n == 0) {
+            out("?");
+            n = 1;
+        } else {
+            out_span(rekey_span(escaped, rekey_json_escape(rekey_span(text.ptr + at, n), escaped,
+                                                           sizeof(escaped))));
+        }
+        at += n;
+    }
+    out("\"");
+}
+
+bool out_flush(void) {
+    bool ok = write_all(STDOUT_FILENO, collected, collected_len) && !overflow;
+
+    rekey_zeroize(collected, sizeof(collected));
+    collected_len = 0;
+    return ok;
+}
+
+const char *visible(struct rekey_span text, char *buf, size_t cap) {
+    size_t len = 0;
+
+    for (size_t at = 0; at < text.len;) {
+        uint32_t code = 0;
+        size_t n = rekey_utf8(text, at, &code);
+        bool hidden = n == 0 || code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 ||
+                      code == 0x2029 || (code >= 0x202A && code <= 0x202E) ||
+                      (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
+
+        n = n == 0 ? 1 : n;
+        if (len + n * 4 + 1 > cap) {
+            break;
+        }
+        for (size_t i = at; i < at + n; i++) {
+            if (hidden) {
+                len += (size_t)snprintf(buf + len, cap - len, "\\x%02X", (unsigned char)text.ptr[i]);
+            } else {
+                buf[len++] = text.ptr[i];
+            }
+        }
+        at += n;
+    }
+    buf[len] = '\0';
+    return buf;
+}
+
+void open_standard_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            int opened = open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+
+            (void)opened; // the lowest free descriptor: it is `fd`
+        }
+    }
+}

@@ -1,0 +1,37 @@
+// output.h - text to a descriptor, without the heap and without stdio's buffers.
+
+#ifndef REKEY_OUTPUT_H
+#define REKEY_OUTPUT_H
+
+#include "span.h"
+
+// Writes one line to standard error: "rekey: ", the text, a newline. Erases a progress line first.
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// Redraws the progress line on a terminal; elsewhere does what say does.
+void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// Whether standard error is a terminal.
+bool on_terminal(void);
+
+// Text for standard output, collected in one static buffer and written at once.
+void out(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// Appends the bytes as they are.
+void out_span(struct rekey_span text);
+
+// Appends a JSON string, or null if `text` has no pointer. What is not UTF-8 becomes '?'.
+void out_json(struct rekey_span text);
+
+// Writes what was collected, and zeroizes it. False if not all of it could be written.
+bool out_flush(void);
+
+// Makes a server's text safe to print: control characters, bidirectional overrides and bytes that are not
+// UTF-8 become \xNN; cut at `cap` - 1 bytes; NUL-terminated. Returns `buf`.
+const char *visible(struct rekey_span text, char *buf, size_t cap);
+
+// Sees to it that descriptors 0, 1 and 2 are open, so that no socket becomes one of them. A standard
+// output that was closed cannot be written to afterwards either.
+void open_standard_descriptors(void);
+
+#endif

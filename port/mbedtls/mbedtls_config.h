@@ -1,0 +1,98 @@
+// mbedtls_config.h - what of mbedTLS 3.6 is compiled: a TLS client that verifies X.509 chains.
+// Suites are ECDHE with AES-GCM; keys and signatures are what azure.md 6 requires. A board defines
+// REKEY_TLS13 to 0 where 27 KB of ROM and 10 KB of arena are dear. Traps behind the choices: ports.md.
+
+#ifndef REKEY_MBEDTLS_CONFIG_H
+#define REKEY_MBEDTLS_CONFIG_H
+
+#ifndef REKEY_TLS13
+#define REKEY_TLS13 1
+#endif
+
+// Memory: the static arena. calloc and free of the C library are never referred to: before the arena is
+// set up, and for anybody who forgets to, these two of tls.c fail closed.
+#define MBEDTLS_PLATFORM_C
+#define MBEDTLS_PLATFORM_MEMORY
+#define MBEDTLS_PLATFORM_STD_CALLOC rekey_tls_no_calloc
+#define MBEDTLS_PLATFORM_STD_FREE rekey_tls_no_free
+#define MBEDTLS_MEMORY_BUFFER_ALLOC_C
+#include <stddef.h>
+void *rekey_tls_no_calloc(size_t count, size_t size);
+void rekey_tls_no_free(void *ptr);
+
+// Time: the port's wall clock and boot clock, by tls.c. gmtime of the C library allocates.
+#define MBEDTLS_HAVE_TIME
+#define MBEDTLS_HAVE_TIME_DATE
+#define MBEDTLS_PLATFORM_TIME_ALT
+#define MBEDTLS_PLATFORM_STD_TIME rekey_tls_time
+#define MBEDTLS_PLATFORM_GMTIME_R_ALT
+#define MBEDTLS_PLATFORM_MS_TIME_ALT
+#include <time.h>
+time_t rekey_tls_time(time_t *out);
+
+// Randomness: the port's, handed to TLS by tls.c and to PSA by mbedtls_psa_external_get_random.
+#define MBEDTLS_NO_PLATFORM_ENTROPY
+
+// TLS
+#define MBEDTLS_SSL_TLS_C
+#define MBEDTLS_SSL_CLI_C
+#define MBEDTLS_SSL_PROTO_TLS1_2
+#define MBEDTLS_SSL_SERVER_NAME_INDICATION
+#define MBEDTLS_SSL_ALPN
+#define MBEDTLS_SSL_SESSION_TICKETS
+#define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
+#define MBEDTLS_SSL_IN_CONTENT_LEN 16384 // the Certificate message alone is 4.5 to 6 KB
+#ifndef MBEDTLS_SSL_OUT_CONTENT_LEN
+#define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
+#endif
+
+#if REKEY_TLS13
+#define MBEDTLS_SSL_PROTO_TLS1_3
+#define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
+#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
+#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED
+#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // 1.3 demands it
+#define MBEDTLS_PSA_CRYPTO_C
+#define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 8
+#define MBEDTLS_HKDF_C
+#endif
+
+// X.509: a chain in DER, and trust anchors found on demand
+#define MBEDTLS_X509_USE_C
+#define MBEDTLS_X509_CRT_PARSE_C
+#define MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK
+#define MBEDTLS_X509_RSASSA_PSS_SUPPORT
+#define MBEDTLS_ASN1_PARSE_C
+#define MBEDTLS_ASN1_WRITE_C
+#define MBEDTLS_OID_C
+#define MBEDTLS_BASE64_C
+
+// Ciphers, hashes, keys
+#define MBEDTLS_AES_C
+#define MBEDTLS_AES_ROM_TABLES
+#define MBEDTLS_AES_FEWER_TABLES
+#define MBEDTLS_GCM_C
+#define MBEDTLS_CIPHER_C
+#define MBEDTLS_MD_C
+#define MBEDTLS_SHA256_C
+#define MBEDTLS_SHA384_C
+#define MBEDTLS_SHA512_C
+#define MBEDTLS_BIGNUM_C
+#define MBEDTLS_RSA_C
+#define MBEDTLS_PKCS1_V15
+#define MBEDTLS_PKCS1_V21
+#define MBEDTLS_ECP_C
+#define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_ECP_DP_SECP256R1_ENABLED
+#define MBEDTLS_ECP_DP_SECP384R1_ENABLED
+#define MBEDTLS_ECP_DP_SECP521R1_ENABLED
+#define MBEDTLS_ECDH_C
+#define MBEDTLS_ECDSA_C
+#define MBEDTLS_PK_C
+#define MBEDTLS_PK_PARSE_C
+#define MBEDTLS_HAVE_ASM
+
+#endif
