@@ -19,6 +19,7 @@
 #endif
 
 #define ARENA_FILL 0xA5 // an arena byte that was never in use
+#define ARENA_HEAD 256  // what the allocator may have written at its start before the first use
 
 enum phase { CLOSED, CONNECTING, HANDSHAKE, OPEN, BROKEN };
 
@@ -181,8 +182,9 @@ static int bio_result(struct rekey_tls *t, int result, size_t n) {
 static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
     struct rekey_tls *t = ctx;
     size_t n = 0;
+    int result = t->lower.write(t->lower.ctx, buf, len, &n);
 
-    return bio_result(t, t->lower.write(t->lower.ctx, buf, len, &n), n);
+    return bio_result(t, result, n);
 }
 
 static int bio_receive(void *ctx, unsigned char *buf, size_t len) {
@@ -404,8 +406,8 @@ void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower, const str
     t->arena = arena;
     t->arena_size = arena_size;
     the = t;
-    memset(arena, ARENA_FILL, arena_size);
     mbedtls_memory_buffer_alloc_init(arena, arena_size);
+    memset(t->arena + ARENA_HEAD, ARENA_FILL, arena_size - ARENA_HEAD);
 }
 
 // The allocator takes the first block that fits, so what was never in use is at the end.

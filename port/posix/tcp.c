@@ -106,9 +106,12 @@ static int tcp_write(void *ctx, const void *data, size_t len, size_t *done) {
     struct rekey_posix_tcp *tcp = ctx;
     ssize_t n = send(tcp->fd, data, len, MSG_NOSIGNAL);
 
+    if (n < 0 && would_block(errno)) {
+        return REKEY_WANT_WRITE;
+    }
     if (n < 0) {
         tcp->error = errno;
-        return would_block(errno) ? REKEY_WANT_WRITE : REKEY_E_IO;
+        return REKEY_E_IO;
     }
     *done = (size_t)n;
     return REKEY_DONE;
@@ -118,9 +121,12 @@ static int tcp_read(void *ctx, void *buf, size_t cap, size_t *done) {
     struct rekey_posix_tcp *tcp = ctx;
     ssize_t n = recv(tcp->fd, buf, cap, 0);
 
+    if (n < 0 && would_block(errno)) {
+        return REKEY_WANT_READ;
+    }
     if (n < 0) {
         tcp->error = errno;
-        return would_block(errno) ? REKEY_WANT_READ : REKEY_E_IO;
+        return REKEY_E_IO;
     }
     *done = (size_t)n;
     return n > 0 ? REKEY_DONE : REKEY_END;
