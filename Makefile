@@ -21,13 +21,14 @@ endif
 NM       ?= $(CROSS_COMPILE)nm
 SIZE     ?= $(CROSS_COMPILE)size
 CFLAGS   ?= -Os -g
+FRAME_MAX := 512
 PYTHON   := /usr/bin/python3
 
 # Seconds since 1970 of what is built: a device's clock before it was never set.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 JSMN_VERSION := $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
 
-our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=512 -Werror
+our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=$(FRAME_MAX) -Werror
 our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MMD -MP
 our_cppflags := $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
 port_cppflags := $(our_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(BOARD)"' \
@@ -47,7 +48,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test check size format clean FORCE
+.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check size format clean FORCE
 
 all: deps-sources ## build the command and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory $(B)/rekey $(B)/librekey.a
@@ -115,3 +116,86 @@ $(B)/rekey: $(command_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
 -include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/tests/*/*.d)
+
+# ---- tests ----------------------------------------------------------------------------------------
+
+# cmocka is compiled from its source on every board; what it would ask cmake for is in these.
+cmocka_cppflags := -DHAVE_SIGNAL_H -DHAVE_STRUCT_TIMESPEC -DHAVE_CLOCK_REALTIME -DHAVE_CLOCK_GETTIME -D_GNU_SOURCE
+test_cppflags := $(port_cppflags) -Itests/unit -Itests/vectors -isystem $(CMOCKA)/include
+
+$(B)/tests/cmocka.o: $(CMOCKA)/src/cmocka.c $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(cmocka_cppflags) $(CFLAGS) $(BOARD_CFLAGS) -std=gnu11 -I$(CMOCKA)/include -w -c $< -o $@
+
+$(B)/tests/%.o: tests/%.c $(B)/flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(test_cppflags) $(CFLAGS) $(our_cflags) $(filter-out -Wframe%,$(our_warnings)) $(BOARD_CFLAGS) -c $< -o $@
+
+$(B)/unit/%: $(B)/tests/unit/test_%.o $(B)/tests/unit/support.o $(B)/tests/cmocka.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+
+# Preloaded into the command by the tests: counts calls of the heap, shifts the wall clock.
+$(B)/%.so: tests/e2e/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror $< -o $@ -ldl
+
+# The example in README.md, and the porter's page: what is shown there must compile, and the example runs.
+$(B)/example.c: README.md
+	@mkdir -p $(@D)
+	$(Q)sed -n '/^```c$$/,/^```$$/p' README.md | grep -v '^```' > $@
+
+$(B)/example: $(B)/example.c $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_warnings) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+
+template: $(B)/port/template/port.o
+
+build/certs/.made: tests/arm/certs.sh
+	$(Q)tests/arm/certs.sh build/certs && touch $@
+
+unit: deps-test ## the unit tests alone
+	$(Q)$(MAKE) --no-print-directory -s $(addprefix $(B)/unit/,$(unit_tests)) template
+	$(Q)for t in $(unit_tests); do $(EXEC) $(B)/unit/$$t || exit 1; done
+
+e2e: all deps-test ## the end-to-end tests alone: the command against the stand-in service, over real TLS
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/heap.so $(B)/clock.so $(B)/example
+	$(Q)REKEY=$(B)/rekey REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) tests/e2e
+
+test: deps unit e2e ## get what is missing, build, and run all tests
+
+demo: deps ## the whole job in a minute: build, start the stand-in service, regenerate a key
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/heap.so
+	$(Q)REKEY=$(B)/rekey REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" $(PYTHON) tests/arm/demo.py
+
+arm: deps-test ## start the stand-in service by hand; prints the command to try
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made
+	$(Q)$(PYTHON) tests/arm/arm.py --certs build/certs --demo
+
+# ---- checks ---------------------------------------------------------------------------------------
+
+c_files := $(wildcard src/*.[ch] port/*/*.[ch] boards/*/*.[ch] tests/*/*.[ch])
+sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+check: deps-check ## formatting, static analysis, both compilers, sanitizers, valgrind
+	clang-format --dry-run -Werror $(c_files)
+	shellcheck -s sh boards/deps.sh
+	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem -Isrc -Iport/posix -D__linux__ -D__unix__ src port/posix boards/linux
+	clang-tidy --quiet --warnings-as-errors='*' $(wildcard src/*.c) -- -std=c11 $(our_cppflags)
+	clang-tidy --quiet --warnings-as-errors='*' $(wildcard port/*/*.c boards/linux/*.c) -- -std=c11 $(port_cppflags)
+	$(MAKE) unit all B=build/clang CC=clang
+	$(MAKE) unit e2e B=build/asan CFLAGS="$(sanitize)" FRAME_MAX=65536 REKEY_SANITIZED=1
+	$(MAKE) e2e EXEC="valgrind -q --error-exitcode=99 --exit-on-first-error=yes" PYTEST_FLAGS="-m board"
+
+size: deps-sources ## sizes of the command, the core, struct rekey, and the stack along its deepest path
+	$(Q)$(MAKE) --no-print-directory -s all
+	$(Q)CC="$(CC)" SIZE="$(SIZE)" CPPFLAGS="$(our_cppflags)" tests/bench/size.sh $(B)
+
+format: ## let clang-format have its way
+	clang-format -i $(c_files)
+
+clean: ## remove what was built; build/deps stays
+	rm -rf $(filter-out $(DEPS_DIR),$(wildcard build/*))

@@ -1,6 +1,7 @@
 // arm_error.h - Azure Resource Manager's ErrorResponse (azure.md 1), bounded.
-// {"error":{"code":s,"message":s,"target":s,"details":[the same, ...]}}; every member may be missing
-// or null. The texts are the server's: whoever prints them makes control characters visible.
+// {"error":{"code":s,"message":s,"target":s,"details":[the same, ...]}}; every member may be
+// missing or null. The texts are the server's: whoever prints them makes control characters
+// visible.
 
 #ifndef REKEY_ARM_ERROR_H
 #define REKEY_ARM_ERROR_H
@@ -23,8 +24,8 @@ struct rekey_arm_error {
     REKEY_TEXT(REKEY_TARGET_MAX) target;   // error.target
 };
 
-// Fills *error from what `body` has; what is not there is empty. `cut` as in json.h: a text that lies
-// whole inside what was kept is taken. `tokens` is room for `token_count` JSON tokens.
+// Fills *error from what `body` has; what is not there is empty. `cut` as in json.h: a text that
+// lies whole inside what was kept is taken. `tokens` is room for `token_count` JSON tokens.
 void rekey_arm_error_read(struct rekey_arm_error *error, struct rekey_span body, bool cut,
                           void *tokens, size_t token_count);
 

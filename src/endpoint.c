@@ -76,7 +76,8 @@ int rekey_endpoint_check(const struct rekey_endpoint *e) {
 }
 
 size_t rekey_endpoint_path(const struct rekey_endpoint *e, struct rekey_span action, char *buf) {
-    const struct rekey_span version = e->api_version.len > 0 ? e->api_version : REKEY_SPAN("2025-09-01");
+    const struct rekey_span version =
+        e->api_version.len > 0 ? e->api_version : REKEY_SPAN("2025-09-01");
     const struct {
         struct rekey_span fixed, segment;
     } parts[] = {

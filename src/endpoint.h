@@ -9,12 +9,13 @@
 // Returns 0 or the error of the first parameter that breaks its rule.
 int rekey_endpoint_check(const struct rekey_endpoint *endpoint);
 
-// Writes the path and query of the endpoint's `action` ("regenerateKeys", "listKeys") to `buf`, which
-// has REKEY_PATH_MAX bytes; returns the length. The endpoint has passed the check.
-size_t rekey_endpoint_path(const struct rekey_endpoint *endpoint, struct rekey_span action, char *buf);
+// Writes the path and query of the endpoint's `action` ("regenerateKeys", "listKeys") to `buf`,
+// which has REKEY_PATH_MAX bytes; returns the length. The endpoint has passed the check.
+size_t rekey_endpoint_path(const struct rekey_endpoint *endpoint, struct rekey_span action,
+                           char *buf);
 
-// Writes the body of regenerateKeys to buf[0..cap); returns the length. 6 bytes for each byte of the key
-// value and 64 more are enough, and required.
+// Writes the body of regenerateKeys to buf[0..cap); returns the length. 6 bytes for each byte of
+// the key value and 64 more are enough, and required.
 size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char *buf, size_t cap);
 
 // Reads the answer to listKeys. `tokens` is room for `token_count` JSON tokens (json.h).

@@ -1,4 +1,5 @@
-// error.c - the texts of rekey_error.h, in an object of their own so that firmware can leave them out.
+// error.c - the texts of rekey_error.h, in an object of their own so that firmware can leave them
+// out.
 
 #include "rekey_error.h"
 

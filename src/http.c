@@ -1,6 +1,7 @@
 // http.c - the HTTP/1.1 engine of http.h, as a machine of one state for each place in the grammar.
-// It is strict where leniency makes two readers see two answers (RFC 9112 11.2): bare LF or CR, folded
-// lines, white space before a colon, two lengths, or a coding other than chunked alone are refused.
+// It is strict where leniency makes two readers see two answers (RFC 9112 11.2): bare LF or CR,
+// folded lines, white space before a colon, two lengths, or a coding other than chunked alone are
+// refused.
 
 #include "http.h"
 
@@ -19,7 +20,7 @@ enum state {
     TRAILER_LINE, // the same three for trailers, which are read and dropped
     TRAILER_NAME,
     TRAILER_VALUE,
-    HEAD_END, // not a byte: decides what follows the empty line
+    HEAD_END,   // not a byte: decides what follows the empty line
     BODY_START, // not a byte: the head was reported
     BODY,       // `remaining` bytes by Content-Length
     BODY_CLOSE, // up to the end of the stream
@@ -39,8 +40,8 @@ enum body_kind { BODY_NONE, BODY_BY_LENGTH, BODY_BY_CHUNKS, BODY_BY_CLOSE };
 
 #define NOT_WANTED 255
 
-size_t rekey_http_emit(const struct rekey_span *pieces, size_t count, struct rekey_http_cursor *cursor,
-                       char *buf, size_t cap) {
+size_t rekey_http_emit(const struct rekey_span *pieces, size_t count,
+                       struct rekey_http_cursor *cursor, char *buf, size_t cap) {
     size_t len = 0;
 
     while (cursor->piece < count && len < cap) {
@@ -426,7 +427,8 @@ static int line_byte(struct rekey_http *h, char c) {
         if (c == '\n') {
             return 0;
         }
-        return h->after_cr == CHUNK_START || h->after_cr == CHUNK_NEXT ? REKEY_E_CHUNK : REKEY_E_FIELD;
+        return h->after_cr == CHUNK_START || h->after_cr == CHUNK_NEXT ? REKEY_E_CHUNK
+                                                                       : REKEY_E_FIELD;
     case FIELD_LINE:
         return c == '\r' ? line_ends(h, HEAD_END) : field_line_starts(h, c, FIELD_NAME);
     case FIELD_NAME:

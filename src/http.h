@@ -1,8 +1,8 @@
 // http.h - an HTTP/1.1 client engine without I/O (RFC 9110, RFC 9112).
-// It joins the spans of a request into bytes, and eats the bytes of one answer in pieces of any size.
-// It decides framing and nothing else: what an answer means is for operation.c, and the fields that a
-// caller wants are captured into the caller's buffers as they pass by, so that a head of any size up
-// to REKEY_HEAD_MAX needs no memory of its own.
+// It joins the spans of a request into bytes, and eats the bytes of one answer in pieces of any
+// size. It decides framing and nothing else: what an answer means is for operation.c, and the
+// fields that a caller wants are captured into the caller's buffers as they pass by, so that a head
+// of any size up to REKEY_HEAD_MAX needs no memory of its own.
 
 #ifndef REKEY_HTTP_H
 #define REKEY_HTTP_H
@@ -17,8 +17,8 @@ struct rekey_http_cursor {
 };
 
 // Fills up to `cap` bytes of `buf` with what comes next; returns how many, 0 at the end.
-size_t rekey_http_emit(const struct rekey_span *pieces, size_t count, struct rekey_http_cursor *cursor,
-                       char *buf, size_t cap);
+size_t rekey_http_emit(const struct rekey_span *pieces, size_t count,
+                       struct rekey_http_cursor *cursor, char *buf, size_t cap);
 
 // Writes `value` in decimal to buf[0..9]; returns the number of digits.
 size_t rekey_http_decimal(uint32_t value, char buf[10]);
@@ -34,7 +34,8 @@ struct rekey_http_field {
     uint8_t seen; // field lines of this name, held at 255; a second one overwrites the first
 };
 
-// One answer. Its fields are set by rekey_http_start; those below "results" are for the caller to read.
+// One answer. Its fields are set by rekey_http_start; those below "results" are for the caller to
+// read.
 struct rekey_http {
     struct rekey_http_field *fields;
     char *body;
@@ -52,11 +53,11 @@ struct rekey_http {
     uint8_t state;
     uint8_t after_cr; // the state that the LF of this line leads to
     uint8_t body_kind;
-    uint8_t minor;     // HTTP/1.minor
-    uint8_t pos;       // place in the fixed part of the status line, or in a chunk line
-    uint8_t interim;   // 1xx answers so far
-    uint8_t own;       // which of the engine's own fields this line is
-    uint8_t wanted;    // which of the caller's fields this line is, or NOT_WANTED
+    uint8_t minor;   // HTTP/1.minor
+    uint8_t pos;     // place in the fixed part of the status line, or in a chunk line
+    uint8_t interim; // 1xx answers so far
+    uint8_t own;     // which of the engine's own fields this line is
+    uint8_t wanted;  // which of the caller's fields this line is, or NOT_WANTED
     bool has_length, has_chunked, conn_close, conn_keep;
     uint8_t name_len, value_len; // held at the size of the buffer + 1
     uint16_t field_lines;
@@ -85,8 +86,8 @@ void rekey_http_start(struct rekey_http *h, struct rekey_http_field *fields, siz
 // Between REKEY_HTTP_HEAD and the next call the caller may change `body` and `body_cap`.
 int rekey_http_feed(struct rekey_http *h, struct rekey_span *in);
 
-// Tells the engine that the stream ended in an orderly way. Returns REKEY_DONE if that completes the
-// answer (a body delimited by the close), else REKEY_E_END.
+// Tells the engine that the stream ended in an orderly way. Returns REKEY_DONE if that completes
+// the answer (a body delimited by the close), else REKEY_E_END.
 int rekey_http_end(struct rekey_http *h);
 
 #endif

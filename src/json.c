@@ -102,7 +102,8 @@ static size_t digits(struct check *c) {
 }
 
 static bool take(struct check *c, const char *set) {
-    if (c->at < c->text.len && c->text.ptr[c->at] != '\0' && strchr(set, c->text.ptr[c->at]) != NULL) {
+    if (c->at < c->text.len && c->text.ptr[c->at] != '\0' &&
+        strchr(set, c->text.ptr[c->at]) != NULL) {
         c->at++;
         return true;
     }
@@ -245,7 +246,8 @@ int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, 
     return result == JSMN_ERROR_NOMEM ? REKEY_E_LIMIT_JSON_TOKENS : 0;
 }
 
-// The token after token `at` and all that it contains. One that the cut left open reaches to the end.
+// The token after token `at` and all that it contains. One that the cut left open reaches to the
+// end.
 static int skip(const struct rekey_json *json, int at) {
     int end = token(json, at)->end;
     int next = at + 1;

@@ -1,7 +1,7 @@
 // json.h - one JSON text (RFC 8259) in a buffer: checked, tokenised, looked up, unescaped.
 // jsmn makes the tokens; because it accepts much that is not JSON, the text first passes a grammar
-// check of its own, without recursion. A text that was cut by a buffer can be read as far as it goes,
-// for an error's code and message; what it may be evidence of is for the caller to say.
+// check of its own, without recursion. A text that was cut by a buffer can be read as far as it
+// goes, for an error's code and message; what it may be evidence of is for the caller to say.
 
 #ifndef REKEY_JSON_H
 #define REKEY_JSON_H
@@ -25,8 +25,8 @@ struct rekey_json {
 int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, void *tokens,
                      size_t token_count);
 
-// The member `name` of the object that is token `object` (0: the top level): the token of its value;
-// -1 if there is none, or `object` is -1 or no object. Names are compared after unescaping.
+// The member `name` of the object that is token `object` (0: the top level): the token of its
+// value; -1 if there is none, or `object` is -1 or no object. Names are compared after unescaping.
 // Returns REKEY_E_JSON_DUPLICATE if the name is there twice.
 int rekey_json_find(const struct rekey_json *json, int object, const char *name);
 
@@ -42,9 +42,9 @@ bool rekey_json_is_null(const struct rekey_json *json, int at);
 // The text of token `at` as it stands, without quotation marks.
 struct rekey_span rekey_json_raw(const struct rekey_json *json, int at);
 
-// Unescapes the string token `at` into buf[0..cap), as UTF-8, and returns how many bytes it put there.
-// *needed is the length that the whole string has; more than was returned means that it was cut, at the
-// start of a character. A lone surrogate escape becomes U+FFFD.
+// Unescapes the string token `at` into buf[0..cap), as UTF-8, and returns how many bytes it put
+// there. *needed is the length that the whole string has; more than was returned means that it was
+// cut, at the start of a character. A lone surrogate escape becomes U+FFFD.
 size_t rekey_json_string(const struct rekey_json *json, int at, char *buf, size_t cap,
                          size_t *needed);
 

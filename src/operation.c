@@ -59,7 +59,8 @@ static const struct rule poll_rules[] = {
 // The last row of each table fits everything.
 static struct rekey_step_rule first_match(const struct rule *rule, unsigned status, unsigned when,
                                           unsigned kind) {
-    while (status < rule->first || status > rule->last || (rule->when != 0 && (rule->when & when) == 0) ||
+    while (status < rule->first || status > rule->last ||
+           (rule->when != 0 && (rule->when & when) == 0) ||
            (rule->kinds != 0 && rule->kinds != kind)) {
         rule++;
     }

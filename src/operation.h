@@ -44,10 +44,10 @@ struct rekey_step_rule rekey_operation_post(unsigned status, unsigned has);
 
 // What a poll's answer says beside its status code.
 enum rekey_body {
-    REKEY_BODY_EMPTY,    // nothing, or null
+    REKEY_BODY_EMPTY, // nothing, or null
     REKEY_BODY_NOT_JSON,
-    REKEY_BODY_PLAIN,    // JSON that names no status
-    REKEY_BODY_RUNNING,  // a status, and none of those below
+    REKEY_BODY_PLAIN,   // JSON that names no status
+    REKEY_BODY_RUNNING, // a status, and none of those below
     REKEY_BODY_SUCCEEDED,
     REKEY_BODY_FAILED,
     REKEY_BODY_CANCELED,
@@ -61,8 +61,8 @@ struct rekey_status_body {
     char status[32]; // NUL-terminated, cut if it is longer; printable ASCII, '?' for all else
 };
 
-// Reads the body of a poll's answer with 200, 201 or 202. `cut`: it was longer than `body`; `coded`:
-// it has a Content-Encoding. `tokens` is room for `token_count` JSON tokens (json.h).
+// Reads the body of a poll's answer with 200, 201 or 202. `cut`: it was longer than `body`;
+// `coded`: it has a Content-Encoding. `tokens` is room for `token_count` JSON tokens (json.h).
 void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
                           struct rekey_span body, bool cut, bool coded, void *tokens,
                           size_t token_count);

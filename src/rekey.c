@@ -1,8 +1,8 @@
 // rekey.c - the operation: token, POST, wait, poll, done, as a machine that rekey_step moves on.
-// What an answer means is decided in operation.c, how long to wait in retry.c, what the requests say in
-// endpoint.c. What lives here is the order of things, and the one question that everything turns on:
-// may the POST have been executed? `wrote` says so of the POST that is under way, `remembered` of
-// the ones before it, and outcome_of() reads both.
+// What an answer means is decided in operation.c, how long to wait in retry.c, what the requests
+// say in endpoint.c. What lives here is the order of things, and the one question that everything
+// turns on: may the POST have been executed? `wrote` says so of the POST that is under way,
+// `remembered` of the ones before it, and outcome_of() reads both.
 
 #include "rekey.h"
 
@@ -45,7 +45,8 @@ static int group(int error) {
     return -error / 100;
 }
 
-// ---- how it ends ---------------------------------------------------------------------------------
+// ---- how it ends
+// ---------------------------------------------------------------------------------
 
 // azure.md 7: the phase decides before the cause.
 static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
@@ -118,7 +119,8 @@ static int end(struct rekey *r, int error) {
     return end_as(r, error, outcome_of(r, error));
 }
 
-// ---- waiting, and trying again -------------------------------------------------------------------
+// ---- waiting, and trying again
+// -------------------------------------------------------------------
 
 // The next request goes out after `ms`. A wait that would end after the deadline is not begun.
 static int wait_then_open(struct rekey *r, uint32_t ms) {
@@ -166,7 +168,8 @@ static bool passing(int error) {
     return group(error) == 2;
 }
 
-// The exchange came to no complete answer. For a POST, `wrote` tells whether it may have been executed.
+// The exchange came to no complete answer. For a POST, `wrote` tells whether it may have been
+// executed.
 static int exchange_failed(struct rekey *r, int error) {
     bool idle_close = r->reused && !r->got_byte && error != REKEY_E_IDLE_TIMEOUT;
 
@@ -190,7 +193,8 @@ static int exchange_failed(struct rekey *r, int error) {
     return try_again(r, error, false, 0);
 }
 
-// ---- the requests --------------------------------------------------------------------------------
+// ---- the requests
+// --------------------------------------------------------------------------------
 
 // x-ms-client-request-id: a random GUID (RFC 9562 4.4, version 4).
 static int new_client_id(struct rekey *r) {
@@ -225,8 +229,8 @@ static int save_record(struct rekey *r) {
     return r->options->save == NULL ? REKEY_DONE : r->options->save(r->options->save_ctx, &record);
 }
 
-// The connection is ready: what must be true before the first byte of a request goes out. A poll is sent
-// with the id of its POST.
+// The connection is ready: what must be true before the first byte of a request goes out. A poll is
+// sent with the id of its POST.
 static int begin_request(struct rekey *r) {
     int error = 0;
 
@@ -240,7 +244,8 @@ static int begin_request(struct rekey *r) {
         return REKEY_AGAIN;
     }
     r->url_len = (uint16_t)rekey_endpoint_path(
-        r->endpoint, r->job == LIST_KEYS ? REKEY_SPAN("listKeys") : REKEY_SPAN("regenerateKeys"), r->url);
+        r->endpoint, r->job == LIST_KEYS ? REKEY_SPAN("listKeys") : REKEY_SPAN("regenerateKeys"),
+        r->url);
     error = new_client_id(r);
     if (r->job == REGENERATE) {
         r->body_len = (uint16_t)rekey_endpoint_body(
@@ -291,23 +296,26 @@ static void emit_request(struct rekey *r) {
         };
 
         r->out_at = 0;
-        r->out_len = (uint16_t)rekey_http_emit(pieces, sizeof(pieces) / sizeof(pieces[0]), &r->cursor,
-                                               r->staging.bytes + r->body_len,
+        r->out_len = (uint16_t)rekey_http_emit(pieces, sizeof(pieces) / sizeof(pieces[0]),
+                                               &r->cursor, r->staging.bytes + r->body_len,
                                                sizeof(r->staging.bytes) - r->body_len);
     }
 }
 
-// ---- the answers ---------------------------------------------------------------------------------
+// ---- the answers
+// ---------------------------------------------------------------------------------
 
 static void set_field(struct rekey *r, enum rekey_field_index i, const char *name, char *buf,
                       size_t cap) {
     r->fields[i] = (struct rekey_http_field){.name = name, .buf = buf, .cap = (uint16_t)cap};
 }
 
-// The polling URLs of a POST's answer need two places: staging takes the preferred one; the URL buffer,
-// which still holds the POST's path, takes the other. A poll looks for its own kind of URL only.
+// The polling URLs of a POST's answer need two places: staging takes the preferred one; the URL
+// buffer, which still holds the POST's path, takes the other. A poll looks for its own kind of URL
+// only.
 static void start_answer(struct rekey *r) {
-    static const char *const names[] = {"", "azure-asyncoperation", "operation-location", "location"};
+    static const char *const names[] = {"", "azure-asyncoperation", "operation-location",
+                                        "location"};
 
     for (uint8_t kind = REKEY_POLL_ASYNC_OPERATION; kind <= REKEY_POLL_LOCATION; kind++) {
         bool wanted = !polling(r) || kind == r->kind;
@@ -322,7 +330,8 @@ static void start_answer(struct rekey *r) {
     set_field(r, REKEY_FIELD_X_MS_RETRY_AFTER_MS, "x-ms-retry-after-ms", r->x_ms_retry_after_ms,
               sizeof(r->x_ms_retry_after_ms));
     set_field(r, REKEY_FIELD_DATE, "date", r->date, sizeof(r->date));
-    set_field(r, REKEY_FIELD_REQUEST_ID, "x-ms-request-id", r->request_id, sizeof(r->request_id) - 1);
+    set_field(r, REKEY_FIELD_REQUEST_ID, "x-ms-request-id", r->request_id,
+              sizeof(r->request_id) - 1);
     set_field(r, REKEY_FIELD_CORRELATION_ID, "x-ms-correlation-request-id", r->correlation_id,
               sizeof(r->correlation_id) - 1);
     rekey_http_start(&r->http, r->fields, REKEY_FIELD_COUNT, r->staging.bytes, STAGING_BODY_MAX);
@@ -351,7 +360,8 @@ static int check_url(struct rekey *r, struct rekey_span text) {
     struct rekey_url url;
     int error = rekey_url_parse(text, &url);
 
-    if (error == 0 && (url.port != r->options->port || !rekey_url_same_host(url.host, r->options->host))) {
+    if (error == 0 &&
+        (url.port != r->options->port || !rekey_url_same_host(url.host, r->options->host))) {
         error = REKEY_E_URL_FOREIGN;
     }
     if (error != 0) {
@@ -391,7 +401,8 @@ static void head_complete(struct rekey *r) {
     if (status >= 300 && status < 400 && !polling(r)) {
         struct rekey_span target = field_value(r, REKEY_FIELD_LOCATION);
 
-        set_subject(r, target.ptr != NULL && !monitor ? rekey_url_host_of(target) : rekey_span("", 0));
+        set_subject(r,
+                    target.ptr != NULL && !monitor ? rekey_url_host_of(target) : rekey_span("", 0));
     }
     if (status < 200 || status > 202) {
         return;
@@ -437,8 +448,8 @@ static int token_refused(struct rekey *r) {
     return REKEY_AGAIN;
 }
 
-// The next poll: after the wait that the answer named, or the default; never for long more than one a
-// second.
+// The next poll: after the wait that the answer named, or the default; never for long more than one
+// a second.
 static int poll_later(struct rekey *r, bool named, uint32_t ms) {
     ms = named ? ms : r->options->poll_interval_ms;
     if (ms < REKEY_POLL_FLOOR_MS) {
@@ -581,8 +592,9 @@ static int answered(struct rekey *r, size_t rest) {
     if (!r->http.keep || r->cut_short || rest > 0) {
         close_connection(r);
     }
-    r->request_id[r->fields[REKEY_FIELD_REQUEST_ID].len <= 40 ? r->fields[REKEY_FIELD_REQUEST_ID].len
-                                                              : 40] = '\0';
+    r->request_id[r->fields[REKEY_FIELD_REQUEST_ID].len <= 40
+                      ? r->fields[REKEY_FIELD_REQUEST_ID].len
+                      : 40] = '\0';
     r->correlation_id[r->fields[REKEY_FIELD_CORRELATION_ID].len <= 40
                           ? r->fields[REKEY_FIELD_CORRELATION_ID].len
                           : 40] = '\0';
@@ -597,12 +609,12 @@ static int answered(struct rekey *r, size_t rest) {
     return r->job == LIST_KEYS ? list_answered(r) : post_answered(r);
 }
 
-// ---- the states ----------------------------------------------------------------------------------
+// ---- the states
+// ----------------------------------------------------------------------------------
 
 static int step_token(struct rekey *r) {
     size_t len = 0;
-    int result =
-        r->options->token(r->options->token_ctx, r->staging.bytes, REKEY_TOKEN_MAX, &len);
+    int result = r->options->token(r->options->token_ctx, r->staging.bytes, REKEY_TOKEN_MAX, &len);
 
     if (result > 0) {
         r->sleep_end = r->deadline;
@@ -623,8 +635,8 @@ static int step_token(struct rekey *r) {
     if (len == 0) {
         return end(r, REKEY_E_TOKEN);
     }
-    if (r->renewing && rekey_span_equal(rekey_span(r->token, r->token_len),
-                                        rekey_span(r->staging.bytes, len))) {
+    if (r->renewing &&
+        rekey_span_equal(rekey_span(r->token, r->token_len), rekey_span(r->staging.bytes, len))) {
         return end(r, REKEY_E_UNAUTHORIZED);
     }
     memcpy(r->token, r->staging.bytes, len);
@@ -642,7 +654,8 @@ static int step_wait(struct rekey *r) {
     return REKEY_AGAIN;
 }
 
-// The connection served a poll, or the POST, before. It can take another if nothing came over it since.
+// The connection served a poll, or the POST, before. It can take another if nothing came over it
+// since.
 static int step_reuse(struct rekey *r) {
     size_t n;
     int result = r->port->tls.read(r->port->tls.ctx, r->io, sizeof(r->io), &n);
@@ -683,8 +696,8 @@ static int step_open(struct rekey *r) {
     return begin_request(r);
 }
 
-// After a failure of the transport, or too long without a byte. A POST that went out in part may have
-// been answered, and refused, before the rest was read: what the server has sent still counts.
+// After a failure of the transport, or too long without a byte. A POST that went out in part may
+// have been answered, and refused, before the rest was read: what the server has sent still counts.
 static int send_failed(struct rekey *r, int error) {
     if (polling(r) || r->job == LIST_KEYS) {
         return exchange_failed(r, error);
@@ -780,9 +793,11 @@ int rekey_step(struct rekey *r) {
     }
 }
 
-// ---- the rest of the API -------------------------------------------------------------------------
+// ---- the rest of the API
+// -------------------------------------------------------------------------
 
-int rekey_init(struct rekey *r, const struct rekey_port *port, const struct rekey_options *options) {
+int rekey_init(struct rekey *r, const struct rekey_port *port,
+               const struct rekey_options *options) {
     const struct rekey_span host = options->host;
 
     memset(r, 0, sizeof(*r));
@@ -852,7 +867,8 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
     return 0;
 }
 
-int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint, struct rekey_keys *keys) {
+int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
+                    struct rekey_keys *keys) {
     int error = start(r, LIST_KEYS);
 
     if (error != 0) {

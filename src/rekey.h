@@ -1,12 +1,12 @@
 // rekey.h - regenerate the authentication keys of an Azure Machine Learning online endpoint.
 //
-//     rekey_init, then rekey_regenerate (or rekey_list_keys, or rekey_resume), then rekey_step until it
-//     returns 0 or an error, then rekey_report.
+//     rekey_init, then rekey_regenerate (or rekey_list_keys, or rekey_resume), then rekey_step
+//     until it returns 0 or an error, then rekey_report.
 //
 // The caller owns all memory: a struct rekey, which is visible so that its size is known at compile
-// time, and whose fields are private. Nothing here allocates, blocks, sleeps, or keeps state outside of
-// it. There is nothing to free: before rekey_step returns 0 or an error, the connection is closed and
-// token, key value and everything read are zeroized.
+// time, and whose fields are private. Nothing here allocates, blocks, sleeps, or keeps state
+// outside of it. There is nothing to free: before rekey_step returns 0 or an error, the connection
+// is closed and token, key value and everything read are zeroized.
 
 #ifndef REKEY_H
 #define REKEY_H
@@ -37,7 +37,8 @@ enum rekey_outcome {
 
 enum rekey_key { REKEY_KEY_PRIMARY = 1, REKEY_KEY_SECONDARY = 2 };
 
-// The endpoint's names, as azure.md 1 bounds them; unescaped. `api_version` may be empty: 2025-09-01.
+// The endpoint's names, as azure.md 1 bounds them; unescaped. `api_version` may be empty:
+// 2025-09-01.
 struct rekey_endpoint {
     struct rekey_span subscription;
     struct rekey_span resource_group; // UTF-8
@@ -46,8 +47,8 @@ struct rekey_endpoint {
     struct rekey_span api_version;
 };
 
-// What a device needs to finish an operation after a restart. Saved twice: before the POST, with kind
-// REKEY_POLL_NONE (from then on the outcome is unknown), and with each polling URL.
+// What a device needs to finish an operation after a restart. Saved twice: before the POST, with
+// kind REKEY_POLL_NONE (from then on the outcome is unknown), and with each polling URL.
 struct rekey_record {
     enum rekey_poll_kind kind;
     struct rekey_span url;        // empty with REKEY_POLL_NONE
@@ -66,20 +67,20 @@ struct rekey_keys {
 
 // Start from REKEY_OPTIONS_INIT. The struct and what it points at live as long as the struct rekey.
 struct rekey_options {
-    struct rekey_span host;  // the management host, as management.azure.com; no brackets around IPv6
-    uint16_t port;           // 443
+    struct rekey_span host; // the management host, as management.azure.com; no brackets around IPv6
+    uint16_t port;          // 443
     struct rekey_span board; // for User-Agent: rekey/<version> (<board>)
 
-    // Writes a bearer token to buf[0..cap) and its length to *len. Called before the first request, and
-    // once more after the service refused a token: one that differs is then used, the same one fails.
-    // Returns REKEY_DONE; a REKEY_WANT_... or REKEY_AGAIN to be called again; REKEY_E_NO_TOKEN; or
-    // REKEY_E_LIMIT_TOKEN with the length that is needed in *len.
+    // Writes a bearer token to buf[0..cap) and its length to *len. Called before the first request,
+    // and once more after the service refused a token: one that differs is then used, the same one
+    // fails. Returns REKEY_DONE; a REKEY_WANT_... or REKEY_AGAIN to be called again;
+    // REKEY_E_NO_TOKEN; or REKEY_E_LIMIT_TOKEN with the length that is needed in *len.
     int (*token)(void *ctx, char *buf, size_t cap, size_t *len);
     void *token_ctx;
 
-    // Saves *record so that it survives a power cut, in place of the one before. May be NULL: then a
-    // restart leaves the outcome unknown. Returns REKEY_DONE or REKEY_E_SAVE. A failure before the POST
-    // ends the operation with nothing sent; a later one is only reported.
+    // Saves *record so that it survives a power cut, in place of the one before. May be NULL: then
+    // a restart leaves the outcome unknown. Returns REKEY_DONE or REKEY_E_SAVE. A failure before
+    // the POST ends the operation with nothing sent; a later one is only reported.
     int (*save)(void *ctx, const struct rekey_record *record);
     void *save_ctx;
 
@@ -130,10 +131,10 @@ struct rekey {
     uint8_t tries, failures, not_found, immediate, subject_len;
     bool opening, connected; // the connection
     bool reused, got_byte;   // it served a request before; a byte of this answer came
-    bool wrote;                  // the transport's write was called for a POST not answered yet
-    bool remembered;             // an attempt may have been executed
-    bool cut_short;              // not all of the request could be sent
-    bool renewing;               // the service refused the token, and a new one is being got
+    bool wrote;              // the transport's write was called for a POST not answered yet
+    bool remembered;         // an attempt may have been executed
+    bool cut_short;          // not all of the request could be sent
+    bool renewing;           // the service refused the token, and a new one is being got
     bool save_failed;
     bool new_url;
     int percent;
@@ -163,8 +164,8 @@ _Static_assert(sizeof(struct rekey) <= 14336, "the memory budget of docs/design.
 struct rekey_report {
     enum rekey_outcome outcome; // REKEY_NONE while it runs
     int error;                  // why; 0 with REKEY_SUCCEEDED and REKEY_NONE
-    int cause;                  // the last failure that was repeated or waited out; 0 if there was none
-    unsigned http_status;       // of the last answer; 0 if there was none
+    int cause;            // the last failure that was repeated or waited out; 0 if there was none
+    unsigned http_status; // of the last answer; 0 if there was none
     const struct rekey_arm_error *service; // the last answer's error; empty if it had none
     const char *status;            // the last status word of the operation, printable; may be ""
     int percent;                   // percentComplete, 0..100; -1 where not known
@@ -177,19 +178,19 @@ struct rekey_report {
     uint32_t requests, answers;    // so far
     uint32_t polls;                // GETs that were answered
     uint32_t wait_ms;              // the wait that was last begun
-    uint32_t needed;               // bytes that a passed limit (rekey_error_limit) would need; 0: not known
-    bool save_failed;              // the polling URL could not be saved: a restart cannot resume
-    bool waiting;                  // between two requests
+    uint32_t needed;  // bytes that a passed limit (rekey_error_limit) would need; 0: not known
+    bool save_failed; // the polling URL could not be saved: a restart cannot resume
+    bool waiting;     // between two requests
 };
 
 // Makes *r ready. `port` and `options` stay the caller's and must live as long as *r.
 // Returns 0, REKEY_E_HOST, or REKEY_E_OPTIONS.
 int rekey_init(struct rekey *r, const struct rekey_port *port, const struct rekey_options *options);
 
-// Each of these three checks its parameters and starts an operation; nothing is sent yet. `endpoint`
-// and what it points at must live until the operation has ended.
-// They return 0; REKEY_E_BUSY while another operation runs, which goes on; or an error that has ended
-// the operation before it began (outcome REKEY_USAGE).
+// Each of these three checks its parameters and starts an operation; nothing is sent yet.
+// `endpoint` and what it points at must live until the operation has ended. They return 0;
+// REKEY_E_BUSY while another operation runs, which goes on; or an error that has ended the
+// operation before it began (outcome REKEY_USAGE).
 
 // Regenerates one key. `key_value` is copied; empty (a NULL pointer) lets the service choose.
 // Returns also REKEY_E_SUBSCRIPTION, REKEY_E_RESOURCE_GROUP, REKEY_E_WORKSPACE, REKEY_E_ENDPOINT,
@@ -197,19 +198,20 @@ int rekey_init(struct rekey *r, const struct rekey_port *port, const struct reke
 int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enum rekey_key key,
                      struct rekey_span key_value);
 
-// Reads both keys into *keys, which is complete once rekey_step has returned 0. Changes nothing, and is
-// repeated freely. Returns errors as rekey_regenerate does.
-int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint, struct rekey_keys *keys);
+// Reads both keys into *keys, which is complete once rekey_step has returned 0. Changes nothing,
+// and is repeated freely. Returns errors as rekey_regenerate does.
+int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
+                    struct rekey_keys *keys);
 
 // Goes on polling an operation that was saved. The URL is copied, and must lead to the configured
-// management host. Returns also REKEY_E_RECORD, REKEY_E_RESUME_NO_URL, REKEY_E_LIMIT_URL, and the errors
-// REKEY_E_URL_...; with all but the first the outcome of the saved operation is unknown.
+// management host. Returns also REKEY_E_RECORD, REKEY_E_RESUME_NO_URL, REKEY_E_LIMIT_URL, and the
+// errors REKEY_E_URL_...; with all but the first the outcome of the saved operation is unknown.
 int rekey_resume(struct rekey *r, const struct rekey_record *record);
 
 // Does a bounded piece of work; never sleeps. Returns
 //   REKEY_AGAIN                         call again at once,
-//   REKEY_WANT_READ, REKEY_WANT_WRITE   call again when the transport is ready or rekey_wait_ms passed,
-//   REKEY_WANT_TIME                     call again when rekey_wait_ms has passed,
+//   REKEY_WANT_READ, REKEY_WANT_WRITE   call again when the transport is ready or rekey_wait_ms
+//   passed, REKEY_WANT_TIME                     call again when rekey_wait_ms has passed,
 //   REKEY_DONE (0)                      the operation succeeded,
 //   an error                            it ended otherwise: see the report's outcome.
 // The last two are sticky.
@@ -221,8 +223,8 @@ uint32_t rekey_wait_ms(const struct rekey *r);
 // At any time: what is known.
 void rekey_report(const struct rekey *r, struct rekey_report *report);
 
-// Ends the operation now, at any time: closes, zeroizes; the report says what is known. Does nothing when
-// none is running.
+// Ends the operation now, at any time: closes, zeroizes; the report says what is known. Does
+// nothing when none is running.
 void rekey_abort(struct rekey *r);
 
 // rekey_step and the port's wait in a loop, for a caller with nothing else to do.

@@ -7,8 +7,9 @@
 
 #define REKEY_VERSION "0.1.0"
 
-// The polling URL. Signed URLs of 3.2 KB are the normal case; Azure Resource Manager's contract says
-// that clients must take at least 4 KB. Before there is one, the POST's own path is built here.
+// The polling URL. Signed URLs of 3.2 KB are the normal case; Azure Resource Manager's contract
+// says that clients must take at least 4 KB. Before there is one, the POST's own path is built
+// here.
 #ifndef REKEY_URL_MAX
 #define REKEY_URL_MAX 4096
 #endif
@@ -33,7 +34,8 @@
 // Nesting of arrays and objects; one bit each in a 32-bit word. ErrorResponse nests its details.
 #define REKEY_JSON_DEPTH 32
 
-// A key value to set, or one that listKeys returned, before escaping. The service's own are 44 to 84.
+// A key value to set, or one that listKeys returned, before escaping. The service's own are 44
+// to 84.
 #ifndef REKEY_KEY_VALUE_MAX
 #define REKEY_KEY_VALUE_MAX 256
 #endif
@@ -63,10 +65,10 @@
 #define REKEY_TARGET_MAX 96
 
 // Defaults of struct rekey_options.
-#define REKEY_TIMEOUT_MS 1800000u        // the whole operation; the service's own is PT30M
-#define REKEY_CONNECT_TIMEOUT_MS 15000u  // one connection: lookup, connect, handshake
-#define REKEY_IDLE_TIMEOUT_MS 100000u    // an answer without a byte for so long is lost
-#define REKEY_POLL_INTERVAL_MS 10000u    // when the service names no wait
+#define REKEY_TIMEOUT_MS 1800000u       // the whole operation; the service's own is PT30M
+#define REKEY_CONNECT_TIMEOUT_MS 15000u // one connection: lookup, connect, handshake
+#define REKEY_IDLE_TIMEOUT_MS 100000u   // an answer without a byte for so long is lost
+#define REKEY_POLL_INTERVAL_MS 10000u   // when the service names no wait
 
 // A connection is kept over a wait of at most this; a longer wait closes it, because the front end
 // would, and the TLS session is resumed.
@@ -90,7 +92,8 @@
 
 _Static_assert(REKEY_HEAD_MAX <= 65536, "the length of a field is counted in 16 bits");
 _Static_assert(REKEY_URL_MAX >= REKEY_PATH_MAX, "the path of the POST is built in the URL buffer");
-_Static_assert(REKEY_STAGING_MAX >= REKEY_URL_MAX, "a new URL is staged before it replaces the old");
+_Static_assert(REKEY_STAGING_MAX >= REKEY_URL_MAX,
+               "a new URL is staged before it replaces the old");
 _Static_assert(REKEY_STAGING_MAX >= REKEY_KEY_VALUE_MAX * 6 + 64 + 512,
                "the escaped body and a piece of the request share staging");
 _Static_assert(REKEY_STAGING_MAX >= REKEY_TOKEN_MAX, "a new token is compared with the old one");

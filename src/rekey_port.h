@@ -1,6 +1,7 @@
 // rekey_port.h - what the core asks of the world: a transport, two clocks, randomness.
 // A port implements these; nothing in src/ calls an operating system by any other way. The header
-// lives with the core so that src/ looks at nothing above itself. port/template spells each duty out.
+// lives with the core so that src/ looks at nothing above itself. port/template spells each duty
+// out.
 
 #ifndef REKEY_PORT_H
 #define REKEY_PORT_H
@@ -19,18 +20,18 @@ enum rekey_status {
 };
 
 // A byte stream to one host at a time. No call blocks, and each does a bounded amount of work.
-// The same contract holds for TCP, for TLS (which is a transport over a transport), and for a test's
-// script, so that they can be stacked.
+// The same contract holds for TCP, for TLS (which is a transport over a transport), and for a
+// test's script, so that they can be stacked.
 struct rekey_transport {
     void *ctx; // handed back as the first argument of each call
 
-    // Starts a connection, or goes on with the one that is being made. The core calls it with the same
-    // arguments until it returns REKEY_DONE or an error; after an error, or to give up, it calls close.
-    // `host` has no brackets around an IPv6 address. `timeout_ms` is what the core will wait in all:
-    // a hint for sharing the time among several addresses.
-    // A TLS transport that returns REKEY_DONE has verified the peer's chain, host name and dates.
-    // Returns REKEY_DONE, REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_AGAIN, or an error of the groups
-    // transport and trust, REKEY_E_LIMIT_ARENA or REKEY_E_ENTROPY.
+    // Starts a connection, or goes on with the one that is being made. The core calls it with the
+    // same arguments until it returns REKEY_DONE or an error; after an error, or to give up, it
+    // calls close. `host` has no brackets around an IPv6 address. `timeout_ms` is what the core
+    // will wait in all: a hint for sharing the time among several addresses. A TLS transport that
+    // returns REKEY_DONE has verified the peer's chain, host name and dates. Returns REKEY_DONE,
+    // REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_AGAIN, or an error of the groups transport and
+    // trust, REKEY_E_LIMIT_ARENA or REKEY_E_ENTROPY.
     int (*open)(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms);
 
     // Takes up to `len` (> 0) bytes and stores in *done how many (> 0 with REKEY_DONE).
@@ -40,13 +41,14 @@ struct rekey_transport {
     int (*write)(void *ctx, const void *data, size_t len, size_t *done);
 
     // Stores up to `cap` (> 0) bytes and in *done how many (> 0 with REKEY_DONE).
-    // REKEY_END is an orderly end and nothing else: FIN for TCP; for TLS a close_notify alert. A TLS
-    // stream that ends without one is REKEY_E_END, because an attacker can cut it there.
+    // REKEY_END is an orderly end and nothing else: FIN for TCP; for TLS a close_notify alert. A
+    // TLS stream that ends without one is REKEY_E_END, because an attacker can cut it there.
     // Returns REKEY_DONE, REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_AGAIN, REKEY_END, REKEY_E_IO,
     // REKEY_E_END, REKEY_E_TLS.
     int (*read)(void *ctx, void *buf, size_t cap, size_t *done);
 
-    // Ends the connection, or the attempt at one, at once. Calling it when nothing is open is allowed.
+    // Ends the connection, or the attempt at one, at once. Calling it when nothing is open is
+    // allowed.
     void (*close)(void *ctx);
 };
 
@@ -62,12 +64,13 @@ struct rekey_port {
     // Seconds since 1970 of the wall clock, or a negative number when it was never set.
     int64_t (*wall_s)(void *ctx);
 
-    // Fills `buf` with randomness fit for keys. Returns REKEY_DONE or REKEY_E_ENTROPY; a port without
-    // a source must return the error.
+    // Fills `buf` with randomness fit for keys. Returns REKEY_DONE or REKEY_E_ENTROPY; a port
+    // without a source must return the error.
     int (*entropy)(void *ctx, void *buf, size_t len);
 
     // Sleeps until the transport is ready for `want` (REKEY_WANT_READ, REKEY_WANT_WRITE), or until
-    // `ms` have passed, whichever comes first. Only rekey_run calls it; NULL where that is not used.
+    // `ms` have passed, whichever comes first. Only rekey_run calls it; NULL where that is not
+    // used.
     void (*wait)(void *ctx, int want, uint32_t ms);
 };
 

@@ -30,7 +30,8 @@ static inline char rekey_lower(char c) {
     return (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c;
 }
 
-// Equal but for the case of ASCII letters, as field names, host names and status words are compared.
+// Equal but for the case of ASCII letters, as field names, host names and status words are
+// compared.
 static inline bool rekey_span_equal_nocase(struct rekey_span a, struct rekey_span b) {
     if (a.len != b.len) {
         return false;

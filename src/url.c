@@ -40,7 +40,8 @@ bool rekey_url_host_valid(struct rekey_span host, bool ipv6) {
     for (size_t i = 0; i < host.len; i++) {
         char c = host.ptr[i];
 
-        if (ipv6 ? !(is_hex(c) || c == ':' || c == '.') : !(rekey_is_alnum(c) || one_of(c, "-._"))) {
+        if (ipv6 ? !(is_hex(c) || c == ':' || c == '.')
+                 : !(rekey_is_alnum(c) || one_of(c, "-._"))) {
             return false;
         }
     }
@@ -91,7 +92,8 @@ int rekey_url_parse(struct rekey_span text, struct rekey_url *url) {
     size_t host_end;
     int error;
 
-    if (text.len < at || !rekey_span_equal_nocase(rekey_span(text.ptr, at), REKEY_SPAN("https://"))) {
+    if (text.len < at ||
+        !rekey_span_equal_nocase(rekey_span(text.ptr, at), REKEY_SPAN("https://"))) {
         return REKEY_E_URL_SCHEME;
     }
     end = authority_end(text, at);

@@ -1,7 +1,7 @@
 // url.h - absolute https URLs, read where they lie.
-// Nothing here copies or allocates: a struct rekey_url is spans into the caller's bytes and is valid
-// as long as they are. What does not live here: percent-decoding (rekey never decodes a URL that it
-// was given) and http (no token goes there).
+// Nothing here copies or allocates: a struct rekey_url is spans into the caller's bytes and is
+// valid as long as they are. What does not live here: percent-decoding (rekey never decodes a URL
+// that it was given) and http (no token goes there).
 
 #ifndef REKEY_URL_H
 #define REKEY_URL_H
@@ -20,8 +20,8 @@ struct rekey_url {
 // userinfo, a host (a name, an IPv4 address, or an IPv6 address in brackets), an optional port
 // 1..65535, a path, an optional query; a fragment is cut off.
 // Returns 0, or REKEY_E_URL_SCHEME, REKEY_E_URL_USERINFO, REKEY_E_URL_HOST, REKEY_E_URL_PORT,
-// REKEY_E_URL_BYTE (a byte that RFC 3986 does not allow, such as a space or a backslash). On an error
-// *url is untouched.
+// REKEY_E_URL_BYTE (a byte that RFC 3986 does not allow, such as a space or a backslash). On an
+// error *url is untouched.
 int rekey_url_parse(struct rekey_span text, struct rekey_url *url);
 
 // The authority's host of a URL that may be any string, for an error text: what stands between "//"

@@ -1,5 +1,6 @@
-// main.c - the command `rekey`: options, secrets, the run, and what a person or a script is told of it.
-// The exit code is the outcome (azure.md 7). Everything is in static memory; nothing is on the heap.
+// main.c - the command `rekey`: options, secrets, the run, and what a person or a script is told of
+// it. The exit code is the outcome (azure.md 7). Everything is in static memory; nothing is on the
+// heap.
 
 #include <errno.h>
 #include <signal.h>
@@ -44,7 +45,8 @@ static void on_signal(int number) {
     stop = number;
 }
 
-// ---- what goes in --------------------------------------------------------------------------------
+// ---- what goes in
+// --------------------------------------------------------------------------------
 
 // The last line of every run.
 static int finish(const char *outcome, int code) {
@@ -75,7 +77,8 @@ static int give_token(void *ctx, char *buf, size_t cap, size_t *len) {
 static int take_token(void) {
     const char *file = g.options.token_file;
     const char *name = file != NULL ? "--token-file" : "AZURE_ACCESS_TOKEN";
-    bool environment = take_environment("AZURE_ACCESS_TOKEN", g.token, sizeof(g.token), &g.token_len);
+    bool environment =
+        take_environment("AZURE_ACCESS_TOKEN", g.token, sizeof(g.token), &g.token_len);
     int error;
 
     if (file != NULL) {
@@ -100,7 +103,8 @@ static int take_token(void) {
     }
     for (size_t i = 0; i < g.token_len; i++) {
         if (g.token[i] <= ' ' || g.token[i] > '~') {
-            say("error: %s: byte %zu of the token is not visible ASCII (a bearer token has no spaces and no "
+            say("error: %s: byte %zu of the token is not visible ASCII (a bearer token has no "
+                "spaces and no "
                 "control characters)",
                 name, i + 1);
             return finish("usage", REKEY_USAGE);
@@ -124,7 +128,8 @@ static int take_key_value(struct rekey_span *value, char *buf, size_t cap) {
     } else if (len == 0) {
         say("error: --key-value-file '%s': the key value is empty", file);
     } else if (len > cap) {
-        say("error: --key-value-file: the key value has %zu bytes, REKEY_KEY_VALUE_MAX is %d; build with "
+        say("error: --key-value-file: the key value has %zu bytes, REKEY_KEY_VALUE_MAX is %d; "
+            "build with "
             "CPPFLAGS=-DREKEY_KEY_VALUE_MAX=%zu to raise it",
             len, REKEY_KEY_VALUE_MAX, len);
     } else {
@@ -167,7 +172,8 @@ static int find_anchors(struct rekey_anchors *anchors) {
     return finish("not-trusted", REKEY_NOT_TRUSTED);
 }
 
-// ---- what comes out ------------------------------------------------------------------------------
+// ---- what comes out
+// ------------------------------------------------------------------------------
 
 static const char *outcome_word(enum rekey_outcome outcome) {
     switch (outcome) {
@@ -204,9 +210,10 @@ static const char *hint(enum rekey_outcome outcome) {
     case REKEY_UNKNOWN:
         return "the key may have changed: compare with `rekey list-keys`, then decide";
     case REKEY_RUNNING:
-        return g.file.written ? "accepted, and running as far as is known: `rekey wait` goes on with it"
-                              : "accepted, and running as far as is known, but not saved: only "
-                                "--operation-file lets `rekey wait` go on";
+        return g.file.written
+                   ? "accepted, and running as far as is known: `rekey wait` goes on with it"
+                   : "accepted, and running as far as is known, but not saved: only "
+                     "--operation-file lets `rekey wait` go on";
     case REKEY_CREDENTIALS:
         return "nothing was executed: get a new token";
     default:
@@ -228,18 +235,23 @@ static void explain(const struct rekey_report *report, int error, char *buf, siz
         snprintf(buf, cap, "needed %lu, there are %lu; build with CPPFLAGS=-D... to raise it",
                  (unsigned long)report->needed, limit);
     } else if (limit != 0) {
-        snprintf(buf, cap, "needed more than the %lu there are; build with CPPFLAGS=-D... to raise it",
+        snprintf(buf, cap,
+                 "needed more than the %lu there are; build with CPPFLAGS=-D... to raise it",
                  limit);
     } else if (report->subject.len > 0 &&
-               (error == REKEY_E_REDIRECT || (error <= REKEY_E_URL_SCHEME && error >= REKEY_E_URL_FOREIGN))) {
-        snprintf(buf, cap, "%s", field_text(report->subject.ptr, report->subject.len, host, sizeof(host)));
-    } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO || error == REKEY_E_CONNECT_TIMEOUT) &&
+               (error == REKEY_E_REDIRECT ||
+                (error <= REKEY_E_URL_SCHEME && error >= REKEY_E_URL_FOREIGN))) {
+        snprintf(buf, cap, "%s",
+                 field_text(report->subject.ptr, report->subject.len, host, sizeof(host)));
+    } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO ||
+                error == REKEY_E_CONNECT_TIMEOUT) &&
                g.tcp.error != 0) {
         snprintf(buf, cap, "%s", strerror(g.tcp.error));
     } else if (error == REKEY_E_SAVE) {
         snprintf(buf, cap, "'%s': %s", g.options.operation_file,
-                 g.file.error == EEXIST ? "it exists already: finish it with `rekey wait`, or remove it"
-                                        : strerror(g.file.error));
+                 g.file.error == EEXIST
+                     ? "it exists already: finish it with `rekey wait`, or remove it"
+                     : strerror(g.file.error));
     } else {
         rekey_tls_explain(&g.tls, error, buf, cap);
     }
@@ -247,7 +259,8 @@ static void explain(const struct rekey_report *report, int error, char *buf, siz
 
 static void say_error(const struct rekey_report *report) {
     const struct rekey_arm_error *e = report->service;
-    char text[1024], code[4 * REKEY_CODE_MAX], detail[4 * REKEY_CODE_MAX], message[4 * REKEY_MESSAGE_MAX];
+    char text[1024], code[4 * REKEY_CODE_MAX], detail[4 * REKEY_CODE_MAX],
+        message[4 * REKEY_MESSAGE_MAX];
     char target[4 * REKEY_TARGET_MAX], safe[1024], id[168], correlation[168];
 
     explain(report, report->error, text, sizeof(text));
@@ -257,12 +270,13 @@ static void say_error(const struct rekey_report *report) {
     if (report->cause != 0 && report->cause != report->error) {
         explain(report, report->cause, text, sizeof(text));
         visible(rekey_span(text, strlen(text)), safe, sizeof(safe));
-        say("error: before that: %s%s%s", rekey_error_text(report->cause), safe[0] != '\0' ? ": " : "",
-            safe);
+        say("error: before that: %s%s%s", rekey_error_text(report->cause),
+            safe[0] != '\0' ? ": " : "", safe);
     }
     if (report->http_status >= 300 || e->code.len > 0) {
         say("error: the service said: HTTP %u %s%s%s%s%s%s%s%s", report->http_status,
-            field_text(e->code.text, e->code.len, code, sizeof(code)), e->detail.len > 0 ? " / " : "",
+            field_text(e->code.text, e->code.len, code, sizeof(code)),
+            e->detail.len > 0 ? " / " : "",
             field_text(e->detail.text, e->detail.len, detail, sizeof(detail)),
             e->message.len > 0 ? ": " : "",
             field_text(e->message.text, e->message.len, message, sizeof(message)),
@@ -321,7 +335,8 @@ static void put_json(const struct rekey_report *report, enum rekey_outcome outco
         out(",\"message\":");
         out_json(rekey_span(text, strlen(text)));
         out(",\"target\":");
-        out_json(rekey_span(report->subject.len > 0 ? report->subject.ptr : NULL, report->subject.len));
+        out_json(
+            rekey_span(report->subject.len > 0 ? report->subject.ptr : NULL, report->subject.len));
         out("}");
     }
     out(",\"httpStatus\":");
@@ -365,8 +380,8 @@ static void put_key(const char *name, const struct rekey_key_value *key, bool ma
     }
 }
 
-// What list-keys prints. False if the one key that was asked for is null: a script must not take the word
-// for a key.
+// What list-keys prints. False if the one key that was asked for is null: a script must not take
+// the word for a key.
 static bool put_keys(void) {
     bool masked = isatty(STDOUT_FILENO) == 1 && !g.options.show;
     bool primary = g.options.key != REKEY_KEY_SECONDARY;
@@ -393,7 +408,8 @@ static bool put_keys(void) {
     return true;
 }
 
-// ---- the run -------------------------------------------------------------------------------------
+// ---- the run
+// -------------------------------------------------------------------------------------
 
 // -v: each request and each answer; the progress line: each change of status, and each wait.
 static void tell(const struct rekey_report *now, const struct rekey_report *before) {
@@ -418,8 +434,8 @@ static void tell(const struct rekey_report *now, const struct rekey_report *befo
     }
     if (now->waiting && (!before->waiting || now->answers != before->answers)) {
         const char *status = now->status[0] != '\0' ? now->status : "Accepted";
-        bool changed = strcmp(now->status, before->status) != 0 || now->percent != before->percent ||
-                       before->kind == REKEY_POLL_NONE;
+        bool changed = strcmp(now->status, before->status) != 0 ||
+                       now->percent != before->percent || before->kind == REKEY_POLL_NONE;
 
         if (on_terminal() || changed || g.options.verbose) {
             char percent[16] = "";
@@ -427,8 +443,8 @@ static void tell(const struct rekey_report *now, const struct rekey_report *befo
             if (now->percent >= 0) {
                 snprintf(percent, sizeof(percent), " %d %%", now->percent);
             }
-            progress("%s%s, next poll in %lu.%lu s", status, percent, (unsigned long)now->wait_ms / 1000,
-                     (unsigned long)now->wait_ms / 100 % 10);
+            progress("%s%s, next poll in %lu.%lu s", status, percent,
+                     (unsigned long)now->wait_ms / 1000, (unsigned long)now->wait_ms / 100 % 10);
         }
     }
 }
@@ -456,8 +472,8 @@ static void run(struct rekey_report *report) {
     rekey_report(&g.client, report);
 }
 
-// Removes the operation file where it has no more to tell: whenever it is certain that the operation has
-// ended, or that nothing was executed.
+// Removes the operation file where it has no more to tell: whenever it is certain that the
+// operation has ended, or that nothing was executed.
 static bool settle_file(enum rekey_outcome outcome) {
     if (outcome == REKEY_UNKNOWN || outcome == REKEY_RUNNING || operation_file_remove(&g.file)) {
         return true;
@@ -489,18 +505,20 @@ static int conclude(const struct rekey_report *report) {
             say("%s", hint(outcome));
         }
     } else if (!g.options.quiet && g.options.command != COMMAND_LIST_KEYS && !chosen) {
-        say("%s: the %.*s key was regenerated", report->status[0] != '\0' ? report->status : "Succeeded",
-            (int)g.file.key_type.len, g.file.key_type.ptr);
+        say("%s: the %.*s key was regenerated",
+            report->status[0] != '\0' ? report->status : "Succeeded", (int)g.file.key_type.len,
+            g.file.key_type.ptr);
     }
     if (outcome == REKEY_RUNNING && g.options.command == COMMAND_REGENERATE) {
         say_wait_line();
     }
     if (report->save_failed) {
-        say("error: the polling URL could not be saved: '%s': %s", g.file.path, strerror(g.file.error));
+        say("error: the polling URL could not be saved: '%s': %s", g.file.path,
+            strerror(g.file.error));
     }
     if (g.options.verbose) {
-        say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes", rekey_tls_arena_peak(&g.tls),
-            REKEY_ARENA_SIZE, sizeof(struct rekey));
+        say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes",
+            rekey_tls_arena_peak(&g.tls), REKEY_ARENA_SIZE, sizeof(struct rekey));
     }
     if (!settle_file(outcome) && outcome == REKEY_SUCCEEDED) {
         outcome = REKEY_LOCAL;
@@ -523,8 +541,8 @@ static int conclude(const struct rekey_report *report) {
     return finish(outcome_word(outcome), outcome == REKEY_FAILED ? REKEY_REFUSED : (int)outcome);
 }
 
-// Starts the operation that the command asks for. Returns 0 or an exit code; an error of the core is in the
-// report.
+// Starts the operation that the command asks for. Returns 0 or an exit code; an error of the core
+// is in the report.
 static int start_regenerate(void) {
     static char value_buffer[REKEY_KEY_VALUE_MAX];
     struct rekey_span value = {NULL, 0};
@@ -591,8 +609,8 @@ static int start(void) {
 static void connect_ports(struct rekey_anchors anchors, const sigset_t *unblocked) {
     const struct command_options *o = &g.options;
     bool ipv6 = memchr(o->host.ptr, ':', o->host.len) != NULL;
-    int len = snprintf(g.management, sizeof(g.management), ipv6 ? "[%.*s]" : "%.*s", (int)o->host.len,
-                       o->host.ptr);
+    int len = snprintf(g.management, sizeof(g.management), ipv6 ? "[%.*s]" : "%.*s",
+                       (int)o->host.len, o->host.ptr);
 
     if (o->port != 443) {
         snprintf(g.management + len, sizeof(g.management) - (size_t)len, ":%u", o->port);
@@ -605,7 +623,8 @@ static void connect_ports(struct rekey_anchors anchors, const sigset_t *unblocke
 
         g.path[n] = '\0';
         g.file.endpoint = rekey_span(g.path, n);
-        g.file.key_type = o->key == REKEY_KEY_PRIMARY ? REKEY_SPAN("Primary") : REKEY_SPAN("Secondary");
+        g.file.key_type =
+            o->key == REKEY_KEY_PRIMARY ? REKEY_SPAN("Primary") : REKEY_SPAN("Secondary");
     }
     g.tcp = (struct rekey_posix_tcp)REKEY_POSIX_TCP_INIT;
     g.tcp.unblocked = unblocked;
@@ -613,7 +632,8 @@ static void connect_ports(struct rekey_anchors anchors, const sigset_t *unblocke
                                  .now_ms = rekey_posix_now_ms,
                                  .wall_s = rekey_posix_wall_s,
                                  .entropy = rekey_posix_entropy};
-    rekey_tls_init(&g.tls, rekey_posix_transport(&g.tcp), &g.port, anchors, g.arena, sizeof(g.arena));
+    rekey_tls_init(&g.tls, rekey_posix_transport(&g.tcp), &g.port, anchors, g.arena,
+                   sizeof(g.arena));
     g.client_options = (struct rekey_options)REKEY_OPTIONS_INIT;
     g.client_options.host = o->host;
     g.client_options.port = o->port;
@@ -626,7 +646,8 @@ static void connect_ports(struct rekey_anchors anchors, const sigset_t *unblocke
     g.client_options.retry_unsafe = o->retry_unsafe;
 }
 
-// Signals come only while rekey_posix_wait sleeps, so that none is missed between a look and a sleep.
+// Signals come only while rekey_posix_wait sleeps, so that none is missed between a look and a
+// sleep.
 static void catch_signals(sigset_t *unblocked) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal};
@@ -662,7 +683,9 @@ int main(int argc, char **argv) {
         g.started = rekey_posix_now_ms(NULL);
         catch_signals(&unblocked);
         connect_ports(anchors, &unblocked);
-        code = rekey_init(&g.client, &g.port, &g.client_options) == 0 ? start() : finish("local", REKEY_LOCAL);
+        code = rekey_init(&g.client, &g.port, &g.client_options) == 0
+                   ? start()
+                   : finish("local", REKEY_LOCAL);
     }
     if (code == 0) {
         run(&report);

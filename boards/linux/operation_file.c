@@ -34,13 +34,14 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
     int len;
 
     f->record = *record;
-    len = snprintf(f->text, sizeof(f->text),
-                   FORMAT "\ntime %lld\nmanagement %.*s\nendpoint %.*s\nkey-type %.*s\n"
-                          "request-id %.*s\nunsure %s\nkind %s\nurl %.*s\nend\n",
-                   (long long)f->time, (int)f->management.len, f->management.ptr, (int)f->endpoint.len,
-                   f->endpoint.ptr, (int)f->key_type.len, f->key_type.ptr, (int)record->request_id.len,
-                   record->request_id.ptr, record->unsure ? "yes" : "no",
-                   poll_kind_name(record->kind), (int)record->url.len, record->url.ptr);
+    len =
+        snprintf(f->text, sizeof(f->text),
+                 FORMAT "\ntime %lld\nmanagement %.*s\nendpoint %.*s\nkey-type %.*s\n"
+                        "request-id %.*s\nunsure %s\nkind %s\nurl %.*s\nend\n",
+                 (long long)f->time, (int)f->management.len, f->management.ptr,
+                 (int)f->endpoint.len, f->endpoint.ptr, (int)f->key_type.len, f->key_type.ptr,
+                 (int)record->request_id.len, record->request_id.ptr, record->unsure ? "yes" : "no",
+                 poll_kind_name(record->kind), (int)record->url.len, record->url.ptr);
     if (len < 0 || (size_t)len >= sizeof(f->text)) {
         f->error = EMSGSIZE;
         return REKEY_E_SAVE;
@@ -83,13 +84,14 @@ static bool parse_kind(struct rekey_span text, enum rekey_poll_kind *kind) {
 
 static bool parse(struct operation_file *f, struct rekey_span rest) {
     struct rekey_span time, unsure, kind;
-    bool ok = take_line(&rest, "time", &time) && take_line(&rest, "management", &f->management) &&
-              take_line(&rest, "endpoint", &f->endpoint) && take_line(&rest, "key-type", &f->key_type) &&
-              take_line(&rest, "request-id", &f->record.request_id) &&
-              take_line(&rest, "unsure", &unsure) && take_line(&rest, "kind", &kind) &&
-              take_line(&rest, "url", &f->record.url) && rekey_span_equal(rest, REKEY_SPAN("end\n")) &&
-              parse_kind(kind, &f->record.kind) && f->record.request_id.len == 36 &&
-              (f->record.url.len > 0) == (f->record.kind != REKEY_POLL_NONE);
+    bool ok =
+        take_line(&rest, "time", &time) && take_line(&rest, "management", &f->management) &&
+        take_line(&rest, "endpoint", &f->endpoint) && take_line(&rest, "key-type", &f->key_type) &&
+        take_line(&rest, "request-id", &f->record.request_id) &&
+        take_line(&rest, "unsure", &unsure) && take_line(&rest, "kind", &kind) &&
+        take_line(&rest, "url", &f->record.url) && rekey_span_equal(rest, REKEY_SPAN("end\n")) &&
+        parse_kind(kind, &f->record.kind) && f->record.request_id.len == 36 &&
+        (f->record.url.len > 0) == (f->record.kind != REKEY_POLL_NONE);
 
     f->time = 0;
     for (size_t i = 0; ok && i < time.len; i++) {

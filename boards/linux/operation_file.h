@@ -1,5 +1,6 @@
-// operation_file.h - the file that lets `rekey wait` finish an operation after a restart (azure.md 4.9).
-// Written before the POST with the intent, and again with each polling URL: atomically, mode 0600.
+// operation_file.h - the file that lets `rekey wait` finish an operation after a restart
+// (azure.md 4.9). Written before the POST with the intent, and again with each polling URL:
+// atomically, mode 0600.
 
 #ifndef REKEY_OPERATION_FILE_H
 #define REKEY_OPERATION_FILE_H
@@ -21,8 +22,8 @@ struct operation_file {
     char text[OPERATION_FILE_MAX];
 };
 
-// rekey_options.save; `ctx` is the struct operation_file. The first call creates the file and fails if it
-// exists.
+// rekey_options.save; `ctx` is the struct operation_file. The first call creates the file and fails
+// if it exists.
 int operation_file_save(void *ctx, const struct rekey_record *record);
 
 enum operation_file_result {

@@ -47,22 +47,55 @@ static const struct {
     const char *argument, *help;
 } table[] = {
     {{"subscription", 1, 0, SUBSCRIPTION}, ENDPOINT, "ID", "subscription [AZURE_SUBSCRIPTION_ID]"},
-    {{"resource-group", 1, 0, RESOURCE_GROUP}, ENDPOINT, "RG", "resource group [AZURE_DEFAULTS_GROUP]"},
+    {{"resource-group", 1, 0, RESOURCE_GROUP},
+     ENDPOINT,
+     "RG",
+     "resource group [AZURE_DEFAULTS_GROUP]"},
     {{"workspace-name", 1, 0, WORKSPACE}, ENDPOINT, "WS", "workspace [AZURE_DEFAULTS_WORKSPACE]"},
     {{"name", 1, 0, NAME}, ENDPOINT, "ENDPOINT", "online endpoint"},
-    {{"key-type", 1, 0, KEY_TYPE}, ENDPOINT, "primary|secondary", "which key; regenerate has no default"},
-    {{"key-value-file", 1, 0, KEY_VALUE_FILE}, COMMAND_REGENERATE, "FILE", "a key value to set (-: stdin)"},
+    {{"key-type", 1, 0, KEY_TYPE},
+     ENDPOINT,
+     "primary|secondary",
+     "which key; regenerate has no default"},
+    {{"key-value-file", 1, 0, KEY_VALUE_FILE},
+     COMMAND_REGENERATE,
+     "FILE",
+     "a key value to set (-: stdin)"},
     {{"token-file", 1, 0, TOKEN_FILE}, ALL, "FILE", "bearer token (-: stdin) [AZURE_ACCESS_TOKEN]"},
-    {{"management-url", 1, 0, MANAGEMENT_URL}, ALL, "URL", "default https://management.azure.com [REKEY_MANAGEMENT_URL]"},
-    {{"ca-file", 1, 0, CA_FILE}, ALL, "FILE", "trust anchors in PEM; default the system's [SSL_CERT_FILE]"},
+    {{"management-url", 1, 0, MANAGEMENT_URL},
+     ALL,
+     "URL",
+     "default https://management.azure.com [REKEY_MANAGEMENT_URL]"},
+    {{"ca-file", 1, 0, CA_FILE},
+     ALL,
+     "FILE",
+     "trust anchors in PEM; default the system's [SSL_CERT_FILE]"},
     {{"api-version", 1, 0, API_VERSION}, ENDPOINT, "V", "default 2025-09-01"},
     {{"timeout", 1, 0, TIMEOUT}, ALL, "S", "seconds for everything; default 1800"},
-    {{"connect-timeout", 1, 0, CONNECT_TIMEOUT}, ALL, "S", "seconds for one connection; default 15"},
-    {{"idle-timeout", 1, 0, IDLE_TIMEOUT}, ALL, "S", "seconds without a byte of an answer; default 100"},
-    {{"poll-interval", 1, 0, POLL_INTERVAL}, OPERATION, "S", "seconds between polls where the service names no wait; default 10"},
-    {{"operation-file", 1, 0, OPERATION_FILE}, OPERATION, "FILE", "where an unfinished operation is kept"},
-    {{"no-wait", 0, 0, NO_WAIT}, COMMAND_REGENERATE, NULL, "stop once the service has accepted (exit 13)"},
-    {{"retry-unsafe", 0, 0, RETRY_UNSAFE}, COMMAND_REGENERATE, NULL, "repeat the request even where it may have been executed"},
+    {{"connect-timeout", 1, 0, CONNECT_TIMEOUT},
+     ALL,
+     "S",
+     "seconds for one connection; default 15"},
+    {{"idle-timeout", 1, 0, IDLE_TIMEOUT},
+     ALL,
+     "S",
+     "seconds without a byte of an answer; default 100"},
+    {{"poll-interval", 1, 0, POLL_INTERVAL},
+     OPERATION,
+     "S",
+     "seconds between polls where the service names no wait; default 10"},
+    {{"operation-file", 1, 0, OPERATION_FILE},
+     OPERATION,
+     "FILE",
+     "where an unfinished operation is kept"},
+    {{"no-wait", 0, 0, NO_WAIT},
+     COMMAND_REGENERATE,
+     NULL,
+     "stop once the service has accepted (exit 13)"},
+    {{"retry-unsafe", 0, 0, RETRY_UNSAFE},
+     COMMAND_REGENERATE,
+     NULL,
+     "repeat the request even where it may have been executed"},
     {{"show", 0, 0, SHOW}, COMMAND_LIST_KEYS, NULL, "print keys on a terminal, too"},
     {{"output", 1, 0, OUTPUT}, ALL, "text|json", "form of standard output"},
     {{"quiet", 0, 0, QUIET}, ALL, NULL, "only errors and the last line"},
@@ -75,9 +108,12 @@ static const struct {
 _Static_assert(OPTIONS <= 32, "a bit for each");
 
 static void print_help(void) {
-    out("rekey " REKEY_VERSION " - regenerates the keys of an Azure Machine Learning online endpoint\n\n"
-        "  rekey regenerate --subscription ID -g RG -w WS -n ENDPOINT --key-type primary|secondary\n"
-        "  rekey list-keys  --subscription ID -g RG -w WS -n ENDPOINT [--key-type primary|secondary]\n"
+    out("rekey " REKEY_VERSION
+        " - regenerates the keys of an Azure Machine Learning online endpoint\n\n"
+        "  rekey regenerate --subscription ID -g RG -w WS -n ENDPOINT --key-type "
+        "primary|secondary\n"
+        "  rekey list-keys  --subscription ID -g RG -w WS -n ENDPOINT [--key-type "
+        "primary|secondary]\n"
         "  rekey wait       --operation-file FILE\n\n"
         "Options (in brackets the environment variable that serves as well):\n");
     for (size_t i = 0; i < OPTIONS; i++) {
@@ -97,7 +133,8 @@ static void print_help(void) {
         "   1 refused or failed    by the service; its error is shown\n"
         "   2 usage                nothing was sent\n"
         "  10 not reached          nothing was sent, or processed: run it again, safely\n"
-        "  11 not trusted          certificate, host name, dates, trust anchors, clock; nothing was sent\n"
+        "  11 not trusted          certificate, host name, dates, trust anchors, clock; nothing "
+        "was sent\n"
         "  12 outcome unknown      the key may have changed: rekey list-keys, then decide\n"
         "  13 still running        accepted; rekey wait goes on with it\n"
         "  14 credentials          no token, or it was refused; nothing was executed\n"
@@ -129,7 +166,8 @@ static bool bad(const char *name, const char *value, const char *rule) {
     return false;
 }
 
-static bool parse_seconds(const char *name, const char *text, uint32_t from, uint32_t to, uint32_t *ms) {
+static bool parse_seconds(const char *name, const char *text, uint32_t from, uint32_t to,
+                          uint32_t *ms) {
     uint32_t value = 0;
     char rule[64];
     size_t len = strlen(text);
@@ -199,7 +237,8 @@ static bool take(struct command_options *o, int id, const char *value) {
         return true;
     case API_VERSION:
         o->endpoint.api_version = text_of(value);
-        return value[0] != '\0' || bad("--api-version", value, rekey_error_text(REKEY_E_API_VERSION));
+        return value[0] != '\0' ||
+               bad("--api-version", value, rekey_error_text(REKEY_E_API_VERSION));
     case TIMEOUT:
         return parse_seconds("--timeout", value, 1, 604800, &o->timeout_ms);
     case CONNECT_TIMEOUT:
@@ -238,18 +277,21 @@ static bool take_defaults(struct command_options *o) {
         const char *variable;
         int id;
     } variables[] = {
-        {"AZURE_SUBSCRIPTION_ID", SUBSCRIPTION}, {"AZURE_DEFAULTS_GROUP", RESOURCE_GROUP},
-        {"AZURE_DEFAULTS_WORKSPACE", WORKSPACE}, {"REKEY_MANAGEMENT_URL", MANAGEMENT_URL},
+        {"AZURE_SUBSCRIPTION_ID", SUBSCRIPTION},
+        {"AZURE_DEFAULTS_GROUP", RESOURCE_GROUP},
+        {"AZURE_DEFAULTS_WORKSPACE", WORKSPACE},
+        {"REKEY_MANAGEMENT_URL", MANAGEMENT_URL},
         {"SSL_CERT_FILE", CA_FILE},
     };
 
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         const char *value = getenv(variables[i].variable);
-        bool given = (variables[i].id == SUBSCRIPTION && o->endpoint.subscription.ptr != NULL) ||
-                     (variables[i].id == RESOURCE_GROUP && o->endpoint.resource_group.ptr != NULL) ||
-                     (variables[i].id == WORKSPACE && o->endpoint.workspace.ptr != NULL) ||
-                     (variables[i].id == MANAGEMENT_URL && o->host.ptr != NULL) ||
-                     (variables[i].id == CA_FILE && o->ca_file != NULL);
+        bool given =
+            (variables[i].id == SUBSCRIPTION && o->endpoint.subscription.ptr != NULL) ||
+            (variables[i].id == RESOURCE_GROUP && o->endpoint.resource_group.ptr != NULL) ||
+            (variables[i].id == WORKSPACE && o->endpoint.workspace.ptr != NULL) ||
+            (variables[i].id == MANAGEMENT_URL && o->host.ptr != NULL) ||
+            (variables[i].id == CA_FILE && o->ca_file != NULL);
 
         if (value == NULL || value[0] == '\0' || given) {
             continue;
@@ -270,8 +312,8 @@ static bool take_defaults(struct command_options *o) {
 }
 
 static bool missing(const char *name, const char *variable) {
-    say("error: %s is missing%s%s; see rekey --help", name, variable[0] != '\0' ? ", and so is " : "",
-        variable);
+    say("error: %s is missing%s%s; see rekey --help", name,
+        variable[0] != '\0' ? ", and so is " : "", variable);
     return false;
 }
 
@@ -325,7 +367,8 @@ static bool parse_command(struct command_options *o, const char *word) {
     static const struct {
         const char *word;
         enum command command;
-    } commands[] = {{"regenerate", COMMAND_REGENERATE}, {"wait", COMMAND_WAIT},
+    } commands[] = {{"regenerate", COMMAND_REGENERATE},
+                    {"wait", COMMAND_WAIT},
                     {"list-keys", COMMAND_LIST_KEYS}};
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -343,7 +386,8 @@ static bool bad_option(int result, char **argv) {
     if (result == ':') {
         say("error: %s needs a value; see rekey --help", shown(argv[optind - 1]));
     } else {
-        say("error: '%s' is no option, or not one alone; see rekey --help", shown(argv[optind - 1]));
+        say("error: '%s' is no option, or not one alone; see rekey --help",
+            shown(argv[optind - 1]));
     }
     return false;
 }
@@ -390,7 +434,8 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
     }
     for (size_t i = 0; i < OPTIONS; i++) {
         if ((given & (1u << i)) != 0 && (table[i].commands & o->command) == 0) {
-            say("error: --%s does not go with this command; see rekey --help", table[i].getopt.name);
+            say("error: --%s does not go with this command; see rekey --help",
+                table[i].getopt.name);
             return false;
         }
     }

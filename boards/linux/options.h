@@ -18,8 +18,8 @@ struct command_options {
     bool no_wait, retry_unsafe, json, quiet, verbose, show;
 };
 
-// Fills *o. Returns true to go on; false when all is done: help or version was printed, or a bad option
-// was reported, and *exit_code is set.
+// Fills *o. Returns true to go on; false when all is done: help or version was printed, or a bad
+// option was reported, and *exit_code is set.
 bool parse_options(struct command_options *o, int argc, char **argv, int *exit_code);
 
 #endif

@@ -144,7 +144,8 @@ const char *visible(struct rekey_span text, char *buf, size_t cap) {
         }
         for (size_t i = at; i < at + n; i++) {
             if (hidden) {
-                len += (size_t)snprintf(buf + len, cap - len, "\\x%02X", (unsigned char)text.ptr[i]);
+                len +=
+                    (size_t)snprintf(buf + len, cap - len, "\\x%02X", (unsigned char)text.ptr[i]);
             } else {
                 buf[len++] = text.ptr[i];
             }

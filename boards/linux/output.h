@@ -26,12 +26,12 @@ void out_json(struct rekey_span text);
 // Writes what was collected, and zeroizes it. False if not all of it could be written.
 bool out_flush(void);
 
-// Makes a server's text safe to print: control characters, bidirectional overrides and bytes that are not
-// UTF-8 become \xNN; cut at `cap` - 1 bytes; NUL-terminated. Returns `buf`.
+// Makes a server's text safe to print: control characters, bidirectional overrides and bytes that
+// are not UTF-8 become \xNN; cut at `cap` - 1 bytes; NUL-terminated. Returns `buf`.
 const char *visible(struct rekey_span text, char *buf, size_t cap);
 
-// Sees to it that descriptors 0, 1 and 2 are open, so that no socket becomes one of them. A standard
-// output that was closed cannot be written to afterwards either.
+// Sees to it that descriptors 0, 1 and 2 are open, so that no socket becomes one of them. A
+// standard output that was closed cannot be written to afterwards either.
 void open_standard_descriptors(void);
 
 #endif

@@ -1,6 +1,7 @@
 // mbedtls_config.h - what of mbedTLS 3.6 is compiled: a TLS client that verifies X.509 chains.
 // Suites are ECDHE with AES-GCM; keys and signatures are what azure.md 6 requires. A board defines
-// REKEY_TLS13 to 0 where 27 KB of ROM and 10 KB of arena are dear. Traps behind the choices: ports.md.
+// REKEY_TLS13 to 0 where 27 KB of ROM and 10 KB of arena are dear. Traps behind the choices:
+// ports.md.
 
 #ifndef REKEY_MBEDTLS_CONFIG_H
 #define REKEY_MBEDTLS_CONFIG_H
@@ -9,8 +10,8 @@
 #define REKEY_TLS13 1
 #endif
 
-// Memory: the static arena. calloc and free of the C library are never referred to: before the arena is
-// set up, and for anybody who forgets to, these two of tls.c fail closed.
+// Memory: the static arena. calloc and free of the C library are never referred to: before the
+// arena is set up, and for anybody who forgets to, these two of tls.c fail closed.
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_PLATFORM_MEMORY
 #define MBEDTLS_PLATFORM_STD_CALLOC rekey_tls_no_calloc

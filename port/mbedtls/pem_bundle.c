@@ -1,5 +1,6 @@
 // pem_bundle.c - reads certificates out of a PEM bundle (RFC 7468), one after the other.
-// Text between them is passed over, and so is a certificate that is too large or damaged: it is no anchor.
+// Text between them is passed over, and so is a certificate that is too large or damaged: it is no
+// anchor.
 
 #include "pem_bundle.h"
 
@@ -76,9 +77,11 @@ static size_t next_certificate(struct rekey_pem_bundle *bundle, struct reader *r
     return 0;
 }
 
-// The subject of a certificate (RFC 5280 4.1): after version, serial number, signature, issuer, validity.
+// The subject of a certificate (RFC 5280 4.1): after version, serial number, signature, issuer,
+// validity.
 static struct rekey_span subject_of(unsigned char *der, size_t size) {
-    static const int before[] = {MBEDTLS_ASN1_INTEGER, MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE,
+    static const int before[] = {MBEDTLS_ASN1_INTEGER,
+                                 MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE,
                                  MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE,
                                  MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE};
     const int sequence = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;

@@ -86,20 +86,22 @@ static int random_bytes(void *ctx, unsigned char *buf, size_t len) {
 }
 
 #if REKEY_TLS13
-psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *ctx, uint8_t *buf,
-                                             size_t size, size_t *len) {
+psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *ctx,
+                                             uint8_t *buf, size_t size, size_t *len) {
     (void)ctx;
     *len = size;
     return random_bytes(NULL, buf, size) == 0 ? PSA_SUCCESS : PSA_ERROR_INSUFFICIENT_ENTROPY;
 }
 #endif
 
-// ---- trust ---------------------------------------------------------------------------------------
+// ---- trust
+// ---------------------------------------------------------------------------------------
 
 static int add_anchor(void *arg, struct rekey_span der) {
     int result = mbedtls_x509_crt_parse_der(arg, (const unsigned char *)der.ptr, der.len);
 
-    return result == MBEDTLS_ERR_X509_ALLOC_FAILED ? result : 0; // one that is not understood is no anchor
+    return result == MBEDTLS_ERR_X509_ALLOC_FAILED ? result
+                                                   : 0; // one that is not understood is no anchor
 }
 
 // mbedTLS asks for the anchors that may have issued `child`, and frees what it gets.
@@ -127,8 +129,9 @@ static int find_anchors(void *ctx, mbedtls_x509_crt const *child, mbedtls_x509_c
     return result == 0 ? 0 : MBEDTLS_ERR_X509_ALLOC_FAILED;
 }
 
-// Called for each certificate of the chain, the leaf last; *flags is what is wrong with this one. What is
-// nearest to the leaf is kept for the error text, but an issuer that is not trusted counts more.
+// Called for each certificate of the chain, the leaf last; *flags is what is wrong with this one.
+// What is nearest to the leaf is kept for the error text, but an issuer that is not trusted counts
+// more.
 static int note_fault(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     struct rekey_tls *t = ctx;
     struct rekey_tls_fault *f = &t->fault;
@@ -161,7 +164,8 @@ static int trust_error(const struct rekey_tls *t) {
     return REKEY_E_CERT_OTHER;
 }
 
-// ---- the transport below, and errors -------------------------------------------------------------
+// ---- the transport below, and errors
+// -------------------------------------------------------------
 
 static int bio_result(struct rekey_tls *t, int result, size_t n) {
     switch (result) {
@@ -208,8 +212,8 @@ static bool out_of_memory(int code) {
            high == MBEDTLS_ERR_MD_ALLOC_FAILED || high == MBEDTLS_ERR_CIPHER_ALLOC_FAILED;
 }
 
-// What a result of mbedTLS is called by rekey_port.h. After an error the connection is of no more use,
-// but for reading what has come already.
+// What a result of mbedTLS is called by rekey_port.h. After an error the connection is of no more
+// use, but for reading what has come already.
 static int status_of(struct rekey_tls *t, int code) {
     switch (code) {
     case MBEDTLS_ERR_SSL_WANT_READ:
@@ -235,7 +239,8 @@ static int status_of(struct rekey_tls *t, int code) {
     return out_of_memory(code) ? REKEY_E_LIMIT_ARENA : REKEY_E_TLS;
 }
 
-// ---- the transport -------------------------------------------------------------------------------
+// ---- the transport
+// -------------------------------------------------------------------------------
 
 static int set_up(struct rekey_tls *t) {
     static const char *protocols[] = {"http/1.1", NULL};
@@ -250,8 +255,8 @@ static int set_up(struct rekey_tls *t) {
     mbedtls_ssl_config_init(&t->config);
     mbedtls_ssl_session_init(&t->session);
     t->set_up = true;
-    code = mbedtls_ssl_config_defaults(&t->config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                       MBEDTLS_SSL_PRESET_DEFAULT);
+    code = mbedtls_ssl_config_defaults(&t->config, MBEDTLS_SSL_IS_CLIENT,
+                                       MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     if (code != 0) {
         return code;
     }
@@ -381,7 +386,8 @@ static void tls_close(void *ctx) {
     struct rekey_tls *t = ctx;
 
     if (t->phase == OPEN) {
-        mbedtls_ssl_close_notify(&t->ssl); // one attempt: a peer that does not read it loses nothing
+        mbedtls_ssl_close_notify(
+            &t->ssl); // one attempt: a peer that does not read it loses nothing
     }
     t->lower.close(t->lower.ctx);
     if (t->phase != CLOSED && t->set_up) {
@@ -395,10 +401,12 @@ struct rekey_transport rekey_tls_transport(struct rekey_tls *t) {
         .ctx = t, .open = tls_open, .write = tls_write, .read = tls_read, .close = tls_close};
 }
 
-// ---- the rest ------------------------------------------------------------------------------------
+// ---- the rest
+// ------------------------------------------------------------------------------------
 
-void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower, const struct rekey_port *port,
-                    struct rekey_anchors anchors, void *arena, size_t arena_size) {
+void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
+                    const struct rekey_port *port, struct rekey_anchors anchors, void *arena,
+                    size_t arena_size) {
     memset(t, 0, sizeof(*t));
     t->lower = lower;
     t->port = port;
@@ -421,8 +429,8 @@ size_t rekey_tls_arena_peak(const struct rekey_tls *t) {
 }
 
 static int date_text(char *buf, size_t cap, const mbedtls_x509_time *t) {
-    return snprintf(buf, cap, "%04d-%02d-%02dT%02d:%02d:%02dZ", t->year, t->mon, t->day, t->hour, t->min,
-                    t->sec);
+    return snprintf(buf, cap, "%04d-%02d-%02dT%02d:%02d:%02dZ", t->year, t->mon, t->day, t->hour,
+                    t->min, t->sec);
 }
 
 void rekey_tls_explain(const struct rekey_tls *t, int error, char *buf, size_t cap) {
@@ -447,14 +455,15 @@ void rekey_tls_explain(const struct rekey_tls *t, int error, char *buf, size_t c
     buf[0] = '\0';
     switch (error) {
     case REKEY_E_CERT_ISSUER:
-        snprintf(buf, cap,
-                 "issuer %s is not among the trust anchors (certificate SHA-256 %s); a proxy or captive "
-                 "portal?",
-                 f->issuer, digest);
+        snprintf(
+            buf, cap,
+            "issuer %s is not among the trust anchors (certificate SHA-256 %s); a proxy or captive "
+            "portal?",
+            f->issuer, digest);
         break;
     case REKEY_E_CERT_NAME:
-        snprintf(buf, cap, "it is not for %s (issuer %s, certificate SHA-256 %s)", t->host, f->issuer,
-                 digest);
+        snprintf(buf, cap, "it is not for %s (issuer %s, certificate SHA-256 %s)", t->host,
+                 f->issuer, digest);
         break;
     case REKEY_E_CERT_DATES:
         snprintf(buf, cap, "it is valid from %s to %s, the device's clock says %s", from, to, at);

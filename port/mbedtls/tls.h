@@ -1,7 +1,8 @@
 // tls.h - TLS 1.2 and 1.3 over any transport, by mbedTLS, in a static arena.
 // The peer is always verified: chain, host name, dates. There is no option that turns this off.
-// mbedTLS has one allocator for the whole image, so there is one struct rekey_tls in it as well; it is
-// not for use from several threads. An application that uses mbedTLS itself: see docs/porting.md.
+// mbedTLS has one allocator for the whole image, so there is one struct rekey_tls in it as well; it
+// is not for use from several threads. An application that uses mbedTLS itself: see
+// docs/porting.md.
 
 #ifndef REKEY_TLS_H
 #define REKEY_TLS_H
@@ -10,19 +11,21 @@
 
 #include "rekey_port.h"
 
-// Bytes of arena that a handshake with a chain of 6 KB needs, and some slack (`make bench` shows the peak).
+// Bytes of arena that a handshake with a chain of 6 KB needs, and some slack (`make bench` shows
+// the peak).
 #ifndef REKEY_ARENA_SIZE
 #define REKEY_ARENA_SIZE 65536
 #endif
 
-// Where the trust anchors are: found by name when a certificate names them as its issuer, so that only
-// what is needed is ever parsed.
+// Where the trust anchors are: found by name when a certificate names them as its issuer, so that
+// only what is needed is ever parsed.
 struct rekey_anchors {
     void *ctx;
-    // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name). Stops when
-    // `found` returns other than 0, and returns that. Returns 0 if there is none, or REKEY_E_NO_ANCHORS.
-    int (*find)(void *ctx, struct rekey_span subject, int (*found)(void *arg, struct rekey_span der),
-                void *arg);
+    // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name). Stops
+    // when `found` returns other than 0, and returns that. Returns 0 if there is none, or
+    // REKEY_E_NO_ANCHORS.
+    int (*find)(void *ctx, struct rekey_span subject,
+                int (*found)(void *arg, struct rekey_span der), void *arg);
 };
 
 // Why the peer was not trusted; from the certificate that was at fault.
@@ -53,20 +56,23 @@ struct rekey_tls {
     struct rekey_tls_fault fault;
 };
 
-// Makes *t ready. `arena` (REKEY_ARENA_SIZE bytes, aligned for a pointer) and all that is pointed at live
-// as long as *t. `port` gives clocks and randomness; its own transport may be the one that this makes.
-void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower, const struct rekey_port *port,
-                    struct rekey_anchors anchors, void *arena, size_t arena_size);
+// Makes *t ready. `arena` (REKEY_ARENA_SIZE bytes, aligned for a pointer) and all that is pointed
+// at live as long as *t. `port` gives clocks and randomness; its own transport may be the one that
+// this makes.
+void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
+                    const struct rekey_port *port, struct rekey_anchors anchors, void *arena,
+                    size_t arena_size);
 
-// The transport contract of rekey_port.h; `t` becomes its ctx. One handshake state for each call of open.
-// A session is resumed when the same host and port are opened again.
+// The transport contract of rekey_port.h; `t` becomes its ctx. One handshake state for each call of
+// open. A session is resumed when the same host and port are opened again.
 struct rekey_transport rekey_tls_transport(struct rekey_tls *t);
 
 // Bytes of the arena that were ever in use, from its start.
 size_t rekey_tls_arena_peak(const struct rekey_tls *t);
 
-// Says in words why `error` (of open, read or write) came about; an empty text where there is no more
-// to say. Names of certificates are in it: whoever prints them makes control characters visible.
+// Says in words why `error` (of open, read or write) came about; an empty text where there is no
+// more to say. Names of certificates are in it: whoever prints them makes control characters
+// visible.
 void rekey_tls_explain(const struct rekey_tls *t, int error, char *buf, size_t cap);
 
 // Frees all, and zeroizes the arena.

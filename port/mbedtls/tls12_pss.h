@@ -1,7 +1,8 @@
 // tls12_pss.h - put before mbedTLS's ssl_tls12_client.c (and no other file) by the Makefile.
-// mbedTLS 3.6.6 offers RSA-PSS to every server, but aborts with -0x6600 when a TLS 1.2 server takes it up, as
-// OpenSSL does by default. RFC 8446 4.2.3 demands that it be accepted, releases before it did, and the code that
-// verifies it is still there: only this check refuses. Mbed-TLS/mbedtls issue 10668, pull request 10672.
+// mbedTLS 3.6.6 offers RSA-PSS to every server, but aborts with -0x6600 when a TLS 1.2 server takes
+// it up, as OpenSSL does by default. RFC 8446 4.2.3 demands that it be accepted, releases before it
+// did, and the code that verifies it is still there: only this check refuses. Mbed-TLS/mbedtls
+// issue 10668, pull request 10672.
 
 #include "ssl_misc.h"
 

@@ -37,11 +37,12 @@ struct rekey_posix_tcp {
     struct rekey_posix_address addresses[REKEY_POSIX_ADDRESSES];
 };
 
-#define REKEY_POSIX_TCP_INIT {.fd = -1}
+#define REKEY_POSIX_TCP_INIT                                                                       \
+    { .fd = -1 }
 
-// The transport contract of rekey_port.h over one TCP connection; `tcp` becomes its ctx. All addresses
-// of a name are tried in the order of getaddrinfo (RFC 6724), each with an equal share of the timeout.
-// No signal is raised when the peer has gone.
+// The transport contract of rekey_port.h over one TCP connection; `tcp` becomes its ctx. All
+// addresses of a name are tried in the order of getaddrinfo (RFC 6724), each with an equal share of
+// the timeout. No signal is raised when the peer has gone.
 struct rekey_transport rekey_posix_transport(struct rekey_posix_tcp *tcp);
 
 // Milliseconds of CLOCK_BOOTTIME. `ctx` is not used.
@@ -53,8 +54,8 @@ int64_t rekey_posix_wall_s(void *ctx);
 // getrandom(2). `ctx` is not used.
 int rekey_posix_entropy(void *ctx, void *buf, size_t len);
 
-// Sleeps as rekey_port.h says; `ctx` is the struct rekey_posix_tcp. Also returns when an address has
-// had its share, and when a signal came.
+// Sleeps as rekey_port.h says; `ctx` is the struct rekey_posix_tcp. Also returns when an address
+// has had its share, and when a signal came.
 void rekey_posix_wait(void *ctx, int want, uint32_t ms);
 
 // Starts a lookup in a child process: getaddrinfo can hang for half a minute in a way that nothing

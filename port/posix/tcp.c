@@ -59,7 +59,8 @@ static int check_address(struct rekey_posix_tcp *tcp) {
             return REKEY_WANT_WRITE;
         }
         tcp->error = ETIMEDOUT;
-    } else if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &tcp->error, &len) == 0 && tcp->error == 0) {
+    } else if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &tcp->error, &len) == 0 &&
+               tcp->error == 0) {
         tcp->give_up = 0;
         tcp->connected = true;
         return REKEY_DONE;

@@ -1,0 +1,126 @@
+// port.c - the porter's page: every duty of rekey_port.h, spelled out and empty.
+// Copy this file to port/<yours>/, fill in what says FILL IN, and run the unit tests on your board.
+// It compiles as it stands, refuses to do anything, and is built by every test run, so that it
+// never falls behind rekey_port.h. docs/porting.md says in which order to go about it.
+
+#include "rekey.h"
+
+// What one connection needs. Its size is known at compile time; there is one for each struct rekey.
+struct template_connection {
+    bool open;
+};
+
+// Duty 1: open. The core calls this again and again, with the same arguments, until it returns
+// REKEY_DONE or an error. Each call does one small thing: start the name lookup, look whether it is
+// done, start the connection, look whether it is made, do one step of the TLS handshake.
+// - Never wait. Return REKEY_WANT_READ or REKEY_WANT_WRITE when the network has to move first, and
+//   REKEY_AGAIN when there is more to do at once.
+// - A name can have several addresses: try each, and give each its share of `timeout_ms`.
+// - Switch Nagle's algorithm off (TCP_NODELAY, tcp_nagle_disable).
+// - REKEY_DONE from a TLS transport means that chain, host name and dates were verified. A clock
+// that was never
+//   set is REKEY_E_CLOCK: without it the dates mean nothing.
+// - After an error the core calls close.
+static int template_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    struct template_connection *c = ctx;
+
+    (void)host;
+    (void)port;
+    (void)timeout_ms;
+    c->open = false; // FILL IN
+    return REKEY_E_CONNECT;
+}
+
+// Duty 2: write. Take what fits, and say how much; *done > 0 with REKEY_DONE. When nothing fits
+// now, return REKEY_WANT_WRITE: the core comes back with the same bytes, so a TLS record that was
+// begun can be ended. A connection that is gone is REKEY_E_IO. Raise no signal.
+static int template_write(void *ctx, const void *data, size_t len, size_t *done) {
+    (void)ctx;
+    (void)data;
+    (void)len;
+    *done = 0; // FILL IN
+    return REKEY_E_IO;
+}
+
+// Duty 3: read. There are four results, and the core relies on the difference:
+//   REKEY_DONE       *done > 0 bytes are in `buf`
+//   REKEY_WANT_READ  nothing is there yet
+//   REKEY_END        the peer has ended the stream on purpose: FIN; for TLS a close_notify alert
+//   REKEY_E_...      anything else; for TLS also a FIN without close_notify (REKEY_E_END)
+// What the peer sent before the connection broke must still be delivered, byte for byte, before the
+// error: it may be the answer. A TLS 1.3 session ticket is no data: return REKEY_AGAIN.
+static int template_read(void *ctx, void *buf, size_t cap, size_t *done) {
+    (void)ctx;
+    (void)buf;
+    (void)cap;
+    *done = 0; // FILL IN
+    return REKEY_E_IO;
+}
+
+// Duty 4: close, at once, in any state: during the lookup, the connect, the handshake, or when
+// nothing is open. Afterwards open can be called anew.
+static void template_close(void *ctx) {
+    struct template_connection *c = ctx;
+
+    c->open = false; // FILL IN
+}
+
+// Duty 5: a clock in milliseconds that never jumps, never runs backwards, does not wrap within the
+// life of the device (so: 64 bits), and counts the time asleep. All waits and deadlines run on it.
+static uint64_t template_now_ms(void *ctx) {
+    (void)ctx;
+    return 0; // FILL IN
+}
+
+// Duty 6: the wall clock, in seconds since 1970 (UTC). A negative number when it was never set:
+// then no certificate can be checked, and no token goes out.
+static int64_t template_wall_s(void *ctx) {
+    (void)ctx;
+    return -1; // FILL IN
+}
+
+// Duty 7: randomness fit for keys, all `len` bytes of it. A board without a source must return the
+// error: a counter or a clock in its place breaks TLS without anybody noticing. Raw noise goes
+// through a DRBG first.
+static int template_entropy(void *ctx, void *buf, size_t len) {
+    (void)ctx;
+    (void)buf;
+    (void)len;
+    return REKEY_E_ENTROPY; // FILL IN
+}
+
+// Duty 8, only for rekey_run: sleep until the transport is ready for `want`, or until `ms` have
+// passed. A superloop or an RTOS task calls rekey_step itself and needs none.
+static void template_wait(void *ctx, int want, uint32_t ms) {
+    (void)ctx;
+    (void)want;
+    (void)ms; // FILL IN
+}
+
+// Duty 9, only where an operation must survive a restart: rekey_options.save. Put the record where
+// a power cut leaves either the old one or the new one, never a mixture (on flash: two slots with a
+// sequence number and a checksum), and return REKEY_DONE only when it is really there.
+int template_save(void *ctx, const struct rekey_record *record);
+
+// The port as rekey_init takes it.
+struct rekey_port template_port(struct template_connection *connection);
+
+struct rekey_port template_port(struct template_connection *connection) {
+    return (struct rekey_port){
+        .tls = {.ctx = connection,
+                .open = template_open,
+                .write = template_write,
+                .read = template_read,
+                .close = template_close},
+        .now_ms = template_now_ms,
+        .wall_s = template_wall_s,
+        .entropy = template_entropy,
+        .wait = template_wait,
+    };
+}
+
+int template_save(void *ctx, const struct rekey_record *record) {
+    (void)ctx;
+    (void)record;
+    return REKEY_E_SAVE; // FILL IN
+}
