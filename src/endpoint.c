@@ -100,10 +100,10 @@ size_t rekey_endpoint_path(const struct rekey_endpoint *e, struct rekey_span act
 
 size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char *buf, size_t cap) {
     const char *name = key == REKEY_KEY_PRIMARY ? "Primary" : "Secondary";
-    const char *rest = key_value.ptr != NULL ? ",\"keyValue\":\"" : "}";
+    const char *rest = key_value.len > 0 ? ",\"keyValue\":\"" : "}";
     size_t len = (size_t)snprintf(buf, cap, "{\"keyType\":\"%s\"%s", name, rest);
 
-    if (key_value.ptr != NULL) {
+    if (key_value.len > 0) {
         len += rekey_json_escape(key_value, buf + len, cap - len - 2);
         buf[len++] = '"';
         buf[len++] = '}';

@@ -40,25 +40,29 @@ enum body_kind { BODY_NONE, BODY_BY_LENGTH, BODY_BY_CHUNKS, BODY_BY_CLOSE };
 
 #define NOT_WANTED 255
 
-size_t rekey_http_emit(const struct rekey_span *pieces, size_t count,
+size_t rekey_http_emit(const char *form, const struct rekey_span *values,
                        struct rekey_http_cursor *cursor, char *buf, size_t cap) {
     size_t len = 0;
 
-    while (cursor->piece < count && len < cap) {
-        struct rekey_span piece = pieces[cursor->piece];
-        size_t n = piece.len - cursor->offset;
+    while (len < cap && form[cursor->form] != '\0') {
+        unsigned char c = (unsigned char)form[cursor->form];
+        size_t n;
 
-        if (n > cap - len) {
-            n = cap - len;
+        if (c > 9) {
+            buf[len++] = (char)c;
+            cursor->form++;
+            continue;
         }
+        n = values[c].len - cursor->value;
+        n = n < cap - len ? n : cap - len;
         if (n > 0) {
-            memcpy(buf + len, piece.ptr + cursor->offset, n);
+            memcpy(buf + len, values[c].ptr + cursor->value, n);
         }
         len += n;
-        cursor->offset = (uint16_t)(cursor->offset + n);
-        if (cursor->offset == piece.len) {
-            cursor->piece++;
-            cursor->offset = 0;
+        cursor->value = (uint16_t)(cursor->value + n);
+        if (cursor->value == values[c].len) {
+            cursor->form++;
+            cursor->value = 0;
         }
     }
     return len;

@@ -1,8 +1,8 @@
 // http.h - an HTTP/1.1 client engine without I/O (RFC 9110, RFC 9112).
-// It joins the spans of a request into bytes, and eats the bytes of one answer in pieces of any
-// size. It decides framing and nothing else: what an answer means is for operation.c, and the
-// fields that a caller wants are captured into the caller's buffers as they pass by, so that a head
-// of any size up to REKEY_HEAD_MAX needs no memory of its own.
+// It fills in the form of a request, and eats the bytes of one answer in pieces of any size. It
+// decides framing and nothing else: what an answer means is for operation.c, and the fields that a
+// caller wants are captured into the caller's buffers as they pass by, so that a head of any size
+// up to REKEY_HEAD_MAX needs no memory of its own.
 
 #ifndef REKEY_HTTP_H
 #define REKEY_HTTP_H
@@ -10,14 +10,16 @@
 #include "rekey_error.h"
 #include "span.h"
 
-// Emitting: the request is the concatenation of `pieces`. `cursor` starts zeroed.
+// Where the next byte of a request comes from. Starts zeroed.
 struct rekey_http_cursor {
-    uint16_t piece;
-    uint16_t offset;
+    uint16_t form;
+    uint16_t value;
 };
 
-// Fills up to `cap` bytes of `buf` with what comes next; returns how many, 0 at the end.
-size_t rekey_http_emit(const struct rekey_span *pieces, size_t count,
+// Fills up to `cap` bytes of `buf` with what comes next of a request; returns how many, 0 at the
+// end. The request is `form`, in which a byte n from 1 to 9 stands for values[n]. Whoever gives the
+// values has seen to it that none holds a line end, and gives the same ones until the end.
+size_t rekey_http_emit(const char *form, const struct rekey_span *values,
                        struct rekey_http_cursor *cursor, char *buf, size_t cap);
 
 // Writes `value` in decimal to buf[0..9]; returns the number of digits.

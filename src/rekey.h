@@ -12,7 +12,7 @@
 #define REKEY_H
 
 #include "arm_error.h"
-#include "http.h"
+#include "exchange.h"
 #include "operation.h"
 #include "rekey_config.h"
 #include "rekey_error.h"
@@ -118,34 +118,29 @@ struct rekey {
     const struct rekey_options *options;
     const struct rekey_endpoint *endpoint;
     struct rekey_keys *keys;
-    uint64_t deadline;  // of the operation; all four on the port's clock
-    uint64_t timer;     // when the connection was begun, or the last byte went or came
-    uint64_t wake;      // when a wait is over
-    uint64_t sleep_end; // until when the caller may sleep
+    uint64_t now;      // of the last step; all on the port's clock
+    uint64_t deadline; // of the operation
+    uint64_t wake;     // when a wait is over
     struct rekey_http_cursor cursor;
     int error, cause, url_error;
     uint32_t requests, answers, polls, wait_ms;
     uint32_t needed; // bytes that a passed limit would have had to hold
-    uint16_t url_len, token_len, key_value_len, body_len, out_at, out_len, http_status;
+    uint16_t url_len, token_len, key_value_len, body_len, http_status;
     uint8_t state, job, key, outcome, kind, new_kind;
     uint8_t tries, failures, not_found, immediate, subject_len;
-    bool opening, connected; // the connection
-    bool reused, got_byte;   // it served a request before; a byte of this answer came
-    bool wrote;              // the transport's write was called for a POST not answered yet
-    bool remembered;         // an attempt may have been executed
-    bool cut_short;          // not all of the request could be sent
-    bool renewing;           // the service refused the token, and a new one is being got
+    bool wrote;      // a POST is going out, or has gone and is not answered
+    bool remembered; // an attempt may have been executed
+    bool renewing;   // the service refused the token, and a new one is being got
     bool save_failed;
     bool new_url;
     int percent;
-    struct rekey_http http;
+    struct rekey_exchange x;
     struct rekey_http_field fields[REKEY_FIELD_COUNT];
     struct rekey_arm_error service;
     char status[32];
     char client_id[37], request_id[41], correlation_id[41]; // NUL-terminated
     char retry_after[32], retry_after_ms[12], x_ms_retry_after_ms[12], date[32];
     char subject[REKEY_TARGET_MAX];
-    char io[REKEY_IO_SIZE];
     char key_value[REKEY_KEY_VALUE_MAX];
     char url[REKEY_URL_MAX]; // before there is one: the path of the POST
     char token[REKEY_TOKEN_MAX];
