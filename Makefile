@@ -130,7 +130,7 @@ $(B)/tests/cmocka.o: $(CMOCKA)/src/cmocka.c $(B)/flags
 $(B)/tests/%.o: tests/%.c $(B)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(test_cppflags) $(CFLAGS) $(our_cflags) $(filter-out -Wframe%,$(our_warnings)) $(BOARD_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(test_cppflags) $(CFLAGS) $(our_cflags) $(filter-out -Wframe%,$(our_warnings)) -Wno-missing-field-initializers $(BOARD_CFLAGS) -c $< -o $@
 
 $(B)/unit/%: $(B)/tests/unit/test_%.o $(B)/tests/unit/support.o $(B)/tests/cmocka.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)

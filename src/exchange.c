@@ -31,8 +31,8 @@ void rekey_exchange_receive(struct rekey_exchange *x, struct rekey_http_field *f
     x->state = RECEIVE;
 }
 
-bool rekey_exchange_sending(const struct rekey_exchange *x) {
-    return x->state == SEND;
+bool rekey_exchange_writes(const struct rekey_exchange *x) {
+    return x->state == SEND && x->out_at < x->out_len;
 }
 
 static int ready(struct rekey_exchange *x, uint64_t now) {
@@ -90,7 +90,7 @@ static int step_send(struct rekey_exchange *x, uint64_t now) {
     size_t n = 0;
     int result;
 
-    if (x->out_at == x->out_len) {
+    if (!rekey_exchange_writes(x)) {
         return REKEY_EXCHANGE_EMIT;
     }
     result = x->transport->write(x->transport->ctx, x->out + x->out_at,

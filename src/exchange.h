@@ -56,8 +56,8 @@ void rekey_exchange_receive(struct rekey_exchange *x, struct rekey_http_field *f
 // rekey_exchange_close, or after one while sending rekey_exchange_receive.
 int rekey_exchange_step(struct rekey_exchange *x, uint64_t now);
 
-// Whether the request was being sent when the last step failed.
-bool rekey_exchange_sending(const struct rekey_exchange *x);
+// Whether the next step calls the transport's write, or the last one did and it failed.
+bool rekey_exchange_writes(const struct rekey_exchange *x);
 
 // Closes the connection, or gives up the attempt at one. Allowed at any time.
 void rekey_exchange_close(struct rekey_exchange *x);

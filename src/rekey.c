@@ -279,7 +279,6 @@ static int send_more(struct rekey *r) {
     if (len == 0) {
         start_answer(r, false);
     } else {
-        r->wrote = !polling(r);
         rekey_exchange_send(&r->x, r->staging.bytes + r->body_len, len);
     }
     return REKEY_AGAIN;
@@ -376,6 +375,7 @@ static void take_url(struct rekey *r, enum rekey_field_index i) {
     if (r->url_error == 0) {
         memmove(r->url, f->buf, f->len);
         r->url_len = f->len;
+        r->needed = 0; // a preferred URL may have been too long
         r->new_url = true;
     }
 }
@@ -631,7 +631,10 @@ static int step_wait(struct rekey *r) {
 }
 
 static int step_exchange(struct rekey *r) {
-    int result = rekey_exchange_step(&r->x, r->now);
+    int result;
+
+    r->wrote |= !polling(r) && rekey_exchange_writes(&r->x);
+    result = rekey_exchange_step(&r->x, r->now);
 
     switch (result) {
     case REKEY_EXCHANGE_READY:
@@ -650,7 +653,7 @@ static int step_exchange(struct rekey *r) {
     }
     // A POST that went out in part may have been answered, and refused, before the rest was read:
     // what the server has sent still counts.
-    if (rekey_exchange_sending(&r->x) && r->wrote && r->job == REGENERATE) {
+    if (r->job == REGENERATE && !polling(r) && rekey_exchange_writes(&r->x)) {
         r->cause = result;
         start_answer(r, true);
         return REKEY_AGAIN;

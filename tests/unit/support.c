@@ -1,7 +1,7 @@
 // support.c - the rows, the checks and the guarded buffers of support.h.
-// On POSIX a buffer is a mapping whose last page may not be touched; elsewhere it is a piece of a static
-// arena between two canaries. The number of buffers that live at a time is small and fixed, so that
-// the tests need no allocator of their own.
+// On POSIX a buffer is a mapping whose last page may not be touched; elsewhere it is a piece of a
+// static arena between two canaries. The number of buffers that live at a time is small and fixed,
+// so that the tests need no allocator of their own.
 
 #include "support.h"
 
@@ -26,7 +26,8 @@ static struct {
 
 static unsigned long row_total, check_total;
 
-// ---- checks --------------------------------------------------------------------------------------
+// ---- checks
+// --------------------------------------------------------------------------------------
 
 static bool failed(const char *file, int line) {
     current.failures++;
@@ -98,7 +99,8 @@ bool check_bytes(struct rekey_span actual, struct rekey_span expected, const cha
     return held;
 }
 
-// ---- buffers that end at a guard -----------------------------------------------------------------
+// ---- buffers that end at a guard
+// -----------------------------------------------------------------
 
 static struct buffer {
     unsigned char *start;
@@ -126,8 +128,8 @@ static unsigned char *place(size_t len) {
         void *map;
 
         region_size = (BUFFER_SIZE + page - 1) / page * page;
-        map = mmap(NULL, region_size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                   0);
+        map = mmap(NULL, region_size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                   -1, 0);
         if (map == MAP_FAILED || mprotect((char *)map + region_size, page, PROT_NONE) != 0) {
             no_room(len);
         }
@@ -203,7 +205,8 @@ void guarded_check(void) {
     }
 }
 
-// ---- rows ----------------------------------------------------------------------------------------
+// ---- rows
+// ----------------------------------------------------------------------------------------
 
 static void next_row(const char *name, int number_count, long n, long m) {
     guarded_check();

@@ -1,0 +1,1160 @@
+// test_rekey.c - the operation as a whole, over a scripted transport and a virtual clock.
+// A case is a list of connections, each with the answers that it gives; what is asserted is the
+// error, the outcome, the waits to the millisecond, how many POSTs and polls went out, and what was
+// saved. Real sockets, TLS and processes are for tests/e2e.
+
+#include <stdio.h>
+#include <string.h>
+
+#include "rekey.h"
+#include "retry.h"
+#include "support.h"
+
+#define HOST "management.azure.com"
+#define ASYNC "https://" HOST "/subscriptions/S/operations/1?api-version=V&t=1"
+#define LOCATION "https://" HOST ":443/results/oe:1:2?c=*"
+#define HEAD(status) "HTTP/1.1 " status " X\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+#define BODY0 "Content-Length: 0\r\n\r\n"
+#define JSON(body) "Transfer-Encoding: chunked\r\n\r\n" body
+#define ACCEPTED_ASYNC HEAD("202") "Azure-AsyncOperation: " ASYNC "\r\n" BODY0
+#define ACCEPTED_BOTH                                                                              \
+    HEAD("202") "Location: " LOCATION "\r\nAzure-AsyncOperation: " ASYNC "\r\n" BODY0
+#define ACCEPTED_LOCATION HEAD("202") "Location: " LOCATION "\r\nRetry-After: 2\r\n" BODY0
+#define RUNNING HEAD("200") "Content-Length: 21\r\n\r\n{\"status\":\"Updating\"}"
+#define SUCCEEDED HEAD("200") "Content-Length: 22\r\n\r\n{\"status\":\"Succeeded\"}"
+#define FAILED                                                                                     \
+    HEAD("200")                                                                                    \
+    "Content-Length: 61\r\n\r\n{\"error\":{\"code\":\"C\",\"message\":\"it "                       \
+    "broke\"},\"status\":\"Failed\"}"
+#define EMPTY(status) HEAD(status) BODY0
+
+#define CONNECTIONS 8
+#define ANSWERS 8
+
+// One connection: what open returns, what is answered to each request, and what read returns when
+// there are no more answers (0: nothing comes, for ever).
+struct connection {
+    int open;
+    const char *answers[ANSWERS];
+    int after;
+    int write_error; // the first write of the last request fails with it
+};
+
+static struct {
+    const struct connection *script;
+    int connection; // index of the open one; -1 before the first
+    bool is_open;
+    int request;      // index on this connection
+    char sent[16384]; // of this request
+    size_t sent_len;
+    const char *answer; // what is left to be read
+    size_t write_max;   // bytes that one write takes
+    size_t read_max;
+    int posts, polls, lists, connects;
+    char last_request[16384];
+    uint64_t now;
+    uint64_t waits[64];
+    int wait_count;
+    struct rekey_record saved[8];
+    char saved_url[8][128];
+    int saves, save_error;
+    const char *tokens[4];
+    int token_calls;
+    int entropy_error;
+    int64_t wall;
+} world;
+
+static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    (void)ctx;
+    assert_true(rekey_span_equal(host, REKEY_SPAN(HOST)));
+    assert_int_equal(port, 443);
+    assert_true(timeout_ms > 0);
+    if (!world.is_open) {
+        world.is_open = true;
+        world.connection++;
+        world.connects++;
+        world.request = 0;
+        world.sent_len = 0;
+        world.answer = "";
+        assert_true(world.connection < CONNECTIONS);
+    }
+    return world.script[world.connection].open;
+}
+
+// The request in world.sent is complete: count it, and lay out the answer.
+static void request_sent(void) {
+    const struct connection *c = &world.script[world.connection];
+
+    memcpy(world.last_request, world.sent, world.sent_len + 1);
+    if (strncmp(world.sent, "GET ", 4) == 0) {
+        world.polls++;
+    } else if (strstr(world.sent, "/listKeys?") != NULL) {
+        world.lists++;
+    } else {
+        world.posts++;
+    }
+    world.answer = c->answers[world.request] != NULL ? c->answers[world.request] : "";
+    world.request++;
+    world.sent_len = 0;
+}
+
+static int fake_write(void *ctx, const void *data, size_t len, size_t *done) {
+    const struct connection *c = &world.script[world.connection];
+    const char *head_end;
+    const char *length;
+
+    (void)ctx;
+    assert_true(world.is_open && len > 0);
+    if (c->write_error != 0 && c->answers[world.request + 1] == NULL) {
+        world.answer = c->answers[world.request] != NULL ? c->answers[world.request] : "";
+        return c->write_error;
+    }
+    *done = len < world.write_max ? len : world.write_max;
+    assert_true(world.sent_len + *done < sizeof(world.sent));
+    memcpy(world.sent + world.sent_len, data, *done);
+    world.sent_len += *done;
+    world.sent[world.sent_len] = '\0';
+    head_end = strstr(world.sent, "\r\n\r\n");
+    if (head_end != NULL) {
+        size_t body = 0;
+
+        length = strstr(world.sent, "Content-Length: ");
+        for (const char *p = length != NULL ? length + 16 : ""; *p >= '0' && *p <= '9'; p++) {
+            body = body * 10 + (size_t)(*p - '0');
+        }
+        if (world.sent_len == (size_t)(head_end - world.sent) + 4 + body) {
+            request_sent();
+        }
+    }
+    return REKEY_DONE;
+}
+
+static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
+    const struct connection *c = &world.script[world.connection];
+    size_t len = strlen(world.answer);
+
+    (void)ctx;
+    assert_true(world.is_open && cap > 0);
+    if (len == 0) {
+        bool last = c->answers[world.request] == NULL;
+
+        return last && c->after != 0 && world.sent_len == 0 ? c->after : REKEY_WANT_READ;
+    }
+    *done = len < cap ? len : cap;
+    *done = *done < world.read_max ? *done : world.read_max;
+    memcpy(buf, world.answer, *done);
+    world.answer += *done;
+    return REKEY_DONE;
+}
+
+static void fake_close(void *ctx) {
+    (void)ctx;
+    world.is_open = false;
+}
+
+static uint64_t fake_now(void *ctx) {
+    (void)ctx;
+    return world.now;
+}
+
+static int64_t fake_wall(void *ctx) {
+    (void)ctx;
+    return world.wall;
+}
+
+static int fake_entropy(void *ctx, void *buf, size_t len) {
+    (void)ctx;
+    memset(buf, 0x80, len);
+    return world.entropy_error;
+}
+
+static void fake_wait(void *ctx, int want, uint32_t ms) {
+    (void)ctx;
+    assert_true(ms > 0 || want == REKEY_WANT_TIME);
+    world.now += ms;
+    if (want == REKEY_WANT_TIME) {
+        assert_true(world.wait_count < 64);
+        world.waits[world.wait_count++] = ms;
+    }
+}
+
+static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
+    const char *token = world.tokens[world.token_calls];
+
+    (void)ctx;
+    world.token_calls++;
+    if (token == NULL) {
+        return REKEY_E_NO_TOKEN;
+    }
+    *len = strlen(token);
+    memcpy(buf, token, *len < cap ? *len : cap);
+    return *len <= cap ? REKEY_DONE : REKEY_E_LIMIT_TOKEN;
+}
+
+static int fake_save(void *ctx, const struct rekey_record *record) {
+    (void)ctx;
+    assert_true(world.saves < 8);
+    assert_int_equal(record->request_id.len, 36);
+    world.saved[world.saves] = *record;
+    if (record->url.len > 0 && record->url.len < sizeof(world.saved_url[0])) {
+        memcpy(world.saved_url[world.saves], record->url.ptr, record->url.len);
+    }
+    world.saves++;
+    return world.save_error;
+}
+
+static const struct rekey_port port = {
+    .tls = {.open = fake_open, .write = fake_write, .read = fake_read, .close = fake_close},
+    .now_ms = fake_now,
+    .wall_s = fake_wall,
+    .entropy = fake_entropy,
+    .wait = fake_wait,
+};
+
+static const struct rekey_endpoint endpoint = {
+    .subscription = {"sub", 3},
+    .resource_group = {"rg", 2},
+    .workspace = {"wks", 3},
+    .name = {"ep", 2},
+};
+
+static struct rekey client;
+static struct rekey_options options;
+static struct rekey_report report;
+
+static void reset(const struct connection *script) {
+    memset(&world, 0, sizeof(world));
+    world.script = script;
+    world.connection = -1;
+    world.write_max = world.read_max = SIZE_MAX;
+    world.now = 1000;
+    world.wall = 784111777; // the date of HEAD
+    world.tokens[0] = "token-a";
+    world.tokens[1] = "token-a";
+    options = (struct rekey_options)REKEY_OPTIONS_INIT;
+    options.token = fake_token;
+    options.save = fake_save;
+    assert_int_equal(rekey_init(&client, &port, &options), 0);
+}
+
+// What must hold at every end.
+static void check_end(void) {
+    static const char zero[REKEY_STAGING_MAX];
+
+    rekey_report(&client, &report);
+    assert_false(world.is_open);
+    assert_memory_equal(client.token, zero, sizeof(client.token));
+    assert_memory_equal(client.key_value, zero, sizeof(client.key_value));
+    assert_memory_equal(&client.staging, zero, sizeof(client.staging));
+    assert_memory_equal(client.x.io, zero, sizeof(client.x.io));
+    assert_int_equal(rekey_step(&client), report.error); // sticky
+    assert_int_equal(report.outcome == REKEY_SUCCEEDED, report.error == 0);
+}
+
+static void regenerate(void) {
+    assert_int_equal(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    rekey_run(&client);
+    check_end();
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+
+// The backoffs 402, 803, 1606, 3213 are 0x80808080 / 2^32 of 0.8 s * 2^n, as fake_entropy gives
+// them.
+#define END_OF_WAITS UINT64_MAX
+
+struct operation {
+    const char *name;
+    struct connection script[CONNECTIONS];
+    int error;
+    enum rekey_outcome outcome;
+    int posts, polls;
+    uint64_t waits[12]; // ended by END_OF_WAITS
+    const char *tokens[3];
+    bool retry_unsafe;
+    uint32_t timeout_ms;
+};
+
+#define NO_WAITS                                                                                   \
+    { END_OF_WAITS }
+
+static const struct operation operations[] = {
+    {"200", {{0, {EMPTY("200")}}}, 0, REKEY_SUCCEEDED, 1, 0, NO_WAITS},
+    {"201", {{0, {EMPTY("201")}}}, 0, REKEY_SUCCEEDED, 1, 0, NO_WAITS},
+    {"204", {{0, {HEAD("204") "\r\n"}}}, 0, REKEY_SUCCEEDED, 1, 0, NO_WAITS},
+    {"200 by close", {{0, {HEAD("200") "\r\nx"}, REKEY_END}}, 0, REKEY_SUCCEEDED, 1, 0, NO_WAITS},
+    {"200 cut",
+     {{0, {HEAD("200") "\r\nx"}, REKEY_E_END}},
+     REKEY_E_END,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"200 with monitor",
+     {{0, {HEAD("200") "Azure-AsyncOperation: " ASYNC "\r\n" BODY0, SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"200 with location",
+     {{0, {HEAD("200") "Location: " LOCATION "\r\n" BODY0}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     0,
+     NO_WAITS},
+    {"200 with operation-location and location",
+     {{0,
+       {HEAD("200") "Operation-Location: " ASYNC "\r\nLocation: https://evil/\r\n" BODY0,
+        SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"202 async, three polls",
+     {{0, {ACCEPTED_ASYNC, RUNNING, RUNNING, SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     3,
+     {10000, 10000, 10000, END_OF_WAITS}},
+    {"202 both, async is polled",
+     {{0, {ACCEPTED_BOTH, SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"202 location",
+     {{0, {ACCEPTED_LOCATION, EMPTY("202"), EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     2,
+     {2000, 10000, END_OF_WAITS}},
+    {"202 no url", {{0, {EMPTY("202")}}}, REKEY_E_NO_POLL_URL, REKEY_UNKNOWN, 1, 0, NO_WAITS},
+    {"202 foreign host",
+     {{0, {HEAD("202") "Location: https://evil/x\r\n" BODY0}}},
+     REKEY_E_URL_FOREIGN,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"202 foreign async, good location",
+     {{0,
+       {HEAD("202") "Azure-AsyncOperation: https://evil/x\r\nLocation: " LOCATION "\r\n" BODY0}}},
+     REKEY_E_URL_FOREIGN,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"202 async twice",
+     {{0,
+       {HEAD("202") "Azure-AsyncOperation: " ASYNC "\r\nAzure-AsyncOperation: " ASYNC
+                    "\r\n" BODY0}}},
+     REKEY_E_REPEATED_FIELD,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"operation failed",
+     {{0, {ACCEPTED_ASYNC, FAILED}}},
+     REKEY_E_FAILED,
+     REKEY_FAILED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"400", {{0, {EMPTY("400")}}}, REKEY_E_REFUSED, REKEY_REFUSED, 1, 0, NO_WAITS},
+    {"409", {{0, {EMPTY("409")}}}, REKEY_E_REFUSED, REKEY_REFUSED, 1, 0, NO_WAITS},
+    {"307",
+     {{0, {HEAD("307") "Location: https://evil/\r\n" BODY0}}},
+     REKEY_E_REDIRECT,
+     REKEY_REFUSED,
+     1,
+     0,
+     NO_WAITS},
+    {"206", {{0, {EMPTY("206")}}}, REKEY_E_STATUS, REKEY_UNKNOWN, 1, 0, NO_WAITS},
+    {"101", {{0, {HEAD("101") "\r\n"}}}, REKEY_E_STATUS, REKEY_UNKNOWN, 1, 0, NO_WAITS},
+    {"500", {{0, {EMPTY("500")}}}, REKEY_E_MAYBE_EXECUTED, REKEY_UNKNOWN, 1, 0, NO_WAITS},
+    {"503 without retry-after",
+     {{0, {EMPTY("503")}}},
+     REKEY_E_MAYBE_EXECUTED,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"503 with retry-after",
+     {{0, {HEAD("503") "Retry-After: 3\r\n" BODY0}}, {0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     2,
+     0,
+     {3000, END_OF_WAITS}},
+    {"503 with malformed retry-after",
+     {{0, {HEAD("503") "Retry-After: soon\r\n" BODY0}}},
+     REKEY_E_MAYBE_EXECUTED,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"429 then 200",
+     {{0, {EMPTY("429")}}, {0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     2,
+     0,
+     {402, END_OF_WAITS}},
+    {"429 milliseconds",
+     {{0, {HEAD("429") "retry-after-ms: 250\r\n" BODY0}}, {0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     2,
+     0,
+     {250, END_OF_WAITS}},
+    {"429 five times",
+     {{0, {HEAD("429") "Retry-After: 1\r\n" BODY0}},
+      {0, {HEAD("429") "Retry-After: 1\r\n" BODY0}},
+      {0, {HEAD("429") "Retry-After: 1\r\n" BODY0}},
+      {0, {HEAD("429") "Retry-After: 1\r\n" BODY0}},
+      {0, {HEAD("429") "Retry-After: 1\r\n" BODY0}}},
+     REKEY_E_NOT_PROCESSED,
+     REKEY_NOT_REACHED,
+     5,
+     0,
+     {1000, 1000, 1000, 1000, END_OF_WAITS}},
+    {"429 beyond the deadline",
+     {{0, {HEAD("429") "Retry-After: 600\r\n" BODY0}}},
+     REKEY_E_DEADLINE,
+     REKEY_NOT_REACHED,
+     1,
+     0,
+     NO_WAITS,
+     .timeout_ms = 600000},
+    {"401, same token",
+     {{0, {EMPTY("401")}}},
+     REKEY_E_UNAUTHORIZED,
+     REKEY_CREDENTIALS,
+     1,
+     0,
+     NO_WAITS},
+    {"401, new token",
+     {{0, {EMPTY("401")}}, {0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     2,
+     0,
+     NO_WAITS,
+     {"token-a", "token-b"}},
+    {"401 twice",
+     {{0, {EMPTY("401")}}, {0, {EMPTY("401")}}},
+     REKEY_E_UNAUTHORIZED,
+     REKEY_CREDENTIALS,
+     2,
+     0,
+     NO_WAITS,
+     {"token-a", "token-b", "token-c"}},
+    {"401 while polling, same token",
+     {{0, {ACCEPTED_ASYNC, EMPTY("401")}}},
+     REKEY_E_UNAUTHORIZED,
+     REKEY_RUNNING,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"401 while polling, new token",
+     {{0, {ACCEPTED_ASYNC, EMPTY("401"), SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     2,
+     {10000, END_OF_WAITS},
+     {"token-a", "token-b"}},
+    {"401 while polling, no token",
+     {{0, {ACCEPTED_ASYNC, EMPTY("401")}}},
+     REKEY_E_NO_TOKEN,
+     REKEY_RUNNING,
+     1,
+     1,
+     {10000, END_OF_WAITS},
+     {"token-a", ""}},
+    {"refused five times",
+     {{REKEY_E_CONNECT}, {REKEY_E_LOOKUP}, {REKEY_E_TLS}, {REKEY_E_CONNECT}, {REKEY_E_CONNECT}},
+     REKEY_E_CONNECT,
+     REKEY_NOT_REACHED,
+     0,
+     0,
+     {402, 803, 1606, 3213, END_OF_WAITS}},
+    {"refused, then there",
+     {{REKEY_E_CONNECT}, {0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     0,
+     {402, END_OF_WAITS}},
+    {"connect timeout",
+     {{REKEY_WANT_READ}},
+     REKEY_E_CONNECT_TIMEOUT,
+     REKEY_NOT_REACHED,
+     0,
+     0,
+     NO_WAITS},
+    {"certificate",
+     {{REKEY_E_CERT_ISSUER}},
+     REKEY_E_CERT_ISSUER,
+     REKEY_NOT_TRUSTED,
+     0,
+     0,
+     NO_WAITS},
+    {"clock", {{REKEY_E_CLOCK}}, REKEY_E_CLOCK, REKEY_NOT_TRUSTED, 0, 0, NO_WAITS},
+    {"arena", {{REKEY_E_LIMIT_ARENA}}, REKEY_E_LIMIT_ARENA, REKEY_LOCAL, 0, 0, NO_WAITS},
+    {"reset after the post", {{0, {NULL}, REKEY_E_IO}}, REKEY_E_IO, REKEY_UNKNOWN, 1, 0, NO_WAITS},
+    {"end after the post", {{0, {NULL}, REKEY_END}}, REKEY_E_END, REKEY_UNKNOWN, 1, 0, NO_WAITS},
+    {"silence after the post", {{0, {NULL}}}, REKEY_E_IDLE_TIMEOUT, REKEY_UNKNOWN, 1, 0, NO_WAITS},
+    {"half an answer",
+     {{0, {"HTTP/1.1 20"}, REKEY_E_IO}},
+     REKEY_E_IO,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"no HTTP", {{0, {"SSH-2.0\r\n"}}}, REKEY_E_STATUS_LINE, REKEY_UNKNOWN, 1, 0, NO_WAITS},
+    {"write fails, answer is there",
+     {{0, {EMPTY("403")}, REKEY_E_IO, REKEY_E_IO}},
+     REKEY_E_REFUSED,
+     REKEY_REFUSED,
+     0,
+     0,
+     NO_WAITS},
+    {"write fails, no answer",
+     {{0, {NULL}, REKEY_E_IO, REKEY_E_IO}},
+     REKEY_E_IO,
+     REKEY_UNKNOWN,
+     0,
+     0,
+     NO_WAITS},
+    {"unsafe: 500 then 200",
+     {{0, {EMPTY("500")}}, {0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     2,
+     0,
+     {402, END_OF_WAITS},
+     .retry_unsafe = true},
+    {"unsafe: 500 then 409",
+     {{0, {EMPTY("500")}}, {0, {EMPTY("409")}}},
+     REKEY_E_REFUSED,
+     REKEY_UNKNOWN,
+     2,
+     0,
+     {402, END_OF_WAITS},
+     .retry_unsafe = true},
+    {"unsafe: reset then refused connections",
+     {{0, {NULL}, REKEY_E_IO},
+      {REKEY_E_CONNECT},
+      {REKEY_E_CONNECT},
+      {REKEY_E_CONNECT},
+      {REKEY_E_CONNECT}},
+     REKEY_E_CONNECT,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     {402, 803, 1606, 3213, END_OF_WAITS},
+     .retry_unsafe = true},
+    {"unsafe: reset then 401",
+     {{0, {NULL}, REKEY_E_IO}, {0, {EMPTY("401")}}},
+     REKEY_E_UNAUTHORIZED,
+     REKEY_UNKNOWN,
+     2,
+     0,
+     {402, END_OF_WAITS},
+     .retry_unsafe = true},
+    {"unsafe: reset then failed",
+     {{0, {NULL}, REKEY_E_IO}, {0, {ACCEPTED_ASYNC, FAILED}}},
+     REKEY_E_FAILED,
+     REKEY_UNKNOWN,
+     2,
+     1,
+     {402, 10000, END_OF_WAITS},
+     .retry_unsafe = true},
+    {"poll: 404 three times, then done",
+     {{0, {ACCEPTED_ASYNC, EMPTY("404"), EMPTY("404"), EMPTY("404"), SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     4,
+     {10000, 10000, 10000, 10000, END_OF_WAITS}},
+    {"poll: 404 four times",
+     {{0, {ACCEPTED_ASYNC, EMPTY("404"), EMPTY("404"), EMPTY("404"), EMPTY("404")}}},
+     REKEY_E_POLL_NOT_FOUND,
+     REKEY_UNKNOWN,
+     1,
+     4,
+     {10000, 10000, 10000, 10000, END_OF_WAITS}},
+    {"poll: 404 not in a row",
+     {{0,
+       {ACCEPTED_ASYNC, EMPTY("404"), EMPTY("404"), RUNNING, EMPTY("404"), EMPTY("404"),
+        SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     6,
+     {10000, 10000, 10000, 10000, 10000, 10000, END_OF_WAITS}},
+    {"poll: 403",
+     {{0, {ACCEPTED_ASYNC, EMPTY("403")}}},
+     REKEY_E_POLL_REFUSED,
+     REKEY_UNKNOWN,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"poll: 302",
+     {{0, {ACCEPTED_ASYNC, HEAD("302") "Location: https://evil/\r\n" BODY0}}},
+     REKEY_E_REDIRECT,
+     REKEY_UNKNOWN,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"poll: 500, 429, 408, then done",
+     {{0,
+       {ACCEPTED_ASYNC, EMPTY("500"), HEAD("429") "Retry-After: 7\r\n" BODY0, EMPTY("408"),
+        SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     4,
+     {10000, 402, 7000, 1606, END_OF_WAITS}},
+    {"poll: framing error",
+     {{0, {ACCEPTED_ASYNC, "HTTP/1.1 200 OK\nX: y\n\n"}}},
+     REKEY_E_STATUS_LINE,
+     REKEY_UNKNOWN,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"poll: gzip",
+     {{0, {ACCEPTED_ASYNC, HEAD("200") "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"}}},
+     REKEY_E_CONTENT_CODING,
+     REKEY_UNKNOWN,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"poll: idle close, repeated at once",
+     {{0, {ACCEPTED_ASYNC, RUNNING, NULL}, 0}, {0, {SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     3,
+     {10000, 10000, 402, END_OF_WAITS}},
+    {"poll: adopted url",
+     {{0,
+       {ACCEPTED_ASYNC, HEAD("202") "Azure-AsyncOperation: https://" HOST "/new\r\n" BODY0,
+        SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     2,
+     {10000, 10000, END_OF_WAITS}},
+    {"poll: adopted foreign url",
+     {{0, {ACCEPTED_ASYNC, HEAD("202") "Azure-AsyncOperation: https://evil/new\r\n" BODY0}}},
+     REKEY_E_URL_FOREIGN,
+     REKEY_UNKNOWN,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"poll: location of another kind is not looked at",
+     {{0, {ACCEPTED_ASYNC, HEAD("202") "Location: https://evil/new\r\n" BODY0, SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     2,
+     {10000, 10000, END_OF_WAITS}},
+    {"poll: certificate turns bad",
+     {{0, {ACCEPTED_ASYNC}, REKEY_END}, {REKEY_E_CERT_DATES}},
+     REKEY_E_CERT_DATES,
+     REKEY_RUNNING,
+     1,
+     0,
+     {10000, END_OF_WAITS}},
+    {"poll: dead network",
+     {{0, {ACCEPTED_ASYNC}, REKEY_END}, {REKEY_E_CONNECT}, {REKEY_E_CONNECT}, {REKEY_E_CONNECT}},
+     REKEY_E_DEADLINE,
+     REKEY_RUNNING,
+     1,
+     0,
+     {10000, 402, 803, END_OF_WAITS},
+     .timeout_ms = 12500},
+    {"poll: deadline in a wait",
+     {{0, {ACCEPTED_ASYNC, RUNNING}}},
+     REKEY_E_DEADLINE,
+     REKEY_RUNNING,
+     1,
+     1,
+     {10000, END_OF_WAITS},
+     .timeout_ms = 20000},
+    {"deadline while connecting",
+     {{REKEY_WANT_READ}},
+     REKEY_E_DEADLINE,
+     REKEY_NOT_REACHED,
+     0,
+     0,
+     NO_WAITS,
+     .timeout_ms = 5000},
+    {"deadline while answering",
+     {{0, {NULL}}},
+     REKEY_E_DEADLINE,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS,
+     .timeout_ms = 5000},
+    {"no token", {{0}}, REKEY_E_NO_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {""}},
+    {"token with a space", {{0}}, REKEY_E_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {"a b"}},
+    {"retry-after date",
+     {{0,
+       {HEAD("202") "Azure-AsyncOperation: " ASYNC
+                    "\r\nRetry-After: Sun, 06 Nov 1994 08:49:42 GMT\r\n" BODY0,
+        SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {5000, END_OF_WAITS}},
+};
+
+static void prepare(const struct operation *o, size_t bytes_at_a_time) {
+    reset(o->script);
+    for (int i = 0; o->tokens[0] != NULL && i < 3; i++) {
+        world.tokens[i] = o->tokens[i] != NULL && o->tokens[i][0] != '\0' ? o->tokens[i] : NULL;
+    }
+    options.retry_unsafe = o->retry_unsafe;
+    options.timeout_ms = o->timeout_ms != 0 ? o->timeout_ms : options.timeout_ms;
+    world.read_max = world.write_max = bytes_at_a_time;
+}
+
+static void test_operations(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(operations); i++) {
+        const struct operation *o = &operations[i];
+        int n = 0;
+
+        row(o->name);
+        prepare(o, SIZE_MAX);
+        regenerate();
+        check_int(report.error, o->error);
+        check_int(report.outcome, o->outcome);
+        check_int(world.posts, o->posts);
+        check_int(world.polls, o->polls);
+        for (; o->waits[n] != END_OF_WAITS; n++) {
+            check_int(world.waits[n], o->waits[n]);
+        }
+        check_int(world.wait_count, n);
+    }
+    rows_done();
+}
+
+// The same with one byte taken and given at a time: nothing may depend on how bytes are cut.
+static void test_operations_byte_by_byte(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(operations); i++) {
+        const struct operation *o = &operations[i];
+
+        row(o->name);
+        prepare(o, 1);
+        regenerate();
+        check_int(report.error, o->error);
+        check_int(report.outcome, o->outcome);
+        check_int(world.polls, o->polls);
+    }
+    rows_done();
+}
+
+// ---- single points ------------------------------------------------------------------------------
+
+static void test_requests(void **state) {
+    static const struct connection script[] = {{0, {ACCEPTED_LOCATION, SUCCEEDED}}};
+    static const char post[] =
+        "POST /subscriptions/sub/resourceGroups/rg/providers/"
+        "Microsoft.MachineLearningServices/workspaces/wks/onlineEndpoints/ep/"
+        "regenerateKeys?api-version=2025-09-01 HTTP/1.1\r\n"
+        "Host: " HOST "\r\nUser-Agent: rekey/" REKEY_VERSION " (unknown board)\r\n"
+        "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+        "x-ms-client-request-id: 80808080-8080-4080-8080-808080808080\r\n"
+        "Authorization: Bearer token-a\r\nContent-Type: application/json\r\n"
+        "Content-Length: 41\r\n\r\n{\"keyType\":\"Secondary\",\"keyValue\":\"a\\\"b\"}";
+    static const char get[] =
+        "GET /results/oe:1:2?c=* HTTP/1.1\r\n"
+        "Host: " HOST "\r\nUser-Agent: rekey/" REKEY_VERSION " (unknown board)\r\n"
+        "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+        "x-ms-client-request-id: 80808080-8080-4080-8080-808080808080\r\n"
+        "Authorization: Bearer token-a\r\n\r\n";
+
+    (void)state;
+    row("post");
+    reset(script);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_SECONDARY, REKEY_SPAN("a\"b")), 0);
+    while (world.posts == 0) {
+        check(rekey_step(&client) > 0);
+    }
+    check_int(strcmp(world.last_request, post), 0);
+    row("get");
+    rekey_run(&client);
+    check_end();
+    check_int(strcmp(world.last_request, get), 0);
+    check_int(world.connects, 1);
+    rows_done();
+}
+
+// The intent before the POST, then the polling URL with its kind, then an adopted one.
+static void test_records(void **state) {
+    static const struct connection script[] = {
+        {0,
+         {ACCEPTED_BOTH,
+          HEAD("200") "Azure-AsyncOperation: https://" HOST "/new\r\nContent-Length: "
+                      "21\r\n\r\n{\"status\":\"Updating\"}",
+          SUCCEEDED}}};
+
+    (void)state;
+    row("saved");
+    reset(script);
+    regenerate();
+    check_int(world.saves, 3);
+    check_int(world.saved[0].kind, REKEY_POLL_NONE);
+    check_int(world.saved[0].url.len, 0);
+    check_int(world.saved[1].kind, REKEY_POLL_ASYNC_OPERATION);
+    check_int(strcmp(world.saved_url[1], ASYNC), 0);
+    check_int(strcmp(world.saved_url[2], "https://" HOST "/new"), 0);
+
+    row("cannot be saved before the POST");
+    reset(script);
+    world.save_error = REKEY_E_SAVE;
+    regenerate();
+    check_int(report.error, REKEY_E_SAVE);
+    check_int(report.outcome, REKEY_LOCAL);
+    check_int(world.posts, 0);
+    rows_done();
+}
+
+static void test_resume(void **state) {
+    static const struct connection script[] = {{0, {RUNNING, SUCCEEDED}}};
+    static const struct connection failing[] = {{0, {FAILED}}};
+    static const struct {
+        const char *name, *url;
+        enum rekey_poll_kind kind;
+        const char *id;
+        bool unsure;
+        int error;
+        enum rekey_outcome outcome;
+        const struct connection *script;
+    } table[] = {
+#define ID "80808080-8080-4080-8080-808080808080"
+        {"good", ASYNC, REKEY_POLL_ASYNC_OPERATION, ID, false, 0, REKEY_SUCCEEDED, script},
+        {"failed", ASYNC, REKEY_POLL_ASYNC_OPERATION, ID, false, REKEY_E_FAILED, REKEY_FAILED,
+         failing},
+        {"failed, but an earlier POST may have been executed", ASYNC, REKEY_POLL_ASYNC_OPERATION,
+         ID, true, REKEY_E_FAILED, REKEY_UNKNOWN, failing},
+        {"intent", "", REKEY_POLL_NONE, ID, false, REKEY_E_RESUME_NO_URL, REKEY_UNKNOWN, script},
+        {"foreign", "https://evil/", REKEY_POLL_LOCATION, ID, false, REKEY_E_URL_FOREIGN,
+         REKEY_UNKNOWN, script},
+        {"http", "http://" HOST "/", REKEY_POLL_LOCATION, ID, false, REKEY_E_URL_SCHEME,
+         REKEY_UNKNOWN, script},
+        {"bad id", ASYNC, REKEY_POLL_LOCATION, "x", false, REKEY_E_RECORD, REKEY_USAGE, script},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct rekey_record record = {.kind = table[i].kind,
+                                      .url = {table[i].url, strlen(table[i].url)},
+                                      .request_id = {table[i].id, strlen(table[i].id)},
+                                      .unsure = table[i].unsure};
+
+        row(table[i].name);
+        reset(table[i].script);
+        rekey_resume(&client, &record);
+        rekey_run(&client);
+        check_end();
+        check_int(report.error, table[i].error);
+        check_int(report.outcome, table[i].outcome);
+        check_int(world.posts, 0);
+        check_int(world.wait_count, table[i].error == 0 ? 1 : 0); // the first poll goes at once
+    }
+    rows_done();
+}
+
+static void test_list_keys(void **state) {
+#define KEYS(body) HEAD("200") "Content-Length: " body
+    static const struct {
+        const char *name;
+        struct connection script[CONNECTIONS];
+        int error;
+        enum rekey_outcome outcome;
+        int lists;
+    } table[] = {
+        {"keys",
+         {{0, {KEYS("38\r\n\r\n{\"primaryKey\":\"a\",\"secondaryKey\":null}")}}},
+         0,
+         REKEY_SUCCEEDED,
+         1},
+        {"repeated",
+         {{0, {EMPTY("500")}},
+          {0, {NULL}, REKEY_E_IO},
+          {REKEY_E_CONNECT},
+          {0, {KEYS("38\r\n\r\n{\"primaryKey\":\"a\",\"secondaryKey\":null}")}}},
+         0,
+         REKEY_SUCCEEDED,
+         3},
+        {"no keys", {{0, {KEYS("2\r\n\r\n{}")}}}, REKEY_E_JSON_KEYS, REKEY_REFUSED, 1},
+        {"no JSON", {{0, {KEYS("1\r\n\r\n{")}}}, REKEY_E_JSON, REKEY_REFUSED, 1},
+        {"403", {{0, {EMPTY("403")}}}, REKEY_E_REFUSED, REKEY_REFUSED, 1},
+        {"202", {{0, {EMPTY("202")}}}, REKEY_E_STATUS, REKEY_REFUSED, 1},
+        {"framing", {{0, {"nonsense"}}}, REKEY_E_STATUS_LINE, REKEY_REFUSED, 1},
+        {"500 five times",
+         {{0, {EMPTY("500")}},
+          {0, {EMPTY("500")}},
+          {0, {EMPTY("500")}},
+          {0, {EMPTY("500")}},
+          {0, {EMPTY("500")}}},
+         REKEY_E_NOT_PROCESSED,
+         REKEY_NOT_REACHED,
+         5},
+        {"401", {{0, {EMPTY("401")}}}, REKEY_E_UNAUTHORIZED, REKEY_CREDENTIALS, 1},
+    };
+    static struct rekey_keys keys;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        row(table[i].name);
+        reset(table[i].script);
+        check_int(rekey_list_keys(&client, &endpoint, &keys), 0);
+        rekey_run(&client);
+        check_end();
+        check_int(report.error, table[i].error);
+        check_int(report.outcome, table[i].outcome);
+        check_int(world.lists, table[i].lists);
+        check_int(world.saves, 0);
+        if (table[i].error == 0) {
+            check_span(rekey_span(keys.primary.value, keys.primary.len), REKEY_SPAN("a"));
+            check(keys.secondary.null && !keys.primary.null);
+        } else {
+            check_int(keys.primary.len, 0);
+        }
+    }
+    rows_done();
+}
+
+// Ten polls may follow at once; the eleventh waits a second.
+static void test_poll_floor(void **state) {
+#define AT_ONCE HEAD("200") "Retry-After: 0\r\nContent-Length: 21\r\n\r\n{\"status\":\"Updating\"}"
+    static const struct connection script[] = {
+        {0, {ACCEPTED_ASYNC, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE}, REKEY_END},
+        {0, {AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, SUCCEEDED}}};
+
+    (void)state;
+    row("floor");
+    reset(script);
+    regenerate();
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_int(world.polls, 13);
+    check_int(world.waits[0], 10000);
+    check_int(world.wait_count, 3); // the first, and one before each of the last two polls
+    check_int(world.waits[1], 1000);
+    check_int(world.waits[2], 1000);
+    rows_done();
+}
+
+// A long wait closes the connection; a short one keeps it.
+static void test_kept_connection(void **state) {
+    static const struct connection script[] = {
+        {0, {HEAD("202") "Retry-After: 16\r\nLocation: " LOCATION "\r\n" BODY0}},
+        {0, {HEAD("202") "Retry-After: 15\r\n" BODY0, EMPTY("200")}}};
+
+    (void)state;
+    row("kept");
+    reset(script);
+    regenerate();
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_int(world.connects, 2);
+    rows_done();
+}
+
+// Aborted after every possible number of steps: the outcome fits what has gone out.
+static void test_abort(void **state) {
+    static const struct connection script[] = {{0, {ACCEPTED_ASYNC, RUNNING, SUCCEEDED}}};
+
+    (void)state;
+    for (int steps = 0;; steps++) {
+        int result = REKEY_AGAIN;
+
+        row_n("steps", steps);
+        reset(script);
+        world.write_max = world.read_max = 100;
+        check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+        for (int i = 0; i < steps && result > 0; i++) {
+            result = rekey_step(&client);
+            if (result > 0 && result != REKEY_AGAIN) {
+                fake_wait(NULL, result, rekey_wait_ms(&client));
+            }
+        }
+        if (result <= 0) {
+            check_int(result, 0);
+            check(steps > 20);
+            break;
+        }
+        rekey_abort(&client);
+        check_end();
+        check_int(report.error, REKEY_E_ABORTED);
+        check_int(report.outcome, report.kind != REKEY_POLL_NONE          ? REKEY_RUNNING
+                                  : world.posts > 0 || world.sent_len > 0 ? REKEY_UNKNOWN
+                                                                          : REKEY_NOT_REACHED);
+    }
+    rows_done();
+}
+
+// An answer with a URL of each length around the limit, in each field, alone and with a short one.
+static void test_url_limit(void **state) {
+    static char answer[3 * REKEY_URL_MAX];
+    static const struct {
+        const char *name;
+        size_t async, location; // lengths of the URLs; 0: not there
+        int error;
+        enum rekey_outcome outcome;
+        enum rekey_poll_kind kind;
+    } table[] = {
+        {"async fits", REKEY_URL_MAX, 0, 0, REKEY_SUCCEEDED, REKEY_POLL_ASYNC_OPERATION},
+        {"async is too long", REKEY_URL_MAX + 1, 0, REKEY_E_LIMIT_URL, REKEY_UNKNOWN,
+         REKEY_POLL_NONE},
+        {"location fits", 0, REKEY_URL_MAX, 0, REKEY_SUCCEEDED, REKEY_POLL_LOCATION},
+        {"location is too long", 0, REKEY_URL_MAX + 1, REKEY_E_LIMIT_URL, REKEY_UNKNOWN,
+         REKEY_POLL_NONE},
+        {"both fit", REKEY_URL_MAX, REKEY_URL_MAX, 0, REKEY_SUCCEEDED, REKEY_POLL_ASYNC_OPERATION},
+        {"the other is used", REKEY_URL_MAX + 1, REKEY_URL_MAX, 0, REKEY_SUCCEEDED,
+         REKEY_POLL_LOCATION},
+        {"both are too long", REKEY_URL_MAX + 1, REKEY_URL_MAX + 1, REKEY_E_LIMIT_URL,
+         REKEY_UNKNOWN, REKEY_POLL_NONE},
+    };
+    static const char base[] = "https://" HOST "/";
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct connection script[] = {{0, {answer, SUCCEEDED}}};
+        const size_t lengths[] = {table[i].location, table[i].async};
+        static const char *const names[] = {"Location: ", "Azure-AsyncOperation: "};
+        size_t len = (size_t)sprintf(answer, "%s", HEAD("202"));
+
+        row(table[i].name);
+        for (int k = 0; k < 2; k++) {
+            if (lengths[k] > 0) {
+                len += (size_t)sprintf(answer + len, "%s%s", names[k], base);
+                memset(answer + len, 'a' + k, lengths[k] - (sizeof(base) - 1));
+                len += lengths[k] - (sizeof(base) - 1);
+                len += (size_t)sprintf(answer + len, "\r\n");
+            }
+        }
+        sprintf(answer + len, BODY0);
+        reset(script);
+        regenerate();
+        check_int(report.error, table[i].error);
+        check_int(report.outcome, table[i].outcome);
+        check_int(report.kind, table[i].kind);
+        check_int(report.needed, table[i].error != 0 ? REKEY_URL_MAX + 1 : 0);
+        if (report.kind == REKEY_POLL_LOCATION) {
+            check_int(report.url.ptr[report.url.len - 1], 'a');
+        }
+    }
+    rows_done();
+}
+
+// A status body that is longer than staging proves nothing, whatever its beginning says.
+static void test_body_limit(void **state) {
+    static char answer[REKEY_STAGING_MAX + 512];
+    const size_t room = REKEY_STAGING_MAX - REKEY_JSON_TOKENS * 16;
+
+    (void)state;
+    for (size_t over = 0; over < 2; over++) {
+        struct connection script[] = {{0, {ACCEPTED_ASYNC, answer}}};
+        size_t size = room + over;
+        size_t len =
+            (size_t)sprintf(answer, HEAD("200") "Content-Length: %u\r\n\r\n", (unsigned)size);
+        size_t start = len;
+
+        row_n("bytes over", (long)over);
+        len += (size_t)sprintf(answer + len, "{\"status\":\"Succeeded\"");
+        memset(answer + len, ' ', size);
+        strcpy(answer + start + size - 1, "}");
+        reset(script);
+        regenerate();
+        check_int(report.error, over == 0 ? 0 : REKEY_E_LIMIT_STAGING);
+        check_int(report.outcome, over == 0 ? REKEY_SUCCEEDED : REKEY_UNKNOWN);
+        check_int(report.needed, over == 0 ? 0 : REKEY_STAGING_MAX + 1);
+    }
+    rows_done();
+}
+
+static void test_usage(void **state) {
+    static const struct connection script[] = {{0, {EMPTY("200")}}};
+    static char long_value[REKEY_KEY_VALUE_MAX + 1];
+    struct rekey_endpoint bad = endpoint;
+    struct rekey_options other;
+
+    (void)state;
+    memset(long_value, 'v', sizeof(long_value));
+    row("nothing started");
+    reset(script);
+    check_int(rekey_step(&client), REKEY_E_IDLE);
+    rekey_abort(&client);
+    row("endpoint");
+    bad.name = REKEY_SPAN("a/b");
+    check_int(rekey_regenerate(&client, &bad, REKEY_KEY_PRIMARY, REKEY_SPAN("")), REKEY_E_ENDPOINT);
+    check_end();
+    check_int(report.outcome, REKEY_USAGE);
+    row("key type");
+    check_int(rekey_regenerate(&client, &endpoint, (enum rekey_key)3, REKEY_SPAN("")),
+              REKEY_E_KEY_TYPE);
+    row("key value: length");
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY,
+                               rekey_span(long_value, sizeof(long_value))),
+              REKEY_E_LIMIT_KEY_VALUE);
+    check_end();
+    check_int(report.needed, REKEY_KEY_VALUE_MAX + 1);
+    check_int(report.outcome, REKEY_USAGE);
+    row("key value: UTF-8");
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("\xff")),
+              REKEY_E_KEY_VALUE);
+    row("busy");
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY,
+                               rekey_span(long_value, sizeof(long_value) - 1)),
+              0);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")),
+              REKEY_E_BUSY);
+    rekey_run(&client);
+    check_end();
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_int(world.posts, 1);
+    row("options");
+    other = options;
+    other.host = REKEY_SPAN("a b");
+    check_int(rekey_init(&client, &port, &other), REKEY_E_HOST);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")),
+              REKEY_E_HOST);
+    other = options;
+    other.token = NULL;
+    check_int(rekey_init(&client, &port, &other), REKEY_E_OPTIONS);
+    row("no entropy");
+    reset(script);
+    world.entropy_error = REKEY_E_ENTROPY;
+    regenerate();
+    check_int(report.outcome, REKEY_LOCAL);
+    check_int(world.posts, 0);
+    rows_done();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        UNIT(test_operations), UNIT(test_operations_byte_by_byte),
+        UNIT(test_requests),   UNIT(test_records),
+        UNIT(test_resume),     UNIT(test_list_keys),
+        UNIT(test_poll_floor), UNIT(test_kept_connection),
+        UNIT(test_abort),      UNIT(test_url_limit),
+        UNIT(test_body_limit), UNIT(test_usage),
+    };
+
+    return cmocka_run_group_tests_name("rekey", tests, NULL, rows_total);
+}
