@@ -1,6 +1,6 @@
 # Makefile - every verb of rekey. BOARD=<board> picks the target (boards/<board>/board.mk); results go to
-# build/<board>/. CC, CROSS_COMPILE, CPPFLAGS, CFLAGS, LDFLAGS, DESTDIR and PREFIX are the user's; what must
-# be there is in variables of our own, so that a CFLAGS on the command line takes nothing away.
+# build/<board>/. CC, CROSS_COMPILE, CPPFLAGS, CFLAGS, LDFLAGS and LIMITS are the user's; what must be there is
+# in variables of our own, so that a CFLAGS on the command line takes nothing away.
 
 BOARD    ?= linux
 B        ?= build/$(BOARD)
@@ -30,7 +30,9 @@ JSMN_VERSION := $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),
 
 our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=$(FRAME_MAX) -Werror
 our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MMD -MP
-our_cppflags := $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
+# LIMITS="REKEY_URL_MAX=16384 ..." goes before the board's own limits.
+limits       := $(LIMITS) $(foreach l,$(BOARD_LIMITS),$(if $(filter $(firstword $(subst =, ,$l))=%,$(LIMITS)),,$l))
+our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
 port_cppflags := $(our_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(BOARD)"' \
     -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/mbedtls -isystem $(MBEDTLS)/include \
     '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
@@ -169,6 +171,7 @@ demo: deps ## the whole job in a minute: build, start the stand-in service, rege
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/heap.so
 	$(Q)REKEY=$(B)/rekey REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" $(PYTHON) tests/arm/demo.py
+	$(Q)$(MAKE) --no-print-directory -s size | grep '^sizeof'
 
 arm: deps-test ## start the stand-in service by hand; prints the command to try
 	$(Q)$(MAKE) --no-print-directory -s build/certs/.made

@@ -29,29 +29,25 @@ const char *rekey_error_name(int error) {
     }
 }
 
-unsigned long rekey_error_limit(int error) {
+unsigned long rekey_error_limit(int error, const char **macro) {
     switch (error) {
-    case REKEY_E_LIMIT_URL:
-        return REKEY_URL_MAX;
-    case REKEY_E_LIMIT_TOKEN:
-        return REKEY_TOKEN_MAX;
-    case REKEY_E_LIMIT_KEY_VALUE:
-        return REKEY_KEY_VALUE_MAX;
-    case REKEY_E_LIMIT_STAGING:
-        return REKEY_STAGING_MAX;
-    case REKEY_E_LIMIT_HEAD:
-        return REKEY_HEAD_MAX;
-    case REKEY_E_LIMIT_FIELDS:
-        return REKEY_FIELDS_MAX;
-    case REKEY_E_LIMIT_INTERIM:
-        return REKEY_INTERIM_MAX;
-    case REKEY_E_LIMIT_BODY:
-        return REKEY_BODY_MAX;
-    case REKEY_E_LIMIT_JSON_TOKENS:
-        return REKEY_JSON_TOKENS;
-    case REKEY_E_LIMIT_JSON_DEPTH:
-        return REKEY_JSON_DEPTH;
+#define REKEY_ERROR_LIMIT(error, name)                                                             \
+    case error:                                                                                    \
+        *macro = #name;                                                                            \
+        return name;
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_URL, REKEY_URL_MAX)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_TOKEN, REKEY_TOKEN_MAX)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_KEY_VALUE, REKEY_KEY_VALUE_MAX)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_STAGING, REKEY_STAGING_MAX)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_HEAD, REKEY_HEAD_MAX)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_FIELDS, REKEY_FIELDS_MAX)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_INTERIM, REKEY_INTERIM_MAX)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_BODY, REKEY_BODY_MAX)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_JSON_TOKENS, REKEY_JSON_TOKENS)
+        REKEY_ERROR_LIMIT(REKEY_E_LIMIT_JSON_DEPTH, REKEY_JSON_DEPTH)
+#undef REKEY_ERROR_LIMIT
     default:
+        *macro = "";
         return 0;
     }
 }

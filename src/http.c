@@ -169,16 +169,16 @@ static void name_done(struct rekey_http *h) {
     h->wanted = NOT_WANTED;
     h->value_len = 0;
     h->value_end = 0;
-    for (uint8_t i = OWN_LENGTH; i <= OWN_CODING; i++) {
+    for (unsigned i = OWN_LENGTH; i <= OWN_CODING; i++) {
         if (rekey_span_equal(name, rekey_span(own_names[i], strlen(own_names[i])))) {
-            h->own = i;
+            h->own = (uint8_t)i;
         }
     }
-    for (uint8_t i = 0; i < h->field_count; i++) {
+    for (unsigned i = 0; i < h->field_count; i++) {
         struct rekey_http_field *f = &h->fields[i];
 
         if (rekey_span_equal(name, rekey_span(f->name, strlen(f->name)))) {
-            h->wanted = displaced(h, i) ? NOT_WANTED : i;
+            h->wanted = (uint8_t)(displaced(h, i) ? NOT_WANTED : i);
             f->len = 0;
             f->seen = (uint8_t)(f->seen < 255 ? f->seen + 1 : 255);
         }

@@ -7,9 +7,9 @@ static const char weekdays[] = "SunMonTueWedThuFriSat";
 
 // The place of the three letters at `ptr` in `names`, from 0; -1 if they are not there.
 static int name_index(const char *names, const char *ptr) {
-    for (int i = 0; names[i * 3] != '\0'; i++) {
-        if (memcmp(names + i * 3, ptr, 3) == 0) {
-            return i;
+    for (const char *name = names; *name != '\0'; name += 3) {
+        if (memcmp(name, ptr, 3) == 0) {
+            return (int)(name - names) / 3;
         }
     }
     return -1;
@@ -66,6 +66,6 @@ bool rekey_httpdate(struct rekey_span text, int64_t *seconds) {
         day > lengths[month] + (month == 1 && leap(year) ? 1 : 0)) {
         return false;
     }
-    *seconds = (days_before(year, month) + day - 1) * 86400 + hour * 3600 + minute * 60 + second;
+    *seconds = ((days_before(year, month) + day - 1) * 24 + hour) * 3600 + (minute * 60 + second);
     return true;
 }

@@ -27,7 +27,10 @@ static inline bool rekey_span_equal(struct rekey_span a, struct rekey_span b) {
 }
 
 static inline char rekey_lower(char c) {
-    return (c >= 'A' && c <= 'Z') ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z') {
+        c = (char)(c | 0x20);
+    }
+    return c;
 }
 
 // Equal but for the case of ASCII letters, as field names, host names and status words are

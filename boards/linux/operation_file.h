@@ -10,9 +10,9 @@
 #define OPERATION_FILE_MAX (REKEY_URL_MAX + REKEY_PATH_MAX + 1024)
 
 struct operation_file {
-    const char *path;
-    bool written; // by this run
-    int error;    // errno of the last failure
+    const char *path; // NULL: none
+    bool written;     // by this run
+    int error;        // errno of the last failure
     // What the record stands for; for a person who reads the file, and for `rekey wait` to show.
     int64_t time;                 // seconds since 1970
     struct rekey_span management; // host or host:port

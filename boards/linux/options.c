@@ -366,7 +366,7 @@ static bool check(const struct command_options *o) {
 static bool parse_command(struct command_options *o, const char *word) {
     static const struct {
         const char *word;
-        enum command command;
+        enum verb command;
     } commands[] = {{"regenerate", COMMAND_REGENERATE},
                     {"wait", COMMAND_WAIT},
                     {"list-keys", COMMAND_LIST_KEYS}};

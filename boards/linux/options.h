@@ -5,10 +5,10 @@
 
 #include "rekey.h"
 
-enum command { COMMAND_REGENERATE = 1, COMMAND_WAIT = 2, COMMAND_LIST_KEYS = 4 };
+enum verb { COMMAND_REGENERATE = 1, COMMAND_WAIT = 2, COMMAND_LIST_KEYS = 4 };
 
 struct command_options {
-    enum command command;
+    enum verb command;
     struct rekey_endpoint endpoint;
     enum rekey_key key; // 0: not given
     const char *key_value_file, *token_file, *ca_file, *operation_file;

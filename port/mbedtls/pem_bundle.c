@@ -89,9 +89,10 @@ static struct rekey_span subject_of(unsigned char *der, size_t size) {
     unsigned char *at = der, *end = der + size, *start;
     size_t len;
 
-    if (mbedtls_asn1_get_tag(&at, end, &len, sequence) != 0 ||
-        mbedtls_asn1_get_tag(&at, end, &len, sequence) != 0) {
-        return none;
+    for (int nested = 0; nested < 2; nested++) { // Certificate, TBSCertificate
+        if (mbedtls_asn1_get_tag(&at, end, &len, sequence) != 0) {
+            return none;
+        }
     }
     if (mbedtls_asn1_get_tag(&at, end, &len,
                              MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED) == 0) {

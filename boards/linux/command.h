@@ -1,0 +1,65 @@
+// command.h - what the parts of the command share: one struct, in static memory, for one run.
+
+#ifndef REKEY_COMMAND_H
+#define REKEY_COMMAND_H
+
+#include <signal.h>
+
+#include "operation_file.h"
+#include "options.h"
+#include "pem_bundle.h"
+#include "posix.h"
+#include "rekey.h"
+
+struct command {
+    struct command_options options;
+    struct rekey client;
+    struct rekey_options client_options;
+    struct rekey_port port;
+    struct rekey_posix_tcp tcp;
+    struct rekey_tls tls;
+    struct rekey_pem_bundle bundle;
+    struct rekey_keys keys;
+    struct operation_file file;
+    char token[REKEY_TOKEN_MAX]; // as it was given; kept because a repeated request needs it again
+    size_t token_len;
+    char key_value[REKEY_KEY_VALUE_MAX];
+    size_t key_value_len;
+    char path[REKEY_PATH_MAX + 1]; // of the endpoint's action
+    char management[300];          // host or host:port
+    uint64_t started;              // ms
+    _Alignas(16) unsigned char arena[REKEY_ARENA_SIZE];
+};
+
+// The signal that asked to stop, or 0.
+extern volatile sig_atomic_t stop_signal;
+
+// ---- report.c: what a person or a script is told ----
+
+// An end before the operation began: says why, prints the JSON object if it was asked for, then the
+// last line. Returns the exit code.
+int refuse(struct command *c, enum rekey_outcome outcome, int error, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+// What happened in a step: -v's requests and answers, and the progress line.
+void tell(const struct command *c, const struct rekey_report *now,
+          const struct rekey_report *before);
+
+// The end of an operation: everything there is to say. Returns the exit code.
+int conclude(struct command *c, const struct rekey_report *report);
+
+// ---- input.c: what the user gave ----
+
+// Reads the token, so that a bad one is refused before anything is sent. Returns 0 or an exit code.
+int take_token(struct command *c);
+
+// Reads the key value into c->key_value, if there is one. Returns 0 or an exit code.
+int take_key_value(struct command *c);
+
+// Finds the trust anchors. Returns 0 or an exit code.
+int find_anchors(struct command *c, struct rekey_anchors *anchors);
+
+// rekey_options.token, with the struct command as its ctx: a file is read anew.
+int give_token(void *ctx, char *buf, size_t cap, size_t *len);
+
+#endif

@@ -1,0 +1,375 @@
+// report.c - what a person is told on standard error, and a script on standard output.
+// Text that came from the server is printed with control characters made visible, and no secret is
+// printed at all, but for the keys that list-keys was asked for.
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "output.h"
+
+static const char *outcome_word(enum rekey_outcome outcome) {
+    switch (outcome) {
+    case REKEY_SUCCEEDED:
+        return "succeeded";
+    case REKEY_REFUSED:
+        return "refused";
+    case REKEY_FAILED:
+        return "failed";
+    case REKEY_USAGE:
+        return "usage";
+    case REKEY_NOT_REACHED:
+        return "not-reached";
+    case REKEY_NOT_TRUSTED:
+        return "not-trusted";
+    case REKEY_UNKNOWN:
+        return "unknown";
+    case REKEY_RUNNING:
+        return "running";
+    case REKEY_CREDENTIALS:
+        return "credentials";
+    default:
+        return "local";
+    }
+}
+
+// The last line of every run. Returns the exit code.
+static int last_line(enum rekey_outcome outcome) {
+    int code = outcome == REKEY_FAILED ? REKEY_REFUSED : (int)outcome;
+
+    say("outcome=%s exit=%d", outcome_word(outcome), code);
+    return code;
+}
+
+// What the user does next.
+static const char *hint(const struct command *c, enum rekey_outcome outcome) {
+    switch (outcome) {
+    case REKEY_NOT_REACHED:
+        return "nothing was changed: run it again, safely";
+    case REKEY_NOT_TRUSTED:
+        return "nothing was sent: mend the trust anchors (--ca-file), the name, or the clock";
+    case REKEY_UNKNOWN:
+        return "the key may have changed: compare with `rekey list-keys`, then decide";
+    case REKEY_RUNNING:
+        return c->file.written
+                   ? "accepted, and running as far as is known: `rekey wait` goes on with it"
+                   : "accepted, and running as far as is known, but not saved: only "
+                     "--operation-file lets `rekey wait` go on";
+    case REKEY_CREDENTIALS:
+        return "nothing was executed: get a new token";
+    default:
+        return NULL;
+    }
+}
+
+// The details that an error's text does not have, as one line of visible text.
+static const char *explain(const struct command *c, const struct rekey_report *report, int error,
+                           char *buf, size_t cap) {
+    char text[1024] = "";
+    const char *macro;
+    unsigned long limit = rekey_error_limit(error, &macro);
+    unsigned long needed = report->needed != 0 ? report->needed : limit + 1;
+    bool url = error <= REKEY_E_URL_SCHEME && error >= REKEY_E_URL_FOREIGN;
+
+    if (limit != 0) {
+        snprintf(text, sizeof(text), "%s%lu needed, there are %lu; `make LIMITS=%s=%lu` raises it",
+                 report->needed != 0 ? "" : "at least ", needed, limit, macro,
+                 (needed + 63) / 64 * 64);
+    } else if (report->subject.len > 0 && (url || error == REKEY_E_REDIRECT)) {
+        return visible(report->subject, buf, cap);
+    } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO ||
+                error == REKEY_E_CONNECT_TIMEOUT) &&
+               c->tcp.error != 0) {
+        snprintf(text, sizeof(text), "%s", strerror(c->tcp.error));
+    } else if (error == REKEY_E_SAVE) {
+        snprintf(text, sizeof(text), "'%s': %s", c->file.path, strerror(c->file.error));
+    } else {
+        rekey_tls_explain(&c->tls, error, text, sizeof(text));
+    }
+    return visible(rekey_span(text, strlen(text)), buf, cap);
+}
+
+static void say_error(const struct command *c, const struct rekey_report *report) {
+    const struct rekey_arm_error *e = report->service;
+    char details[1024], code[4 * REKEY_CODE_MAX], inner[4 * REKEY_CODE_MAX];
+    char message[4 * REKEY_MESSAGE_MAX], target[4 * REKEY_TARGET_MAX], id[168], correlation[168];
+    int error = report->error;
+
+    for (const char *before = ""; error != 0; before = "before that: ") {
+        explain(c, report, error, details, sizeof(details));
+        say("error: %s%s%s%s (%s)", before, rekey_error_text(error), details[0] != '\0' ? ": " : "",
+            details, c->management);
+        error = error != report->cause ? report->cause : 0;
+    }
+    if (report->http_status >= 300 || e->code.len > 0) {
+        say("error: the service said: HTTP %u %s%s%s%s%s%s%s%s", report->http_status,
+            visible(rekey_span(e->code.text, e->code.len), code, sizeof(code)),
+            e->detail.len > 0 ? " / " : "",
+            visible(rekey_span(e->detail.text, e->detail.len), inner, sizeof(inner)),
+            e->message.len > 0 ? ": " : "",
+            visible(rekey_span(e->message.text, e->message.len), message, sizeof(message)),
+            e->message.cut ? "..." : "", e->target.len > 0 ? "; target " : "",
+            visible(rekey_span(e->target.text, e->target.len), target, sizeof(target)));
+    }
+    if (report->http_status != 0) {
+        say("error: x-ms-client-request-id %s x-ms-request-id %s x-ms-correlation-request-id %s",
+            report->client_request_id,
+            visible(rekey_span(report->request_id, strlen(report->request_id)), id, sizeof(id)),
+            visible(rekey_span(report->correlation_id, strlen(report->correlation_id)), correlation,
+                    sizeof(correlation)));
+    }
+}
+
+// ---- standard output ----------------------------------------------------------------------------
+
+// A member of the object: a string, or null if there is none.
+static void put_member(const char *name, struct rekey_span value) {
+    out(",\"%s\":", name);
+    out_json(value.len > 0 ? value : rekey_span(NULL, 0));
+}
+
+static void put_text(const char *name, const char *value) {
+    put_member(name, rekey_span(value, strlen(value)));
+}
+
+// The member `error`: the service's own, or ours with `message`.
+static void put_error(const struct rekey_report *report, const char *message) {
+    const struct rekey_arm_error *e = report->service;
+
+    if (report->error == 0) {
+        out(",\"error\":null");
+        return;
+    }
+    out(",\"error\":{\"code\":");
+    if (e->code.len > 0 || e->message.len > 0) {
+        out_json(rekey_span(e->code.len > 0 ? e->code.text : NULL, e->code.len));
+        put_member("message", rekey_span(e->message.text, e->message.len));
+        put_member("target", rekey_span(e->target.text, e->target.len));
+    } else {
+        const char *name = rekey_error_name(report->error);
+
+        out_json(rekey_span(name, strlen(name)));
+        put_text("message", message);
+        put_member("target", report->subject);
+    }
+    out("}");
+}
+
+// The one object of --output json.
+static void put_json(const struct command *c, const struct rekey_report *report,
+                     enum rekey_outcome outcome, const char *message) {
+    const char *word = outcome_word(outcome);
+
+    out("{\"outcome\":");
+    out_json(rekey_span(word, strlen(word)));
+    put_text("status", report->status);
+    put_member("keyType", c->file.key_type);
+    put_error(report, message);
+    out(",\"httpStatus\":");
+    if (report->http_status != 0) {
+        out("%u", report->http_status);
+    } else {
+        out("null");
+    }
+    put_text("requestId", report->request_id);
+    put_text("correlationId", report->correlation_id);
+    out(",\"polls\":%lu,\"elapsedMs\":%llu", (unsigned long)report->polls,
+        (unsigned long long)(rekey_posix_now_ms(NULL) - c->started));
+    if (report->kind != REKEY_POLL_NONE &&
+        (report->outcome == REKEY_RUNNING || report->outcome == REKEY_UNKNOWN)) {
+        put_member("operationUrl", report->url);
+        put_text("operationKind", poll_kind_name(report->kind));
+    }
+    out("}\n");
+}
+
+static void put_key(const struct command *c, const char *name, const struct rekey_key_value *key,
+                    bool masked) {
+    struct rekey_span value = rekey_span(key->null ? NULL : key->value, key->len);
+
+    if (masked && !key->null) {
+        value = REKEY_SPAN("********");
+    }
+    if (c->options.json) {
+        out("\"%s\":", name);
+        out_json(value);
+        return;
+    }
+    if (c->options.key == 0) {
+        out("%s: ", name);
+    }
+    out_span(key->null ? REKEY_SPAN("null") : value);
+    out("\n");
+}
+
+// What list-keys prints. False if the one key that was asked for is null: a script must not take
+// the word for a key.
+static bool put_keys(struct command *c) {
+    bool masked = isatty(STDOUT_FILENO) == 1 && !c->options.show;
+    bool primary = c->options.key != REKEY_KEY_SECONDARY;
+    bool secondary = c->options.key != REKEY_KEY_PRIMARY;
+
+    if (!c->options.json && c->options.key != 0 &&
+        (primary ? c->keys.primary.null : c->keys.secondary.null)) {
+        say("error: the %s key is null: the service has none", primary ? "primary" : "secondary");
+        return false;
+    }
+    out("%s", c->options.json ? "{" : "");
+    if (primary) {
+        put_key(c, "primaryKey", &c->keys.primary, masked);
+    }
+    out("%s", c->options.json && c->options.key == 0 ? "," : "");
+    if (secondary) {
+        put_key(c, "secondaryKey", &c->keys.secondary, masked);
+    }
+    out("%s", c->options.json ? "}\n" : "");
+    if (masked) {
+        say("keys are masked on a terminal; --show prints them");
+    }
+    rekey_zeroize(&c->keys, sizeof(c->keys));
+    return true;
+}
+
+// Writes what was collected, and makes the exit code.
+static int finish(enum rekey_outcome outcome) {
+    if (!out_flush()) {
+        say("error: standard output could not be written; what the service said: %s",
+            outcome_word(outcome));
+        if (outcome != REKEY_UNKNOWN && outcome != REKEY_RUNNING) {
+            outcome = REKEY_LOCAL; // those two say what matters more
+        }
+    }
+    return last_line(outcome);
+}
+
+// ---- the beginning, the middle and the end ------------------------------------------------------
+
+int refuse(struct command *c, enum rekey_outcome outcome, int error, const char *format, ...) {
+    static const struct rekey_arm_error none;
+    const struct rekey_report report = {.outcome = outcome,
+                                        .error = error,
+                                        .service = &none,
+                                        .status = "",
+                                        .request_id = "",
+                                        .correlation_id = ""};
+    char message[1024];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    say("error: %s", message);
+    if (hint(c, outcome) != NULL) {
+        say("%s", hint(c, outcome));
+    }
+    if (c->options.json) {
+        put_json(c, &report, outcome, message);
+    }
+    return finish(outcome);
+}
+
+// -v: each request and each answer.
+static void tell_exchange(const struct command *c, const struct rekey_report *now,
+                          const struct rekey_report *before) {
+    char id[168];
+
+    if (now->requests != before->requests) {
+        if (now->kind == REKEY_POLL_NONE) {
+            say("> POST https://%s%s", c->management, c->path);
+        } else {
+            const char *query = memchr(now->url.ptr, '?', now->url.len); // it is signed: a secret
+            size_t len = query == NULL ? now->url.len : (size_t)(query - now->url.ptr);
+
+            say("> GET %.*s", (int)len, now->url.ptr);
+        }
+    }
+    if (now->answers != before->answers) {
+        say("< %u x-ms-request-id %s", now->http_status,
+            visible(rekey_span(now->request_id, strlen(now->request_id)), id, sizeof(id)));
+    }
+}
+
+void tell(const struct command *c, const struct rekey_report *now,
+          const struct rekey_report *before) {
+    bool begun = before->kind == REKEY_POLL_NONE;
+    bool changed =
+        begun || strcmp(now->status, before->status) != 0 || now->percent != before->percent;
+    char percent[16] = "";
+
+    if (c->options.verbose) {
+        tell_exchange(c, now, before);
+    }
+    if (c->options.quiet || now->kind == REKEY_POLL_NONE || !now->waiting || before->waiting ||
+        !(changed || on_terminal() || c->options.verbose)) {
+        return;
+    }
+    if (now->percent >= 0) {
+        snprintf(percent, sizeof(percent), " %d %%", now->percent);
+    }
+    progress("%s%s, next poll in %lu.%lu s", now->status[0] != '\0' ? now->status : "Accepted",
+             percent, (unsigned long)now->wait_ms / 1000, (unsigned long)now->wait_ms / 100 % 10);
+}
+
+// The line that goes on with the operation, in a form that a shell takes.
+static void say_wait_line(const struct command *c) {
+    const char *ca = c->options.ca_file;
+
+    if (c->file.written) {
+        say("to go on: rekey wait --operation-file '%s' --management-url https://%s%s%s%s",
+            c->file.path, c->management, ca != NULL ? " --ca-file '" : "", ca != NULL ? ca : "",
+            ca != NULL ? "'" : "");
+    }
+}
+
+// Removes the operation file where it has no more to tell: whenever it is certain that the
+// operation has ended, or that nothing was executed.
+static bool settle_file(struct command *c, enum rekey_outcome outcome) {
+    if (outcome == REKEY_UNKNOWN || outcome == REKEY_RUNNING || operation_file_remove(&c->file)) {
+        return true;
+    }
+    say("error: '%s' could not be removed: %s", c->file.path, strerror(c->file.error));
+    return false;
+}
+
+int conclude(struct command *c, const struct rekey_report *report) {
+    enum rekey_outcome outcome = report->outcome;
+    bool list = c->options.command == COMMAND_LIST_KEYS;
+    bool left_running = c->options.no_wait && outcome == REKEY_RUNNING && stop_signal == 0;
+    char details[1024], message[1200] = "";
+
+    if (outcome != REKEY_SUCCEEDED && !left_running) {
+        say_error(c, report);
+    }
+    if (hint(c, outcome) != NULL) {
+        say("%s", hint(c, outcome));
+    }
+    if (outcome == REKEY_SUCCEEDED && !list && !c->options.quiet) {
+        say("%s: the %.*s key was regenerated",
+            report->status[0] != '\0' ? report->status : "Succeeded", (int)c->file.key_type.len,
+            c->file.key_type.ptr);
+    }
+    if (outcome == REKEY_RUNNING) {
+        say_wait_line(c);
+    }
+    if (report->save_failed) {
+        say("error: the polling URL could not be saved: '%s': %s", c->file.path,
+            strerror(c->file.error));
+    }
+    if (c->options.verbose) {
+        say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes",
+            rekey_tls_arena_peak(&c->tls), REKEY_ARENA_SIZE, sizeof(struct rekey));
+    }
+    if (!settle_file(c, outcome) && outcome == REKEY_SUCCEEDED) {
+        outcome = REKEY_LOCAL;
+    }
+    if (list && outcome == REKEY_SUCCEEDED) {
+        outcome = put_keys(c) ? outcome : REKEY_REFUSED;
+    } else if (c->options.json) {
+        explain(c, report, report->error, details, sizeof(details));
+        snprintf(message, sizeof(message), "%s%s%s", rekey_error_text(report->error),
+                 details[0] != '\0' ? ": " : "", details);
+        put_json(c, report, outcome, message);
+    }
+    return finish(outcome);
+}
