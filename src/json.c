@@ -59,6 +59,23 @@ static int check_escape(struct check *c) {
     return 0;
 }
 
+// Whether the end of the text cuts a UTF-8 character at c->at: whether bytes could follow that make
+// it one. The lowest and the highest continuation byte stand for all.
+static bool cut_character(const struct check *c) {
+    size_t there = c->text.len - c->at;
+    char low[4], high[4];
+
+    if (there > 3) {
+        return false;
+    }
+    memset(low, 0x80, sizeof(low));
+    memset(high, 0xBF, sizeof(high));
+    memcpy(low, c->text.ptr + c->at, there);
+    memcpy(high, c->text.ptr + c->at, there);
+    return rekey_utf8(rekey_span(low, sizeof(low)), 0, NULL) > there ||
+           rekey_utf8(rekey_span(high, sizeof(high)), 0, NULL) > there;
+}
+
 // A string whose opening quotation mark is at c->at.
 static int check_string(struct check *c) {
     c->at++;
@@ -84,8 +101,8 @@ static int check_string(struct check *c) {
             continue;
         }
         len = rekey_utf8(c->text, c->at, NULL);
-        if (len == 0) { // not UTF-8, unless the end of the text cuts a character
-            return c->text.len - c->at < 4 ? RAN_OUT : REKEY_E_JSON;
+        if (len == 0) {
+            return cut_character(c) ? RAN_OUT : REKEY_E_JSON;
         }
         c->at += len;
     }
@@ -116,7 +133,10 @@ static int check_number(struct check *c) {
 
     take(c, "-");
     start = c->at;
-    ok = digits(c) > 0 && (c->text.ptr[start] != '0' || c->at - start == 1);
+    ok = digits(c) > 0;
+    if (c->at - start > 1 && c->text.ptr[start] == '0') {
+        return REKEY_E_JSON; // a leading zero
+    }
     if (ok && take(c, ".")) {
         ok = digits(c) > 0;
     }

@@ -107,7 +107,7 @@ static int percent(const struct rekey_json *json) {
     struct rekey_span raw;
     int value = 0;
 
-    if (at < 0) {
+    if (at < 0 || rekey_json_is_string(json, at)) {
         return -1;
     }
     raw = rekey_json_raw(json, at);

@@ -103,8 +103,8 @@ const char *rekey_error_text(int error);
 // The name of an error, as "REKEY_E_LOOKUP"; "" if there is no such error.
 const char *rekey_error_name(int error);
 
-// For an error of the group limits: the value of the macro to raise, and its name in *macro. 0 and ""
-// for others, and for the arena, which is the port's.
+// For an error of the group limits: the value of the macro to raise, and its name in *macro. 0 and
+// "" for others, and for the arena, which is the port's.
 unsigned long rekey_error_limit(int error, const char **macro);
 
 #endif

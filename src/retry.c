@@ -55,7 +55,7 @@ bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, u
     if (now < 0) {
         return false;
     }
-    *wait_ms = seconds_to_wait(until - now);
+    *wait_ms = until <= now ? WAIT_MIN_MS : seconds_to_wait(until - now);
     return true;
 }
 

@@ -117,7 +117,7 @@ int rekey_url_parse(struct rekey_span text, struct rekey_url *url) {
     } else {
         u.host = without_dot(rekey_span(text.ptr + at, host_end - at));
     }
-    if (!rekey_url_host_valid(u.host, u.ipv6)) {
+    if (!rekey_url_host_valid(u.host, u.ipv6) || u.host.ptr[u.host.len - 1] == '.') {
         return REKEY_E_URL_HOST;
     }
     error = parse_port(rekey_span(text.ptr + host_end, end - host_end), &u.port);

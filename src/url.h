@@ -31,8 +31,8 @@ struct rekey_span rekey_url_host_of(struct rekey_span text);
 // Whether two hosts are the same: ASCII case and one trailing dot do not count.
 bool rekey_url_same_host(struct rekey_span a, struct rekey_span b);
 
-// Whether `host` can stand in a URL: 1..253 bytes of letters, digits, '-', '.', '_'; or with `ipv6`
-// hexadecimal digits, ':' and '.'.
+// Whether `host` can stand in a URL: 1..253 bytes of letters, digits, '-', '.', '_', not beginning
+// with '.' or '-'; or with `ipv6` hexadecimal digits, ':' and '.'.
 bool rekey_url_host_valid(struct rekey_span host, bool ipv6);
 
 // Appends `text` to buf[*len] as one path segment: every byte but A-Z a-z 0-9 - . _ ~ ( ) becomes
