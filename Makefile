@@ -41,7 +41,8 @@ core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))
 port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard port/posix/*.c port/mbedtls/*.c))
 command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
-unit_tests      := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+unit_tests      := $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c)))
+vpath %.c tests/unit tests/fault
 
 ifneq ($(V),1)
 Q := @
@@ -117,7 +118,7 @@ $(B)/rekey: $(command_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
--include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/tests/*/*.d)
+-include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/tests/*.d)
 
 # ---- tests ----------------------------------------------------------------------------------------
 
@@ -129,12 +130,12 @@ $(B)/tests/cmocka.o: $(CMOCKA)/src/cmocka.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(cmocka_cppflags) $(CFLAGS) $(BOARD_CFLAGS) -std=gnu11 -I$(CMOCKA)/include -w -c $< -o $@
 
-$(B)/tests/%.o: tests/%.c $(B)/flags
+$(B)/tests/%.o: %.c $(B)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(test_cppflags) $(CFLAGS) $(our_cflags) $(filter-out -Wframe%,$(our_warnings)) -Wno-missing-field-initializers $(BOARD_CFLAGS) -c $< -o $@
 
-$(B)/unit/%: $(B)/tests/unit/test_%.o $(B)/tests/unit/support.o $(B)/tests/cmocka.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+$(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@

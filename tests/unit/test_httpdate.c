@@ -1,6 +1,6 @@
 // test_httpdate.c - httpdate.h: IMF-fixdate to seconds.
-// The calendar is held against one that only counts days, from year 1 to year 9999; the grammar against
-// every byte of a date changed, and against the obsolete forms, which are refused.
+// The calendar is held against one that only counts days, from year 1 to year 9999; the grammar
+// against every byte of a date changed, and against the obsolete forms, which are refused.
 
 #include <stdio.h>
 
@@ -124,8 +124,8 @@ static void test_calendar(void **state) {
                 int64_t seconds = -1;
 
                 if (dense || day == 1 || day >= count) {
-                    snprintf(date, sizeof(date), "%s, %02d %s %04d 12:34:56 GMT", weekdays[weekday], day,
-                             month_names[month], year);
+                    snprintf(date, sizeof(date), "%s, %02d %s %04d 12:34:56 GMT", weekdays[weekday],
+                             day, month_names[month], year);
                     memcpy(text, date, 29);
                     if (rekey_httpdate(rekey_span(text, 29), &seconds) != valid ||
                         (valid && seconds != days * 86400 + 45296)) {

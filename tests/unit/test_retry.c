@@ -1,10 +1,11 @@
-// test_retry.c - retry.h: the wait that an answer names, to the millisecond, in each of its spellings;
-// and the bounds of the backoff (azure.md 4.2 and "Backoff").
+// test_retry.c - retry.h: the wait that an answer names, to the millisecond, in each of its
+// spellings; and the bounds of the backoff (azure.md 4.2 and "Backoff").
 
 #include "retry.h"
 #include "support.h"
 
-#define NONE {NULL, 0}
+#define NONE                                                                                       \
+    { NULL, 0 }
 #define NOW "Sun, 06 Nov 1994 08:49:37 GMT"
 #define NOW_S 784111777
 #define UNSET (-1)
@@ -32,13 +33,21 @@ static const struct {
     {"601 s", {NONE, NONE, BYTES("601"), NONE}, UNSET, true, 600000},
     {"a day", {NONE, NONE, BYTES("86400"), NONE}, UNSET, true, 600000},
     {"600000 s", {NONE, NONE, BYTES("600000"), NONE}, UNSET, true, 600000},
-    {"4294967 s: 32 bits of milliseconds", {NONE, NONE, BYTES("4294967"), NONE}, UNSET, true, 600000},
+    {"4294967 s: 32 bits of milliseconds",
+     {NONE, NONE, BYTES("4294967"), NONE},
+     UNSET,
+     true,
+     600000},
     {"4294968 s: more", {NONE, NONE, BYTES("4294968"), NONE}, UNSET, true, 600000},
     {"2^32 s", {NONE, NONE, BYTES("4294967296"), NONE}, UNSET, true, 600000},
     {"2^32 + 1 s", {NONE, NONE, BYTES("4294967297"), NONE}, UNSET, true, 600000},
     {"2^64 s", {NONE, NONE, BYTES("18446744073709551616"), NONE}, UNSET, true, 600000},
     {"30 digits", {NONE, NONE, BYTES("999999999999999999999999999999"), NONE}, UNSET, true, 600000},
-    {"30 digits, small", {NONE, NONE, BYTES("000000000000000000000000000005"), NONE}, UNSET, true, 5000},
+    {"30 digits, small",
+     {NONE, NONE, BYTES("000000000000000000000000000005"), NONE},
+     UNSET,
+     true,
+     5000},
 
     // Retry-After that is malformed names no wait
     {"empty", {NONE, NONE, BYTES(""), NONE}, NOW_S, false, 0},
@@ -57,9 +66,17 @@ static const struct {
     {"behind the digits", {NONE, NONE, BYTES(":"), NONE}, NOW_S, false, 0},
     {"word", {NONE, NONE, BYTES("soon"), NONE}, NOW_S, false, 0},
     {"PT30M", {NONE, NONE, BYTES("PT30M"), NONE}, NOW_S, false, 0},
-    {"RFC 850 date", {NONE, NONE, BYTES("Sunday, 06-Nov-94 08:49:39 GMT"), BYTES(NOW)}, NOW_S, false, 0},
+    {"RFC 850 date",
+     {NONE, NONE, BYTES("Sunday, 06-Nov-94 08:49:39 GMT"), BYTES(NOW)},
+     NOW_S,
+     false,
+     0},
     {"asctime date", {NONE, NONE, BYTES("Sun Nov  6 08:49:39 1994"), BYTES(NOW)}, NOW_S, false, 0},
-    {"no such date", {NONE, NONE, BYTES("Sun, 31 Nov 1994 08:49:37 GMT"), BYTES(NOW)}, NOW_S, false, 0},
+    {"no such date",
+     {NONE, NONE, BYTES("Sun, 31 Nov 1994 08:49:37 GMT"), BYTES(NOW)},
+     NOW_S,
+     false,
+     0},
 
     // Retry-After as a date, measured against the answer's own Date
     {"2 s later",
@@ -115,7 +132,11 @@ static const struct {
      10000},
 
     // without a Date the wall clock serves, if it was ever set
-    {"clock, 10 s later", {NONE, NONE, BYTES("Sun, 06 Nov 1994 08:49:47 GMT"), NONE}, NOW_S, true, 10000},
+    {"clock, 10 s later",
+     {NONE, NONE, BYTES("Sun, 06 Nov 1994 08:49:47 GMT"), NONE},
+     NOW_S,
+     true,
+     10000},
     {"clock, the same second", {NONE, NONE, BYTES(NOW), NONE}, NOW_S, true, 1000},
     {"clock, past", {NONE, NONE, BYTES(NOW), NONE}, NOW_S + 7, true, 1000},
     {"clock, 601 s later", {NONE, NONE, BYTES(NOW), NONE}, NOW_S - 601, true, 600000},

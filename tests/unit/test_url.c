@@ -1,5 +1,5 @@
-// test_url.c - url.h: what is an absolute https URL and what is not, the same-host rule of azure.md 4.1,
-// the host of a text that may be any, and percent-encoding of a path segment.
+// test_url.c - url.h: what is an absolute https URL and what is not, the same-host rule of
+// azure.md 4.1, the host of a text that may be any, and percent-encoding of a path segment.
 
 #include <stdio.h>
 
@@ -18,16 +18,15 @@ static const struct {
 } urls[] = {
     // what the service sends
     {"recorded Location",
-     BYTES("https://management.azure.com/subscriptions/0-0/providers/Microsoft.MachineLearningServices/"
+     BYTES("https://management.azure.com/subscriptions/0-0/providers/"
+           "Microsoft.MachineLearningServices/"
            "locations/eastus/mfeOperationResults/oe:1-2:3-4?api-version=2025-09-01"),
-     0,
-     BYTES(HOST),
+     0, BYTES(HOST),
      BYTES("/subscriptions/0-0/providers/Microsoft.MachineLearningServices/"
            "locations/eastus/mfeOperationResults/oe:1-2:3-4?api-version=2025-09-01"),
-     443,
-     false},
-    {"signed", BYTES("https://" HOST ":443/o*/x:y?api-version=V&t=1&c=aA_-9&s=&h=Z~."), 0, BYTES(HOST),
-     BYTES("/o*/x:y?api-version=V&t=1&c=aA_-9&s=&h=Z~."), 443, false},
+     443, false},
+    {"signed", BYTES("https://" HOST ":443/o*/x:y?api-version=V&t=1&c=aA_-9&s=&h=Z~."), 0,
+     BYTES(HOST), BYTES("/o*/x:y?api-version=V&t=1&c=aA_-9&s=&h=Z~."), 443, false},
     {"shortest", BYTES("https://h"), 0, BYTES("h"), BYTES(""), 443, false},
     {"all that a path may hold", BYTES("https://h/-._~!$&'()*+,;=:@/az09AZ%20%aF"), 0, BYTES("h"),
      BYTES("/-._~!$&'()*+,;=:@/az09AZ%20%aF"), 443, false},
@@ -36,10 +35,10 @@ static const struct {
     {"query without path", BYTES("https://h?a=b"), 0, BYTES("h"), BYTES("?a=b"), 443, false},
     {"two slashes in the path", BYTES("https://h//x"), 0, BYTES("h"), BYTES("//x"), 443, false},
     {"dots in the path", BYTES("https://h/../."), 0, BYTES("h"), BYTES("/../."), 443, false},
-    {"@ in the path", BYTES("https://h/a@evil.example"), 0, BYTES("h"), BYTES("/a@evil.example"), 443,
-     false},
-    {"@ in the query", BYTES("https://h?x@evil.example"), 0, BYTES("h"), BYTES("?x@evil.example"), 443,
-     false},
+    {"@ in the path", BYTES("https://h/a@evil.example"), 0, BYTES("h"), BYTES("/a@evil.example"),
+     443, false},
+    {"@ in the query", BYTES("https://h?x@evil.example"), 0, BYTES("h"), BYTES("?x@evil.example"),
+     443, false},
     {"@ in the fragment", BYTES("https://h#@evil.example"), 0, BYTES("h"), BYTES(""), 443, false},
     {"colon in the path", BYTES("https://h/a:80"), 0, BYTES("h"), BYTES("/a:80"), 443, false},
 
@@ -62,10 +61,20 @@ static const struct {
     // userinfo
     {"user", BYTES("https://u@h/"), REKEY_E_URL_USERINFO, {0}, {0}, 0, false},
     {"user and password", BYTES("https://u:p@h/"), REKEY_E_URL_USERINFO, {0}, {0}, 0, false},
-    {"our host as the user", BYTES("https://" HOST "@evil.example/"), REKEY_E_URL_USERINFO, {0}, {0}, 0,
+    {"our host as the user",
+     BYTES("https://" HOST "@evil.example/"),
+     REKEY_E_URL_USERINFO,
+     {0},
+     {0},
+     0,
      false},
-    {"our host and port as the user", BYTES("https://" HOST ":443@evil.example/"), REKEY_E_URL_USERINFO,
-     {0}, {0}, 0, false},
+    {"our host and port as the user",
+     BYTES("https://" HOST ":443@evil.example/"),
+     REKEY_E_URL_USERINFO,
+     {0},
+     {0},
+     0,
+     false},
     {"empty user", BYTES("https://@h/"), REKEY_E_URL_USERINFO, {0}, {0}, 0, false},
     {"user, no path", BYTES("https://u@h"), REKEY_E_URL_USERINFO, {0}, {0}, 0, false},
     {"user and brackets", BYTES("https://u@[::1]/"), REKEY_E_URL_USERINFO, {0}, {0}, 0, false},
@@ -80,25 +89,38 @@ static const struct {
     {"leading dot", BYTES("https://.h/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"leading hyphen", BYTES("https://-h/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"trailing dot", BYTES("https://" HOST "./x"), 0, BYTES(HOST), BYTES("/x"), 443, false},
-    {"trailing dot, port", BYTES("https://" HOST ".:444/x"), 0, BYTES(HOST), BYTES("/x"), 444, false},
-    {"digits, hyphen, underscore", BYTES("https://a-1_b.example"), 0, BYTES("a-1_b.example"), BYTES(""),
-     443, false},
-    {"upper-case host stays", BYTES("https://MANAGEMENT.Azure.com"), 0, BYTES("MANAGEMENT.Azure.com"),
+    {"trailing dot, port", BYTES("https://" HOST ".:444/x"), 0, BYTES(HOST), BYTES("/x"), 444,
+     false},
+    {"digits, hyphen, underscore", BYTES("https://a-1_b.example"), 0, BYTES("a-1_b.example"),
      BYTES(""), 443, false},
+    {"upper-case host stays", BYTES("https://MANAGEMENT.Azure.com"), 0,
+     BYTES("MANAGEMENT.Azure.com"), BYTES(""), 443, false},
     {"IPv4", BYTES("https://10.0.2.2:8443/"), 0, BYTES("10.0.2.2"), BYTES("/"), 8443, false},
     {"space in the host", BYTES("https://h h/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"percent in the host", BYTES("https://%68/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
-    {"NUL in the host", BYTES("https://" HOST "\0.evil.example/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
-    {"UTF-8 in the host", BYTES("https://m\xC3\xA4.example/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
+    {"NUL in the host",
+     BYTES("https://" HOST "\0.evil.example/"),
+     REKEY_E_URL_HOST,
+     {0},
+     {0},
+     0,
+     false},
+    {"UTF-8 in the host",
+     BYTES("https://m\xC3\xA4.example/"),
+     REKEY_E_URL_HOST,
+     {0},
+     {0},
+     0,
+     false},
     {"semicolon in the host", BYTES("https://h;x/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"tab in the host", BYTES("https://h\tx/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
 
     // IPv6
     {"IPv6", BYTES("https://[::1]/x"), 0, BYTES("::1"), BYTES("/x"), 443, true},
-    {"IPv6 and port", BYTES("https://[2001:db8::A]:8443?q"), 0, BYTES("2001:db8::A"), BYTES("?q"), 8443,
-     true},
-    {"IPv6 with IPv4", BYTES("https://[::ffff:10.0.2.2]"), 0, BYTES("::ffff:10.0.2.2"), BYTES(""), 443,
-     true},
+    {"IPv6 and port", BYTES("https://[2001:db8::A]:8443?q"), 0, BYTES("2001:db8::A"), BYTES("?q"),
+     8443, true},
+    {"IPv6 with IPv4", BYTES("https://[::ffff:10.0.2.2]"), 0, BYTES("::ffff:10.0.2.2"), BYTES(""),
+     443, true},
     {"empty brackets", BYTES("https://[]/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"bracket not closed", BYTES("https://[::1/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"bracket not closed at the end", BYTES("https://[::1"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
@@ -107,7 +129,12 @@ static const struct {
     {"IPv6 zone", BYTES("https://[fe80::1%25eth0]/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"IPv6 with a letter g", BYTES("https://[::g]/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"IPv6 without brackets", BYTES("https://::1/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
-    {"name behind the bracket", BYTES("https://[::1]evil.example/"), REKEY_E_URL_HOST, {0}, {0}, 0,
+    {"name behind the bracket",
+     BYTES("https://[::1]evil.example/"),
+     REKEY_E_URL_HOST,
+     {0},
+     {0},
+     0,
      false},
     {"one byte behind the bracket", BYTES("https://[::1]x/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"brackets not at the start", BYTES("https://h[::1]/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
@@ -124,7 +151,13 @@ static const struct {
     {"port of five digits", BYTES("https://h:00443/"), 0, BYTES("h"), BYTES("/"), 443, false},
     {"port of six digits", BYTES("https://h:000443/"), REKEY_E_URL_PORT, {0}, {0}, 0, false},
     {"port that wraps 16 bits", BYTES("https://h:65979/"), REKEY_E_URL_PORT, {0}, {0}, 0, false},
-    {"port that wraps 32 bits", BYTES("https://h:4294967739/"), REKEY_E_URL_PORT, {0}, {0}, 0, false},
+    {"port that wraps 32 bits",
+     BYTES("https://h:4294967739/"),
+     REKEY_E_URL_PORT,
+     {0},
+     {0},
+     0,
+     false},
     {"port with a letter", BYTES("https://h:44x/"), REKEY_E_URL_PORT, {0}, {0}, 0, false},
     {"port with a sign", BYTES("https://h:+443/"), REKEY_E_URL_PORT, {0}, {0}, 0, false},
     {"negative port", BYTES("https://h:-1/"), REKEY_E_URL_PORT, {0}, {0}, 0, false},
@@ -147,13 +180,28 @@ static const struct {
     {"percent and two digits", BYTES("https://h/%4a"), 0, BYTES("h"), BYTES("/%4a"), 443, false},
     {"percent, first no digit", BYTES("https://h/%g0"), REKEY_E_URL_BYTE, {0}, {0}, 0, false},
     {"percent, second no digit", BYTES("https://h/%0g"), REKEY_E_URL_BYTE, {0}, {0}, 0, false},
-    {"percent digits run into the fragment", BYTES("https://h/%4#a"), REKEY_E_URL_BYTE, {0}, {0}, 0,
+    {"percent digits run into the fragment",
+     BYTES("https://h/%4#a"),
+     REKEY_E_URL_BYTE,
+     {0},
+     {0},
+     0,
      false},
 
     // bytes
-    {"backslash behind the host", BYTES("https://" HOST "\\.evil.example/"), REKEY_E_URL_BYTE, {0}, {0},
-     0, false},
-    {"backslash and user", BYTES("https://evil.example\\@" HOST "/"), REKEY_E_URL_BYTE, {0}, {0}, 0,
+    {"backslash behind the host",
+     BYTES("https://" HOST "\\.evil.example/"),
+     REKEY_E_URL_BYTE,
+     {0},
+     {0},
+     0,
+     false},
+    {"backslash and user",
+     BYTES("https://evil.example\\@" HOST "/"),
+     REKEY_E_URL_BYTE,
+     {0},
+     {0},
+     0,
      false},
     {"user and backslash", BYTES("https://u@h\\"), REKEY_E_URL_BYTE, {0}, {0}, 0, false},
     {"backslash first", BYTES("https://\\h"), REKEY_E_URL_BYTE, {0}, {0}, 0, false},
@@ -212,7 +260,8 @@ static void test_bytes(void **state) {
             text = guarded(len + 1);
             memcpy(text, places[i].before, len);
             text[len] = (char)(unsigned char)byte;
-            check_int(rekey_url_parse(rekey_span(text, len + 1), &url), fine ? 0 : REKEY_E_URL_BYTE);
+            check_int(rekey_url_parse(rekey_span(text, len + 1), &url),
+                      fine ? 0 : REKEY_E_URL_BYTE);
         }
     }
     rows_done();
@@ -397,7 +446,8 @@ static void test_host_of(void **state) {
 }
 
 static void test_append_segment(void **state) {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~()";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~()";
     static const struct {
         const char *name;
         struct rekey_span text, segment;
@@ -406,7 +456,8 @@ static void test_append_segment(void **state) {
         {"plain", BYTES("rg-1_a.b(c)~"), BYTES("rg-1_a.b(c)~")},
         {"slash", BYTES("a/b"), BYTES("a%2Fb")},
         {"what ends a path", BYTES("?#%"), BYTES("%3F%23%25")},
-        {"UTF-8", BYTES("\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80"), BYTES("%C3%BC%E2%82%AC%F0%9F%98%80")},
+        {"UTF-8", BYTES("\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80"),
+         BYTES("%C3%BC%E2%82%AC%F0%9F%98%80")},
         {"NUL", BYTES("a\0b"), BYTES("a%00b")},
     };
     size_t len;
