@@ -54,7 +54,7 @@ endif
 .PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check size format clean FORCE
 
 all: deps-sources ## build the command and librekey.a (the default)
-	$(Q)$(MAKE) --no-print-directory $(B)/rekey $(B)/librekey.a
+	$(Q)$(MAKE) --no-print-directory -s $(B)/rekey $(B)/librekey.a
 
 help: ## this list
 	@echo 'make [VERB] [BOARD=board] [V=1]'
@@ -169,7 +169,7 @@ e2e: all deps-test ## the end-to-end tests alone: the command against the stand-
 test: deps unit e2e ## get what is missing, build, and run all tests
 
 demo: deps ## the whole job in a minute: build, start the stand-in service, regenerate a key
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -s all
 	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/heap.so
 	$(Q)REKEY=$(B)/rekey REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" $(PYTHON) tests/arm/demo.py
 	$(Q)$(MAKE) --no-print-directory -s size | grep '^sizeof'
