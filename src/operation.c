@@ -117,7 +117,7 @@ static int percent(const struct rekey_json *json) {
         }
         value = value * 10 + (raw.ptr[i] - '0');
     }
-    return raw.len > 0 && value <= 100 ? value : -1;
+    return value <= 100 ? value : -1;
 }
 
 // The token of the status that the body names; -1 if it names none; an error if it is ambiguous.

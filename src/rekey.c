@@ -147,8 +147,10 @@ static int try_again(struct rekey *r, int error, bool named, uint32_t ms) {
 
 // A poll that could not be read: until the deadline.
 static int poll_again(struct rekey *r, int error, bool named, uint32_t ms) {
-    r->failures = (uint8_t)(r->failures < 255 ? r->failures + 1 : 255);
-    return repeat(r, error, r->failures - 1u, named, ms);
+    unsigned n = r->failures;
+
+    r->failures = (uint8_t)(n < 8 ? n + 1 : n); // the backoff grows no more
+    return repeat(r, error, n, named, ms);
 }
 
 // The exchange came to no complete answer. Only what the network did may do better a second time.
@@ -494,7 +496,7 @@ static int poll_answered(struct rekey *r) {
     bool named = retry_after(r, &ms);
 
     r->polls++;
-    if (r->http_status >= 200 && r->http_status <= 202) {
+    if (r->http_status / 100 == 2) {
         rekey_operation_body(&body, (enum rekey_poll_kind)r->kind, answer_body(r), body_cut(r),
                              r->x.http.coded, json_tokens(r), REKEY_JSON_TOKENS);
         memcpy(r->status, body.status, sizeof(r->status));
@@ -587,6 +589,9 @@ static int answered(struct rekey *r) {
 // ---- the states ---------------------------------------------------------------------------------
 
 static int take_token(struct rekey *r, size_t len) {
+    if (len == 0) {
+        return REKEY_E_TOKEN;
+    }
     if (len > REKEY_TOKEN_MAX) {
         r->needed = (uint32_t)len;
         return REKEY_E_LIMIT_TOKEN;
@@ -595,9 +600,6 @@ static int take_token(struct rekey *r, size_t len) {
         if (r->staging.bytes[i] <= ' ' || r->staging.bytes[i] > '~') {
             return REKEY_E_TOKEN;
         }
-    }
-    if (len == 0) {
-        return REKEY_E_TOKEN;
     }
     if (r->renewing &&
         rekey_span_equal(rekey_span(r->token, r->token_len), rekey_span(r->staging.bytes, len))) {

@@ -28,10 +28,8 @@ static bool parse_digits(struct rekey_span text, uint32_t *value) {
     return true;
 }
 
+// At least one second is given.
 static uint32_t seconds_to_wait(int64_t seconds) {
-    if (seconds < WAIT_MIN_MS / 1000) {
-        return WAIT_MIN_MS;
-    }
     return seconds > WAIT_MAX_MS / 1000 ? WAIT_MAX_MS : (uint32_t)seconds * 1000;
 }
 
@@ -60,10 +58,7 @@ bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, u
 }
 
 uint32_t rekey_backoff_ms(unsigned n, uint32_t random) {
-    uint32_t bound = n < 7 ? BACKOFF_FIRST_MS << n : BACKOFF_MAX_MS;
+    uint32_t bound = n < 7 ? BACKOFF_FIRST_MS << n : BACKOFF_MAX_MS; // 51.2 s, then 60 s
 
-    if (bound > BACKOFF_MAX_MS) {
-        bound = BACKOFF_MAX_MS;
-    }
     return (uint32_t)(((uint64_t)random * (bound + 1)) >> 32);
 }

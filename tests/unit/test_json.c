@@ -22,9 +22,7 @@ static int parse(struct rekey_json *json, struct rekey_span text, bool cut) {
 // ---- the recogniser
 // ------------------------------------------------------------------------------
 
-// Open: more bytes could make it JSON. Either: it ends in the first bytes of a character that no
-// further byte can complete, which may be noticed or not.
-enum verdict { JSON_YES, JSON_NO, JSON_OPEN, JSON_EITHER };
+enum verdict { JSON_YES, JSON_NO, JSON_OPEN }; // open: more bytes could make it JSON
 
 struct reader {
     struct rekey_span text;
@@ -134,7 +132,7 @@ static enum verdict read_wide(struct reader *r) {
 
         if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
             (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) {
-            return JSON_EITHER;
+            return JSON_NO; // overlong, a surrogate, or above U+10FFFF
         }
     }
     return JSON_OPEN;
@@ -480,7 +478,7 @@ static void check_verdict(struct rekey_span text) {
     struct rekey_json json;
 
     check_int(parse(&json, text, false), verdict == JSON_YES ? 0 : REKEY_E_JSON);
-    if (text.len > 0 && verdict != JSON_EITHER) {
+    if (text.len > 0) {
         check_int(parse(&json, text, true), verdict == JSON_NO ? REKEY_E_JSON : 0);
     }
 }
@@ -1004,6 +1002,17 @@ static void test_cut_ends(void **state) {
         {"half a character at the end", BYTES("{\"a\":\"\xE2\x82"), 0},
         {"a quarter of one at the end", BYTES("{\"a\":\"\xF0"), 0},
         {"three quarters of one at the end", BYTES("{\"a\":\"\xF0\x9F\x98"), 0},
+        {"half an overlong character at the end", BYTES("{\"a\":\"\xE0\x9F"), REKEY_E_JSON},
+        {"half of the first of three bytes at the end", BYTES("{\"a\":\"\xE0\xA0"), 0},
+        {"half a surrogate at the end", BYTES("{\"a\":\"\xED\xA0"), REKEY_E_JSON},
+        {"half of the last before the surrogates at the end", BYTES("{\"a\":\"\xED\x9F"), 0},
+        {"half of four overlong bytes at the end", BYTES("{\"a\":\"\xF0\x8F\xBF"), REKEY_E_JSON},
+        {"half of the first of four bytes at the end", BYTES("{\"a\":\"\xF0\x90\x80"), 0},
+        {"half of one above U+10FFFF at the end", BYTES("{\"a\":\"\xF4\x90"), REKEY_E_JSON},
+        {"half of the last at the end", BYTES("{\"a\":\"\xF4\x8F"), 0},
+        {"C1 at the end", BYTES("{\"a\":\"\xC1"), REKEY_E_JSON},
+        {"C2 at the end", BYTES("{\"a\":\"\xC2"), 0},
+        {"F5 at the end", BYTES("{\"a\":\"\xF5"), REKEY_E_JSON},
         {"leading zero at the end", BYTES("{\"a\":01"), REKEY_E_JSON},
         {"two zeros at the end", BYTES("[-00"), REKEY_E_JSON},
         {"zero at the end", BYTES("[-0"), 0},

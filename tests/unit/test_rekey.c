@@ -29,7 +29,7 @@
 #define EMPTY(status) HEAD(status) BODY0
 
 #define CONNECTIONS 8
-#define ANSWERS 8
+#define ANSWERS 10
 
 // One connection: what open returns, what is answered to each request, and what read returns when
 // there are no more answers (0: nothing comes, for ever).
@@ -37,7 +37,9 @@ struct connection {
     int open;
     const char *answers[ANSWERS];
     int after;
-    int write_error; // the first write of the last request fails with it
+    int write_error;   // the first write of the last request fails with it
+    const char *extra; // comes after the last answer, when it has been read
+    int first;         // what the first read without an answer returns
 };
 
 static struct {
@@ -61,13 +63,18 @@ static struct {
     const char *tokens[4];
     int token_calls;
     int entropy_error;
+    bool first_done;
     int64_t wall;
 } world;
 
+static struct rekey client;
+static struct rekey_options options;
+static struct rekey_report report;
+
 static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
     (void)ctx;
-    assert_true(rekey_span_equal(host, REKEY_SPAN(HOST)));
-    assert_int_equal(port, 443);
+    assert_true(rekey_span_equal(host, options.host));
+    assert_int_equal(port, options.port);
     assert_true(timeout_ms > 0);
     if (!world.is_open) {
         world.is_open = true;
@@ -135,6 +142,14 @@ static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
 
     (void)ctx;
     assert_true(world.is_open && cap > 0);
+    if (len == 0 && c->first != 0 && !world.first_done) {
+        world.first_done = true;
+        return c->first;
+    }
+    if (len == 0 && c->extra != NULL) {
+        world.answer = c->extra;
+        len = strlen(world.answer);
+    }
     if (len == 0) {
         bool last = c->answers[world.request] == NULL;
 
@@ -178,6 +193,9 @@ static void fake_wait(void *ctx, int want, uint32_t ms) {
     }
 }
 
+static const char empty_token[] = "(empty)"; // stands for a token of no bytes
+static char long_token[REKEY_TOKEN_MAX + 2];
+
 static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
     const char *token = world.tokens[world.token_calls];
 
@@ -186,7 +204,7 @@ static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
     if (token == NULL) {
         return REKEY_E_NO_TOKEN;
     }
-    *len = strlen(token);
+    *len = token == empty_token ? 0 : strlen(token);
     memcpy(buf, token, *len < cap ? *len : cap);
     return *len <= cap ? REKEY_DONE : REKEY_E_LIMIT_TOKEN;
 }
@@ -194,6 +212,7 @@ static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
 static int fake_save(void *ctx, const struct rekey_record *record) {
     (void)ctx;
     assert_true(world.saves < 8);
+    assert_true((record->kind == REKEY_POLL_NONE) == (record->url.len == 0));
     assert_int_equal(record->request_id.len, 36);
     world.saved[world.saves] = *record;
     if (record->url.len > 0 && record->url.len < sizeof(world.saved_url[0])) {
@@ -218,10 +237,6 @@ static const struct rekey_endpoint endpoint = {
     .name = {"ep", 2},
 };
 
-static struct rekey client;
-static struct rekey_options options;
-static struct rekey_report report;
-
 static void reset(const struct connection *script) {
     memset(&world, 0, sizeof(world));
     world.script = script;
@@ -229,6 +244,7 @@ static void reset(const struct connection *script) {
     world.write_max = world.read_max = SIZE_MAX;
     world.now = 1000;
     world.wall = 784111777; // the date of HEAD
+    memset(long_token, 't', sizeof(long_token) - 1);
     world.tokens[0] = "token-a";
     world.tokens[1] = "token-a";
     options = (struct rekey_options)REKEY_OPTIONS_INIT;
@@ -277,6 +293,10 @@ struct operation {
 
 #define NO_WAITS                                                                                   \
     { END_OF_WAITS }
+
+#define HUNDRED                                                                                    \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"                                           \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static const struct operation operations[] = {
     {"200", {{0, {EMPTY("200")}}}, 0, REKEY_SUCCEEDED, 1, 0, NO_WAITS},
@@ -706,6 +726,139 @@ static const struct operation operations[] = {
      0,
      NO_WAITS,
      .timeout_ms = 5000},
+    {"canceled",
+     {{0, {ACCEPTED_ASYNC, HEAD("200") "Content-Length: 21\r\n\r\n{\"status\":\"Canceled\"}"}}},
+     REKEY_E_CANCELED,
+     REKEY_FAILED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"token too long while polling",
+     {{0, {ACCEPTED_ASYNC, EMPTY("401")}}},
+     REKEY_E_LIMIT_TOKEN,
+     REKEY_RUNNING,
+     1,
+     1,
+     {10000, END_OF_WAITS},
+     {"token-a", long_token}},
+    {"token too long", {{0}}, REKEY_E_LIMIT_TOKEN, REKEY_USAGE, 0, 0, NO_WAITS, {long_token}},
+    {"token not ASCII", {{0}}, REKEY_E_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {"a\x7F"}},
+    {"token empty", {{0}}, REKEY_E_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {empty_token}},
+    {"arena while polling",
+     {{0, {ACCEPTED_ASYNC}, REKEY_END}, {REKEY_E_LIMIT_ARENA}},
+     REKEY_E_LIMIT_ARENA,
+     REKEY_RUNNING,
+     1,
+     0,
+     {10000, END_OF_WAITS}},
+    {"300", {{0, {EMPTY("300")}}}, REKEY_E_REDIRECT, REKEY_REFUSED, 1, 0, NO_WAITS},
+    {"307 with operation-location",
+     {{0, {HEAD("307") "Operation-Location: https://evil/\r\nLocation: https://evil/\r\n" BODY0}}},
+     REKEY_E_REDIRECT,
+     REKEY_REFUSED,
+     1,
+     0,
+     NO_WAITS},
+    {"399", {{0, {EMPTY("399")}}}, REKEY_E_REDIRECT, REKEY_REFUSED, 1, 0, NO_WAITS},
+    {"404 with a coded body",
+     {{0, {HEAD("404") "Content-Encoding: br\r\n" BODY0}}},
+     REKEY_E_REFUSED,
+     REKEY_REFUSED,
+     1,
+     0,
+     NO_WAITS},
+    {"200 with both, the monitor is too long",
+     {{0, {HEAD("201") "Location: " LOCATION "\r\nAzure-AsyncOperation: https://evil/\r\n" BODY0}}},
+     REKEY_E_URL_FOREIGN,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"both monitors, the preferred is foreign",
+     {{0,
+       {HEAD("202") "Operation-Location: " ASYNC
+                    "\r\nAzure-AsyncOperation: https://evil/\r\n" BODY0}}},
+     REKEY_E_URL_FOREIGN,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"202 on another port",
+     {{0, {HEAD("202") "Location: https://" HOST ":444/x\r\n" BODY0}}},
+     REKEY_E_URL_FOREIGN,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"202 on a very long host",
+     {{0, {HEAD("202") "Location: https://" HUNDRED ".example/x\r\n" BODY0}}},
+     REKEY_E_URL_FOREIGN,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     NO_WAITS},
+    {"poll: silence on a reused connection",
+     {{0, {ACCEPTED_ASYNC}, 0}, {0, {SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     2,
+     {10000, 402, END_OF_WAITS}},
+    {"poll: framing error in the first byte",
+     {{0, {ACCEPTED_ASYNC, "x"}}},
+     REKEY_E_STATUS_LINE,
+     REKEY_UNKNOWN,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"poll: 100 and 299 are not in the contract",
+     {{0, {ACCEPTED_ASYNC, EMPTY("299")}}},
+     REKEY_E_STATUS,
+     REKEY_UNKNOWN,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"poll: ten failures in a row",
+     {{0,
+       {ACCEPTED_ASYNC, EMPTY("500"), EMPTY("500"), EMPTY("500"), EMPTY("500"), EMPTY("500"),
+        EMPTY("500"), EMPTY("500")}},
+      {0, {EMPTY("500")}},
+      {0, {EMPTY("500")}},
+      {0, {EMPTY("500")}},
+      {0, {SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     11,
+     {10000, 402, 803, 1606, 3213, 6425, 12850, 25700, 30118, 30118, 30118, END_OF_WAITS}},
+    {"bytes after the answer: another connection",
+     {{0, {ACCEPTED_ASYNC "x"}}, {0, {SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"bytes before the next request: another connection",
+     {{0, {ACCEPTED_ASYNC, NULL}, 0, 0, "HTTP/1.1 200 X\r\n\r\n"}, {0, {SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"a reused connection says write",
+     {{0, {ACCEPTED_ASYNC, SUCCEEDED}, 0, 0, NULL, REKEY_WANT_WRITE}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"a reused connection has a ticket",
+     {{0, {ACCEPTED_ASYNC, SUCCEEDED}, 0, 0, NULL, REKEY_AGAIN}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
     {"no token", {{0}}, REKEY_E_NO_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {""}},
     {"token with a space", {{0}}, REKEY_E_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {"a b"}},
     {"retry-after date",
@@ -834,6 +987,7 @@ static void test_records(void **state) {
 }
 
 static void test_resume(void **state) {
+    static char long_url[REKEY_URL_MAX + 2];
     static const struct connection script[] = {{0, {RUNNING, SUCCEEDED}}};
     static const struct connection failing[] = {{0, {FAILED}}};
     static const struct {
@@ -856,10 +1010,13 @@ static void test_resume(void **state) {
          REKEY_UNKNOWN, script},
         {"http", "http://" HOST "/", REKEY_POLL_LOCATION, ID, false, REKEY_E_URL_SCHEME,
          REKEY_UNKNOWN, script},
+        {"too long", long_url, REKEY_POLL_LOCATION, ID, false, REKEY_E_LIMIT_URL, REKEY_UNKNOWN,
+         script},
         {"bad id", ASYNC, REKEY_POLL_LOCATION, "x", false, REKEY_E_RECORD, REKEY_USAGE, script},
     };
 
     (void)state;
+    memset(long_url, 'u', sizeof(long_url) - 1);
     for (size_t i = 0; i < COUNT(table); i++) {
         struct rekey_record record = {.kind = table[i].kind,
                                       .url = {table[i].url, strlen(table[i].url)},
@@ -880,6 +1037,7 @@ static void test_resume(void **state) {
 }
 
 static void test_list_keys(void **state) {
+    static char long_body[REKEY_STAGING_MAX + 256];
 #define KEYS(body) HEAD("200") "Content-Length: " body
     static const struct {
         const char *name;
@@ -902,6 +1060,12 @@ static void test_list_keys(void **state) {
          REKEY_SUCCEEDED,
          3},
         {"no keys", {{0, {KEYS("2\r\n\r\n{}")}}}, REKEY_E_JSON_KEYS, REKEY_REFUSED, 1},
+        {"coded",
+         {{0, {HEAD("200") "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"}}},
+         REKEY_E_CONTENT_CODING,
+         REKEY_REFUSED,
+         1},
+        {"too long", {{0, {long_body}}}, REKEY_E_LIMIT_STAGING, REKEY_REFUSED, 1},
         {"no JSON", {{0, {KEYS("1\r\n\r\n{")}}}, REKEY_E_JSON, REKEY_REFUSED, 1},
         {"403", {{0, {EMPTY("403")}}}, REKEY_E_REFUSED, REKEY_REFUSED, 1},
         {"202", {{0, {EMPTY("202")}}}, REKEY_E_STATUS, REKEY_REFUSED, 1},
@@ -918,8 +1082,18 @@ static void test_list_keys(void **state) {
         {"401", {{0, {EMPTY("401")}}}, REKEY_E_UNAUTHORIZED, REKEY_CREDENTIALS, 1},
     };
     static struct rekey_keys keys;
+    struct rekey_endpoint bad = endpoint;
+    int len = sprintf(long_body, HEAD("200") "Content-Length: %d\r\n\r\n", REKEY_STAGING_MAX);
 
     (void)state;
+    memset(long_body + len, ' ', REKEY_STAGING_MAX);
+    row("bad endpoint, and busy");
+    reset(table[0].script);
+    bad.workspace = REKEY_SPAN("x");
+    check_int(rekey_list_keys(&client, &bad, &keys), REKEY_E_WORKSPACE);
+    check_int(rekey_list_keys(&client, &endpoint, &keys), 0);
+    check_int(rekey_list_keys(&client, &endpoint, &keys), REKEY_E_BUSY);
+    check_int(rekey_resume(&client, &(struct rekey_record){.url = REKEY_SPAN("")}), REKEY_E_BUSY);
     for (size_t i = 0; i < COUNT(table); i++) {
         row(table[i].name);
         reset(table[i].script);
@@ -1088,6 +1262,71 @@ static void test_body_limit(void **state) {
     rows_done();
 }
 
+// A management host with a port, or an IPv6 address; a polling URL without a path.
+static void test_hosts(void **state) {
+    static const struct {
+        const char *name, *host;
+        uint16_t port;
+        const char *answer, *host_field, *get;
+    } table[] = {
+        {"port", "h.example", 8443, HEAD("202") "Location: https://H.example.:8443/r\r\n" BODY0,
+         "Host: h.example:8443\r\n", "GET /r HTTP/1.1\r\n"},
+        {"IPv6", "::1", 443, HEAD("202") "Location: https://[::1]?q\r\n" BODY0, "Host: [::1]\r\n",
+         "GET /?q HTTP/1.1\r\n"},
+        {"IPv6 and port", "::1", 65535, HEAD("202") "Location: https://[::1]:65535\r\n" BODY0,
+         "Host: [::1]:65535\r\n", "GET / HTTP/1.1\r\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct connection script[] = {{0, {table[i].answer, SUCCEEDED}}};
+
+        row(table[i].name);
+        reset(script);
+        options.host = (struct rekey_span){table[i].host, strlen(table[i].host)};
+        options.port = table[i].port;
+        options.save = NULL;
+        check_int(rekey_init(&client, &port, &options), 0);
+        regenerate();
+        check_int(report.outcome, REKEY_SUCCEEDED);
+        check(strstr(world.last_request, table[i].host_field) != NULL);
+        check_int(strncmp(world.last_request, table[i].get, strlen(table[i].get)), 0);
+    }
+    rows_done();
+}
+
+// A callback that needs time; a wait that is longer than 32 bits of milliseconds; a report in the
+// middle.
+static int slow_token(void *ctx, char *buf, size_t cap, size_t *len) {
+    return ++world.token_calls < 3 ? REKEY_WANT_TIME
+                                   : (world.token_calls = 0, fake_token(ctx, buf, cap, len));
+}
+
+static void test_waiting(void **state) {
+    static const struct connection script[] = {{0, {EMPTY("200")}}};
+
+    (void)state;
+    row("slow token");
+    reset(script);
+    options.token = slow_token;
+    options.timeout_ms = UINT32_MAX;
+    world.now = UINT32_MAX;
+    check_int(rekey_wait_ms(&client), 0);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    check_int(rekey_step(&client), REKEY_WANT_TIME);
+    check_int(rekey_wait_ms(&client), UINT32_MAX);
+    rekey_report(&client, &report);
+    check_int(report.outcome, REKEY_NONE);
+    check_int(report.error, 0);
+    world.now += 5;
+    check_int(rekey_wait_ms(&client), UINT32_MAX - 5);
+    check_int(rekey_step(&client), REKEY_WANT_TIME);
+    check_int(rekey_run(&client), 0);
+    check_int(rekey_wait_ms(&client), 0);
+    check_end();
+    rows_done();
+}
+
 static void test_usage(void **state) {
     static const struct connection script[] = {{0, {EMPTY("200")}}};
     static char long_value[REKEY_KEY_VALUE_MAX + 1];
@@ -1134,9 +1373,20 @@ static void test_usage(void **state) {
     check_int(rekey_init(&client, &port, &other), REKEY_E_HOST);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")),
               REKEY_E_HOST);
-    other = options;
-    other.token = NULL;
-    check_int(rekey_init(&client, &port, &other), REKEY_E_OPTIONS);
+    other.host.len = 0;
+    check_int(rekey_init(&client, &port, &other), REKEY_E_HOST);
+    for (int i = 0; i < 5; i++) {
+        other = options;
+        other.token = i == 0 ? NULL : other.token;
+        other.port = i == 1 ? 0 : 443;
+        other.timeout_ms = i == 2 ? 0 : 1;
+        other.connect_timeout_ms = i == 3 ? 0 : 1;
+        other.idle_timeout_ms = i == 4 ? 0 : 1;
+        row_n("option", i);
+        check_int(rekey_init(&client, &port, &other), REKEY_E_OPTIONS);
+        check_int(rekey_list_keys(&client, &endpoint, NULL), REKEY_E_OPTIONS);
+        check_int(rekey_step(&client), REKEY_E_OPTIONS);
+    }
     row("no entropy");
     reset(script);
     world.entropy_error = REKEY_E_ENTROPY;
@@ -1154,6 +1404,7 @@ int main(void) {
         UNIT(test_poll_floor), UNIT(test_kept_connection),
         UNIT(test_abort),      UNIT(test_url_limit),
         UNIT(test_body_limit), UNIT(test_usage),
+        UNIT(test_hosts),      UNIT(test_waiting),
     };
 
     return cmocka_run_group_tests_name("rekey", tests, NULL, rows_total);

@@ -89,6 +89,9 @@ static const struct {
     {"leading dot", BYTES("https://.h/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"leading hyphen", BYTES("https://-h/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"trailing dot", BYTES("https://" HOST "./x"), 0, BYTES(HOST), BYTES("/x"), 443, false},
+    {"trailing dot behind one letter", BYTES("https://h./x"), 0, BYTES("h"), BYTES("/x"), 443,
+     false},
+    {"two trailing dots", BYTES("https://h../x"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"trailing dot, port", BYTES("https://" HOST ".:444/x"), 0, BYTES(HOST), BYTES("/x"), 444,
      false},
     {"digits, hyphen, underscore", BYTES("https://a-1_b.example"), 0, BYTES("a-1_b.example"),
@@ -121,6 +124,8 @@ static const struct {
      8443, true},
     {"IPv6 with IPv4", BYTES("https://[::ffff:10.0.2.2]"), 0, BYTES("::ffff:10.0.2.2"), BYTES(""),
      443, true},
+    {"IPv6 and a dot", BYTES("https://[::1.]/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
+    {"IPv6 and a dot behind it", BYTES("https://[::1]./"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"empty brackets", BYTES("https://[]/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"bracket not closed", BYTES("https://[::1/"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
     {"bracket not closed at the end", BYTES("https://[::1"), REKEY_E_URL_HOST, {0}, {0}, 0, false},
@@ -244,6 +249,7 @@ static void test_bytes(void **state) {
         {"path, byte", "https://h/a"},
         {"query, byte", "https://h?a"},
         {"fragment, byte", "https://h#a"},
+        {"fragment, first byte", "https://h#"},
     };
 
     (void)state;
@@ -341,6 +347,7 @@ static void test_same_host(void **state) {
         {"same", BYTES(HOST), BYTES(HOST), true},
         {"case", BYTES(HOST), BYTES("MANAGEMENT.Azure.COM"), true},
         {"trailing dot", BYTES(HOST), BYTES(HOST "."), true},
+        {"trailing dot behind one letter", BYTES("h."), BYTES("h"), true},
         {"trailing dots on both", BYTES(HOST "."), BYTES(HOST "."), true},
         {"case and trailing dot", BYTES("Management.azure.com."), BYTES(HOST), true},
         {"two trailing dots", BYTES(HOST), BYTES(HOST ".."), false},
