@@ -51,7 +51,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check size format clean FORCE
+.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check coverage size format clean FORCE
 
 all: deps-sources ## build the command and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/rekey $(B)/librekey.a
@@ -193,6 +193,14 @@ check: deps-check ## formatting, static analysis, both compilers, sanitizers, va
 	$(MAKE) unit all B=build/clang CC=clang
 	$(MAKE) unit e2e B=build/asan CFLAGS="$(sanitize)" FRAME_MAX=65536 REKEY_SANITIZED=1
 	$(MAKE) e2e EXEC="valgrind -q --error-exitcode=99 --exit-on-first-error=yes" PYTEST_FLAGS="-m board"
+
+coverage: deps-test ## lines and branches of src/ that the unit tests reach: all of them, or it fails
+	$(Q)boards/deps.sh packages gcovr
+	$(Q)rm -rf build/coverage
+	$(Q)$(MAKE) --no-print-directory unit B=build/coverage CFLAGS="-O0 -g --coverage" FRAME_MAX=65536 >build/coverage.log || \
+	    { tail -40 build/coverage.log; exit 1; }
+	$(Q)/usr/bin/gcovr -r . --filter src/ build/coverage --print-summary -o build/coverage/lines.txt
+	$(Q)/usr/bin/gcovr -r . --filter src/ build/coverage -b --fail-under-line 100 --fail-under-branch 100
 
 size: deps-sources ## sizes of the command, the core, struct rekey, and the stack along its deepest path
 	$(Q)$(MAKE) --no-print-directory -s all

@@ -831,6 +831,26 @@ static const struct operation operations[] = {
      1,
      11,
      {10000, 402, 803, 1606, 3213, 6425, 12850, 25700, 30118, 30118, 30118, END_OF_WAITS}},
+    {"201 with both monitors",
+     {{0,
+       {HEAD("201") "Operation-Location: https://evil/\r\nAzure-AsyncOperation: " ASYNC
+                    "\r\n" BODY0,
+        SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
+    {"retry-after too long to be one",
+     {{0,
+       {HEAD("202") "Retry-After: 0000000000000000000000000000000007\r\nLocation: " LOCATION
+                    "\r\n" BODY0,
+        EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {10000, END_OF_WAITS}},
     {"bytes after the answer: another connection",
      {{0, {ACCEPTED_ASYNC "x"}}, {0, {SUCCEEDED}}},
      0,
@@ -1321,6 +1341,8 @@ static void test_waiting(void **state) {
     world.now += 5;
     check_int(rekey_wait_ms(&client), UINT32_MAX - 5);
     check_int(rekey_step(&client), REKEY_WANT_TIME);
+    check_int(rekey_step(&client), REKEY_AGAIN);
+    check_int(rekey_wait_ms(&client), 0);
     check_int(rekey_run(&client), 0);
     check_int(rekey_wait_ms(&client), 0);
     check_end();
