@@ -381,28 +381,46 @@ static bool parse_command(struct command_options *o, const char *word) {
     return false;
 }
 
-// What getopt found at argv[optind - 1] to be no option, or one without its value.
-static bool bad_option(int result, char **argv) {
+// The word that getopt has just found to be no option, or one without its value. What is behind a
+// '=' is not shown: it may be a secret.
+static bool bad_option(int result, const char *word) {
+    char text[256];
+
+    visible(rekey_span(word, strcspn(word, "=")), text, sizeof(text));
     if (result == ':') {
-        say("error: %s needs a value; see rekey --help", shown(argv[optind - 1]));
+        say("error: %s needs a value; see rekey --help", text);
     } else {
-        say("error: '%s' is no option, or not one alone; see rekey --help",
-            shown(argv[optind - 1]));
+        say("error: '%s' is no option, or not one alone; see rekey --help", text);
     }
     return false;
+}
+
+// getopt_long takes abbreviations. Here they are refused: `--token SECRET` would be --token-file,
+// and the message about the file would print the secret. `word` is where getopt found the option.
+static bool abbreviated(const char *word, const char *name) {
+    return word[0] == '-' && word[1] == '-' &&
+           !rekey_span_equal(text_of(name), rekey_span(word + 2, strcspn(word + 2, "=")));
 }
 
 static bool parse(struct command_options *o, int argc, char **argv, bool *ended) {
     struct option options[OPTIONS + 1];
     uint32_t given = 0; // a bit for each row of the table
-    int id;
+    int id, found;
 
     memset(options, 0, sizeof(options));
     for (size_t i = 0; i < OPTIONS; i++) {
         options[i] = table[i].getopt;
     }
     opterr = 0; // its own messages go through stdio
-    while ((id = getopt_long(argc, argv, "-:g:w:n:o:qvhV", options, NULL)) != -1) {
+    while (found = -1, (id = getopt_long(argc, argv, "-:g:w:n:o:qvhV", options, &found)) != -1) {
+        const char *word = argv[optind - 1];
+
+        if (found >= 0 && word == optarg) {
+            word = argv[optind - 2]; // the value is a word of its own
+        }
+        if (found >= 0 && abbreviated(word, options[found].name)) {
+            return bad_option('?', word);
+        }
         if (id == 1) { // the command may stand anywhere
             if (o->command != 0) {
                 say("error: '%s' is one word too many; see rekey --help", shown(optarg));
@@ -416,7 +434,7 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
             *ended = true;
             return true;
         } else if (id == '?' || id == ':') {
-            return bad_option(id, argv);
+            return bad_option(id, word);
         } else if (!take(o, id, optarg)) {
             return false;
         }
