@@ -61,7 +61,7 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (polling(r)) {
         return REKEY_UNKNOWN;
     }
-    if (group == 1 || error == REKEY_E_LIMIT_TOKEN || error == REKEY_E_LIMIT_KEY_VALUE) {
+    if (group == 1 || error == REKEY_E_LIMIT_TOKEN) {
         return REKEY_USAGE;
     }
     if (group == 2 || error == REKEY_E_NOT_PROCESSED) {
@@ -761,7 +761,7 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
         error = check_key(r, key, key_value);
     }
     if (error != 0) {
-        return end(r, error);
+        return end_as(r, error, REKEY_USAGE);
     }
     r->endpoint = endpoint;
     r->key = (uint8_t)key;

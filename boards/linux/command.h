@@ -23,6 +23,7 @@ struct command {
     struct operation_file file;
     char token[REKEY_TOKEN_MAX]; // as it was given; kept because a repeated request needs it again
     size_t token_len;
+    bool token_used; // the client has had it
     char key_value[REKEY_KEY_VALUE_MAX];
     size_t key_value_len;
     char path[REKEY_PATH_MAX + 1]; // of the endpoint's action
@@ -59,7 +60,8 @@ int take_key_value(struct command *c);
 // Finds the trust anchors. Returns 0 or an exit code.
 int find_anchors(struct command *c, struct rekey_anchors *anchors);
 
-// rekey_options.token, with the struct command as its ctx: a file is read anew.
+// rekey_options.token, with the struct command as its ctx: the token that was taken; after a 401,
+// a file is read anew.
 int give_token(void *ctx, char *buf, size_t cap, size_t *len);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -69,7 +70,14 @@ static int cannot_read(struct command *c, enum rekey_outcome outcome, int code, 
         return refuse(c, REKEY_NOT_REACHED, REKEY_E_ABORTED, "%s",
                       rekey_error_text(REKEY_E_ABORTED));
     }
-    return refuse(c, outcome, code, "%s '%s': %s", option, file, strerror(error));
+    return refuse(c, outcome, code, "%s '%s': %s", option, file, error_word(error));
+}
+
+// A pipe or a terminal gives its token once; a file may have another one meanwhile.
+static bool can_be_read_again(const char *file) {
+    struct stat s;
+
+    return file != NULL && strcmp(file, "-") != 0 && stat(file, &s) == 0 && S_ISREG(s.st_mode);
 }
 
 int give_token(void *ctx, char *buf, size_t cap, size_t *len) {
@@ -77,14 +85,15 @@ int give_token(void *ctx, char *buf, size_t cap, size_t *len) {
     const char *file = c->options.token_file;
     int error;
 
-    if (file == NULL || strcmp(file, "-") == 0) {
+    if (!c->token_used || !can_be_read_again(file)) {
+        c->token_used = true;
         *len = c->token_len;
         memcpy(buf, c->token, c->token_len);
         return REKEY_DONE;
     }
     error = read_secret(file, buf, cap, len);
     if (error != 0) {
-        say("error: --token-file '%s': %s", file, strerror(error));
+        say("error: --token-file '%s': %s", file, error_word(error));
         return REKEY_E_NO_TOKEN;
     }
     return *len > cap ? REKEY_E_LIMIT_TOKEN : REKEY_DONE;
@@ -170,7 +179,7 @@ int find_anchors(struct command *c, struct rekey_anchors *anchors) {
         }
         return refuse(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS, "no trust anchors: '%s': %s",
                       c->options.ca_file,
-                      errno != 0 ? strerror(errno) : "there is no certificate in PEM in it");
+                      errno != 0 ? error_word(errno) : "there is no certificate in PEM in it");
     }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         *anchors = rekey_pem_bundle(&c->bundle, places[i]);

@@ -107,7 +107,7 @@ static int check_operation_file(struct command *c) {
     }
     if (access(path, F_OK) != 0) {
         return refuse(c, REKEY_LOCAL, REKEY_E_SAVE, "--operation-file '%s': %s", path,
-                      strerror(errno));
+                      error_word(errno));
     }
     return refuse(
         c, REKEY_USAGE, REKEY_E_SAVE,
@@ -120,10 +120,14 @@ static int read_operation_file(struct command *c) {
 
     switch (operation_file_read(&c->file, path)) {
     case OPERATION_FILE_OK:
+        if (c->file.record.kind == REKEY_POLL_NONE) {
+            return refuse(c, REKEY_UNKNOWN, REKEY_E_RESUME_NO_URL, "--operation-file '%s': %s",
+                          path, rekey_error_text(REKEY_E_RESUME_NO_URL));
+        }
         return 0;
     case OPERATION_FILE_UNREADABLE:
         return refuse(c, c->file.error == ENOENT ? REKEY_USAGE : REKEY_LOCAL, REKEY_E_RECORD,
-                      "--operation-file '%s': %s", path, strerror(c->file.error));
+                      "--operation-file '%s': %s", path, error_word(c->file.error));
     case OPERATION_FILE_FORMAT:
         return refuse(c, REKEY_LOCAL, REKEY_E_RECORD,
                       "--operation-file '%s': its format is that of another version of rekey",

@@ -129,8 +129,8 @@ enum operation_file_result operation_file_read(struct operation_file *f, const c
     if (!rekey_span_equal(version, REKEY_SPAN("1"))) {
         return OPERATION_FILE_FORMAT;
     }
-    f->written = true;
-    return parse(f, rest) ? OPERATION_FILE_OK : OPERATION_FILE_DAMAGED;
+    f->written = parse(f, rest);
+    return f->written ? OPERATION_FILE_OK : OPERATION_FILE_DAMAGED;
 }
 
 bool operation_file_remove(struct operation_file *f) {

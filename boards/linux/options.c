@@ -474,6 +474,10 @@ bool parse_options(struct command_options *o, int argc, char **argv, int *exit_c
     }
     if (ended) {
         *exit_code = out_flush() ? REKEY_SUCCEEDED : REKEY_LOCAL;
+        if (*exit_code != 0) {
+            say("error: standard output could not be written");
+            say("outcome=local exit=%d", *exit_code);
+        }
         return false;
     }
     return true;

@@ -156,6 +156,33 @@ const char *visible(struct rekey_span text, char *buf, size_t cap) {
     return buf;
 }
 
+const char *error_word(int number) {
+#ifdef __GLIBC__
+    const char *text = strerrordesc_np(number);
+
+    return text != NULL ? text : "unknown error";
+#else
+    return strerror(number); // musl's is a table
+#endif
+}
+
+const char *quoted(const char *text, char *buf, size_t cap) {
+    size_t len = 0;
+
+    buf[len++] = '\'';
+    for (; *text != '\0' && len + 7 < cap; text++) {
+        if (*text == '\'') {
+            memcpy(buf + len, "'\\''", 4);
+            len += 4;
+        } else {
+            buf[len++] = *text;
+        }
+    }
+    buf[len++] = '\'';
+    buf[len] = '\0';
+    return buf;
+}
+
 void open_standard_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) < 0) {

@@ -30,6 +30,12 @@ bool out_flush(void);
 // are not UTF-8 become \xNN; cut at `cap` - 1 bytes; NUL-terminated. Returns `buf`.
 const char *visible(struct rekey_span text, char *buf, size_t cap);
 
+// What errno means. The C library's own strerror may look for a translation, on the heap.
+const char *error_word(int number);
+
+// `text` as one word of a shell's command line, in buf[0..cap), NUL-terminated. Returns `buf`.
+const char *quoted(const char *text, char *buf, size_t cap);
+
 // Sees to it that descriptors 0, 1 and 2 are open, so that no socket becomes one of them. A
 // standard output that was closed cannot be written to afterwards either.
 void open_standard_descriptors(void);

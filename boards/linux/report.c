@@ -81,9 +81,9 @@ static const char *explain(const struct command *c, const struct rekey_report *r
     } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO ||
                 error == REKEY_E_CONNECT_TIMEOUT) &&
                c->tcp.error != 0) {
-        snprintf(text, sizeof(text), "%s", strerror(c->tcp.error));
+        snprintf(text, sizeof(text), "%s", error_word(c->tcp.error));
     } else if (error == REKEY_E_SAVE) {
-        snprintf(text, sizeof(text), "'%s': %s", c->file.path, strerror(c->file.error));
+        snprintf(text, sizeof(text), "'%s': %s", c->file.path, error_word(c->file.error));
     } else {
         rekey_tls_explain(&c->tls, error, text, sizeof(text));
     }
@@ -187,6 +187,7 @@ static void put_json(const struct command *c, const struct rekey_report *report,
 static void put_key(const struct command *c, const char *name, const struct rekey_key_value *key,
                     bool masked) {
     struct rekey_span value = rekey_span(key->null ? NULL : key->value, key->len);
+    char text[4 * REKEY_KEY_VALUE_MAX + 1];
 
     if (masked && !key->null) {
         value = REKEY_SPAN("********");
@@ -199,8 +200,13 @@ static void put_key(const struct command *c, const char *name, const struct reke
     if (c->options.key == 0) {
         out("%s: ", name);
     }
+    if (isatty(STDOUT_FILENO) == 1) { // a key cannot draw on the terminal
+        visible(value, text, sizeof(text));
+        value = rekey_span(text, strlen(text));
+    }
     out_span(key->null ? REKEY_SPAN("null") : value);
     out("\n");
+    rekey_zeroize(text, sizeof(text));
 }
 
 // What list-keys prints. False if the one key that was asked for is null: a script must not take
@@ -247,12 +253,13 @@ static int finish(enum rekey_outcome outcome) {
 
 int refuse(struct command *c, enum rekey_outcome outcome, int error, const char *format, ...) {
     static const struct rekey_arm_error none;
-    const struct rekey_report report = {.outcome = outcome,
-                                        .error = error,
-                                        .service = &none,
-                                        .status = "",
-                                        .request_id = "",
-                                        .correlation_id = ""};
+    const struct rekey_record *record = &c->file.record;
+    struct rekey_report report = {.outcome = outcome,
+                                  .error = error,
+                                  .service = &none,
+                                  .status = "",
+                                  .request_id = "",
+                                  .correlation_id = ""};
     char message[1024];
     va_list arguments;
 
@@ -260,13 +267,19 @@ int refuse(struct command *c, enum rekey_outcome outcome, int error, const char 
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
     say("error: %s", message);
-    if (hint(c, outcome) != NULL) {
-        say("%s", hint(c, outcome));
+    if (c->options.command == COMMAND_WAIT && c->file.written) {
+        // The operation was begun: that it cannot be looked after now changes nothing.
+        report.outcome = record->kind == REKEY_POLL_NONE ? REKEY_UNKNOWN : REKEY_RUNNING;
+        report.kind = record->kind;
+        report.url = record->url;
+    }
+    if (hint(c, report.outcome) != NULL) {
+        say("%s", hint(c, report.outcome));
     }
     if (c->options.json) {
-        put_json(c, &report, outcome, message);
+        put_json(c, &report, report.outcome, message);
     }
-    return finish(outcome);
+    return finish(report.outcome);
 }
 
 // -v: each request and each answer.
@@ -313,12 +326,15 @@ void tell(const struct command *c, const struct rekey_report *now,
 
 // The line that goes on with the operation, in a form that a shell takes.
 static void say_wait_line(const struct command *c) {
-    const char *ca = c->options.ca_file;
+    const char *ca = c->options.ca_file, *token = c->options.token_file;
+    char file_word[1024], ca_word[1024], token_word[1024];
 
     if (c->file.written) {
-        say("to go on: rekey wait --operation-file '%s' --management-url https://%s%s%s%s",
-            c->file.path, c->management, ca != NULL ? " --ca-file '" : "", ca != NULL ? ca : "",
-            ca != NULL ? "'" : "");
+        say("to go on: rekey wait --operation-file %s --management-url https://%s%s%s%s%s",
+            quoted(c->file.path, file_word, sizeof(file_word)), c->management,
+            ca != NULL ? " --ca-file " : "", ca != NULL ? quoted(ca, ca_word, sizeof(ca_word)) : "",
+            token != NULL ? " --token-file " : "",
+            token != NULL ? quoted(token, token_word, sizeof(token_word)) : "");
     }
 }
 
@@ -328,7 +344,7 @@ static bool settle_file(struct command *c, enum rekey_outcome outcome) {
     if (outcome == REKEY_UNKNOWN || outcome == REKEY_RUNNING || operation_file_remove(&c->file)) {
         return true;
     }
-    say("error: '%s' could not be removed: %s", c->file.path, strerror(c->file.error));
+    say("error: '%s' could not be removed: %s", c->file.path, error_word(c->file.error));
     return false;
 }
 
@@ -340,6 +356,10 @@ int conclude(struct command *c, const struct rekey_report *report) {
 
     if (outcome != REKEY_SUCCEEDED && !left_running) {
         say_error(c, report);
+    }
+    if (c->options.command == COMMAND_WAIT &&
+        (report->error == REKEY_E_POLL_REFUSED || report->error == REKEY_E_POLL_NOT_FOUND)) {
+        say("another identity than the one that began the operation may be in use");
     }
     if (hint(c, outcome) != NULL) {
         say("%s", hint(c, outcome));
@@ -354,7 +374,7 @@ int conclude(struct command *c, const struct rekey_report *report) {
     }
     if (report->save_failed) {
         say("error: the polling URL could not be saved: '%s': %s", c->file.path,
-            strerror(c->file.error));
+            error_word(c->file.error));
     }
     if (c->options.verbose) {
         say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes",

@@ -97,11 +97,20 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 // ---- trust
 // ---------------------------------------------------------------------------------------
 
+static bool out_of_memory(int code) {
+    int low = -code & 0x7F; // mbedTLS adds a low-level code to a high-level one
+    int high = -(-code & 0xFF80);
+
+    return low == -MBEDTLS_ERR_MPI_ALLOC_FAILED || low == -MBEDTLS_ERR_ASN1_ALLOC_FAILED ||
+           high == MBEDTLS_ERR_SSL_ALLOC_FAILED || high == MBEDTLS_ERR_X509_ALLOC_FAILED ||
+           high == MBEDTLS_ERR_PK_ALLOC_FAILED || high == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
+           high == MBEDTLS_ERR_MD_ALLOC_FAILED || high == MBEDTLS_ERR_CIPHER_ALLOC_FAILED;
+}
+
 static int add_anchor(void *arg, struct rekey_span der) {
     int result = mbedtls_x509_crt_parse_der(arg, (const unsigned char *)der.ptr, der.len);
 
-    return result == MBEDTLS_ERR_X509_ALLOC_FAILED ? result
-                                                   : 0; // one that is not understood is no anchor
+    return out_of_memory(result) ? result : 0; // one that is not understood is no anchor
 }
 
 // mbedTLS asks for the anchors that may have issued `child`, and frees what it gets.
@@ -202,16 +211,6 @@ static int bio_receive(void *ctx, unsigned char *buf, size_t len) {
     return bio_result(t, result, n);
 }
 
-static bool out_of_memory(int code) {
-    int low = -code & 0x7F; // mbedTLS adds a low-level code to a high-level one
-    int high = -(-code & 0xFF80);
-
-    return low == -MBEDTLS_ERR_MPI_ALLOC_FAILED || low == -MBEDTLS_ERR_ASN1_ALLOC_FAILED ||
-           high == MBEDTLS_ERR_SSL_ALLOC_FAILED || high == MBEDTLS_ERR_X509_ALLOC_FAILED ||
-           high == MBEDTLS_ERR_PK_ALLOC_FAILED || high == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
-           high == MBEDTLS_ERR_MD_ALLOC_FAILED || high == MBEDTLS_ERR_CIPHER_ALLOC_FAILED;
-}
-
 // What a result of mbedTLS is called by rekey_port.h. After an error the connection is of no more
 // use, but for reading what has come already.
 static int status_of(struct rekey_tls *t, int code) {
@@ -281,6 +280,13 @@ static void save_session(struct rekey_tls *t) {
     mbedtls_ssl_session_free(&t->session);
     mbedtls_ssl_session_init(&t->session);
     t->have_session = mbedtls_ssl_get_session(&t->ssl, &t->session) == 0;
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+    // The server's certificate was verified, and a resumption does not look at it: 5 KB of arena,
+    // which the next full handshake needs if the server has forgotten the session.
+    mbedtls_x509_crt_free(t->session.MBEDTLS_PRIVATE(peer_cert));
+    mbedtls_free(t->session.MBEDTLS_PRIVATE(peer_cert));
+    t->session.MBEDTLS_PRIVATE(peer_cert) = NULL;
+#endif
 }
 
 // The TCP connection is there: prepares the handshake.
