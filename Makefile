@@ -123,7 +123,7 @@ $(B)/rekey: $(command_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 # ---- tests ----------------------------------------------------------------------------------------
 
 # cmocka is compiled from its source on every board; what it would ask cmake for is in these.
-cmocka_cppflags := -DHAVE_SIGNAL_H -DHAVE_STRUCT_TIMESPEC -DHAVE_CLOCK_REALTIME -DHAVE_CLOCK_GETTIME -D_GNU_SOURCE
+cmocka_cppflags := -DHAVE_SIGNAL_H -DHAVE_SIGLONGJMP -DHAVE_STRUCT_TIMESPEC -DHAVE_CLOCK_REALTIME -DHAVE_CLOCK_GETTIME -D_GNU_SOURCE
 test_cppflags := $(port_cppflags) -Itests/unit -Itests/vectors -isystem $(CMOCKA)/include
 
 $(B)/tests/cmocka.o: $(CMOCKA)/src/cmocka.c $(B)/flags

@@ -47,7 +47,8 @@
 
 // Bounds against a hostile server. What is beyond the buffers above is read and dropped up to here.
 #ifndef REKEY_HEAD_MAX
-#define REKEY_HEAD_MAX 65536u // one answer's head and trailers, interim answers included
+#define REKEY_HEAD_MAX                                                                             \
+    65536u // one answer's head, chunk lines and trailers, interim answers included
 #endif
 #ifndef REKEY_FIELDS_MAX
 #define REKEY_FIELDS_MAX 256u // field lines of one answer

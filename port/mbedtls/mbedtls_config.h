@@ -18,6 +18,10 @@
 #define MBEDTLS_PLATFORM_STD_FREE rekey_tls_no_free
 #define MBEDTLS_MEMORY_BUFFER_ALLOC_C
 #include <stddef.h>
+#include <stdint.h>
+#if UINTPTR_MAX > 0xFFFFFFFF // its blocks hold pointers and 64-bit integers; the default is 4
+#define MBEDTLS_MEMORY_ALIGN_MULTIPLE 8
+#endif
 void *rekey_tls_no_calloc(size_t count, size_t size);
 void rekey_tls_no_free(void *ptr);
 

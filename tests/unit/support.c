@@ -26,8 +26,7 @@ static struct {
 
 static unsigned long row_total, check_total;
 
-// ---- checks
-// --------------------------------------------------------------------------------------
+// ---- checks -------------------------------------------------------------------------------------
 
 static bool failed(const char *file, int line) {
     current.failures++;
@@ -99,8 +98,7 @@ bool check_bytes(struct rekey_span actual, struct rekey_span expected, const cha
     return held;
 }
 
-// ---- buffers that end at a guard
-// -----------------------------------------------------------------
+// ---- buffers that end at a guard ----------------------------------------------------------------
 
 static struct buffer {
     unsigned char *start;
@@ -205,8 +203,7 @@ void guarded_check(void) {
     }
 }
 
-// ---- rows
-// ----------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------
 
 static void next_row(const char *name, int number_count, long n, long m) {
     guarded_check();

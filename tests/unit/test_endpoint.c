@@ -8,8 +8,7 @@
 
 #define TOKENS 64
 
-// ---- names
-// ---------------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------
 
 enum name { SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE, ENDPOINT, API_VERSION, NAME_COUNT };
 
@@ -249,8 +248,7 @@ static void test_order(void **state) {
     rows_done();
 }
 
-// ---- path
-// ----------------------------------------------------------------------------------------
+// ---- path ---------------------------------------------------------------------------------------
 
 #define PATH(subscription, group, workspace, endpoint, action, version)                            \
     "/subscriptions/" subscription "/resourceGroups/" group                                        \
@@ -275,6 +273,10 @@ static void test_path(void **state) {
          {BYTES("0-1"), BYTES("rg"), BYTES("wks"), BYTES("e"), BYTES("2024-10-01-preview.1")},
          BYTES("listKeys"),
          BYTES(PATH("0-1", "rg", "wks", "e", "listKeys", "2024-10-01-preview.1"))},
+        {"version of one byte",
+         {BYTES("0"), BYTES("r"), BYTES("wks"), BYTES("e"), BYTES("v")},
+         BYTES("listKeys"),
+         BYTES(PATH("0", "r", "wks", "e", "listKeys", "v"))},
         {"all that ASCII has",
          {BYTES("aZ-9"), BYTES("a-_.(Z)9"), BYTES("a_-9"), BYTES("Z_-0"), {NULL, 0}},
          BYTES("listKeys"),
@@ -333,8 +335,7 @@ static void test_longest_path(void **state) {
     rows_done();
 }
 
-// ---- body
-// ----------------------------------------------------------------------------------------
+// ---- body ---------------------------------------------------------------------------------------
 
 static void test_body(void **state) {
     static const struct {
@@ -346,6 +347,8 @@ static void test_body(void **state) {
         {"secondary", REKEY_KEY_SECONDARY, {NULL, 0}, BYTES("{\"keyType\":\"Secondary\"}")},
         {"value", REKEY_KEY_SECONDARY, BYTES("abc"),
          BYTES("{\"keyType\":\"Secondary\",\"keyValue\":\"abc\"}")},
+        {"value of one byte", REKEY_KEY_PRIMARY, BYTES("a"),
+         BYTES("{\"keyType\":\"Primary\",\"keyValue\":\"a\"}")},
         {"value, primary", REKEY_KEY_PRIMARY, BYTES("a+/=="),
          BYTES("{\"keyType\":\"Primary\",\"keyValue\":\"a+/==\"}")},
         {"empty value", REKEY_KEY_PRIMARY, BYTES(""), BYTES("{\"keyType\":\"Primary\"}")},
@@ -408,8 +411,7 @@ static void test_longest_body(void **state) {
     rows_done();
 }
 
-// ---- keys
-// ----------------------------------------------------------------------------------------
+// ---- keys ---------------------------------------------------------------------------------------
 
 #define NULL_KEY                                                                                   \
     { NULL, 0 }

@@ -190,8 +190,7 @@ static void test_body_room(void **state) {
     rows_done();
 }
 
-// ---- answers that are made here
-// ------------------------------------------------------------------
+// ---- answers that are made here -----------------------------------------------------------------
 
 static const size_t piece_sizes[] = {1, 7, 256, 1000};
 
@@ -539,25 +538,26 @@ static void test_shared_without_room(void **state) {
         {"no room, first", "HTTP/1.1 204\r\na: first\r\nb: second\r\n\r\n", 0, 6, "second"},
         {"no room, last", "HTTP/1.1 204\r\nb: second\r\na: first\r\n\r\n", 0, 6, "second"},
         {"room, first", "HTTP/1.1 204\r\na: first\r\nb: second\r\n\r\n", 6, 0, "first"},
+        {"room for a byte, first", "HTTP/1.1 204\r\na: first\r\nb: second\r\n\r\n", 1, 0, "f"},
         {"room, but not there", "HTTP/1.1 204\r\nb: second\r\n\r\n", 6, 6, "second"},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct rekey_http_field fields[2] = {{.name = "a", .cap = rows[i].first_cap},
-                                             {.name = "b", .cap = 6}};
+        struct rekey_http_field fields[3] = {
+            {.name = "c"}, {.name = "a", .cap = rows[i].first_cap}, {.name = "b", .cap = 6}};
         struct rekey_span in;
         struct rekey_http *h;
 
         row(rows[i].name);
-        fields[0].buf = fields[1].buf = guarded(6);
+        fields[1].buf = fields[2].buf = guarded(6);
         h = guarded(sizeof(*h));
-        rekey_http_start(h, fields, 2, NULL, 0);
+        rekey_http_start(h, fields, COUNT(fields), NULL, 0);
         in = guarded_copy(rekey_span(rows[i].head, strlen(rows[i].head)));
         check_int(rekey_http_feed(h, &in), REKEY_HTTP_HEAD);
-        check_int(fields[1].seen, 1);
-        check_int(fields[1].len, rows[i].len);
-        check_span(rekey_span(fields[1].buf, strlen(rows[i].value)),
+        check_int(fields[2].seen, 1);
+        check_int(fields[2].len, rows[i].len);
+        check_span(rekey_span(fields[2].buf, strlen(rows[i].value)),
                    rekey_span(rows[i].value, strlen(rows[i].value)));
     }
     rows_done();
@@ -633,8 +633,7 @@ static void test_start_again(void **state) {
     rows_done();
 }
 
-// ---- emitting
-// ------------------------------------------------------------------------------------
+// ---- emitting -----------------------------------------------------------------------------------
 
 static const struct {
     const char *name, *form;

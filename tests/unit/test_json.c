@@ -19,8 +19,7 @@ static int parse(struct rekey_json *json, struct rekey_span text, bool cut) {
     return parse_tokens(json, text, cut, TOKENS);
 }
 
-// ---- the recogniser
-// ------------------------------------------------------------------------------
+// ---- the recogniser -----------------------------------------------------------------------------
 
 enum verdict { JSON_YES, JSON_NO, JSON_OPEN }; // open: more bytes could make it JSON
 
@@ -245,8 +244,7 @@ static enum verdict recognise(struct rekey_span text) {
     return r.at == text.len ? JSON_YES : JSON_NO;
 }
 
-// ---- grammar
-// -------------------------------------------------------------------------------------
+// ---- grammar ------------------------------------------------------------------------------------
 
 #define OPEN_31 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
 #define CLOSE_31 "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
@@ -462,11 +460,12 @@ static void test_valid(void **state) {
 static void test_invalid(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(invalid); i++) {
-        struct rekey_json json;
+        struct rekey_json json = {.count = 99};
 
         row(invalid[i].name);
         check(recognise(invalid[i].text) != JSON_YES);
         check_int(parse(&json, invalid[i].text, false), REKEY_E_JSON);
+        check_int(json.count, 0);
         check_int(rekey_json_find(&json, 0, "a"), -1);
     }
     rows_done();
@@ -532,8 +531,7 @@ static void test_mutants(void **state) {
     rows_done();
 }
 
-// ---- limits
-// --------------------------------------------------------------------------------------
+// ---- limits -------------------------------------------------------------------------------------
 
 static void test_depth(void **state) {
     static const struct {
@@ -639,8 +637,7 @@ static void test_token_limit_find(void **state) {
     rows_done();
 }
 
-// ---- look-ups
-// ------------------------------------------------------------------------------------
+// ---- look-ups -----------------------------------------------------------------------------------
 
 #define MISSING (-1)
 
@@ -663,6 +660,8 @@ static void test_find(void **state) {
         {"behind an object", BYTES("{\"x\":{\"b\":1,\"c\":[{}]},\"a\":true}"), "a", 0,
          BYTES("true")},
         {"behind an array", BYTES("{\"x\":[[],{\"a\":9}],\"a\":-1.5e3}"), "a", 0, BYTES("-1.5e3")},
+        {"behind an empty string", BYTES("{\"x\":\"\",\"a\":7}"), "a", 0, BYTES("7")},
+        {"behind an empty name", BYTES("{\"\":\"\",\"a\":7}"), "a", 0, BYTES("7")},
         {"behind empty ones", BYTES("{\"x\":{},\"y\":[],\"a\":null}"), "a", 0, BYTES("null")},
         {"not there", BYTES("{\"a\":1}"), "b", MISSING, {0}},
         {"empty object", BYTES("{}"), "a", MISSING, {0}},
@@ -717,7 +716,8 @@ static void test_find(void **state) {
 
         row(rows[i].name);
         check_int(parse(&json, rows[i].text, false), 0);
-        at = rekey_json_find(&json, 0, rows[i].member);
+        at = rekey_json_find(
+            &json, 0, guarded_copy(rekey_span(rows[i].member, strlen(rows[i].member) + 1)).ptr);
         if (rows[i].result < 0) {
             check_int(at, rows[i].result);
         } else if (check(at > 0)) {
@@ -734,7 +734,8 @@ static void test_find_nowhere(void **state) {
 
     (void)state;
     row("nowhere");
-    check_int(parse(&json, REKEY_SPAN("{\"a\":[1],\"s\":\"x\",\"n\":null}"), false), 0);
+    check_int(parse_tokens(&json, REKEY_SPAN("{\"a\":[1],\"s\":\"x\",\"n\":null}"), false, 8), 0);
+    check_int(json.count, 8);
     a = rekey_json_find(&json, 0, "a");
     s = rekey_json_find(&json, 0, "s");
     check_int(rekey_json_find(&json, -1, "a"), -1);
@@ -833,8 +834,7 @@ static void test_types(void **state) {
     rows_done();
 }
 
-// ---- unescaping and escaping
-// ---------------------------------------------------------------------
+// ---- unescaping and escaping --------------------------------------------------------------------
 
 #define REPLACEMENT "\xEF\xBF\xBD"
 
@@ -980,8 +980,7 @@ static void test_escape_round_trip(void **state) {
     rows_done();
 }
 
-// ---- cut texts
-// -----------------------------------------------------------------------------------
+// ---- cut texts ----------------------------------------------------------------------------------
 
 // Whatever bytes a cut text ends with: it is refused, or every whole string in it is UTF-8 and can
 // be unescaped.

@@ -16,8 +16,7 @@ static void check_rule(struct rekey_step_rule actual, enum rekey_next next, int 
     check_int(actual.error, error);
 }
 
-// ---- the answer to the POST (azure.md 3)
-// ---------------------------------------------------------
+// ---- the answer to the POST (azure.md 3) --------------------------------------------------------
 
 static struct rekey_step_rule rule(enum rekey_next next, int error) {
     return (struct rekey_step_rule){next, error};
@@ -118,8 +117,7 @@ static void test_post_rows(void **state) {
     rows_done();
 }
 
-// ---- the answer to a poll (azure.md 4)
-// -----------------------------------------------------------
+// ---- the answer to a poll (azure.md 4) ----------------------------------------------------------
 
 static const enum rekey_poll_kind kinds[] = {REKEY_POLL_ASYNC_OPERATION,
                                              REKEY_POLL_OPERATION_LOCATION, REKEY_POLL_LOCATION};
@@ -203,8 +201,7 @@ static void test_poll_sweep(void **state) {
     rows_done();
 }
 
-// ---- what a body says
-// ----------------------------------------------------------------------------
+// ---- what a body says ---------------------------------------------------------------------------
 
 static struct rekey_span status_of(const struct rekey_status_body *body) {
     const char *end = memchr(body->status, '\0', sizeof(body->status));
@@ -499,8 +496,7 @@ static void test_percent(void **state) {
     rows_done();
 }
 
-// ---- from an answer to the next step
-// -------------------------------------------------------------
+// ---- from an answer to the next step ------------------------------------------------------------
 
 #define ASYNC REKEY_POLL_ASYNC_OPERATION
 #define OPERATION REKEY_POLL_OPERATION_LOCATION

@@ -73,8 +73,7 @@ struct http_vector {
 #define OK_CHUNKED OK "Transfer-Encoding: chunked\r\n\r\n"
 
 static const struct http_vector http_vectors[] = {
-    // ---- the status line (RFC 9112 4)
-    // ------------------------------------------------------------
+    // ---- the status line (RFC 9112 4) -----------------------------------------------------------
     {"200", BYTES(OK_EMPTY "\r\n"), COMPLETE, .status = 200},
     {"no reason phrase", BYTES("HTTP/1.1 202 \r\n" EMPTY "\r\n"), COMPLETE, .status = 202},
     {"no space behind the status", BYTES("HTTP/1.1 202\r\n" EMPTY "\r\n"), COMPLETE, .status = 202},
@@ -127,8 +126,7 @@ static const struct http_vector http_vectors[] = {
     {"two CRs behind the status line", BYTES("HTTP/1.1 200 OK\r\r\n" EMPTY "\r\n"),
      REFUSED(REKEY_E_FIELD)},
 
-    // ---- field lines (RFC 9112 5)
-    // ----------------------------------------------------------------
+    // ---- field lines (RFC 9112 5) ---------------------------------------------------------------
     {"names in any case",
      BYTES(OK "CONTENT-length: 2\r\nAzure-AsyncOperation: https://h/a\r\nlocation: L\r\n\r\nab"),
      COMPLETE, .status = 200, .body = BYTES("ab"),
@@ -246,8 +244,7 @@ static const struct http_vector http_vectors[] = {
     {"two CRs for the empty line", BYTES(OK_EMPTY "\r\r\n"), REFUSED(REKEY_E_FIELD)},
     {"second status line", BYTES(OK "HTTP/1.1 200 OK\r\n" EMPTY "\r\n"), REFUSED(REKEY_E_FIELD)},
 
-    // ---- interim answers (RFC 9110 15.2)
-    // ---------------------------------------------------------
+    // ---- interim answers (RFC 9110 15.2) --------------------------------------------------------
     {"100, then 200", BYTES("HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 2\r\n\r\nab"),
      COMPLETE, .status = 200, .body = BYTES("ab")},
     {"102 and 103, then 202",
@@ -275,8 +272,7 @@ static const struct http_vector http_vectors[] = {
     {"101 with a length has no body", BYTES("HTTP/1.1 101 x\r\nContent-Length: 3\r\n\r\nabc"),
      COMPLETE, .left = 3, .status = 101, .close = true},
 
-    // ---- bodies by Content-Length (RFC 9112 6.2)
-    // -------------------------------------------------
+    // ---- bodies by Content-Length (RFC 9112 6.2) ------------------------------------------------
     {"body", BYTES(OK "Content-Length: 5\r\n\r\nhello"), COMPLETE, .status = 200,
      .body = BYTES("hello")},
     {"body of any bytes", BYTES(OK "Content-Length: 6\r\n\r\n\0\r\n\xFF\r\n"), COMPLETE,
@@ -329,6 +325,7 @@ static const struct http_vector http_vectors[] = {
     {"2^64 + 2", BYTES(OK "Content-Length: 18446744073709551618\r\n\r\nab"),
      REFUSED(REKEY_E_LIMIT_BODY)},
     {"1 MB and a byte", BYTES(OK "Content-Length: 1048577\r\n\r\n"), REFUSED(REKEY_E_LIMIT_BODY)},
+    {"ten times 1 MB", BYTES(OK "Content-Length: 10485760\r\n\r\n"), REFUSED(REKEY_E_LIMIT_BODY)},
     {"40 digits", BYTES(OK "Content-Length: 9999999999999999999999999999999999999999\r\n\r\n"),
      REFUSED(REKEY_E_LIMIT_BODY)},
     {"41 digits", BYTES(OK "Content-Length: 00000000000000000000000000000000000000002\r\n\r\nab"),
@@ -337,8 +334,7 @@ static const struct http_vector http_vectors[] = {
      BYTES(OK "Content-Length: 2000000\r\nContent-Length: 3000000\r\n\r\n"),
      REFUSED(REKEY_E_CONTENT_LENGTH)},
 
-    // ---- the chunked coding (RFC 9112 7.1)
-    // -------------------------------------------------------
+    // ---- the chunked coding (RFC 9112 7.1) ------------------------------------------------------
     {"chunks", BYTES(OK_CHUNKED "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"), COMPLETE, .status = 200,
      .body = BYTES("hello!")},
     {"no chunk", BYTES(OK_CHUNKED "0\r\n\r\n"), COMPLETE, .status = 200},
@@ -452,8 +448,7 @@ static const struct http_vector http_vectors[] = {
     {"an answer in place of the trailers", BYTES(OK_CHUNKED "0\r\n" OK_EMPTY "\r\n"),
      REFUSED_IN_BODY(REKEY_E_FIELD), .status = 200},
 
-    // ---- other codings, and two framings (RFC 9112 6.1, 6.3)
-    // -------------------------------------
+    // ---- other codings, and two framings (RFC 9112 6.1, 6.3) ------------------------------------
     {"gzip, chunked", BYTES(OK "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
      REFUSED(REKEY_E_TRANSFER_ENCODING)},
     {"chunked, gzip", BYTES(OK "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
@@ -494,8 +489,7 @@ static const struct http_vector http_vectors[] = {
     {"chunked in HTTP/1.0", BYTES("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
      REFUSED(REKEY_E_TRANSFER_ENCODING)},
 
-    // ---- answers without a body, and bodies up to the close (RFC 9112 6.3)
-    // -----------------------
+    // ---- answers without a body, and bodies up to the close (RFC 9112 6.3) ----------------------
     {"204", BYTES("HTTP/1.1 204 No Content\r\n\r\n"), COMPLETE, .status = 204},
     {"204 with a length has no body", BYTES("HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\nhello"),
      COMPLETE, .left = 5, .status = 204},
@@ -521,8 +515,7 @@ static const struct http_vector http_vectors[] = {
     {"up to the close, an answer", BYTES(OK "\r\n" OK_EMPTY "\r\n"), UNTIL_CLOSE, .status = 200,
      .body = BYTES(OK_EMPTY "\r\n")},
 
-    // ---- heads that are not complete
-    // -------------------------------------------------------------
+    // ---- heads that are not complete ------------------------------------------------------------
     {"nothing", BYTES(""), OPEN_HEAD},
     {"half a status line", BYTES("HTTP/1.1 20"), OPEN_HEAD},
     {"status without its line end", BYTES("HTTP/1.1 200"), OPEN_HEAD},
@@ -533,8 +526,7 @@ static const struct http_vector http_vectors[] = {
     {"half an empty line", BYTES(OK_EMPTY "\r"), OPEN_HEAD},
     {"interim answer and half a head", BYTES("HTTP/1.1 100 x\r\n\r\n" OK_EMPTY), OPEN_HEAD},
 
-    // ---- keeping the connection (RFC 9112 9.3)
-    // ---------------------------------------------------
+    // ---- keeping the connection (RFC 9112 9.3) --------------------------------------------------
     {"close", BYTES(OK_EMPTY "Connection: close\r\n\r\n"), COMPLETE, .status = 200, .close = true},
     {"Close", BYTES(OK_EMPTY "connection: \t Close \t\r\n\r\n"), COMPLETE, .status = 200,
      .close = true},
@@ -574,8 +566,7 @@ static const struct http_vector http_vectors[] = {
      BYTES(OK_EMPTY "Keep-Alive: timeout=5\r\nProxy-Connection: close\r\n\r\n"), COMPLETE,
      .status = 200},
 
-    // ---- Content-Encoding (RFC 9110 8.4, azure.md 2)
-    // ---------------------------------------------
+    // ---- Content-Encoding (RFC 9110 8.4, azure.md 2) --------------------------------------------
     {"gzip", BYTES(OK "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1F\x8B"), COMPLETE,
      .status = 200, .coded = true, .body = BYTES("\x1F\x8B")},
     {"identity coding", BYTES(OK_EMPTY "Content-Encoding: identity\r\n\r\n"), COMPLETE,
@@ -587,6 +578,8 @@ static const struct http_vector http_vectors[] = {
     {"identity, gzip", BYTES(OK_EMPTY "Content-Encoding: identity, gzip\r\n\r\n"), COMPLETE,
      .status = 200, .coded = true},
     {"br", BYTES(OK_EMPTY "Content-Encoding: br\r\n\r\n"), COMPLETE, .status = 200, .coded = true},
+    {"a coding of one byte", BYTES(OK_EMPTY "Content-Encoding: x\r\n\r\n"), COMPLETE, .status = 200,
+     .coded = true},
     {"gzip, then identity",
      BYTES(OK_EMPTY "Content-Encoding: gzip\r\nContent-Encoding: identity\r\n\r\n"), COMPLETE,
      .status = 200, .coded = true},
@@ -599,8 +592,7 @@ static const struct http_vector http_vectors[] = {
     {"a coded body up to the close", BYTES(OK "Content-Encoding: deflate\r\n\r\nx"), UNTIL_CLOSE,
      .status = 200, .coded = true, .body = BYTES("x")},
 
-    // ---- whole answers, as they were seen (azure.md 2)
-    // -------------------------------------------
+    // ---- whole answers, as they were seen (azure.md 2) ------------------------------------------
     {"a recorded 202",
      BYTES("HTTP/1.1 202 Accepted\r\nCache-Control: no-cache\r\nContent-Type: application/json\r\n"
            "Location: https://h/x:1*?a=b\r\nx-ms-correlation-request-id: 8-4-4-12\r\n"
