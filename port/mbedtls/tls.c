@@ -307,7 +307,7 @@ static int begin(struct rekey_tls *t, struct rekey_span host, uint16_t port) {
     int code = 0;
 
     memset(&t->fault, 0, sizeof(t->fault));
-    t->lower_error = t->code = 0;
+    t->lower_error = 0;
     t->fault.clock = t->port->wall_s(t->port->ctx);
     if (t->fault.clock < (int64_t)REKEY_BUILD_TIME) {
         return REKEY_E_CLOCK;

@@ -67,6 +67,9 @@ int rekey_posix_write_file(const char *path, const void *data, size_t len, bool 
     }
     if (error == 0 && sync_directory(path) != 0) {
         error = errno;
+        if (create) {
+            unlink(path); // it must not say that something was begun
+        }
     }
     errno = error;
     return error == 0 ? 0 : -1;

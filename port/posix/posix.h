@@ -70,7 +70,8 @@ void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
 
 // Puts `len` bytes into the file `path` so that after a power cut it holds either these or what it
 // held before: a temporary file beside it (mode 0600), fsync, rename, fsync of the directory. With
-// `create` a file that exists is left alone. Returns 0, or -1 with errno set (EEXIST for that).
+// `create` a file that exists is left alone, and none is left after a failure. Returns 0, or -1
+// with errno set (EEXIST for that).
 int rekey_posix_write_file(const char *path, const void *data, size_t len, bool create);
 
 #endif

@@ -1,0 +1,616 @@
+"""What all end-to-end tests share: one stand-in service for the session, and a runner for the
+command.
+
+The environment says what is tested: REKEY (the command), REKEY_EXEC (a prefix such as
+qemu-arm-static or valgrind), REKEY_BUILD (where heap.so, clock.so and the archives are),
+REKEY_SANITIZED (set for a build with sanitizers). After every run the runner checks what holds for
+all of them: the last line names the outcome and the exit code, no secret was printed, and the
+stand-in found no fault in any request. No test sleeps to let something happen: they wait for lines
+of output, for the stand-in's log, or for a process to end, all with a deadline.
+"""
+
+import base64
+import contextlib
+import dataclasses
+import hashlib
+import http.client
+import json
+import os
+import re
+import secrets
+import select
+import shlex
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CERTS = ROOT / "build/certs"
+BUILD = ROOT / os.environ.get("REKEY_BUILD", "build/linux")
+REKEY = ROOT / os.environ.get("REKEY", "build/linux/rekey")
+EXEC = shlex.split(os.environ.get("REKEY_EXEC", ""))
+SANITIZED = os.environ.get("REKEY_SANITIZED", "") not in ("", "0")
+# What a clean environment has, and the settings of sanitizers and emulators.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name == "PATH" or name.endswith("SAN_OPTIONS") or name.startswith("QEMU_")
+}
+SLOW = 10 if EXEC else 3 if SANITIZED else 1  # upper bounds of durations grow by this
+
+SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
+PROVIDER = "providers/Microsoft.MachineLearningServices"
+GROUP, WORKSPACE = "test-group", "test-workspace"
+SECOND_NAME = "eastus.management.example"  # in the certificate as well; tests give it addresses
+TOKEN = f"e2e-{secrets.token_hex(16)}.~+/-_=="
+
+WORDS = {
+    0: ["succeeded"],
+    1: ["refused", "failed"],
+    2: ["usage"],
+    10: ["not-reached"],
+    11: ["not-trusted"],
+    12: ["unknown"],
+    13: ["running"],
+    14: ["credentials"],
+    15: ["local"],
+}
+POLLING_FIELDS = ("azure-asyncoperation", "operation-location", "location")
+
+# Pieces of scenarios that many tests put together (the format is described in
+# tests/arm/scenarios.py).
+NOW = ["Retry-After", "0"]
+ASYNC = ["Azure-AsyncOperation", "{async}"]
+LOCATION = ["Location", "{location}"]
+ACCEPTED = {"status": 202, "headers": [ASYNC, LOCATION, NOW], "body": ""}
+RUNNING = {"status": 200, "headers": [NOW], "body": {"status": "Updating", "percentComplete": 0.0}}
+DONE = {"status": 200, "headers": [NOW], "body": {"status": "Succeeded", "percentComplete": 100.0}}
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "board: quick and representative; also run under an emulator"
+    )
+
+
+def error(status, *headers, code="Code", message="message", **more):
+    """An answer with an ErrorResponse."""
+    return {
+        "status": status,
+        "headers": list(headers),
+        "body": {"error": {"code": code, "message": message}},
+        **more,
+    }
+
+
+def header(request, name):
+    """The value of a header that must have come exactly once."""
+    values = [value for each, value in request["headers"] if each.lower() == name.lower()]
+    assert len(values) == 1, f"{name}: {values}"
+    return values[0]
+
+
+def gaps(events):
+    """Seconds between one answer and the next request."""
+    times = [
+        (event["event"], event["time"])
+        for event in events
+        if event["event"] in ("request", "answer")
+    ]
+    return [
+        after[1] - before[1] for before, after in zip(times, times[1:]) if after[0] == "request"
+    ]
+
+
+def wait_until(condition, what, seconds=20):
+    """The first true value of condition(), which may itself wait for a moment."""
+    until = time.monotonic() + seconds * SLOW
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < until, f"not within {seconds * SLOW} s: {what}"
+        select.select([], [], [], 0.005)
+
+
+# ---- the stand-in service ------------------------------------------------------------------------
+
+
+class Arm:
+    """The stand-in service: its process, and its control listener."""
+
+    def __init__(self):
+        subprocess.run([ROOT / "tests/arm/certs.sh", CERTS], check=True)
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                ROOT / "tests/arm/arm.py",
+                "--certs",
+                CERTS,
+                "--until-eof",
+                "--host",
+                SECOND_NAME,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        ready = json.loads(self.process.stdout.readline())
+        self.port, self.ports = ready["control"], ready["ports"]
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait(20) == 0
+
+    def control(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, None if body is None else json.dumps(body))
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        assert answer.status == 200, f"{method} {path}: {text}"
+        return json.loads(text)
+
+    def url(self, listener="main", host="localhost"):
+        return f"https://{host}:{self.ports[listener]}"
+
+    # Endpoints: the name up to "--" is the built-in scenario.
+
+    def endpoint(self, scenario="ok-200"):
+        return f"{scenario}--{secrets.token_hex(6)}"
+
+    def play(self, base="ok-200", name=None, **scenario):
+        """An endpoint with the members of a scenario; what is not given is as in the scenario
+        `base`."""
+        name = name or self.endpoint("own")
+        self.control("PUT", f"/scenario/{name}", {"base": base, **scenario})
+        return name
+
+    def keys(self, name):
+        return self.control("GET", f"/keys/{name}")
+
+    # The log.
+
+    def log(self, name, idle=5.0):
+        """All events of an endpoint's connections, once these have ended (or after `idle`
+        seconds)."""
+        return self.control("GET", f"/log/{name}?idle={idle}")
+
+    def requests(self, name, kind=None, idle=5.0):
+        """An endpoint's requests, in order; kind: post, list, async or location."""
+        return [
+            event
+            for event in self.log(name, idle)
+            if event["event"] == "request" and kind in (None, event["kind"])
+        ]
+
+    def counts(self, name):
+        """How many POSTs of an endpoint there were, and how many polls."""
+        kinds = [request["kind"] for request in self.requests(name)]
+        return kinds.count("post"), len(kinds) - kinds.count("post")
+
+    def answers(self, name, idle=5.0):
+        return [event for event in self.log(name, idle) if event["event"] == "answer"]
+
+    def handshakes(self, name):
+        return [event for event in self.log(name) if event["event"] == "handshake"]
+
+    def wait_for(self, name, event, count=1, kind=None):
+        """Waits for the count-th event (of this kind of request) about an endpoint, which may still
+        be served."""
+
+        def seen():
+            events = [
+                each
+                for each in self.log(name, idle=0.02)
+                if each["event"] == event and (kind is None or each.get("kind") == kind)
+            ]
+            return events if len(events) >= count else None
+
+        return wait_until(seen, f"{count} x {event} {kind or ''} of {name}")
+
+    def mark(self):
+        """The number of the last event so far."""
+        events = self.control("GET", "/log")
+        return events[-1]["seq"] if events else 0
+
+    def connections(self, listener, since=0, idle=5):
+        """The events of a listener after a mark, once all connections have ended (or after `idle`
+        seconds)."""
+        return self.control("GET", f"/log?listener={listener}&since={since}&idle={idle}")
+
+    def forbidden(self, since):
+        """The events after a mark of all listeners that must never be contacted."""
+        return [
+            event
+            for listener in ("forbidden", "forbidden-tls", "forbidden-host")
+            for event in self.connections(listener, since)
+        ]
+
+
+@pytest.fixture(scope="session")
+def arm():
+    service = Arm()
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def main_put_back(arm):
+    """For tests that change the listener main."""
+    yield
+    arm.control("PUT", "/listener/main?state=up")
+    arm.control("PUT", "/certificate/main?name=server")
+    arm.control("PUT", "/scenario/@main", {"connect": []})
+
+
+class Gate:
+    """Holds back an answer of the stand-in until the test opens it: put `line` into its do_before.
+
+    The line asks the stand-in for a log that is complete when a certain connection has ended: ours.
+    """
+
+    def __init__(self, arm):
+        self.name = arm.endpoint()
+        context = ssl.create_default_context(cafile=CERTS / "ca.pem")
+        self.connection = http.client.HTTPSConnection(
+            "localhost", arm.ports["main"], context=context, timeout=60
+        )
+        path = (
+            f"/subscriptions/{SUBSCRIPTION}/resourceGroups/gate/{PROVIDER}"
+            f"/workspaces/gate/onlineEndpoints/{self.name}/listKeys?api-version=2025-09-01"
+        )
+        self.connection.request(
+            "POST",
+            path,
+            b"",
+            {
+                "Authorization": "Bearer gate",
+                "User-Agent": "rekey/gate",
+                "x-ms-client-request-id": "00000000-0000-4000-8000-000000000000",
+            },
+        )
+        assert self.connection.getresponse().read()
+        self.line = f"GET /log/{self.name}?idle=60"
+
+    def open(self):
+        self.connection.close()
+
+
+@pytest.fixture
+def gate(arm):
+    one = Gate(arm)
+    yield one
+    one.open()
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Result:
+    """What a run left behind."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def lines(self):
+        return self.err.splitlines()
+
+    @property
+    def word(self):
+        return re.fullmatch(r"rekey: outcome=([a-z-]+) exit=\d+", self.lines[-1])[1]
+
+    @property
+    def json(self):
+        """The one object on standard output."""
+        assert self.out.endswith("}\n") and self.out.count("\n") == 1, self.out
+        return json.loads(self.out)
+
+    def says(self, *texts):
+        """Asserts that standard error has each of these."""
+        for text in texts:
+            assert text in self.err, f"{text!r} is not in:\n{self.err}"
+
+
+class Process:
+    """A command that runs."""
+
+    def __init__(self, arguments, env, stdin, **more):
+        self.started, self.arguments = time.monotonic(), arguments
+        self.popen = subprocess.Popen(
+            arguments, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
+        )
+        self.pid, self.err = self.popen.pid, b""
+
+    def line(self, pattern, seconds=20):
+        """Waits for a line of standard error that matches. Returns the match."""
+        until = time.monotonic() + seconds * SLOW
+        while True:
+            match = re.search(pattern, self.err.decode(errors="replace"), re.MULTILINE)
+            if match:
+                return match
+            left = until - time.monotonic()
+            assert (
+                left > 0 and select.select([self.popen.stderr], [], [], left)[0]
+            ), f"no {pattern!r}:\n{self.err}"
+            data = os.read(self.popen.stderr.fileno(), 65536)
+            assert data, f"it ended without {pattern!r}:\n{self.err.decode()}"
+            self.err += data
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+
+    def kill(self):
+        """SIGKILL, and the end of it."""
+        self.popen.kill()
+        self.popen.communicate(timeout=20)
+
+    def end(self, seconds=60):
+        """Waits for its end."""
+        out, err = self.popen.communicate(timeout=seconds * SLOW)
+        return Result(
+            self.popen.returncode,
+            out.decode(),
+            (self.err + err).decode(),
+            time.monotonic() - self.started,
+        )
+
+
+def first_key(name, which):
+    """The key that the stand-in gives an endpoint at its beginning."""
+    return base64.b64encode(hashlib.sha256(f"{name}-{which}-0".encode()).digest()).decode()
+
+
+class Rekey:
+    """Runs the command as a process with a clean environment, and checks what every run must keep
+    to."""
+
+    def __init__(self, arm, directory):
+        self.arm, self.directory, self.processes = arm, directory, []
+
+    # Running.
+
+    def options(self, name, listener="main"):
+        """Where an endpoint of the stand-in is."""
+        return [
+            "--management-url",
+            self.arm.url(listener),
+            "--ca-file",
+            CERTS / "ca-all.pem",
+            "--subscription",
+            SUBSCRIPTION,
+            "-g",
+            GROUP,
+            "-w",
+            WORKSPACE,
+            "-n",
+            name,
+        ]
+
+    def start(self, *arguments, token=TOKEN, env=None, stdin=None, prefix=(), **more):
+        """Starts the command; token None: no token in the environment. stdin: bytes for standard
+        input."""
+        full = {**ENVIRONMENT, **({"AZURE_ACCESS_TOKEN": token} if token else {}), **(env or {})}
+        process = Process(
+            [str(each) for each in (*EXEC, *prefix, REKEY, *arguments)],
+            full,
+            subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            **{"cwd": self.directory, **more},
+        )
+        self.processes.append(process)
+        if stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it may end without reading it
+                process.popen.stdin.write(stdin)
+                process.popen.stdin.close()
+            process.popen.stdin = None
+        return process
+
+    def start_regenerate(self, name, *arguments, listener="main", key_type="primary", **more):
+        return self.start(
+            "regenerate", *self.options(name, listener), "--key-type", key_type, *arguments, **more
+        )
+
+    def run(self, *arguments, code, name=None, shows=(), **more):
+        return self.finish(self.start(*arguments, **more), code, name, shows)
+
+    def regenerate(self, name, *arguments, code=0, shows=(), **more):
+        return self.finish(self.start_regenerate(name, *arguments, **more), code, name, shows)
+
+    def regenerate_all(self, names, *arguments):
+        """Runs side by side: a dictionary from endpoints to exit codes. Returns the results, in
+        order."""
+        started = [
+            (self.start_regenerate(name, *arguments), code, name) for name, code in names.items()
+        ]
+        return [self.finish(*each) for each in started]
+
+    def list_keys(self, name, *arguments, code=0, shows=("keys",), listener="main", **more):
+        return self.run(
+            "list-keys",
+            *self.options(name, listener),
+            *arguments,
+            code=code,
+            name=name,
+            shows=shows,
+            **more,
+        )
+
+    def wait(self, file, *arguments, code=0, name=None, shows=(), **more):
+        return self.run(
+            "wait",
+            "--operation-file",
+            file,
+            "--management-url",
+            self.arm.url(),
+            "--ca-file",
+            CERTS / "ca-all.pem",
+            *arguments,
+            code=code,
+            name=name,
+            shows=shows,
+            **more,
+        )
+
+    def clean_up(self):
+        for process in self.processes:
+            if process.popen.poll() is None:
+                process.kill()
+
+    # Checking.
+
+    def finish(self, process, code, name=None, shows=()):
+        """Waits for the end of a process and checks it. code: what it must exit with, or a tuple
+        where the rules leave a choice. shows: "keys", "url": secrets that were asked for."""
+        result = process.end()
+        text = f"{shlex.join(process.arguments)}\nexit {result.code}\n{result.out}\n{result.err}"
+        assert result.code in (code if isinstance(code, tuple) else (code,)), text
+        assert result.err.endswith("\n"), text
+        last = re.fullmatch(r"rekey: outcome=([a-z-]+) exit=(\d+)", result.lines[-1])
+        assert last and int(last[2]) == result.code and last[1] in WORDS[result.code], text
+        assert all(line.startswith("rekey: ") for line in result.lines), text
+        for secret in self.secrets(name, shows):
+            assert secret not in result.out + result.err, f"shows {secret!r}: {text}"
+        return result
+
+    def secrets(self, name, shows):
+        """What must not be printed in a run about an endpoint. The requests are looked at as
+        well."""
+        yield TOKEN
+        if name is None:
+            return
+        if "keys" not in shows:
+            keys = self.arm.keys(name)
+            yield from (keys[which] for which in ("primaryKey", "secondaryKey") if keys[which])
+            yield from (first_key(name, which) for which in ("Primary", "Secondary"))
+        for event in self.arm.log(name):
+            if event["event"] == "request":
+                assert event["faults"] == []
+            if event["event"] == "answer" and "url" not in shows:
+                for field, value in event["headers"]:
+                    if field.lower() in POLLING_FIELDS and "?" in value:
+                        yield from signed_parts(value)
+
+
+def signed_parts(url):
+    """What of a polling URL must not be printed: with the plain query that every request has, the
+    whole."""
+    path, _, query = url.partition("?")
+    return [f"{path}?"] + ([query] if query != "api-version=2025-09-01" else [])
+
+
+@pytest.fixture
+def rekey(arm, tmp_path):
+    runner = Rekey(arm, tmp_path)
+    yield runner
+    runner.clean_up()
+
+
+@pytest.fixture(scope="session")
+def limits():
+    """The sizes that the command was built with, from its --version."""
+    text = subprocess.run(
+        [*EXEC, REKEY, "--version"], stdout=subprocess.PIPE, check=True
+    ).stdout.decode()
+    return {name: int(value) for name, value in re.findall(r"(REKEY_\w+)=(\d+)", text)}
+
+
+# ---- what not every machine can do ---------------------------------------------------------------
+
+
+@pytest.fixture
+def native():
+    """For tests that look at the process itself: under an emulator they would see the
+    emulator's."""
+    if EXEC:
+        pytest.skip(f"looks at the process itself, which is {EXEC[0]} here")
+
+
+def preloadable():
+    """None, or why LD_PRELOAD does not get into the command."""
+    if EXEC:
+        return f"LD_PRELOAD would get into {EXEC[0]}"
+    if SANITIZED:
+        return "the sanitizer's library must be the first"
+    if (
+        b"INTERP"
+        not in subprocess.run(["readelf", "-lW", REKEY], stdout=subprocess.PIPE, check=True).stdout
+    ):
+        return "the command is static"
+    return None
+
+
+@pytest.fixture
+def preload():
+    """A function that gives the environment for NAME.so."""
+    reason = preloadable()
+    if reason:
+        pytest.skip(reason)
+
+    def environment(name, **more):
+        assert (BUILD / f"{name}.so").exists()
+        return {"LD_PRELOAD": str(BUILD / f"{name}.so"), **more}
+
+    return environment
+
+
+@pytest.fixture
+def namespace(native):
+    """A function that makes a prefix: the command runs in namespaces of its own (-n: network, -m:
+    mounts)."""
+
+    def prefix(flags, script):
+        arguments = ["unshare", f"-r{flags}", "sh", "-ec", f'{script}\nexec "$@"', "sh"]
+        try:
+            run = subprocess.run(
+                [*arguments, "true"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20
+            )
+        except FileNotFoundError:
+            pytest.skip("there is no unshare")
+        if run.returncode != 0:
+            pytest.skip(f"no namespaces: {run.stdout.decode().strip()}")
+        return arguments
+
+    return prefix
+
+
+@pytest.fixture
+def nobody(native):
+    """A directory of a user who is not root, and a prefix that runs the command as that user."""
+    prefix = []
+    if os.getuid() == 0:
+        prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    with tempfile.TemporaryDirectory() as folder:
+        if prefix:
+            os.chown(folder, 65534, 65534)
+        command = [*prefix, "test", "-x", REKEY, "-a", "-r", CERTS / "ca.pem", "-a", "-w", folder]
+        if subprocess.run(command).returncode != 0:
+            pytest.skip("another user cannot get at the command")
+        yield Path(folder), prefix
+
+
+@pytest.fixture
+def etc(tmp_path):
+    """A function that makes an /etc for name lookup alone; returns the line of shell that mounts
+    it."""
+
+    def make(hosts="127.0.0.1 localhost\n", name_server="127.0.0.1"):
+        folder = tmp_path / "etc"
+        folder.mkdir()
+        for name, text in (
+            ("hosts", hosts),
+            ("host.conf", "multi on\n"),
+            ("nsswitch.conf", "hosts: files dns\n"),
+            ("resolv.conf", f"nameserver {name_server}\n"),
+        ):
+            (folder / name).write_text(text)
+        return f"mount --bind {shlex.quote(str(folder))} /etc"
+
+    return make

@@ -1,0 +1,290 @@
+"""Below TLS: name lookup in a child process that can be killed, and every address of a name tried.
+Names and name servers are the test's own, in namespaces, so that no test depends on the network of
+the machine."""
+
+import contextlib
+import os
+import signal
+import socket
+import socketserver
+import sys
+import threading
+import time
+
+import pytest
+
+from conftest import REKEY, SECOND_NAME, SLOW, wait_until
+
+# Binds the port of the name server of this network namespace, never answers, and becomes the
+# command.
+SILENT = (
+    "import os, socket, sys\n"
+    "s = socket.socket(type=socket.SOCK_DGRAM)\n"
+    "s.bind(('127.0.0.1', 53))\n"
+    "s.set_inheritable(True)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])\n"
+)
+
+
+@pytest.fixture
+def silent(namespace, etc):
+    """A prefix: the command runs where all name servers are silent."""
+    # A probe without the silent server comes first, so that a skip tells why.
+    prefix = namespace("nm", f"ip link set lo up\n{etc()}")
+    return [
+        *prefix,
+        "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable,
+        "-c",
+        SILENT,
+    ]
+
+
+@pytest.fixture
+def named(namespace, etc):
+    """A function that makes a prefix: SECOND_NAME has these addresses, in this order."""
+
+    def prefix(*addresses):
+        return namespace("m", etc("".join(f"{address} {SECOND_NAME}\n" for address in addresses)))
+
+    return prefix
+
+
+def processes_of(name):
+    """The ids of all processes of the command with this endpoint: itself, and its child."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                arguments = file.read().split(b"\0")
+        except OSError:
+            continue
+        if arguments[0] == os.fsencode(REKEY) and name.encode() in arguments:
+            found.append(int(pid))
+    return found
+
+
+def start_lookup(arm, rekey, prefix, *arguments):
+    """A command that looks a name up, and does not get an answer: its endpoint and its process."""
+    name = arm.endpoint()
+    process = rekey.start_regenerate(
+        name, "--management-url", "https://silent.test", *arguments, prefix=prefix
+    )
+    wait_until(lambda: len(processes_of(name)) == 2, "a child looks the name up")
+    return name, process
+
+
+def test_silent_name_servers(arm, rekey, silent):
+    name, process = start_lookup(arm, rekey, silent, "--connect-timeout", "2")
+    result = rekey.finish(process, 10)
+    result.says("connect timeout")
+    assert 2 <= result.seconds < 3.5
+    assert processes_of(name) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_lookup_hangs(arm, rekey, silent, number):
+    name, process = start_lookup(arm, rekey, silent)
+    sent = time.monotonic()
+    process.signal(number)
+    process.popen.wait(10)
+    assert time.monotonic() - sent < 0.2 * SLOW
+    rekey.finish(process, 10)
+    assert processes_of(name) == []
+
+
+def test_the_deadline_while_the_lookup_hangs(arm, rekey, silent):
+    name, process = start_lookup(arm, rekey, silent, "--timeout", "1")
+    result = rekey.finish(process, 10)
+    result.says("deadline")
+    assert 1 <= result.seconds < 2 and processes_of(name) == []
+
+
+def test_the_child_dies_with_its_parent(arm, rekey, silent):
+    """Even when the parent is killed and can do nothing about it."""
+    name, process = start_lookup(arm, rekey, silent)
+    process.kill()
+    wait_until(lambda: processes_of(name) == [], "the child has gone", seconds=2)
+
+
+def test_an_unknown_name(arm, rekey, namespace, etc):
+    """No name server at all: the answer comes at once, and the lookup is repeated with backoff."""
+    prefix = namespace("nm", f"ip link set lo up\n{etc()}")
+    name = arm.endpoint()
+    result = rekey.regenerate(
+        name, "--management-url", "https://nowhere.test", "--timeout", "1", prefix=prefix, code=10
+    )
+    result.says("could not be resolved")
+    assert processes_of(name) == []
+
+
+def test_a_name_that_is_too_long(arm, rekey):
+    rekey.run(
+        "regenerate",
+        *rekey.options("e"),
+        "--key-type",
+        "primary",
+        "--management-url",
+        f"https://{'x' * 254}",
+        code=2,
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_a_refused_port(arm, rekey, host):
+    """The port is bound, and nobody listens: no other process can take it meanwhile."""
+    with socket.socket(socket.AF_INET6) as closed:
+        closed.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        closed.bind(("::", 0))
+        result = rekey.regenerate(
+            arm.endpoint(),
+            "--management-url",
+            f"https://{host}:{closed.getsockname()[1]}",
+            "--timeout",
+            "1",
+            code=10,
+        )
+    result.says("no connection to the host", "Connection refused")
+
+
+# ---- several addresses ---------------------------------------------------------------------------
+
+# getaddrinfo sorts (RFC 6724): IPv6 before IPv4, then by the bits in common with our own address,
+# 127.0.0.1.
+LAST = "127.200.0.1"
+
+
+class Forwarder(socketserver.ThreadingTCPServer):
+    """An address that sorts last, on the port of main: passes everything on to main."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, port):
+        super().__init__((LAST, port), None)
+        self.target, self.accepted = ("127.0.0.1", port), 0
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def finish_request(self, request, client_address):
+        self.accepted += 1
+        with socket.create_connection(self.target) as target:
+            back = threading.Thread(target=pass_on, args=(target, request), daemon=True)
+            back.start()
+            pass_on(request, target)
+            back.join()
+
+
+def pass_on(source, sink):
+    """All bytes, then the end."""
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+@pytest.fixture
+def forwarder(arm):
+    with Forwarder(arm.ports["main"]) as server:
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_one_address(arm, rekey, named, address):
+    name = arm.endpoint("three-polls")
+    rekey.regenerate(name, "--management-url", arm.url(host=SECOND_NAME), prefix=named(address))
+    assert arm.handshakes(name)[0]["sni"] == SECOND_NAME and arm.counts(name) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "others", [["127.0.0.3"], [f"127.0.0.{n}" for n in range(3, 18)]], ids=["two", "sixteen"]
+)
+def test_every_address_is_tried(arm, rekey, named, forwarder, others):
+    """Only the last one listens."""
+    name = arm.endpoint("three-polls")
+    result = rekey.regenerate(
+        name, "--management-url", arm.url(host=SECOND_NAME), prefix=named(LAST, *others)
+    )
+    assert forwarder.accepted == 1 and arm.counts(name) == (1, 3) and result.seconds < 2 * SLOW
+
+
+def test_ipv6_is_refused_and_ipv4_is_used(arm, rekey, named):
+    """The listener tls12 is on IPv4 alone."""
+    name = arm.endpoint()
+    rekey.regenerate(
+        name, "--management-url", arm.url("tls12", SECOND_NAME), prefix=named("::1", "127.0.0.1")
+    )
+    assert arm.counts(name) == (1, 0)
+
+
+def test_no_address_listens(arm, rekey, named):
+    result = rekey.regenerate(
+        arm.endpoint(),
+        "--management-url",
+        arm.url(host=SECOND_NAME),
+        "--timeout",
+        "1",
+        prefix=named("127.0.0.3", "127.0.0.4"),
+        code=10,
+    )
+    result.says("no connection to the host", "Connection refused")
+
+
+@contextlib.contextmanager
+def black_hole(address, port):
+    """Nothing answers a connection to this address: the queue of its listener is full."""
+    with socket.socket(
+        socket.AF_INET6 if ":" in address else socket.AF_INET
+    ) as listener, contextlib.ExitStack() as clients:
+        if ":" in address:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, port))
+        listener.listen(0)
+        for _ in range(2):
+            client = clients.enter_context(socket.socket(listener.family))
+            client.setblocking(False)
+            client.connect_ex((address, port))
+        yield
+
+
+def test_a_black_hole_gets_its_share_and_the_next_address_is_used(arm, rekey, named, forwarder):
+    """Each of two addresses gets half of the connect timeout."""
+    name = arm.endpoint()
+    with black_hole("127.0.0.3", arm.ports["main"]):
+        result = rekey.regenerate(
+            name,
+            "--management-url",
+            arm.url(host=SECOND_NAME),
+            "--connect-timeout",
+            "4",
+            prefix=named("127.0.0.3", LAST),
+        )
+    assert 1.9 <= result.seconds < 3.5 and forwarder.accepted == 1 and arm.counts(name) == (1, 0)
+
+
+def test_ipv6_is_a_black_hole_and_ipv4_is_used(arm, rekey, named):
+    name, port = arm.endpoint(), arm.ports["tls12"]
+    with black_hole("::1", port):
+        result = rekey.regenerate(
+            name,
+            "--management-url",
+            arm.url("tls12", SECOND_NAME),
+            "--connect-timeout",
+            "4",
+            prefix=named("127.0.0.1", "::1"),
+        )
+    assert 1.9 <= result.seconds < 3.5 and arm.counts(name) == (1, 0)
+
+
+def test_a_black_hole_alone(arm, rekey):
+    with black_hole("127.0.0.3", arm.ports["main"]):
+        result = rekey.regenerate(
+            arm.endpoint(),
+            "--management-url",
+            arm.url(host="127.0.0.3"),
+            "--connect-timeout",
+            "1",
+            code=10,
+        )
+    result.says("connect timeout")
+    assert 0.95 <= result.seconds < 1 + SLOW

@@ -1,0 +1,297 @@
+"""TLS as it is used: versions, chains and trust anchors; every way in which a server can fail to
+prove who it is, and what is said of it; and how many connections and handshakes an operation takes,
+as the stand-in counts them."""
+
+import datetime
+import re
+
+import pytest
+
+from conftest import ACCEPTED, ASYNC, CERTS, DONE, NOW, RUNNING, SLOW, error
+
+CLOSE = ["Connection", "close"]
+
+
+# ---- servers that are trusted --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "listener, version",
+    [
+        ("main", "TLSv1.3"),
+        ("tls13", "TLSv1.3"),
+        ("tls12", "TLSv1.2"),
+        ("tls12-noticket", "TLSv1.2"),
+        pytest.param("ec", "TLSv1.3", marks=pytest.mark.board),
+    ],
+)
+def test_versions_and_chains(arm, rekey, listener, version):
+    """main: an RSA chain as long as Azure's (6 KB). ec: P-256, P-384, P-521."""
+    name = arm.endpoint("three-polls")
+    rekey.regenerate(name, listener=listener)
+    handshakes = arm.handshakes(name)
+    assert [each["tls"] for each in handshakes] == [version]
+    assert handshakes[0]["sni"] == "localhost" and handshakes[0]["alpn"] == "http/1.1"
+    assert not handshakes[0]["resumed"]
+
+
+@pytest.mark.parametrize("bundle", ["ca.pem", "ca-all.pem", "bundle.pem", "bundle-same-name.pem"])
+def test_trust_anchors(arm, rekey, bundle):
+    """bundle.pem: the 121st is the one. bundle-same-name.pem: another anchor of that very name
+    comes first."""
+    name = arm.endpoint()
+    rekey.regenerate(name, "--ca-file", CERTS / bundle)
+    assert arm.keys(name)["regenerated"] == ["Primary"]
+
+
+def test_text_and_damaged_certificates_in_a_bundle_are_passed_over(arm, rekey):
+    ca = (CERTS / "ca.pem").read_text()
+    damaged = ca.replace("MII", "M!I")
+    (rekey.directory / "bundle").write_text(
+        f"# text \xe9\n{'x' * 5000}\n{damaged}\r\n{ca[:300]}\n" + ca.replace("\n", "\r\n"),
+        newline="",
+    )
+    rekey.regenerate(arm.endpoint(), "--ca-file", "bundle")
+
+
+def test_ssl_cert_file(arm, rekey):
+    name = arm.endpoint()
+    options = [
+        each for each in rekey.options(name) if each not in ("--ca-file", CERTS / "ca-all.pem")
+    ]
+    rekey.run(
+        "regenerate",
+        *options,
+        "--key-type",
+        "primary",
+        code=0,
+        name=name,
+        env={"SSL_CERT_FILE": str(CERTS / "ca.pem")},
+    )
+
+
+def test_without_a_ca_file_the_usual_places_are_used(arm, rekey):
+    """They do not have the test root: whether this machine has one or not, nothing is trusted."""
+    name = arm.endpoint()
+    options = [
+        each for each in rekey.options(name) if each not in ("--ca-file", CERTS / "ca-all.pem")
+    ]
+    result = rekey.run("regenerate", *options, "--key-type", "primary", code=11, name=name)
+    assert (
+        "not among the trust anchors" in result.err
+        or "/etc/ssl/certs/ca-certificates.crt" in result.err
+    )
+    assert arm.requests(name) == []
+
+
+# ---- servers that are not ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "", "garbage\n" * 100, "-----BEGIN CERTIFICATE-----\n!!!\n"],
+    ids=["missing", "empty", "garbage", "broken-off"],
+)
+def test_no_trust_anchors(arm, rekey, content):
+    mark = arm.mark()
+    if content is not None:
+        (rekey.directory / "ca").write_text(content)
+    result = rekey.regenerate(arm.endpoint(), "--ca-file", "ca", code=11)
+    result.says("'ca'", "No such file" if content is None else "no certificate")
+    assert arm.connections("main", mark) == []
+
+
+# Listener: what must be said.
+NOT_TRUSTED = {
+    "unknown": ["Captive Portal Root", "captive portal?"],
+    "selfsigned": ["CN=localhost", "not among the trust anchors"],
+    "impostor": ["rekey test root"],
+    "wronghost": ["another host name", "localhost"],
+    "expired": ["2020-01-01", "2021-01-01"],
+    "future": ["2048-01-01", "2049-12-31"],
+}
+
+
+@pytest.mark.parametrize(
+    "listener",
+    [
+        pytest.param(each, marks=pytest.mark.board if each in ("unknown", "expired") else ())
+        for each in NOT_TRUSTED
+    ],
+)
+def test_not_trusted(arm, rekey, listener):
+    name, mark = arm.endpoint(), arm.mark()
+    result = rekey.regenerate(name, listener=listener, code=11)
+    result.says(*NOT_TRUSTED[listener])
+    if listener not in ("expired", "future"):
+        assert re.search(r"SHA-256 [0-9A-F]{64}", result.err)
+    events = arm.connections(listener, mark)
+    assert [event["event"] for event in events if event["event"] in ("accept", "request")] == [
+        "accept"
+    ]
+
+
+@pytest.mark.parametrize("listener", ["expired", "future"])
+def test_dates_are_shown_beside_the_devices_clock(arm, rekey, listener):
+    result = rekey.regenerate(arm.endpoint(), listener=listener, code=11)
+    shown = re.search(r"clock says (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)Z", result.err)[1]
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    assert abs(now - datetime.datetime.fromisoformat(shown)) < datetime.timedelta(seconds=30)
+
+
+def test_a_name_that_is_not_in_the_certificate(arm, rekey):
+    """The address of the listener wronghost, which has the certificate of other.example: no IP
+    address in it."""
+    rekey.regenerate(arm.endpoint(), "--management-url", arm.url("wronghost", "127.0.0.1"), code=11)
+
+
+def test_a_clock_that_was_never_set(arm, rekey, preload):
+    mark = arm.mark()
+    years = str(-20 * 365 * 86400)
+    result = rekey.regenerate(arm.endpoint(), env=preload("clock", CLOCK_SHIFT=years), code=11)
+    result.says("the clock was never set", "the device's clock says 20")
+    assert arm.connections("main", mark) == []
+
+
+def test_a_clock_that_is_far_ahead(arm, rekey, preload):
+    year = datetime.datetime.now().year + 30
+    result = rekey.regenerate(
+        arm.endpoint(), env=preload("clock", CLOCK_SHIFT=str(30 * 366 * 86400)), code=11
+    )
+    result.says("validity dates", f"the device's clock says {year}")
+
+
+def test_a_clock_that_is_an_hour_wrong_does_no_harm(arm, rekey, preload):
+    rekey.regenerate(arm.endpoint("three-polls"), env=preload("clock", CLOCK_SHIFT="3600"))
+
+
+def test_clock_never_set_while_waiting_is_13(arm, rekey, preload):
+    """azure.md 7: a polling URL is held."""
+    name = arm.endpoint("forever")
+    rekey.regenerate(name, "--no-wait", "--operation-file", "op", code=13)
+    rekey.wait("op", env=preload("clock", CLOCK_SHIFT=str(-20 * 365 * 86400)), code=13, name=name)
+
+
+# ---- servers that speak no TLS, or not well ------------------------------------------------------
+
+
+@pytest.mark.parametrize("listener", ["tls11", "garbage"])
+def test_no_tls_to_speak_of(arm, rekey, listener):
+    mark = arm.mark()
+    rekey.regenerate(arm.endpoint(), "--timeout", "1", listener=listener, code=10)
+    events = arm.connections(listener, mark)
+    assert events and not any(event["event"] in ("handshake", "request") for event in events)
+
+
+def test_a_handshake_that_stalls(arm, rekey):
+    mark = arm.mark()
+    result = rekey.regenerate(arm.endpoint(), "--connect-timeout", "1", listener="plain", code=10)
+    result.says("connect timeout")
+    assert 0.95 <= result.seconds < 1 + 0.8 * SLOW
+    assert (
+        len([event for event in arm.connections("plain", mark) if event["event"] == "accept"]) == 1
+    )
+
+
+def test_a_handshake_that_is_cut_short(arm, rekey, main_put_back):
+    """Repeated with backoff: nothing was sent."""
+    cut = {"raw": "\x16\x03\x03", "before_handshake": True, "then": "abort"}
+    arm.control("PUT", "/scenario/@main", {"connect": [cut]})
+    name = arm.endpoint()
+    rekey.regenerate(name)
+    assert arm.counts(name) == (1, 0)
+
+
+# ---- connections and handshakes ------------------------------------------------------------------
+
+
+def connections(events):
+    """Of each connection: (resumed, its requests), in order."""
+    order = {}
+    for event in events:
+        if event["event"] == "handshake":
+            order[event["connection"]] = (event["resumed"], [])
+        if event["event"] == "request":
+            order[event["connection"]][1].append(event["kind"])
+    return list(order.values())
+
+
+@pytest.mark.board
+@pytest.mark.parametrize("listener", ["tls12", "tls13"])
+def test_three_polls_take_one_handshake(arm, rekey, listener):
+    name = arm.endpoint("three-polls")
+    rekey.regenerate(name, listener=listener)
+    assert connections(arm.log(name)) == [(False, ["post", "async", "async", "async"])]
+
+
+@pytest.mark.parametrize("listener", ["tls12", "tls12-noticket", "tls13", "ec"])
+def test_connection_close_takes_one_full_handshake(arm, rekey, listener):
+    """The others resume the session: by ticket or by id in TLS 1.2, by ticket in 1.3."""
+    name = arm.play(
+        post=[{**ACCEPTED, "headers": [ASYNC, NOW, CLOSE]}],
+        poll=[{**RUNNING, "headers": [NOW, CLOSE]}] * 2 + [{**DONE, "headers": [CLOSE]}],
+    )
+    rekey.regenerate(name, listener=listener)
+    assert connections(arm.log(name)) == [
+        (False, ["post"]),
+        (True, ["async"]),
+        (True, ["async"]),
+        (True, ["async"]),
+    ]
+
+
+@pytest.mark.parametrize("then", ["close", "reset", "abort"])
+def test_an_idle_connection_that_has_gone_costs_one_resumed_handshake(arm, rekey, then):
+    name = arm.play(post=[{**ACCEPTED, "then": then}], poll=[RUNNING, DONE])
+    rekey.regenerate(name, listener="tls12")
+    assert connections(arm.log(name)) == [(False, ["post"]), (True, ["async", "async"])]
+
+
+def test_a_repeated_post_goes_out_on_a_fresh_connection(arm, rekey):
+    """azure.md 3: also after an answer that kept its connection open; the session is resumed."""
+    name = arm.play(post=[error(429, NOW), error(503, NOW), ACCEPTED], poll=[RUNNING, DONE])
+    rekey.regenerate(name)
+    assert connections(arm.log(name)) == [
+        (False, ["post"]),
+        (True, ["post"]),
+        (True, ["post", "async", "async"]),
+    ]
+
+
+def test_a_server_that_forgot_the_session_gets_a_full_handshake(arm, rekey, main_put_back):
+    """A new certificate (a good one: it stays server.pem) is a new context with new ticket keys."""
+    name = arm.play(
+        post=[
+            {
+                **ACCEPTED,
+                "headers": [ASYNC, NOW, CLOSE],
+                "do_before": ["PUT /certificate/main?name=server"],
+            }
+        ],
+        poll=[DONE],
+    )
+    rekey.regenerate(name)
+    assert connections(arm.log(name)) == [(False, ["post"]), (False, ["async"])]
+
+
+def test_a_certificate_that_changes_between_polls_is_verified_again(arm, rekey, main_put_back):
+    name = arm.play(
+        post=[
+            {
+                **ACCEPTED,
+                "headers": [ASYNC, NOW, CLOSE],
+                "do_before": ["PUT /certificate/main?name=unknown"],
+            }
+        ],
+        poll=[DONE],
+    )
+    rekey.regenerate(name, code=13).says("captive portal?")
+    assert arm.counts(name) == (1, 0)
+
+
+def test_tls_is_ended_in_order(arm, rekey):
+    """The command says close_notify: an orderly end, as the stand-in saw it."""
+    name = arm.endpoint("three-polls")
+    rekey.regenerate(name)
+    ends = [event for event in arm.log(name) if event["event"] == "close"]
+    assert [(each["by"], each["how"]) for each in ends] == [("client", "close_notify")]
