@@ -100,7 +100,8 @@ _Static_assert(REKEY_STAGING_MAX >= REKEY_KEY_VALUE_MAX * 6 + 64 + 512,
 _Static_assert(REKEY_STAGING_MAX >= REKEY_TOKEN_MAX, "a new token is compared with the old one");
 _Static_assert(REKEY_STAGING_MAX % 16 == 0 && REKEY_STAGING_MAX >= 16 * REKEY_JSON_TOKENS + 1024,
                "staging holds a body and its JSON tokens");
-_Static_assert(REKEY_URL_MAX <= 32767 && REKEY_TOKEN_MAX <= 32767 && REKEY_STAGING_MAX <= 32767,
-               "lengths are kept in 16 bits");
+_Static_assert(REKEY_URL_MAX <= 32767, "lengths are kept in 16 bits");
+_Static_assert(REKEY_TOKEN_MAX <= 32767, "lengths are kept in 16 bits");
+_Static_assert(REKEY_STAGING_MAX <= 32767, "lengths are kept in 16 bits");
 
 #endif
