@@ -33,7 +33,7 @@ struct rekey_posix_tcp {
     uint32_t share_ms;         // what each address gets
     uint64_t give_up;          // when the address that is being tried has had its share; 0: none is
     bool connected;
-    int error; // errno of the last failure, or 0
+    int error; // errno of the last failure, also of an earlier connection; or 0
     struct rekey_posix_address addresses[REKEY_POSIX_ADDRESSES];
 };
 

@@ -77,7 +77,6 @@ static int tcp_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
         return REKEY_DONE;
     }
     if (tcp->fd < 0 && tcp->count == 0) {
-        tcp->error = 0;
         result = rekey_posix_lookup_start(tcp, host, port);
         if (result != 0) {
             return result;
