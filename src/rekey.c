@@ -377,7 +377,6 @@ static void take_url(struct rekey *r, enum rekey_field_index i) {
     if (r->url_error == 0) {
         memmove(r->url, f->buf, f->len);
         r->url_len = f->len;
-        r->needed = 0; // a preferred URL may have been too long
         r->new_url = true;
     }
 }
@@ -572,8 +571,9 @@ static int answered(struct rekey *r) {
     r->http_status = r->x.http.status;
     terminate(r->request_id, &r->fields[REKEY_FIELD_REQUEST_ID]);
     terminate(r->correlation_id, &r->fields[REKEY_FIELD_CORRELATION_ID]);
-    if (body_cut(r)) {
-        r->needed = r->x.http.body_size + REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE;
+    if (r->url_error != REKEY_E_LIMIT_URL) {
+        r->needed =
+            body_cut(r) ? r->x.http.body_size + REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE : 0;
     }
     memset(&r->service, 0, sizeof(r->service));
     if (r->http_status >= 400 && !r->x.http.coded) {

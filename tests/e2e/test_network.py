@@ -102,8 +102,9 @@ def test_the_deadline_while_the_lookup_hangs(arm, rekey, silent):
 def test_the_child_dies_with_its_parent(arm, rekey, silent):
     """Even when the parent is killed and can do nothing about it."""
     name, process = start_lookup(arm, rekey, silent)
-    process.kill()
-    wait_until(lambda: processes_of(name) == [], "the child has gone", seconds=2)
+    process.popen.kill()
+    process.popen.wait()
+    wait_until(lambda: processes_of(name) == [], "the child has gone", seconds=1)
 
 
 def test_an_unknown_name(arm, rekey, namespace, etc):

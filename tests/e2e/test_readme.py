@@ -3,16 +3,40 @@
 import re
 import subprocess
 
-from conftest import BUILD, CERTS, ENVIRONMENT, EXEC, GROUP, REKEY, ROOT, SUBSCRIPTION, TOKEN, WORKSPACE
+from conftest import (
+    BUILD,
+    CERTS,
+    ENVIRONMENT,
+    EXEC,
+    GROUP,
+    REKEY,
+    ROOT,
+    SUBSCRIPTION,
+    TOKEN,
+    WORKSPACE,
+)
 
 
 def test_the_example_regenerates_a_key(arm):
     name = arm.endpoint("three-polls")
     before = arm.keys(name)
     result = subprocess.run(
-        [*EXEC, BUILD / "example", "localhost", str(arm.ports["main"]), CERTS / "ca.pem",
-         SUBSCRIPTION, GROUP, WORKSPACE, name],
-        env={**ENVIRONMENT, "TOKEN": TOKEN}, capture_output=True, text=True, timeout=60)
+        [
+            *EXEC,
+            BUILD / "example",
+            "localhost",
+            str(arm.ports["main"]),
+            CERTS / "ca.pem",
+            SUBSCRIPTION,
+            GROUP,
+            WORKSPACE,
+            name,
+        ],
+        env={**ENVIRONMENT, "TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert result.returncode == 0 and result.stdout == "outcome 0, error , polls 3\n", result
     assert arm.keys(name)["primaryKey"] != before["primaryKey"]
 
@@ -24,5 +48,7 @@ def test_the_example_is_forty_lines_or_so():
 
 def test_exit_codes():
     table = re.findall(r"^\| (\d+) \|", (ROOT / "README.md").read_text(), re.M)
-    result = subprocess.run([*EXEC, REKEY, "--help"], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [*EXEC, REKEY, "--help"], env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+    )
     assert table == re.findall(r"^ +(\d+) ", result.stdout.split("Exit codes:")[1], re.M)
