@@ -1,6 +1,6 @@
 // rekey.c - the operation: token, POST, wait, poll, done, as a machine that rekey_step moves on.
-// How a request and its answer get over the connection is in exchange.c, what an answer means in
-// operation.c, how long to wait in retry.c, what the requests say of the endpoint in endpoint.c.
+// What the requests say, and what is taken from a head, is in message.c; how they get over the
+// connection in exchange.c, what an answer means in operation.c, how long to wait in retry.c.
 // What lives here is the order of things, and the one question that everything turns on: may the
 // POST have been executed? `wrote` says so of the POST that is under way, `remembered` of the ones
 // before it, and outcome_of reads both.
@@ -8,7 +8,7 @@
 #include "rekey.h"
 
 #include "endpoint.h"
-#include "json.h"
+#include "message.h"
 #include "retry.h"
 #include "url.h"
 
@@ -16,10 +16,8 @@ enum state { UNUSABLE, IDLE, TOKEN, WAIT, EXCHANGE, ENDED };
 
 enum job { REGENERATE, LIST_KEYS, RESUME };
 
-#define STAGING_BODY_MAX (REKEY_STAGING_MAX - REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE)
-
 static void *json_tokens(struct rekey *r) {
-    return r->staging.bytes + STAGING_BODY_MAX;
+    return r->staging.bytes + REKEY_STAGING_BODY_MAX;
 }
 
 static struct rekey_span answer_body(const struct rekey *r) {
@@ -28,10 +26,6 @@ static struct rekey_span answer_body(const struct rekey *r) {
 
 static bool body_cut(const struct rekey *r) {
     return r->x.http.body_size > r->x.http.body_len;
-}
-
-static bool polling(const struct rekey *r) {
-    return r->kind != REKEY_POLL_NONE;
 }
 
 static bool running(const struct rekey *r) {
@@ -49,7 +43,7 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (error == 0) {
         return REKEY_SUCCEEDED;
     }
-    if (polling(r) && ours) {
+    if (rekey_polling(r) && ours) {
         return REKEY_RUNNING;
     }
     if (r->remembered || (r->wrote && r->job == REGENERATE)) {
@@ -58,7 +52,7 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (error == REKEY_E_FAILED || error == REKEY_E_CANCELED) {
         return REKEY_FAILED;
     }
-    if (polling(r)) {
+    if (rekey_polling(r)) {
         return REKEY_UNKNOWN;
     }
     if (group == 1 || error == REKEY_E_LIMIT_TOKEN) {
@@ -100,7 +94,7 @@ static int end(struct rekey *r, int error) {
 
 // Now: a poll over the connection that there is, all else over a fresh one.
 static int open_now(struct rekey *r) {
-    if (!polling(r)) {
+    if (!rekey_polling(r)) {
         rekey_exchange_close(&r->x);
     }
     rekey_exchange_open(&r->x);
@@ -113,7 +107,7 @@ static int open_later(struct rekey *r, uint32_t ms) {
     if (r->now + ms >= r->deadline) {
         return end(r, REKEY_E_DEADLINE);
     }
-    if (!polling(r) || ms > REKEY_IDLE_MAX_MS) {
+    if (!rekey_polling(r) || ms > REKEY_IDLE_MAX_MS) {
         rekey_exchange_close(&r->x);
     }
     r->wait_ms = ms;
@@ -159,7 +153,7 @@ static int exchange_failed(struct rekey *r, int error) {
     bool idle_close = r->x.reused && !r->x.got_byte && error != REKEY_E_IDLE_TIMEOUT;
 
     rekey_exchange_close(&r->x);
-    if (polling(r)) {
+    if (rekey_polling(r)) {
         if (idle_close) { // it crossed our request: repeat at once, not counted as a try
             return open_now(r);
         }
@@ -179,32 +173,10 @@ static int exchange_failed(struct rekey *r, int error) {
 
 // ---- the requests -------------------------------------------------------------------------------
 
-// x-ms-client-request-id: a random GUID (RFC 9562 4.4, version 4).
-static int new_client_id(struct rekey *r) {
-    static const char hex[] = "0123456789abcdef";
-    unsigned char random[16];
-    size_t at = 0;
-
-    if (r->port->entropy(r->port->ctx, random, sizeof(random)) != REKEY_DONE) {
-        return REKEY_E_ENTROPY;
-    }
-    random[6] = (unsigned char)(0x40 | (random[6] & 0x0F));
-    random[8] = (unsigned char)(0x80 | (random[8] & 0x3F));
-    for (size_t i = 0; i < sizeof(random); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            r->client_id[at++] = '-';
-        }
-        r->client_id[at++] = hex[random[i] >> 4];
-        r->client_id[at++] = hex[random[i] & 15];
-    }
-    r->client_id[at] = '\0';
-    return 0;
-}
-
 static int save_record(struct rekey *r) {
     const struct rekey_record record = {
         .kind = (enum rekey_poll_kind)r->kind,
-        .url = rekey_span(r->url, polling(r) ? r->url_len : 0),
+        .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
         .request_id = rekey_span(r->client_id, strlen(r->client_id)),
         .unsure = r->remembered,
     };
@@ -218,195 +190,27 @@ static int save_record(struct rekey *r) {
 // The connection is ready: what must be true before the first byte of a request goes out. A poll is
 // sent with the id of its POST.
 static int begin_request(struct rekey *r) {
-    int error;
+    int error = 0;
 
+    r->requests++;
     r->cursor = (struct rekey_http_cursor){0};
     r->body_len = 0;
-    r->requests++;
-    if (polling(r)) {
-        return REKEY_AGAIN;
+    if (!rekey_polling(r)) {
+        error = rekey_message_post(r, r->job == REGENERATE);
     }
-    r->url_len = (uint16_t)rekey_endpoint_path(
-        r->endpoint, r->job == LIST_KEYS ? REKEY_SPAN("listKeys") : REKEY_SPAN("regenerateKeys"),
-        r->url);
-    error = new_client_id(r);
-    if (error == 0 && r->job == REGENERATE) {
-        r->body_len = (uint16_t)rekey_endpoint_body((enum rekey_key)r->key,
-                                                    rekey_span(r->key_value, r->key_value_len),
-                                                    r->staging.bytes, sizeof(r->staging.bytes));
+    if (error == 0 && !rekey_polling(r) && r->job == REGENERATE) {
         error = save_record(r);
     }
     return error == 0 ? REKEY_AGAIN : end(r, error);
 }
 
-#define REQUEST_FIELDS                                                                             \
-    " HTTP/1.1\r\nHost: \2\3\4\r\nUser-Agent: rekey/" REKEY_VERSION " (\5)\r\n"                    \
-    "Accept: application/json\r\nAccept-Encoding: identity\r\n"                                    \
-    "x-ms-client-request-id: \6\r\nAuthorization: Bearer \7\r\n"
-
-static void start_answer(struct rekey *r, bool cut_short);
-
-// Puts the next bytes of the request into staging, behind the body that lies at its start.
 static int send_more(struct rekey *r) {
-    const struct rekey_options *o = r->options;
-    bool ipv6 = memchr(o->host.ptr, ':', o->host.len) != NULL;
-    struct rekey_span values[10] = {
-        [1] = rekey_span(r->url, r->url_len),
-        [2] = rekey_span("[", ipv6 ? 1 : 0),
-        [3] = o->host,
-        [5] = o->board,
-        [6] = rekey_span(r->client_id, strlen(r->client_id)),
-        [7] = rekey_span(r->token, r->token_len),
-        [9] = rekey_span(r->staging.bytes, r->body_len),
-    };
-    const char *form = "POST \1" REQUEST_FIELDS "Content-Length: \010\r\n\r\n";
-    char port[12] = "]:", length[10];
-    struct rekey_url url;
-    size_t len;
+    size_t len = rekey_message_emit(r);
 
-    if (polling(r)) {
-        rekey_url_parse(values[1], &url); // it was checked when it came
-        values[1] = url.target;
-        form = url.target.len > 0 && url.target.ptr[0] == '/' ? "GET \1" REQUEST_FIELDS "\r\n"
-                                                              : "GET /\1" REQUEST_FIELDS "\r\n";
-    } else if (r->body_len > 0) {
-        form = "POST \1" REQUEST_FIELDS
-               "Content-Type: application/json\r\nContent-Length: \010\r\n\r\n\011";
-    }
-    len = o->port == 443 ? 1 : 2 + rekey_http_decimal(o->port, port + 2);
-    values[4] = rekey_span(port + (ipv6 ? 0 : 1), len - (ipv6 ? 0 : 1));
-    values[8] = rekey_span(length, rekey_http_decimal(r->body_len, length));
-    len = rekey_http_emit(form, values, &r->cursor, r->staging.bytes + r->body_len,
-                          sizeof(r->staging.bytes) - r->body_len);
     if (len == 0) {
-        start_answer(r, false);
+        rekey_message_answer(r, false);
     } else {
         rekey_exchange_send(&r->x, r->staging.bytes + r->body_len, len);
-    }
-    return REKEY_AGAIN;
-}
-
-// ---- the head of an answer ----------------------------------------------------------------------
-
-// The polling URLs of a POST's answer need two places: staging takes the preferred one; the URL
-// buffer, which still holds the POST's path, takes the other. A poll looks for its own kind of URL
-// only.
-static void start_answer(struct rekey *r, bool cut_short) {
-    static const struct {
-        const char *name;
-        uint16_t offset, cap;
-    } captured[REKEY_FIELD_COUNT] = {
-#define CAPTURED(field, name, member, spare)                                                       \
-    [field] = {name, offsetof(struct rekey, member), sizeof(((struct rekey *)0)->member) - (spare)}
-        CAPTURED(REKEY_FIELD_ASYNC_OPERATION, "azure-asyncoperation", staging, 0),
-        CAPTURED(REKEY_FIELD_OPERATION_LOCATION, "operation-location", url, 0),
-        CAPTURED(REKEY_FIELD_LOCATION, "location", url, 0),
-        CAPTURED(REKEY_FIELD_RETRY_AFTER, "retry-after", retry_after, 0),
-        CAPTURED(REKEY_FIELD_RETRY_AFTER_MS, "retry-after-ms", retry_after_ms, 0),
-        CAPTURED(REKEY_FIELD_X_MS_RETRY_AFTER_MS, "x-ms-retry-after-ms", x_ms_retry_after_ms, 0),
-        CAPTURED(REKEY_FIELD_DATE, "date", date, 0),
-        CAPTURED(REKEY_FIELD_REQUEST_ID, "x-ms-request-id", request_id, 1),
-        CAPTURED(REKEY_FIELD_CORRELATION_ID, "x-ms-correlation-request-id", correlation_id, 1),
-#undef CAPTURED
-    };
-
-    for (size_t i = 0; i < REKEY_FIELD_COUNT; i++) {
-        struct rekey_http_field *f = &r->fields[i];
-
-        *f = (struct rekey_http_field){captured[i].name, (char *)r + captured[i].offset,
-                                       captured[i].cap, 0, 0};
-        if (i <= REKEY_FIELD_LOCATION) {
-            f->cap = !polling(r) || i + 1 == r->kind ? REKEY_URL_MAX : 0;
-            f->buf = polling(r) ? r->staging.bytes : f->buf;
-        }
-    }
-    r->url_error = 0;
-    r->new_kind = REKEY_POLL_NONE;
-    r->new_url = false;
-    rekey_exchange_receive(&r->x, r->fields, REKEY_FIELD_COUNT, r->staging.bytes, STAGING_BODY_MAX,
-                           cut_short);
-}
-
-static bool seen(const struct rekey *r, enum rekey_field_index i) {
-    return r->fields[i].seen > 0;
-}
-
-// A captured field; without a pointer if it did not come or did not fit.
-static struct rekey_span field_value(const struct rekey *r, enum rekey_field_index i) {
-    const struct rekey_http_field *f = &r->fields[i];
-
-    return rekey_span(f->seen > 0 && f->len <= f->cap ? f->buf : NULL, f->len);
-}
-
-// Keeps the host that a URL leads to, for the report.
-static void set_subject(struct rekey *r, struct rekey_span url) {
-    struct rekey_span host = rekey_url_host_of(url);
-
-    r->subject_len = (uint8_t)(host.len < sizeof(r->subject) ? host.len : sizeof(r->subject));
-    memcpy(r->subject, host.ptr, r->subject_len);
-}
-
-// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
-static int check_url(struct rekey *r, struct rekey_span text) {
-    struct rekey_url url;
-    int error = rekey_url_parse(text, &url);
-
-    if (error == 0 &&
-        (url.port != r->options->port || !rekey_url_same_host(url.host, r->options->host))) {
-        error = REKEY_E_URL_FOREIGN;
-    }
-    if (error != 0) {
-        set_subject(r, text);
-    }
-    return error;
-}
-
-// Takes the URL that field `i` brought, if it passes; else says in url_error why not.
-static void take_url(struct rekey *r, enum rekey_field_index i) {
-    const struct rekey_http_field *f = &r->fields[i];
-
-    r->new_kind = (uint8_t)(i + 1);
-    if (f->seen > 1) {
-        r->url_error = REKEY_E_REPEATED_FIELD;
-    } else if (f->len > f->cap) {
-        r->url_error = REKEY_E_LIMIT_URL;
-        r->needed = f->len;
-    } else {
-        r->url_error = check_url(r, rekey_span(f->buf, f->len));
-    }
-    if (r->url_error == 0) {
-        memmove(r->url, f->buf, f->len);
-        r->url_len = f->len;
-        r->new_url = true;
-    }
-}
-
-// The head is complete, and staging must be free for the body: the polling URL is chosen now.
-static int head_complete(struct rekey *r) {
-    unsigned status = r->x.http.status;
-    bool monitor = seen(r, REKEY_FIELD_OPERATION_LOCATION);
-    enum rekey_field_index other = monitor ? REKEY_FIELD_OPERATION_LOCATION : REKEY_FIELD_LOCATION;
-    bool use_other = monitor || (seen(r, REKEY_FIELD_LOCATION) && status == 202);
-
-    if (status >= 300 && status < 400 && !polling(r) && !monitor &&
-        field_value(r, REKEY_FIELD_LOCATION).ptr != NULL) {
-        set_subject(r, field_value(r, REKEY_FIELD_LOCATION));
-    }
-    if (status < 200 || status > 202) {
-        return REKEY_AGAIN;
-    }
-    if (polling(r)) {
-        if (seen(r, (enum rekey_field_index)(r->kind - 1))) {
-            take_url(r, (enum rekey_field_index)(r->kind - 1));
-        }
-        return REKEY_AGAIN;
-    }
-    if (seen(r, REKEY_FIELD_ASYNC_OPERATION)) {
-        take_url(r, REKEY_FIELD_ASYNC_OPERATION);
-        use_other = use_other && status == 202 && r->url_error == REKEY_E_LIMIT_URL;
-    }
-    if (use_other) {
-        take_url(r, other);
     }
     return REKEY_AGAIN;
 }
@@ -415,10 +219,10 @@ static int head_complete(struct rekey *r) {
 
 static bool retry_after(const struct rekey *r, uint32_t *ms) {
     const struct rekey_retry_after fields = {
-        .x_ms_ms = field_value(r, REKEY_FIELD_X_MS_RETRY_AFTER_MS),
-        .ms = field_value(r, REKEY_FIELD_RETRY_AFTER_MS),
-        .after = field_value(r, REKEY_FIELD_RETRY_AFTER),
-        .date = field_value(r, REKEY_FIELD_DATE),
+        .x_ms_ms = rekey_message_field(r, REKEY_FIELD_X_MS_RETRY_AFTER_MS),
+        .ms = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER_MS),
+        .after = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER),
+        .date = rekey_message_field(r, REKEY_FIELD_DATE),
     };
 
     return rekey_retry_after(&fields, r->port->wall_s(r->port->ctx), ms);
@@ -458,10 +262,11 @@ static void adopt_url(struct rekey *r) {
 static int post_answered(struct rekey *r) {
     uint32_t ms = 0;
     bool named = retry_after(r, &ms);
-    bool monitor = seen(r, REKEY_FIELD_ASYNC_OPERATION) || seen(r, REKEY_FIELD_OPERATION_LOCATION);
+    bool monitor = rekey_message_seen(r, REKEY_FIELD_ASYNC_OPERATION) ||
+                   rekey_message_seen(r, REKEY_FIELD_OPERATION_LOCATION);
     struct rekey_step_rule step = rekey_operation_post(
         r->http_status, (named ? REKEY_HAS_RETRY_AFTER : 0) | (monitor ? REKEY_HAS_MONITOR : 0) |
-                            (seen(r, REKEY_FIELD_LOCATION) ? REKEY_HAS_LOCATION : 0));
+                            (rekey_message_seen(r, REKEY_FIELD_LOCATION) ? REKEY_HAS_LOCATION : 0));
 
     r->wrote = false;
     switch (step.next) {
@@ -580,7 +385,7 @@ static int answered(struct rekey *r) {
         rekey_arm_error_read(&r->service, answer_body(r), body_cut(r), json_tokens(r),
                              REKEY_JSON_TOKENS);
     }
-    if (polling(r)) {
+    if (rekey_polling(r)) {
         return poll_answered(r);
     }
     return r->job == LIST_KEYS ? list_answered(r) : post_answered(r);
@@ -635,7 +440,7 @@ static int step_wait(struct rekey *r) {
 static int step_exchange(struct rekey *r) {
     int result;
 
-    r->wrote |= !polling(r) && rekey_exchange_writes(&r->x);
+    r->wrote |= !rekey_polling(r) && rekey_exchange_writes(&r->x);
     result = rekey_exchange_step(&r->x, r->now);
 
     switch (result) {
@@ -644,7 +449,8 @@ static int step_exchange(struct rekey *r) {
     case REKEY_EXCHANGE_EMIT:
         return send_more(r);
     case REKEY_EXCHANGE_HEAD:
-        return head_complete(r);
+        rekey_message_head(r);
+        return REKEY_AGAIN;
     case REKEY_EXCHANGE_ANSWERED:
         return answered(r);
     default:
@@ -655,9 +461,9 @@ static int step_exchange(struct rekey *r) {
     }
     // A POST that went out in part may have been answered, and refused, before the rest was read:
     // what the server has sent still counts.
-    if (r->job == REGENERATE && !polling(r) && rekey_exchange_writes(&r->x)) {
+    if (r->job == REGENERATE && !rekey_polling(r) && rekey_exchange_writes(&r->x)) {
         r->cause = result;
-        start_answer(r, true);
+        rekey_message_answer(r, true);
         return REKEY_AGAIN;
     }
     return exchange_failed(r, result);
@@ -806,7 +612,7 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record) {
         r->needed = (uint32_t)record->url.len;
         error = REKEY_E_LIMIT_URL;
     } else {
-        error = check_url(r, record->url);
+        error = rekey_message_check_url(r, record->url);
     }
     if (error != 0) {
         return end_as(r, error, REKEY_UNKNOWN);
@@ -837,7 +643,7 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
         .status = r->status,
         .percent = r->percent,
         .kind = (enum rekey_poll_kind)r->kind,
-        .url = rekey_span(r->url, polling(r) ? r->url_len : 0),
+        .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
         .subject = rekey_span(r->subject, r->subject_len),
         .client_request_id = r->client_id,
         .request_id = r->request_id,

@@ -1,0 +1,202 @@
+// message.c - the requests of the operation, and what is taken from the head of an answer.
+// Which request goes out when, and what an answer leads to, is for rekey.c.
+
+#include "message.h"
+
+#include "endpoint.h"
+#include "url.h"
+
+// x-ms-client-request-id: a random GUID (RFC 9562 4.4, version 4).
+static int new_client_id(struct rekey *r) {
+    static const char hex[] = "0123456789abcdef";
+    unsigned char random[16];
+    size_t at = 0;
+
+    if (r->port->entropy(r->port->ctx, random, sizeof(random)) != REKEY_DONE) {
+        return REKEY_E_ENTROPY;
+    }
+    random[6] = (unsigned char)(0x40 | (random[6] & 0x0F));
+    random[8] = (unsigned char)(0x80 | (random[8] & 0x3F));
+    for (size_t i = 0; i < sizeof(random); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            r->client_id[at++] = '-';
+        }
+        r->client_id[at++] = hex[random[i] >> 4];
+        r->client_id[at++] = hex[random[i] & 15];
+    }
+    r->client_id[at] = '\0';
+    return 0;
+}
+
+int rekey_message_post(struct rekey *r, bool regenerate) {
+    r->url_len = (uint16_t)rekey_endpoint_path(
+        r->endpoint, regenerate ? REKEY_SPAN("regenerateKeys") : REKEY_SPAN("listKeys"), r->url);
+    if (regenerate) {
+        r->body_len = (uint16_t)rekey_endpoint_body((enum rekey_key)r->key,
+                                                    rekey_span(r->key_value, r->key_value_len),
+                                                    r->staging.bytes, sizeof(r->staging.bytes));
+    }
+    return new_client_id(r);
+}
+
+// The form of a request (rekey_http_emit). Its values: 1 target, 2 to 4 host and port, 5 board, 6
+// id, 7 token, 8 length and 9 body.
+#define REQUEST_FIELDS                                                                             \
+    " HTTP/1.1\r\nHost: \2\3\4\r\nUser-Agent: rekey/" REKEY_VERSION " (\5)\r\n"                    \
+    "Accept: application/json\r\nAccept-Encoding: identity\r\n"                                    \
+    "x-ms-client-request-id: \6\r\nAuthorization: Bearer \7\r\n"
+
+size_t rekey_message_emit(struct rekey *r) {
+    const struct rekey_options *o = r->options;
+    bool ipv6 = memchr(o->host.ptr, ':', o->host.len) != NULL;
+    struct rekey_span values[10] = {
+        [1] = rekey_span(r->url, r->url_len),
+        [2] = rekey_span("[", ipv6 ? 1 : 0),
+        [3] = o->host,
+        [5] = o->board,
+        [6] = rekey_span(r->client_id, strlen(r->client_id)),
+        [7] = rekey_span(r->token, r->token_len),
+        [9] = rekey_span(r->staging.bytes, r->body_len),
+    };
+    const char *form = "POST \1" REQUEST_FIELDS "Content-Length: \010\r\n\r\n";
+    char port[12] = "]:", length[10];
+    struct rekey_url url;
+    size_t len;
+
+    if (rekey_polling(r)) {
+        rekey_url_parse(values[1], &url); // it was checked when it came
+        values[1] = url.target;
+        form = url.target.len > 0 && url.target.ptr[0] == '/' ? "GET \1" REQUEST_FIELDS "\r\n"
+                                                              : "GET /\1" REQUEST_FIELDS "\r\n";
+    } else if (r->body_len > 0) {
+        form = "POST \1" REQUEST_FIELDS
+               "Content-Type: application/json\r\nContent-Length: \010\r\n\r\n\011";
+    }
+    len = o->port == 443 ? 1 : 2 + rekey_http_decimal(o->port, port + 2);
+    values[4] = rekey_span(port + (ipv6 ? 0 : 1), len - (ipv6 ? 0 : 1));
+    values[8] = rekey_span(length, rekey_http_decimal(r->body_len, length));
+    return rekey_http_emit(form, values, &r->cursor, r->staging.bytes + r->body_len,
+                           sizeof(r->staging.bytes) - r->body_len);
+}
+
+// The polling URLs of a POST's answer need two places: staging takes the preferred one; the URL
+// buffer, which still holds the POST's path, takes the other. A poll looks for its own kind of URL
+// only.
+void rekey_message_answer(struct rekey *r, bool cut_short) {
+    static const struct {
+        const char *name;
+        uint16_t offset, cap;
+    } captured[REKEY_FIELD_COUNT] = {
+#define CAPTURED(field, name, member, spare)                                                       \
+    [field] = {name, offsetof(struct rekey, member), sizeof(((struct rekey *)0)->member) - (spare)}
+        CAPTURED(REKEY_FIELD_ASYNC_OPERATION, "azure-asyncoperation", staging, 0),
+        CAPTURED(REKEY_FIELD_OPERATION_LOCATION, "operation-location", url, 0),
+        CAPTURED(REKEY_FIELD_LOCATION, "location", url, 0),
+        CAPTURED(REKEY_FIELD_RETRY_AFTER, "retry-after", retry_after, 0),
+        CAPTURED(REKEY_FIELD_RETRY_AFTER_MS, "retry-after-ms", retry_after_ms, 0),
+        CAPTURED(REKEY_FIELD_X_MS_RETRY_AFTER_MS, "x-ms-retry-after-ms", x_ms_retry_after_ms, 0),
+        CAPTURED(REKEY_FIELD_DATE, "date", date, 0),
+        CAPTURED(REKEY_FIELD_REQUEST_ID, "x-ms-request-id", request_id, 1),
+        CAPTURED(REKEY_FIELD_CORRELATION_ID, "x-ms-correlation-request-id", correlation_id, 1),
+#undef CAPTURED
+    };
+
+    for (size_t i = 0; i < REKEY_FIELD_COUNT; i++) {
+        struct rekey_http_field *f = &r->fields[i];
+
+        *f = (struct rekey_http_field){captured[i].name, (char *)r + captured[i].offset,
+                                       captured[i].cap, 0, 0};
+        if (i <= REKEY_FIELD_LOCATION) {
+            f->cap = !rekey_polling(r) || i + 1 == r->kind ? REKEY_URL_MAX : 0;
+            f->buf = rekey_polling(r) ? r->staging.bytes : f->buf;
+        }
+    }
+    r->url_error = 0;
+    r->new_kind = REKEY_POLL_NONE;
+    r->new_url = false;
+    rekey_exchange_receive(&r->x, r->fields, REKEY_FIELD_COUNT, r->staging.bytes,
+                           REKEY_STAGING_BODY_MAX, cut_short);
+}
+
+bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i) {
+    return r->fields[i].seen > 0;
+}
+
+// A captured field; without a pointer if it did not come or did not fit.
+struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i) {
+    const struct rekey_http_field *f = &r->fields[i];
+
+    return rekey_span(f->seen > 0 && f->len <= f->cap ? f->buf : NULL, f->len);
+}
+
+// Keeps the host that a URL leads to, for the report.
+static void set_subject(struct rekey *r, struct rekey_span url) {
+    struct rekey_span host = rekey_url_host_of(url);
+
+    r->subject_len = (uint8_t)(host.len < sizeof(r->subject) ? host.len : sizeof(r->subject));
+    memcpy(r->subject, host.ptr, r->subject_len);
+}
+
+// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
+int rekey_message_check_url(struct rekey *r, struct rekey_span text) {
+    struct rekey_url url;
+    int error = rekey_url_parse(text, &url);
+
+    if (error == 0 &&
+        (url.port != r->options->port || !rekey_url_same_host(url.host, r->options->host))) {
+        error = REKEY_E_URL_FOREIGN;
+    }
+    if (error != 0) {
+        set_subject(r, text);
+    }
+    return error;
+}
+
+// Takes the URL that field `i` brought, if it passes; else says in url_error why not.
+static void take_url(struct rekey *r, enum rekey_field_index i) {
+    const struct rekey_http_field *f = &r->fields[i];
+
+    r->new_kind = (uint8_t)(i + 1);
+    if (f->seen > 1) {
+        r->url_error = REKEY_E_REPEATED_FIELD;
+    } else if (f->len > f->cap) {
+        r->url_error = REKEY_E_LIMIT_URL;
+        r->needed = f->len;
+    } else {
+        r->url_error = rekey_message_check_url(r, rekey_span(f->buf, f->len));
+    }
+    if (r->url_error == 0) {
+        memmove(r->url, f->buf, f->len);
+        r->url_len = f->len;
+        r->new_url = true;
+    }
+}
+
+// The head is complete, and staging must be free for the body: the polling URL is chosen now.
+void rekey_message_head(struct rekey *r) {
+    unsigned status = r->x.http.status;
+    bool monitor = rekey_message_seen(r, REKEY_FIELD_OPERATION_LOCATION);
+    enum rekey_field_index other = monitor ? REKEY_FIELD_OPERATION_LOCATION : REKEY_FIELD_LOCATION;
+    bool use_other = monitor || (rekey_message_seen(r, REKEY_FIELD_LOCATION) && status == 202);
+
+    if (status >= 300 && status < 400 && !rekey_polling(r) && !monitor &&
+        rekey_message_field(r, REKEY_FIELD_LOCATION).ptr != NULL) {
+        set_subject(r, rekey_message_field(r, REKEY_FIELD_LOCATION));
+    }
+    if (status < 200 || status > 202) {
+        return;
+    }
+    if (rekey_polling(r)) {
+        if (rekey_message_seen(r, (enum rekey_field_index)(r->kind - 1))) {
+            take_url(r, (enum rekey_field_index)(r->kind - 1));
+        }
+        return;
+    }
+    if (rekey_message_seen(r, REKEY_FIELD_ASYNC_OPERATION)) {
+        take_url(r, REKEY_FIELD_ASYNC_OPERATION);
+        use_other = use_other && status == 202 && r->url_error == REKEY_E_LIMIT_URL;
+    }
+    if (use_other) {
+        take_url(r, other);
+    }
+}

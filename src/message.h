@@ -1,0 +1,43 @@
+// message.h - the requests of the operation, and what is taken from the head of an answer: its
+// fields, and the polling URL with the rule of azure.md 4.1. Parts of rekey.c, kept in a room of
+// their own.
+
+#ifndef REKEY_MESSAGE_H
+#define REKEY_MESSAGE_H
+
+#include "json.h"
+#include "rekey.h"
+
+// What staging has for a body; the rest is for its JSON tokens.
+#define REKEY_STAGING_BODY_MAX (REKEY_STAGING_MAX - REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE)
+
+// Whether there is a polling URL.
+static inline bool rekey_polling(const struct rekey *r) {
+    return r->kind != REKEY_POLL_NONE;
+}
+
+// Prepares a POST: its path, its id, and the body of regenerateKeys at the start of staging.
+// Returns 0 or REKEY_E_ENTROPY.
+int rekey_message_post(struct rekey *r, bool regenerate);
+
+// Puts the next bytes of the request into staging, behind the body. Returns how many, 0 at the end.
+size_t rekey_message_emit(struct rekey *r);
+
+// Lays out the places for the fields that are captured, and begins to receive.
+void rekey_message_answer(struct rekey *r, bool cut_short);
+
+// The head of an answer is complete, and staging must be free for the body: takes the polling URL
+// that it brings, if it passes, or says in url_error why not; new_url and new_kind tell what was
+// taken.
+void rekey_message_head(struct rekey *r);
+
+// Whether a field came; and its value, without a pointer if it did not come or did not fit.
+bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i);
+struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i);
+
+// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
+// Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then the report names the host that it
+// leads to.
+int rekey_message_check_url(struct rekey *r, struct rekey_span text);
+
+#endif
