@@ -1006,6 +1006,8 @@ def test_the_token_is_not_in_the_command_line(running):
 def test_descriptors_are_not_given_to_children(running):
     """Close-on-exec on everything but the first three: seen as flags in /proc/PID/fdinfo."""
     folder = f"/proc/{running.pid}/fdinfo"
+    if not os.access(folder, os.R_OK):
+        pytest.skip(f"{folder} is for root alone: the process is not dumpable")
     seen = 0
     for fd in os.listdir(folder):
         flags = int(
