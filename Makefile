@@ -5,6 +5,7 @@
 BOARD    ?= linux
 B        ?= build/$(BOARD)
 DEPS_DIR ?= build/deps
+$(if $(wildcard boards/$(BOARD)/board.mk),,$(error BOARD=$(BOARD): there is no such board; `make help` lists them))
 include boards/$(BOARD)/board.mk
 
 MBEDTLS  := $(or $(MBEDTLS_DIR),$(DEPS_DIR)/mbedtls)
@@ -58,7 +59,7 @@ all: deps-sources ## build the command and librekey.a (the default)
 
 help: ## this list
 	@echo 'make [VERB] [BOARD=board] [V=1]'
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 14
 	@echo 'Boards:'
 	@for b in boards/*/board.mk; do printf '  %-12s%s\n' "$$(basename "$$(dirname "$$b")")" \
 	    "$$(sed -n 's/^BOARD_TITLE *:= //p' "$$b")"; done
@@ -102,6 +103,7 @@ $(B)/boards/%.o: boards/%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include port/mbedtls/tls12_pss.h
+$(B)/mbedtls/memory_buffer_alloc.o: BOARD_CFLAGS += -include port/mbedtls/arena_watch.h
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -I$(MBEDTLS)/library -w -c $< -o $@
@@ -151,7 +153,7 @@ $(B)/example.c: README.md
 	$(Q)sed -n '/^```c$$/,/^```$$/p' README.md | grep -v '^```' > $@
 
 $(B)/example: $(B)/example.c $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
-	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_warnings) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(filter-out -Wframe%,$(our_warnings)) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
 template: $(B)/port/template/port.o
 

@@ -76,6 +76,9 @@ static const char *explain(const struct command *c, const struct rekey_report *r
         snprintf(text, sizeof(text), "%s%lu needed, there are %lu; `make LIMITS=%s=%lu` raises it",
                  report->needed != 0 ? "" : "at least ", needed, limit, macro,
                  (needed + 63) / 64 * 64);
+    } else if (error == REKEY_E_LIMIT_ARENA) {
+        snprintf(text, sizeof(text), "there are %d; `make LIMITS=REKEY_ARENA_SIZE=%d` raises it",
+                 REKEY_ARENA_SIZE, REKEY_ARENA_SIZE + 16384);
     } else if (report->subject.len > 0 && (url || error == REKEY_E_REDIRECT)) {
         return visible(report->subject, buf, cap);
     } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO ||

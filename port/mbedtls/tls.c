@@ -3,7 +3,6 @@
 
 #include "tls.h"
 
-#include <mbedtls/asn1.h>
 #include <mbedtls/memory_buffer_alloc.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
@@ -34,6 +33,20 @@ void *rekey_tls_no_calloc(size_t count, size_t size) {
 
 void rekey_tls_no_free(void *ptr) {
     (void)ptr;
+}
+
+static void *(*arena_calloc)(size_t, size_t); // the allocator's own
+
+static void *watched_calloc(size_t count, size_t size) {
+    void *ptr = arena_calloc(count, size);
+
+    the->exhausted = the->exhausted || ptr == NULL;
+    return ptr;
+}
+
+int rekey_tls_watch_arena(void *(*calloc_function)(size_t, size_t), void (*free_function)(void *)) {
+    arena_calloc = calloc_function;
+    return mbedtls_platform_set_calloc_free(watched_calloc, free_function);
 }
 
 time_t rekey_tls_time(time_t *out) {
@@ -97,20 +110,10 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 // ---- trust
 // ---------------------------------------------------------------------------------------
 
-static bool out_of_memory(int code) {
-    int low = -code & 0x7F; // mbedTLS adds a low-level code to a high-level one
-    int high = -(-code & 0xFF80);
-
-    return low == -MBEDTLS_ERR_MPI_ALLOC_FAILED || low == -MBEDTLS_ERR_ASN1_ALLOC_FAILED ||
-           high == MBEDTLS_ERR_SSL_ALLOC_FAILED || high == MBEDTLS_ERR_X509_ALLOC_FAILED ||
-           high == MBEDTLS_ERR_PK_ALLOC_FAILED || high == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
-           high == MBEDTLS_ERR_MD_ALLOC_FAILED || high == MBEDTLS_ERR_CIPHER_ALLOC_FAILED;
-}
-
 static int add_anchor(void *arg, struct rekey_span der) {
     int result = mbedtls_x509_crt_parse_der(arg, (const unsigned char *)der.ptr, der.len);
 
-    return out_of_memory(result) ? result : 0; // one that is not understood is no anchor
+    return the->exhausted ? result : 0; // one that is not understood is no anchor
 }
 
 // mbedTLS asks for the anchors that may have issued `child`, and frees what it gets.
@@ -226,16 +229,16 @@ static int status_of(struct rekey_tls *t, int code) {
     }
     t->code = code;
     t->phase = BROKEN;
+    if (t->exhausted) { // before what it may have led to
+        return REKEY_E_LIMIT_ARENA;
+    }
     if (t->lower_error != 0) {
         return t->lower_error;
     }
     if (code == 0 || code == MBEDTLS_ERR_SSL_CONN_EOF) {
         return REKEY_E_END;
     }
-    if (t->fault.flags != 0) {
-        return trust_error(t);
-    }
-    return out_of_memory(code) ? REKEY_E_LIMIT_ARENA : REKEY_E_TLS;
+    return t->fault.flags != 0 ? trust_error(t) : REKEY_E_TLS;
 }
 
 // ---- the transport
@@ -308,6 +311,7 @@ static int begin(struct rekey_tls *t, struct rekey_span host, uint16_t port) {
 
     memset(&t->fault, 0, sizeof(t->fault));
     t->lower_error = 0;
+    t->exhausted = false;
     t->fault.clock = t->port->wall_s(t->port->ctx);
     if (t->fault.clock < (int64_t)REKEY_BUILD_TIME) {
         return REKEY_E_CLOCK;

@@ -51,6 +51,7 @@ struct rekey_tls {
     uint16_t tcp_port;
     uint8_t phase;
     bool set_up, have_session;
+    bool exhausted;  // an allocation failed on this connection
     int lower_error; // the last error of the transport below, of the anchors or of entropy; or 0
     int code;        // the last error of mbedTLS, also of an earlier connection; or 0
     struct rekey_tls_fault fault;

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "posix.h"
@@ -41,6 +43,18 @@ static int write_all(int fd, const char *data, size_t len) {
     return fsync(fd);
 }
 
+// link() and RENAME_NOREPLACE fail where the file exists, and are atomic. The one is not there on
+// FAT, the other not on NFS.
+static int put_new(const char *temporary, const char *path) {
+    if (link(temporary, path) == 0) {
+        return 0;
+    }
+    if (errno != EPERM && errno != EOPNOTSUPP) {
+        return -1;
+    }
+    return (int)syscall(SYS_renameat2, AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE);
+}
+
 int rekey_posix_write_file(const char *path, const void *data, size_t len, bool create) {
     char temporary[PATH_MAX];
     int n = snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
@@ -58,8 +72,7 @@ int rekey_posix_write_file(const char *path, const void *data, size_t len, bool 
     if (close(fd) != 0 && error == 0) {
         error = errno;
     }
-    // link() fails where the file exists, rename() replaces it: both are atomic.
-    if (error == 0 && (create ? link(temporary, path) : rename(temporary, path)) != 0) {
+    if (error == 0 && (create ? put_new(temporary, path) : rename(temporary, path)) != 0) {
         error = errno;
     }
     if (error != 0 || create) {
