@@ -62,8 +62,8 @@ mbedtls_ms_time_t mbedtls_ms_time(void) {
     return (mbedtls_ms_time_t)the->port->now_ms(the->port->ctx);
 }
 
-// The C library's gmtime_r reads the time zone from a file, and allocates. This is H. Hinnant's
-// civil_from_days (public domain): the year begins in March.
+// The C library's gmtime_r reads the time zone from a file, and allocates. Here a year begins in
+// March, so that its leap day comes last, and 400 of them make an era of 146,097 days.
 struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *t, struct tm *out) {
     int64_t days = (int64_t)*t / 86400;
     int64_t seconds = (int64_t)*t % 86400;
@@ -107,8 +107,7 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 }
 #endif
 
-// ---- trust
-// ---------------------------------------------------------------------------------------
+// ---- trust --------------------------------------------------------------------------------------
 
 static int add_anchor(void *arg, struct rekey_span der) {
     int result = mbedtls_x509_crt_parse_der(arg, (const unsigned char *)der.ptr, der.len);
@@ -176,8 +175,7 @@ static int trust_error(const struct rekey_tls *t) {
     return REKEY_E_CERT_OTHER;
 }
 
-// ---- the transport below, and errors
-// -------------------------------------------------------------
+// ---- the transport below, and errors ------------------------------------------------------------
 
 static int bio_result(struct rekey_tls *t, int result, size_t n) {
     switch (result) {
@@ -241,8 +239,7 @@ static int status_of(struct rekey_tls *t, int code) {
     return t->fault.flags != 0 ? trust_error(t) : REKEY_E_TLS;
 }
 
-// ---- the transport
-// -------------------------------------------------------------------------------
+// ---- the transport ------------------------------------------------------------------------------
 
 static int set_up(struct rekey_tls *t) {
     static const char *protocols[] = {"http/1.1", NULL};
@@ -411,8 +408,7 @@ struct rekey_transport rekey_tls_transport(struct rekey_tls *t) {
         .ctx = t, .open = tls_open, .write = tls_write, .read = tls_read, .close = tls_close};
 }
 
-// ---- the rest
-// ------------------------------------------------------------------------------------
+// ---- the rest -----------------------------------------------------------------------------------
 
 void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
                     const struct rekey_port *port, struct rekey_anchors anchors, void *arena,
