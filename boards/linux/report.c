@@ -354,7 +354,8 @@ static bool settle_file(struct command *c, enum rekey_outcome outcome) {
 int conclude(struct command *c, const struct rekey_report *report) {
     enum rekey_outcome outcome = report->outcome;
     bool list = c->options.command == COMMAND_LIST_KEYS;
-    bool left_running = c->options.no_wait && outcome == REKEY_RUNNING && stop_signal == 0;
+    bool left_running = c->options.no_wait && report->error == REKEY_E_ABORTED && stop_signal == 0;
+    struct rekey_report told = *report;
     char details[1024], message[1200] = "";
 
     if (outcome != REKEY_SUCCEEDED && !left_running) {
@@ -392,7 +393,8 @@ int conclude(struct command *c, const struct rekey_report *report) {
         explain(c, report, report->error, details, sizeof(details));
         snprintf(message, sizeof(message), "%s%s%s", rekey_error_text(report->error),
                  details[0] != '\0' ? ": " : "", details);
-        put_json(c, report, outcome, message);
+        told.error = left_running ? 0 : report->error; // to stop there is what was asked for
+        put_json(c, &told, outcome, message);
     }
     return finish(outcome);
 }
