@@ -444,7 +444,7 @@ void rekey_tls_explain(const struct rekey_tls *t, int error, char *buf, size_t c
     const struct rekey_tls_fault *f = &t->fault;
     mbedtls_time_t clock = (mbedtls_time_t)f->clock;
     mbedtls_x509_time device;
-    char from[32], to[32], at[32], digest[65];
+    char from[80], to[80], at[80], digest[65]; // six ints of any size fit a date
     struct tm tm;
 
     mbedtls_platform_gmtime_r(&clock, &tm);
