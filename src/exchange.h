@@ -39,8 +39,8 @@ enum rekey_exchange_event {
     REKEY_EXCHANGE_ANSWERED, // the answer is complete
 };
 
-// The next step opens, or with an open connection reuses it if nothing came over it meanwhile. All
-// fields above `timer`, and `connect_timeout_ms`, `idle_timeout_ms` and `port`, have been set.
+// The next step opens, or with an open connection reuses it if nothing came over it meanwhile. The
+// transport, host, port and both timeouts have been set.
 void rekey_exchange_open(struct rekey_exchange *x);
 
 // The next steps send `len` bytes from `ptr`, which stay in place until they return
