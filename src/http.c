@@ -90,14 +90,6 @@ static bool is_text(char c) { // what a field value or a reason phrase may hold
     return u == '\t' || (u >= ' ' && u != 0x7F);
 }
 
-static int hex_value(char c) {
-    if (rekey_is_digit(c)) {
-        return c - '0';
-    }
-    c = rekey_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // A head begins: the first one, or the one after an interim answer.
 static void start_head(struct rekey_http *h) {
     for (size_t i = 0; i < h->field_count; i++) {
@@ -386,7 +378,7 @@ static int chunk_size_end(struct rekey_http *h, char c) {
 }
 
 static int chunk_size(struct rekey_http *h, char c) {
-    int digit = hex_value(c);
+    int digit = rekey_hex_value(c);
 
     if (digit >= 0) {
         h->pos = 1;

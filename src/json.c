@@ -29,14 +29,6 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static int hex_digit(char c) {
-    if (rekey_is_digit(c)) {
-        return c - '0';
-    }
-    c = rekey_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // After a backslash at c->at - 1.
 static int check_escape(struct check *c) {
     if (c->at == c->text.len) {
@@ -52,7 +44,7 @@ static int check_escape(struct check *c) {
         if (c->at == c->text.len) {
             return RAN_OUT;
         }
-        if (hex_digit(c->text.ptr[c->at]) < 0) {
+        if (rekey_hex_value(c->text.ptr[c->at]) < 0) {
             return REKEY_E_JSON;
         }
     }
@@ -289,7 +281,7 @@ static uint32_t hex4(const char *ptr) {
     uint32_t value = 0;
 
     for (int i = 0; i < 4; i++) {
-        value = value << 4 | (uint32_t)hex_digit(ptr[i]);
+        value = value << 4 | (uint32_t)rekey_hex_value(ptr[i]);
     }
     return value;
 }

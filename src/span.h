@@ -55,6 +55,15 @@ static inline bool rekey_is_alnum(char c) {
     return rekey_is_digit(c) || (rekey_lower(c) >= 'a' && rekey_lower(c) <= 'z');
 }
 
+// The value of a hexadecimal digit in either case; -1 if it is none.
+static inline int rekey_hex_value(char c) {
+    if (rekey_is_digit(c)) {
+        return c - '0';
+    }
+    c = rekey_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 // The length of the well-formed UTF-8 sequence at `at` (RFC 3629: no overlong forms, no surrogates,
 // nothing above U+10FFFF), or 0. Stores the code point in *code when `code` is not NULL.
 size_t rekey_utf8(struct rekey_span text, size_t at, uint32_t *code);

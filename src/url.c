@@ -6,17 +6,14 @@ static bool one_of(char c, const char *set) {
     return c != '\0' && strchr(set, c) != NULL;
 }
 
-static bool is_hex(char c) {
-    return rekey_is_digit(c) || (rekey_lower(c) >= 'a' && rekey_lower(c) <= 'f');
-}
-
 // What a path, a query or a fragment may hold: pchar, '/', '?', and '%' before two hex digits.
 static bool url_bytes_valid(struct rekey_span text) {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
 
         if (c == '%') {
-            if (text.len - i < 3 || !is_hex(text.ptr[i + 1]) || !is_hex(text.ptr[i + 2])) {
+            if (text.len - i < 3 || rekey_hex_value(text.ptr[i + 1]) < 0 ||
+                rekey_hex_value(text.ptr[i + 2]) < 0) {
                 return false;
             }
         } else if (!rekey_is_alnum(c) && !one_of(c, "-._~!$&'()*+,;=:@/?")) {
@@ -40,7 +37,7 @@ bool rekey_url_host_valid(struct rekey_span host, bool ipv6) {
     for (size_t i = 0; i < host.len; i++) {
         char c = host.ptr[i];
 
-        if (ipv6 ? !(is_hex(c) || c == ':' || c == '.')
+        if (ipv6 ? !(rekey_hex_value(c) >= 0 || c == ':' || c == '.')
                  : !(rekey_is_alnum(c) || one_of(c, "-._"))) {
             return false;
         }

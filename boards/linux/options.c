@@ -107,6 +107,16 @@ static const struct {
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
 _Static_assert(OPTIONS <= 32, "a bit for each");
 
+// The bit of an option in the set of those that were given; 0 for what is no option.
+static uint32_t bit_of(int id) {
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (table[i].getopt.val == id) {
+            return 1u << i;
+        }
+    }
+    return 0;
+}
+
 static void print_help(void) {
     out("rekey " REKEY_VERSION
         " - regenerates the keys of an Azure Machine Learning online endpoint\n\n"
@@ -272,7 +282,7 @@ static bool take(struct command_options *o, int id, const char *value) {
 }
 
 // The environment fills in what was not given. Empty variables count as not set.
-static bool take_defaults(struct command_options *o) {
+static bool take_defaults(struct command_options *o, uint32_t given) {
     static const struct {
         const char *variable;
         int id;
@@ -286,14 +296,8 @@ static bool take_defaults(struct command_options *o) {
 
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         const char *value = getenv(variables[i].variable);
-        bool given =
-            (variables[i].id == SUBSCRIPTION && o->endpoint.subscription.ptr != NULL) ||
-            (variables[i].id == RESOURCE_GROUP && o->endpoint.resource_group.ptr != NULL) ||
-            (variables[i].id == WORKSPACE && o->endpoint.workspace.ptr != NULL) ||
-            (variables[i].id == MANAGEMENT_URL && o->host.ptr != NULL) ||
-            (variables[i].id == CA_FILE && o->ca_file != NULL);
 
-        if (value == NULL || value[0] == '\0' || given) {
+        if (value == NULL || value[0] == '\0' || (given & bit_of(variables[i].id)) != 0) {
             continue;
         }
         if (variables[i].id == MANAGEMENT_URL) {
@@ -438,9 +442,7 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
         } else if (!take(o, id, optarg)) {
             return false;
         }
-        for (size_t i = 0; i < OPTIONS; i++) {
-            given |= table[i].getopt.val == id ? 1u << i : 0;
-        }
+        given |= bit_of(id);
     }
     if (optind < argc) {
         say("error: '%s' is one word too many; see rekey --help", shown(argv[optind]));
@@ -457,7 +459,7 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
             return false;
         }
     }
-    return take_defaults(o) && check(o);
+    return take_defaults(o, given) && check(o);
 }
 
 bool parse_options(struct command_options *o, int argc, char **argv, int *exit_code) {

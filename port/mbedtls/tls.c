@@ -253,12 +253,8 @@ static int set_up(struct rekey_tls *t) {
     mbedtls_ssl_init(&t->ssl);
     mbedtls_ssl_config_init(&t->config);
     mbedtls_ssl_session_init(&t->session);
-    t->set_up = true;
     code = mbedtls_ssl_config_defaults(&t->config, MBEDTLS_SSL_IS_CLIENT,
                                        MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
-    if (code != 0) {
-        return code;
-    }
     mbedtls_ssl_conf_min_tls_version(&t->config, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_authmode(&t->config, MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_ca_cb(&t->config, find_anchors, t);
@@ -268,11 +264,18 @@ static int set_up(struct rekey_tls *t) {
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         &t->config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif
-    code = mbedtls_ssl_conf_alpn_protocols(&t->config, protocols);
+    if (code == 0) {
+        code = mbedtls_ssl_conf_alpn_protocols(&t->config, protocols);
+    }
     if (code == 0) {
         code = mbedtls_ssl_setup(&t->ssl, &t->config);
     }
     mbedtls_ssl_set_bio(&t->ssl, t, bio_send, bio_receive, NULL);
+    t->set_up = code == 0;
+    if (code != 0) { // the next open begins anew
+        mbedtls_ssl_free(&t->ssl);
+        mbedtls_ssl_config_free(&t->config);
+    }
     return code;
 }
 
@@ -287,6 +290,7 @@ static void save_session(struct rekey_tls *t) {
     mbedtls_free(t->session.MBEDTLS_PRIVATE(peer_cert));
     t->session.MBEDTLS_PRIVATE(peer_cert) = NULL;
 #endif
+    t->exhausted = false; // without a session to resume it goes on as well
 }
 
 // The TCP connection is there: prepares the handshake.
