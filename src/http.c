@@ -39,6 +39,7 @@ enum own_field { OWN_NONE, OWN_LENGTH, OWN_TRANSFER, OWN_CONNECTION, OWN_CODING 
 enum body_kind { BODY_NONE, BODY_BY_LENGTH, BODY_BY_CHUNKS, BODY_BY_CLOSE };
 
 #define NOT_WANTED 255
+#define CHUNK_FREE 16 // bytes that a chunk with data gives back of what REKEY_HEAD_MAX counts
 
 size_t rekey_http_emit(const char *form, const struct rekey_span *values,
                        struct rekey_http_cursor *cursor, char *buf, size_t cap) {
@@ -492,6 +493,9 @@ int rekey_http_feed(struct rekey_http *h, struct rekey_span *in) {
             break;
         case CHUNK_START:
             h->state = h->remaining > 0 ? CHUNK_DATA : TRAILER_LINE;
+            if (h->remaining > 0) { // the framing of many small chunks is no flood
+                h->head_size -= h->head_size < CHUNK_FREE ? h->head_size : CHUNK_FREE;
+            }
             break;
         case COMPLETE:
             return REKEY_DONE;

@@ -46,6 +46,7 @@
 #endif
 
 // Bounds against a hostile server. What is beyond the buffers above is read and dropped up to here.
+// A chunk with data is free of 16 bytes of its framing, so that the size of the chunks is no limit.
 #ifndef REKEY_HEAD_MAX
 #define REKEY_HEAD_MAX                                                                             \
     65536u // one answer's head, chunk lines and trailers, interim answers included

@@ -246,7 +246,7 @@ static void test_defaults(void **state) {
 static void test_head_limit(void **state) {
     static const struct {
         const char *name, *before, *behind;
-        size_t not_counted; // body bytes among them
+        size_t not_counted; // body bytes among them, and what a chunk with data is free of
     } rows[] = {
         {"one value", "HTTP/1.1 200\r\nContent-Length: 0\r\nX: ", "\r\n\r\n", 0},
         {"one name", "HTTP/1.1 200\r\nContent-Length: 0\r\n", ":\r\n\r\n", 0},
@@ -257,7 +257,8 @@ static void test_head_limit(void **state) {
          "HTTP/1.1 100\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\nX: ", "\r\n\r\n", 0},
         {"trailer", "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ", "\r\n\r\n", 0},
         {"trailer behind a body",
-         "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: ", "\r\n\r\n", 5},
+         "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: ", "\r\n\r\n",
+         5 + 16},
         {"chunk extension", "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n0;", "\r\n\r\n", 0},
     };
 
@@ -501,6 +502,44 @@ static void test_many_chunks(void **state) {
             check_int(run.h->body_size, 750);
             check_int(run.h->body_len, cap < 750 ? cap : 750);
             check_pattern(rekey_span(run.h->body, run.h->body_len));
+        }
+    }
+    rows_done();
+}
+
+// The framing of chunks: 16 bytes for each that has data are free, what is more is counted.
+static void test_framing_of_chunks(void **state) {
+    static const struct {
+        const char *chunk; // of one byte of data
+        size_t counted;    // beyond the free ones
+    } rows[] = {
+        {"1\r\nx\r\n", 0},
+        {"000000001\r\nx\r\n", 0},
+        {"1;4567890123\r\nx\r\n", 0},
+        {"1;45678901234\r\nx\r\n", 1},
+        {"00000000000000001;23456789012345678901\r\nx\r\n", 26},
+    };
+    static const char before[] = "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct run run;
+        size_t chunks = 0;
+        const size_t most = rows[i].counted == 0 ? 100000 : REKEY_HEAD_MAX / rows[i].counted + 100;
+
+        row(rows[i].chunk);
+        run_start(&run, 4096, 0);
+        give_text(&run, before);
+        for (; chunks < most && run.result == REKEY_AGAIN; chunks++) {
+            give_text(&run, rows[i].chunk);
+        }
+        if (rows[i].counted == 0) {
+            give_text(&run, "0\r\n\r\n");
+            check_int(run.result, REKEY_DONE);
+            check_int(run.h->body_size, most);
+        } else {
+            check_int(run.result, REKEY_E_LIMIT_HEAD);
+            check(chunks > (REKEY_HEAD_MAX - 200) / rows[i].counted);
         }
     }
     rows_done();
@@ -793,6 +832,7 @@ int main(void) {
         UNIT(test_interim_limit),
         UNIT(test_body_limit),
         UNIT(test_many_chunks),
+        UNIT(test_framing_of_chunks),
         UNIT(test_body_given_late),
         UNIT(test_shared_without_room),
         UNIT(test_head_once),
