@@ -23,6 +23,7 @@ NM       ?= $(CROSS_COMPILE)nm
 SIZE     ?= $(CROSS_COMPILE)size
 CFLAGS   ?= -Os -g
 FRAME_MAX := 512
+FUZZ_TIME := 120
 PYTHON   := /usr/bin/python3
 
 # Seconds since 1970 of what is built: a device's clock before it was never set.
@@ -43,7 +44,8 @@ port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard port/posix/*.c port/mbedtl
 command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 unit_tests      := $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c)))
-vpath %.c tests/unit tests/fault
+fuzz_tests      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+vpath %.c tests/unit tests/fault tests/fuzz
 
 ifneq ($(V),1)
 Q := @
@@ -52,7 +54,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check coverage size format clean FORCE
+.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check fuzz coverage size format clean FORCE
 
 all: deps-sources ## build the command and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/rekey $(B)/librekey.a
@@ -142,6 +144,13 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(port
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
+# A fuzz entry with a main of its own: libFuzzer's for `make fuzz`, or the one that runs the seeds.
+FUZZ_MAIN = $(B)/tests/replay.o
+$(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(B)/librekey.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) $^ -o $@
+
 # Preloaded into the command by the tests: counts calls of the heap, shifts the wall clock.
 $(B)/%.so: tests/e2e/%.c
 	@mkdir -p $(@D)
@@ -160,9 +169,11 @@ template: $(B)/port/template/port.o
 build/certs/.made: tests/arm/certs.sh
 	$(Q)tests/arm/certs.sh build/certs && touch $@
 
-unit: deps-test ## the unit tests alone
-	$(Q)$(MAKE) --no-print-directory -s $(addprefix $(B)/unit/,$(unit_tests)) template
+unit: deps-test ## the unit tests alone, and the seeds of the fuzz entries
+	$(Q)$(MAKE) --no-print-directory -s $(addprefix $(B)/unit/,$(unit_tests)) $(addprefix $(B)/fuzz/,$(fuzz_tests)) template
 	$(Q)for t in $(unit_tests); do $(EXEC) $(B)/unit/$$t || exit 1; done
+	$(Q)for t in $(fuzz_tests); do $(EXEC) $(B)/fuzz/$$t tests/fuzz/seeds/$$t/* 2>$(B)/fuzz/$$t.log || \
+	    { tail -20 $(B)/fuzz/$$t.log; exit 1; }; done
 
 e2e: all deps-test ## the end-to-end tests alone: the command against the stand-in service, over real TLS
 	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/heap.so $(B)/clock.so $(B)/example
@@ -188,7 +199,7 @@ sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 
 check: deps-check ## formatting, static analysis, both compilers, sanitizers, valgrind
 	clang-format --dry-run -Werror $(c_files)
-	shellcheck -s sh boards/deps.sh
+	shellcheck -s sh boards/deps.sh tests/fuzz/fuzz.sh
 	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem -Isrc -Iport/posix -D__linux__ -D__unix__ src port/posix boards/linux
 	clang-tidy --quiet --warnings-as-errors='*' $(wildcard src/*.c) -- -std=c11 $(our_cppflags)
@@ -196,6 +207,12 @@ check: deps-check ## formatting, static analysis, both compilers, sanitizers, va
 	$(MAKE) unit all B=build/clang CC=clang
 	ASAN_OPTIONS=detect_leaks=0 $(MAKE) unit e2e B=build/asan CFLAGS="$(sanitize)" FRAME_MAX=65536 REKEY_SANITIZED=1
 	$(MAKE) e2e EXEC="valgrind -q --error-exitcode=99 --exit-on-first-error=yes" PYTEST_FLAGS="-m board"
+
+# A build of its own: all objects are instrumented, and libFuzzer brings the main.
+fuzz: deps-check ## all fuzz entries at once, for FUZZ_TIME seconds
+	$(Q)$(MAKE) --no-print-directory -s B=build/fuzz CC=clang FUZZ_MAIN= LDFLAGS=-fsanitize=fuzzer FRAME_MAX=65536 \
+	    CFLAGS="-fsanitize=fuzzer-no-link $(sanitize)" $(addprefix build/fuzz/fuzz/,$(fuzz_tests))
+	$(Q)tests/fuzz/fuzz.sh build/fuzz/fuzz $(FUZZ_TIME) $(fuzz_tests)
 
 coverage: deps-test ## lines and branches of src/ that the unit tests reach: all of them, or it fails
 	$(Q)boards/deps.sh packages gcovr
