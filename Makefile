@@ -226,6 +226,7 @@ coverage: deps-test ## lines and branches of src/ that the unit tests reach: all
 	    { tail -40 build/coverage.log; exit 1; }
 	$(Q)/usr/bin/gcovr -r . --filter src/ build/coverage --print-summary -o build/coverage/lines.txt
 	$(Q)/usr/bin/gcovr -r . --filter src/ build/coverage -b --fail-under-line 100 --fail-under-branch 100
+	@echo "branches that no input can take, NEVER() and ALWAYS(): $$(cat src/*.[ch] | grep -cE '(NEVER|ALWAYS)\(')"
 
 size: deps-sources ## sizes of the command, the core, struct rekey, and the stack along its deepest path
 	$(Q)$(MAKE) --no-print-directory -s all

@@ -1,4 +1,4 @@
-"""What README.md shows must be true: its example program runs, and its table of exit codes is the help's."""
+"""What README.md shows must be true, and what docs/security.md names must exist."""
 
 import re
 import subprocess
@@ -52,3 +52,19 @@ def test_exit_codes():
         [*EXEC, REKEY, "--help"], env=ENVIRONMENT, capture_output=True, text=True, timeout=60
     )
     assert table == re.findall(r"^ +(\d+) ", result.stdout.split("Exit codes:")[1], re.M)
+
+
+def test_what_the_security_page_names_exists():
+    def text(pattern):
+        return "".join(path.read_text() for path in ROOT.glob(pattern))
+
+    page = text("docs/security.md")
+    vectors = text("tests/vectors/http.h") + text("tests/unit/test_rekey.c")
+    names = re.findall(r'"([^"]+)"', page)
+    assert len(names) > 80 and [name for name in names if f'"{name}"' not in vectors] == []
+    tests = text("tests/unit/*.c") + text("tests/e2e/test_*.py")
+    names = set(re.findall(r"`(test_\w+)`", page))
+    assert len(names) > 30
+    assert [
+        each for each in names if f"UNIT({each})" not in tests and f"def {each}(" not in tests
+    ] == []

@@ -145,7 +145,9 @@ static void look_up(const struct rekey_json *json) {
         size_t needed = 0, len;
 
         MUST(at >= REKEY_E_JSON_DUPLICATE && at < json->count);
-        MUST(fuzz_inside(rekey_json_raw(json, at), json->text));
+        if (at >= 0) {
+            MUST(fuzz_inside(rekey_json_raw(json, at), json->text));
+        }
         rekey_json_find(json, at, "code");
         rekey_json_find(json, rekey_json_first(json, at), "code");
         if (rekey_json_is_string(json, at)) {
