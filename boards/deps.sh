@@ -3,6 +3,7 @@
 #
 #     boards/deps.sh packages PKG...     install the Debian packages that are missing
 #     boards/deps.sh sources NAME...     put the named sources (see TABLE) under DEPS_DIR
+#     boards/deps.sh peers               put the web servers of the end-to-end tests (see PEERS) under DEPS_DIR/peers
 #
 # Sources need no root. They come from the Debian suite named below, whatever release the machine runs, through a private
 # apt configuration: address, keyring and proxy are those of the machine's own apt, everything else lives in a temporary
@@ -10,6 +11,10 @@
 # then DEPS_DIR/NAME.version is written (one line: name, version, sha256 of the upstream tarball or .deb). Where that
 # file is there already, nothing is done and no network is needed. Environment: DEPS_DIR (default build/deps), and
 # MBEDTLS_DIR, JSMN_DIR, CMOCKA_DIR: a checkout of the upstream release, used instead of fetching that source.
+#
+# Peers are binary packages of the release that the machine runs (they need its libc), with those of their dependencies
+# that are not installed. They are unpacked, never installed: installing a web server starts it. DEPS_DIR/peers.version
+# has a line for each package: name, version. Root is needed only where the machine's package lists are empty or old.
 # What apt and dpkg print goes to DEPS_DIR/deps.log.
 
 set -eu
@@ -28,6 +33,9 @@ TABLE='
       jsmn    1.1.0-2 4117ce4e363f31e1b21d7ab89d6350b5d78374965d4c9fef00a572f6e487c874 deb    libjsmn-dev jsmn.h
       cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 tar    cmocka      src/cmocka.c
 '
+
+# lighttpd has TLS and compression in packages of their own; apache2 itself is mere configuration.
+PEERS='nginx haproxy apache2-bin lighttpd lighttpd-mod-openssl lighttpd-mod-deflate'
 
 warn() { echo "deps: $*" >&2; }
 die() { warn "$*"; exit 1; }
@@ -118,9 +126,8 @@ sources() {
     [ -z "$lacking" ] || give_up "no network? see $log" $lacking
 }
 
-# Makes the temporary directory, beside the result so that mv is a rename, and in it the private configuration for apt.
-# Of the machine's own only the options of Acquire are kept (proxy, certificates); hooks, pins and sources are not.
-private_apt() {
+# Makes the temporary directory, beside the result so that mv is a rename.
+make_work() {
     work=$(cd "$DEPS_DIR" && pwd)/.fetch.$$
     for old in "$DEPS_DIR"/.fetch.*; do # left by a run that was killed
         kill -0 "${old##*.}" 2>/dev/null || rm -rf "$old"
@@ -128,6 +135,12 @@ private_apt() {
     trap 'rm -rf "$work"' EXIT
     trap 'exit 1' HUP INT TERM
     mkdir -m 700 "$work" # private: the address of a proxy may hold a password
+}
+
+# Makes the private configuration for apt. Of the machine's own only the options of Acquire are kept (proxy,
+# certificates); hooks, pins and sources are not.
+private_apt() {
+    make_work
     mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/none"
     : >"$work/status"
     archives >"$work/apt.sources"
@@ -230,10 +243,49 @@ fetch() {
     echo "deps: $name $got"
 }
 
+# ---- peers -----------------------------------------------------------------------------------------------------------
+
+peers() {
+    lacking=
+    for package in $PEERS; do
+        grep -q "^$package " "$DEPS_DIR/peers.version" 2>/dev/null || lacking="$lacking $package"
+    done
+    [ "$lacking" ] || ! [ -d "$DEPS_DIR/peers" ] || return 0
+
+    command -v apt-get >/dev/null || die "cannot fetch the web servers for the tests: no apt-get here"
+    start_log
+    make_work
+    # As with packages, the machine's package lists are renewed where the first attempt fails.
+    download || { [ "$(id -u)" -eq 0 ] && { apt-get update >"$log" 2>&1; download; }; } ||
+        die "cannot fetch the web servers for the tests: no network, or package lists that only root can renew?" \
+            "(apt-get said: $(sed -n 's/^E: //p' "$log" | head -n 1); see $log)"
+
+    for file in "$work"/debs/*.deb; do
+        dpkg-deb -x "$file" "$work/tree" 2>>"$log" || die "cannot unpack ${file##*/}; see $log"
+        dpkg-deb --show --showformat="\${Package} \${Version}\n" "$file"
+    done >"$work/version"
+    rm -rf "$DEPS_DIR/peers.version" "$DEPS_DIR/peers"
+    mv "$work/tree" "$DEPS_DIR/peers"
+    mv "$work/version" "$DEPS_DIR/peers.version"
+    for package in $PEERS; do
+        sed -n "s/^$package /deps: $package /p" "$DEPS_DIR/peers.version"
+    done
+}
+
+# Downloads the peers, and what installing them would install besides.
+# shellcheck disable=SC2046,SC2086  # one word per package
+download() {
+    rm -rf "$work/debs"
+    mkdir "$work/debs"
+    apt-get install -s --no-install-recommends $PEERS >"$work/plan" 2>>"$log" || return 1
+    (cd "$work/debs" && apt-get download -o APT::Sandbox::User=root -o Acquire::Retries=1 \
+        $({ printf '%s\n' $PEERS; sed -n 's/^Inst \([^ ]*\).*/\1/p' "$work/plan"; } | sort -u)) >>"$log" 2>&1
+}
+
 [ $# -gt 0 ] || set -- help
 verb=$1
 shift
 case $verb in
-packages | sources) "$verb" "$@" ;;
-*) die "usage: boards/deps.sh packages PKG... | sources NAME..." ;;
+packages | sources | peers) "$verb" "$@" ;;
+*) die "usage: boards/deps.sh packages PKG... | sources NAME... | peers" ;;
 esac

@@ -57,6 +57,7 @@ LISTENERS = {
     "forbidden-tls": {"tls": "server", "serve": "record"},
     "forbidden-host": {"tls": "server", "serve": "record", "addresses": ["127.0.0.2"], "port_of": "main"},
     "plain": {"serve": "stall"},
+    "behind": {},    # plain HTTP, for a front end that does the TLS and passes the Host header on
     "garbage": {"serve": "garbage"},
     "closer": {"serve": "close"},
 }
@@ -306,15 +307,17 @@ class Arm:
 
     def serve_request(self, listener, connection, index):
         head = connection.receive_until(b"\r\n\r\n", HEAD_MAX)
-        request = {"index": index, "tls": connection.tls.version(), "resumed": connection.tls.session_reused,
+        tls = connection.tls
+        request = {"index": index, "tls": tls and tls.version(), "resumed": tls and tls.session_reused,
                    "faults": [] if head else [f"no end of the head within {HEAD_MAX} bytes"]}
         parse_head(head or b"", request)
         self.find(request)
         endpoint, kind = request["endpoint"], request["kind"]
         if request["method"]:
+            called = listener.port if tls else (only(request, "Host") or "").rpartition(":")[2]    # a front end's
             check_headers(request, [f"{host}{port}" for host in (*self.hosts, HERE, "[::1]")
-                                    for port in ("", f":{listener.port}")
-                                    if port or listener.port == 443])
+                                    for port in ("", f":{called}")
+                                    if port or called == 443])
         body, wanted = b"", None
         if not (endpoint and endpoint.peek(kind).get("after_head")):
             body = read_body(connection, request)
@@ -544,6 +547,8 @@ def say(text):
 
 def control_handler(arm):
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def answer(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             try:

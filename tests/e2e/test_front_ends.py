@@ -1,0 +1,468 @@
+"""Real web servers between the command and the stand-in service: each ends the TLS and passes plain
+HTTP/1.1 on, and what comes back is in the server's own hand. `boards/deps.sh peers` gets them,
+their settings are in front_ends/, and each has six doors (ports):
+
+main    TLS 1.2 and 1.3, kept alive, gzip on
+tls12   TLS 1.2 alone, and each connection is closed after one answer
+tls13   TLS 1.3 alone, the same
+idle    a connection without a request is closed after 0.2 s (lighttpd: 1 s, it has nothing shorter)
+strict  a request with a head of more than 5 KB is refused, and the back end has a second to answer
+dead    the back end is not there
+"""
+
+import collections
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import (
+    ACCEPTED,
+    ASYNC,
+    CERTS,
+    DONE,
+    GROUP,
+    NOW,
+    PROVIDER,
+    ROOT,
+    RUNNING,
+    SUBSCRIPTION,
+    WORKSPACE,
+    Rekey,
+    error,
+    header,
+    wait_until,
+)
+from test_regenerate import AT_ONCE, check_success
+
+PEERS = ROOT / os.environ.get("DEPS_DIR", "build/deps") / "peers"
+CONFIGURATIONS = Path(__file__).with_name("front_ends")
+DOORS = ["main", "tls12", "tls13", "idle", "strict", "dead"]
+# How each is started in the foreground, as one process; the configuration comes last.
+SERVERS = {
+    "nginx": ["nginx", "-e", "stderr", "-c"],
+    "haproxy": ["haproxy", "-db", "-f"],
+    "apache2": ["apache2", "-X", "-f"],
+    "lighttpd": ["lighttpd", "-D", "-m", PEERS / "usr/lib/lighttpd", "-f"],
+}
+# A line of a server's log: a request's x-ms-client-request-id, the client's port, the version of
+# TLS, whether the session was resumed, the status. lighttpd knows neither of the TLS ones.
+Visit = collections.namedtuple("Visit", "id client tls resumed status")
+VISIT = re.compile(r"^([0-9a-f-]{36}) (\d+) (TLSv\S+|-) (\S+) (\d{3})$", re.MULTILINE)
+RESUMED = {"r": True, ".": False, "1": True, "0": False, "Resumed": True, "Initial": False}
+
+
+class FrontEnd:
+    """A server, and the stand-in behind it: to the tests it looks like the stand-in itself."""
+
+    def __init__(self, arm, server, directory):
+        self.arm, self.server, self.directory = arm, server, directory
+        self.process = self.guard = None
+        key = (CERTS / "server.pem").read_text() + (CERTS / "server.key").read_text()
+        (directory / "server.pem").write_text(key)  # haproxy wants both in one file
+
+    def __getattr__(self, name):
+        return getattr(self.arm, name)
+
+    def start(self):
+        """Until it listens at all doors. Three times, as somebody else may take a port first."""
+        for _ in range(3):
+            self.launch()
+            wait_until(lambda: self.process.poll() is not None or self.is_up(), "a listener")
+            if self.process.poll() is None:
+                return
+            self.close()
+        pytest.fail(f"{self.server} does not start")
+
+    def launch(self):
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in DOORS]
+        self.ports = {door: each.getsockname()[1] for door, each in zip(DOORS, sockets)}
+        for each in sockets:
+            each.close()
+        values = {
+            **self.ports,
+            "behind": self.arm.ports["behind"],
+            "control": self.arm.port,
+            "certs": CERTS,
+            "directory": self.directory,
+            "peers": PEERS,
+        }
+        text = (CONFIGURATIONS / f"{self.server}.conf").read_text()
+        configuration = self.directory / "configuration"
+        configuration.write_text(re.sub(r"@([a-z0-9]+)@", lambda m: str(values[m[1]]), text))
+        program, *arguments = SERVERS[self.server]
+        with open(self.directory / "log", "a") as log:
+            self.process = subprocess.Popen(
+                [PEERS / "usr/sbin" / program, *arguments, configuration],
+                env={"LD_LIBRARY_PATH": ":".join(map(str, PEERS.glob("usr/lib/*-linux-*")))},
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        # Whatever ends us ends the server.
+        self.guard = subprocess.Popen(
+            ["sh", "-c", f"cat; kill -KILL {self.process.pid}"], stdin=subprocess.PIPE
+        )
+
+    def is_up(self):
+        try:
+            for port in self.ports.values():
+                socket.create_connection(("127.0.0.1", port)).close()
+            return True
+        except ConnectionRefusedError:
+            return False
+
+    def close(self):
+        if self.process:
+            self.guard.kill()
+            self.guard.communicate()
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def text(self):
+        return (self.directory / "log").read_text()
+
+    def url(self, door="main", host="localhost"):
+        return f"https://{host}:{self.ports[door]}"
+
+    def visits(self, name):
+        """What the server's log says of an endpoint's requests, all of which reached the
+        stand-in."""
+        requests = self.requests(name)
+        ids = {header(request, "x-ms-client-request-id") for request in requests}
+
+        def logged():
+            if self.server == "lighttpd":
+                self.process.send_signal(signal.SIGHUP)  # writes what it holds back
+            visits = [Visit(*each) for each in VISIT.findall(self.text()) if each[0] in ids]
+            return visits if len(visits) == len(requests) else None
+
+        return wait_until(logged, f"{len(requests)} requests in the log of {self.server}")
+
+    def connect(self, door, **versions):
+        """A TLS connection of our own."""
+        context = ssl.create_default_context(cafile=CERTS / "ca.pem")
+        for name, value in versions.items():
+            setattr(context, name, value)
+        plain = socket.create_connection(("127.0.0.1", self.ports[door]), timeout=20)
+        return context.wrap_socket(plain, server_hostname="localhost")
+
+    def ask(self, method, target, *headers):
+        """The bytes of the answer to a request of our own."""
+        head = [
+            f"{method} {target} HTTP/1.1",
+            f"Host: localhost:{self.ports['main']}",
+            "Connection: close",
+            *headers,
+        ]
+        with self.connect("main") as connection:
+            connection.sendall("\r\n".join([*head, "", ""]).encode())
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode("latin-1")
+
+    def ask_for_keys(self, name):
+        """The same, as the command asks for an endpoint's keys."""
+        return self.ask(
+            "POST",
+            f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/{PROVIDER}"
+            f"/workspaces/{WORKSPACE}/onlineEndpoints/{name}/listKeys?api-version=2025-09-01",
+            "Authorization: Bearer front",
+            "Accept-Encoding: identity",
+            "User-Agent: rekey/front",
+            "x-ms-client-request-id: 00000000-0000-4000-8000-000000000000",
+            "Content-Length: 0",
+        )
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def front(request, arm, tmp_path_factory):
+    if not (PEERS / "usr/sbin" / request.param).exists():
+        pytest.skip("no front ends: run make deps")
+    front = FrontEnd(arm, request.param, tmp_path_factory.mktemp(request.param))
+    try:
+        front.start()
+        yield front
+    finally:
+        front.close()
+        print(front.text())  # pytest shows it where something failed
+
+
+@pytest.fixture
+def rekey(front, tmp_path):
+    """The command, which finds the service at the front end."""
+    runner = Rekey(front, tmp_path)
+    yield runner
+    runner.clean_up()
+
+
+def accepted(*headers):
+    return {**ACCEPTED, "headers": list(headers)}
+
+
+@pytest.fixture(scope="module")
+def waiting(front, tmp_path_factory):
+    """Runs that mostly wait, side by side: {test: (endpoint, process)}."""
+    runner = Rekey(front, tmp_path_factory.mktemp("waiting"))
+    busy = [error(429, ["Retry-After", "1"]), error(503, NOW)]
+    wait = ["Retry-After-Ms", "2500" if front.server == "lighttpd" else "500"]
+    doors = {
+        "busy": ("main", front.play(post=[*busy, ACCEPTED], poll=[*busy, DONE])),
+        "idle": ("idle", front.play(post=[accepted(ASYNC, wait)], poll=[RUNNING, DONE])),
+        "half": ("idle", front.endpoint("half-body")),
+        "stall": ("strict", front.endpoint("stall-after-post")),
+    }
+    yield {
+        test: (name, runner.start_regenerate(name, "-o", "json", "--timeout", "60", listener=door))
+        for test, (door, name) in doors.items()
+    }
+    runner.clean_up()
+
+
+# ---- what the servers do -------------------------------------------------------------------------
+
+# The name of a field, the framing of a chunked answer and of one that ends with its connection, and
+# which interim answers come through; the same on Debian 12 and 13.
+HAND = {
+    "nginx": ("X-Some-Field", "chunked", "chunked", ["100", "103"]),
+    "haproxy": ("x-some-field", "chunked", "close", ["100", "103"]),
+    "apache2": ("X-Some-Field", "chunked", "chunked", ["103"]),
+    "lighttpd": ("X-Some-Field", "length", "length", ["100", "103"]),
+}
+
+
+def framing(answer):
+    head = answer.partition("\r\n\r\n")[0].lower()
+    names = {"transfer-encoding: chunked": "chunked", "content-length: ": "length"}
+    return next((names[name] for name in names if f"\r\n{name}" in head), "close")
+
+
+def test_what_comes_back_is_in_the_hand_of_the_server(front):
+    """Asked without rekey, to see what rekey has to do with here. lighttpd reads an answer to its
+    end before it passes it on. nginx takes the 100 for the answer, and what follows for a body that
+    ends with the connection: the bytes come through, and happen to be right."""
+    body = {"status": 200, "headers": [["X-Some-Field", "x"]], "body": "{keys}"}
+    chunked = front.ask_for_keys(front.play(list=[{**body, "framing": "chunked", "chunk": 7}]))
+    close = front.ask_for_keys(front.play(list=[{**body, "framing": "close"}]))
+    interim = front.ask_for_keys(
+        front.play(list=[{**body, "interim": [{"status": 100}, {"status": 103}]}])
+    )
+    field = re.search("x-some-field", chunked, re.IGNORECASE)[0]
+    statuses = re.findall(r"^HTTP/1.1 (\d+)", interim, re.MULTILINE)
+    assert statuses[-1] == "200"
+    assert (field, framing(chunked), framing(close), statuses[:-1]) == HAND[front.server]
+
+
+def test_compression_is_on_but_not_for_rekey(front, rekey):
+    """The control listener of the stand-in serves as the page that is compressed."""
+    page = front.ask("GET", "/ports", "Accept-Encoding: gzip")
+    assert "\r\ncontent-encoding: gzip\r\n" in page.partition("\r\n\r\n")[0].lower() + "\r\n"
+    name = front.endpoint("three-polls")
+    assert "content-encoding" not in front.ask_for_keys(name).lower()
+    rekey.regenerate(name)
+
+
+# ---- operations that succeed ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scenario", AT_ONCE)
+def test_success(front, rekey, scenario):
+    """Among them "signed", two URLs of 3.2 KB in a head of 8 KB, and "interim-100", a 100 and a 103
+    before the 202; the framing is of all kinds."""
+    name = front.endpoint(scenario)
+    result = rekey.regenerate(name, "-o", "json", "--poll-interval", "0")
+    check_success(front, result, name, *AT_ONCE[scenario])
+
+
+def test_refused_for_now(front, rekey, waiting):
+    """Retry-After comes through, for the POST and for a poll."""
+    name, process = waiting["busy"]
+    result = rekey.finish(process, 0, name)
+    check_success(front, result, name, "async", 3)
+    assert result.json["elapsedMs"] >= 2000 and front.counts(name) == (3, 3)
+
+
+def test_answers_of_http_1_0(front, rekey):
+    """haproxy passes the version on, too."""
+    old = {"version": "HTTP/1.0", "framing": "close"}
+    name = front.play(post=[{**ACCEPTED, **old}], poll=[{**RUNNING, **old}, {**DONE, **old}])
+    check_success(front, rekey.regenerate(name, "-o", "json"), name, "async", 2)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+def test_list_keys(front, rekey, framing):
+    answer = {"status": 200, "body": "{keys}", "framing": framing, "chunk": 7}
+    name = front.play(list=[answer])
+    keys = front.keys(name)
+    assert rekey.list_keys(name, "-o", "json").json == {
+        "primaryKey": keys["primaryKey"],
+        "secondaryKey": keys["secondaryKey"],
+    }
+
+
+# ---- what the service refuses --------------------------------------------------------------------
+
+
+# Scenario: the exit code, and what is shown.
+REFUSED = {
+    "failed": (1, ["KeyRegenerationFailed", "The key store is not available."]),
+    "canceled": (1, []),
+    "http-400": (1, ["HTTP 400", "KeyRegenerationFailed"]),
+    "http-403": (1, ["HTTP 403", "AuthorizationFailed"]),
+    "http-404": (1, ["HTTP 404", "ResourceNotFound"]),
+    "http-409": (1, ["HTTP 409", "Conflict"]),
+    "redirect-307": (1, ["HTTP 307"]),
+    "unauthorized": (14, ["HTTP 401", "ExpiredAuthenticationToken"]),
+    "http-408": (12, ["HTTP 408", "RequestTimeout"]),
+    "http-500": (12, ["HTTP 500", "InternalServerError"]),
+    "http-503": (12, ["HTTP 503", "ServiceUnavailable"]),
+    "http-504": (12, ["HTTP 504", "GatewayTimeout"]),
+    "no-url": (12, []),
+    "poll-403": (12, ["HTTP 403", "AuthorizationFailed"]),
+}
+
+
+@pytest.mark.parametrize("scenario", REFUSED)
+def test_refused(front, rekey, scenario):
+    code, texts = REFUSED[scenario]
+    name = front.endpoint(scenario)
+    rekey.regenerate(name, code=code).says(*texts)
+    assert len(front.requests(name, "post")) == 1
+
+
+# ---- connections and TLS -------------------------------------------------------------------------
+
+
+def test_polls_go_on_over_one_connection(front, rekey):
+    name = front.endpoint("three-polls")
+    rekey.regenerate(name)
+    visits = front.visits(name)
+    assert [each.status for each in visits] == ["202", "200", "200", "200"]
+    assert len({each.client for each in visits}) == 1
+
+
+@pytest.mark.parametrize("door, version, other", [("tls12", 2, 3), ("tls13", 3, 2)])
+def test_one_version_of_tls_and_a_connection_for_each_request(front, rekey, door, version, other):
+    """Each connection after the first resumes the session; lighttpd's log does not tell."""
+    version, other = ssl.TLSVersion[f"TLSv1_{version}"], ssl.TLSVersion[f"TLSv1_{other}"]
+    with front.connect(door, minimum_version=version, maximum_version=version) as connection:
+        name = connection.version()
+    with pytest.raises(ssl.SSLError):
+        front.connect(door, minimum_version=other, maximum_version=other)
+
+    endpoint = front.endpoint("three-polls")
+    rekey.regenerate(endpoint, listener=door)
+    visits = front.visits(endpoint)
+    assert len({each.client for each in visits}) == len(visits) == 4
+    if front.server != "lighttpd":
+        assert {each.tls for each in visits} == {name}
+        assert [RESUMED[each.resumed] for each in visits] == [False, True, True, True]
+
+
+def test_a_connection_that_was_closed_while_we_waited(front, rekey, waiting):
+    name, process = waiting["idle"]
+    rekey.finish(process, 0, name)
+    post, first, second = (each.client for each in front.visits(name))
+    assert post != first == second
+    assert front.counts(name) == (1, 2)
+
+
+# ---- what the server itself answers, or breaks ---------------------------------------------------
+
+
+def test_no_back_end_for_the_post(front, rekey):
+    """Nothing was executed; but a 502, and a 503 without Retry-After, do not say so."""
+    name = front.endpoint()
+    rekey.regenerate(name, listener="dead", code=12).says("HTTP 50")
+    assert front.requests(name) == []
+
+
+@pytest.mark.parametrize(
+    "scenario", ["reset-after-post", "abort-after-post", "close-after-post", "half-head"]
+)
+def test_a_back_end_that_breaks_is_not_asked_twice(front, rekey, scenario):
+    """Neither by rekey nor by the server: that would regenerate the key a second time."""
+    name = front.endpoint(scenario)
+    rekey.regenerate(name, code=12).says("HTTP 50")
+    assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
+
+
+def test_half_a_body(front, rekey, waiting):
+    """Passed on as it came; lighttpd then waits for another request before it closes."""
+    name, process = waiting["half"]
+    rekey.finish(process, 12, name)
+    assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
+
+
+def test_a_back_end_that_does_not_speak_http(front, rekey):
+    """apache2 takes what it does not understand for an answer of HTTP/0.9, and says 200."""
+    name = front.endpoint("not-http")
+    rekey.regenerate(name, code=0 if front.server == "apache2" else 12)
+    assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
+
+
+def test_a_back_end_that_does_not_answer(front, rekey, waiting):
+    name, process = waiting["stall"]
+    rekey.finish(process, 12, name).says("HTTP 50")
+    assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
+
+
+def test_an_answer_that_is_too_large_for_the_server(front, rekey):
+    """A 502, as two signed URLs would become with nginx's default buffers."""
+    name = front.play(post=[accepted(ASYNC, ["X-Large", "{pad:100000}"])])
+    rekey.regenerate(name, code=12).says("HTTP 50")
+    assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
+
+
+TOO_LARGE = re.compile(r"HTTP (400|414|431)")
+
+
+def test_a_post_that_is_too_large_for_the_server(front, rekey):
+    name = front.endpoint()
+    more = ["--resource-group", "\U00020000" * 90, "--subscription", "s" * 64]
+    result = rekey.regenerate(name, *more, listener="strict", token="t" * 4096, code=1)
+    assert TOO_LARGE.search(result.err) and front.requests(name) == []
+
+
+def test_a_poll_that_is_too_large_for_the_server(front, rekey):
+    name = front.play(post=[accepted(["Azure-AsyncOperation", "{async:7000}"], NOW)])
+    result = rekey.regenerate(name, listener="strict", code=12)
+    assert TOO_LARGE.search(result.err) and front.counts(name) == (1, 0)
+
+
+# These two take the back end away from everybody: no other run may be under way.
+
+
+@pytest.fixture
+def behind_put_back(arm):
+    yield
+    arm.control("PUT", "/listener/behind?state=up")
+
+
+GONE = {**ACCEPTED, "do_after": ["PUT /listener/behind?state=down"]}
+
+
+def test_no_back_end_for_some_polls(front, rekey, behind_put_back):
+    name = front.play(post=[GONE], poll=[RUNNING, DONE])
+    process = rekey.start_regenerate(name, "-v")
+    process.line(r"< 50[23] ")
+    front.control("PUT", "/listener/behind?state=up")
+    rekey.finish(process, 0, name)
+    assert front.counts(name) == (1, 2)
+
+
+def test_no_back_end_until_the_deadline(front, rekey, behind_put_back):
+    name = front.play(post=[GONE], poll=[RUNNING, DONE])
+    rekey.regenerate(name, "--timeout", "2", "--operation-file", "operation", code=13)
+    assert front.counts(name) == (1, 0)
+    front.control("PUT", "/listener/behind?state=up")
+    rekey.wait("operation", name=name)
+    assert front.counts(name) == (1, 2) and front.keys(name)["regenerated"] == ["Primary"]
