@@ -390,6 +390,26 @@ static void test_field_seen(void **state) {
     rows_done();
 }
 
+// Content-Length with zeros before it, up to more than a byte can count: what is longer than the
+// engine's buffer is refused.
+static void test_length_digits(void **state) {
+    (void)state;
+    for (size_t zeros = 0; zeros <= 600; zeros++) {
+        struct run run;
+
+        row_n("zeros", (long)zeros);
+        run_start(&run, 1, 0);
+        give_text(&run, "HTTP/1.1 200\r\nContent-Length: ");
+        for (size_t i = 0; i < zeros; i++) {
+            give_text(&run, "0");
+        }
+        give_text(&run, "0\r\n\r\n");
+        check_int(run.result,
+                  zeros + 1 <= sizeof(run.h->value) ? REKEY_DONE : REKEY_E_CONTENT_LENGTH);
+    }
+    rows_done();
+}
+
 static void test_interim_limit(void **state) {
     (void)state;
     for (size_t count = REKEY_INTERIM_MAX - 1; count <= REKEY_INTERIM_MAX + 1; count++) {
@@ -829,6 +849,7 @@ int main(void) {
         UNIT(test_longest_value),
         UNIT(test_field_limit),
         UNIT(test_field_seen),
+        UNIT(test_length_digits),
         UNIT(test_interim_limit),
         UNIT(test_body_limit),
         UNIT(test_many_chunks),

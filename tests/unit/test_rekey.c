@@ -59,7 +59,7 @@ static struct {
     int wait_count;
     struct rekey_record saved[8];
     char saved_url[8][128];
-    int saves, save_error;
+    int saves, saves_good, save_error; // which the saves after the good ones return
     const char *tokens[4];
     int token_calls;
     int entropy_error;
@@ -177,9 +177,15 @@ static int64_t fake_wall(void *ctx) {
     return world.wall;
 }
 
+// Sixteen different bytes, for the request id; a backoff takes the first four.
+#define ID "80808080-4567-4a89-bedc-ba9876543210"
 static int fake_entropy(void *ctx, void *buf, size_t len) {
+    static const unsigned char bytes[] = {0x80, 0x80, 0x80, 0x80, 0x45, 0x67, 0xCA, 0x89,
+                                          0xFE, 0xDC, 0xBA, 0x98, 0x76, 0x54, 0x32, 0x10};
+
     (void)ctx;
-    memset(buf, 0x80, len);
+    assert_true(len <= sizeof(bytes));
+    memcpy(buf, bytes, len);
     return world.entropy_error;
 }
 
@@ -194,7 +200,8 @@ static void fake_wait(void *ctx, int want, uint32_t ms) {
 }
 
 static const char empty_token[] = "(empty)"; // stands for a token of no bytes
-static char long_token[REKEY_TOKEN_MAX + 2];
+static const char unset_token[] = "(unset)"; // stands for a callback that does not say how many
+static char long_token[REKEY_TOKEN_MAX + 2]; // one byte too long; without it, it fits
 
 static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
     const char *token = world.tokens[world.token_calls];
@@ -203,6 +210,10 @@ static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
     world.token_calls++;
     if (token == NULL) {
         return REKEY_E_NO_TOKEN;
+    }
+    if (token == unset_token) {
+        buf[0] = 'x';
+        return REKEY_DONE;
     }
     *len = token == empty_token ? 0 : strlen(token);
     memcpy(buf, token, *len < cap ? *len : cap);
@@ -219,7 +230,7 @@ static int fake_save(void *ctx, const struct rekey_record *record) {
         memcpy(world.saved_url[world.saves], record->url.ptr, record->url.len);
     }
     world.saves++;
-    return world.save_error;
+    return world.saves > world.saves_good ? world.save_error : REKEY_DONE;
 }
 
 static const struct rekey_port port = {
@@ -243,7 +254,7 @@ static void reset(const struct connection *script) {
     world.connection = -1;
     world.write_max = world.read_max = SIZE_MAX;
     world.now = 1000;
-    world.wall = 784111777; // the date of HEAD
+    world.wall = 784111777 - 100; // behind the date of HEAD
     memset(long_token, 't', sizeof(long_token) - 1);
     world.tokens[0] = "token-a";
     world.tokens[1] = "token-a";
@@ -613,13 +624,13 @@ static const struct operation operations[] = {
      {10000, 10000, 10000, 10000, END_OF_WAITS}},
     {"poll: 404 not in a row",
      {{0,
-       {ACCEPTED_ASYNC, EMPTY("404"), EMPTY("404"), RUNNING, EMPTY("404"), EMPTY("404"),
-        SUCCEEDED}}},
+       {ACCEPTED_ASYNC, EMPTY("404"), EMPTY("404"), EMPTY("404"), RUNNING, EMPTY("404"),
+        EMPTY("404"), EMPTY("404"), SUCCEEDED}}},
      0,
      REKEY_SUCCEEDED,
      1,
-     6,
-     {10000, 10000, 10000, 10000, 10000, 10000, END_OF_WAITS}},
+     8,
+     {10000, 10000, 10000, 10000, 10000, 10000, 10000, 10000, END_OF_WAITS}},
     {"poll: 403",
      {{0, {ACCEPTED_ASYNC, EMPTY("403")}}},
      REKEY_E_POLL_REFUSED,
@@ -881,6 +892,109 @@ static const struct operation operations[] = {
      {10000, END_OF_WAITS}},
     {"no token", {{0}}, REKEY_E_NO_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {""}},
     {"token with a space", {{0}}, REKEY_E_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {"a b"}},
+    {"token that fills its buffer",
+     {{0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     0,
+     NO_WAITS,
+     {long_token + 1}},
+    {"token of the first and the last byte",
+     {{0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     0,
+     NO_WAITS,
+     {"!~"}},
+    {"token that begins with a space",
+     {{0}},
+     REKEY_E_TOKEN,
+     REKEY_CREDENTIALS,
+     0,
+     0,
+     NO_WAITS,
+     {" a"}},
+    {"token of no known length",
+     {{0}},
+     REKEY_E_TOKEN,
+     REKEY_CREDENTIALS,
+     0,
+     0,
+     NO_WAITS,
+     {unset_token}},
+    {"401 while polling, twice",
+     {{0, {ACCEPTED_ASYNC, EMPTY("401"), EMPTY("401")}}},
+     REKEY_E_UNAUTHORIZED,
+     REKEY_RUNNING,
+     1,
+     2,
+     {10000, END_OF_WAITS},
+     {"token-a", "token-b", "token-c"}},
+    {"401 while polling, not in a row",
+     {{0, {ACCEPTED_ASYNC, EMPTY("401"), RUNNING, EMPTY("401"), SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     4,
+     {10000, 10000, END_OF_WAITS},
+     {"token-a", "token-b", "token-c"}},
+    {"unsafe: reset then certificate",
+     {{0, {NULL}, REKEY_E_IO}, {REKEY_E_CERT_ISSUER}},
+     REKEY_E_CERT_ISSUER,
+     REKEY_UNKNOWN,
+     1,
+     0,
+     {402, END_OF_WAITS},
+     .retry_unsafe = true},
+    {"poll: closed while it went out, repeated at once",
+     {{0, {ACCEPTED_ASYNC}, REKEY_END, 0, NULL, REKEY_WANT_READ}, {0, {SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     2,
+     {10000, END_OF_WAITS}},
+    {"poll: adopted location, beside another kind of url",
+     {{0,
+       {ACCEPTED_LOCATION,
+        HEAD("202") "Azure-AsyncOperation: https://evil/\r\nLocation: " LOCATION "\r\n" BODY0,
+        EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     2,
+     {2000, 10000, END_OF_WAITS}},
+    {"x-ms-retry-after-ms comes first",
+     {{0,
+       {HEAD("429") "Retry-After: 9\r\nretry-after-ms: 250\r\nx-ms-retry-after-ms: 120\r\n" BODY0}},
+      {0, {HEAD("429") "Retry-After: 9\r\nretry-after-ms: 250\r\n" BODY0}},
+      {0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     3,
+     0,
+     {120, 250, END_OF_WAITS}},
+    {"waits that fill their buffers",
+     {{0, {HEAD("429") "Retry-After: 00000000000000000000000000000007\r\n" BODY0}},
+      {0, {HEAD("429") "retry-after-ms: 000000000250\r\n" BODY0}},
+      {0, {HEAD("429") "x-ms-retry-after-ms: 000000000120\r\n" BODY0}},
+      {0, {EMPTY("200")}}},
+     0,
+     REKEY_SUCCEEDED,
+     4,
+     0,
+     {7000, 250, 120, END_OF_WAITS}},
+    {"retry-after date, and milliseconds that are none",
+     {{0,
+       {HEAD("202") "Azure-AsyncOperation: " ASYNC "\r\nx-ms-retry-after-ms: soon\r\n"
+                    "Retry-After: Sun, 06 Nov 1994 08:49:42 GMT\r\n" BODY0,
+        SUCCEEDED}}},
+     0,
+     REKEY_SUCCEEDED,
+     1,
+     1,
+     {5000, END_OF_WAITS}},
     {"retry-after date",
      {{0,
        {HEAD("202") "Azure-AsyncOperation: " ASYNC
@@ -950,15 +1064,25 @@ static void test_requests(void **state) {
         "regenerateKeys?api-version=2025-09-01 HTTP/1.1\r\n"
         "Host: " HOST "\r\nUser-Agent: rekey/" REKEY_VERSION " (unknown board)\r\n"
         "Accept: application/json\r\nAccept-Encoding: identity\r\n"
-        "x-ms-client-request-id: 80808080-8080-4080-8080-808080808080\r\n"
+        "x-ms-client-request-id: " ID "\r\n"
         "Authorization: Bearer token-a\r\nContent-Type: application/json\r\n"
         "Content-Length: 41\r\n\r\n{\"keyType\":\"Secondary\",\"keyValue\":\"a\\\"b\"}";
     static const char get[] =
         "GET /results/oe:1:2?c=* HTTP/1.1\r\n"
         "Host: " HOST "\r\nUser-Agent: rekey/" REKEY_VERSION " (unknown board)\r\n"
         "Accept: application/json\r\nAccept-Encoding: identity\r\n"
-        "x-ms-client-request-id: 80808080-8080-4080-8080-808080808080\r\n"
+        "x-ms-client-request-id: " ID "\r\n"
         "Authorization: Bearer token-a\r\n\r\n";
+    static const char list[] =
+        "POST /subscriptions/sub/resourceGroups/rg/providers/"
+        "Microsoft.MachineLearningServices/workspaces/wks/onlineEndpoints/ep/"
+        "listKeys?api-version=2025-09-01 HTTP/1.1\r\n"
+        "Host: " HOST "\r\nUser-Agent: rekey/" REKEY_VERSION " (unknown board)\r\n"
+        "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+        "x-ms-client-request-id: " ID "\r\n"
+        "Authorization: Bearer token-a\r\nContent-Length: 0\r\n\r\n";
+    static const struct connection refused[] = {{0, {EMPTY("403")}}};
+    static struct rekey_keys keys;
 
     (void)state;
     row("post");
@@ -973,6 +1097,16 @@ static void test_requests(void **state) {
     check_end();
     check_int(strcmp(world.last_request, get), 0);
     check_int(world.connects, 1);
+    row("key value of one byte");
+    reset(refused);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("k")), 0);
+    rekey_run(&client);
+    check(strstr(world.last_request, "{\"keyType\":\"Primary\",\"keyValue\":\"k\"}") != NULL);
+    row("list keys");
+    reset(refused);
+    check_int(rekey_list_keys(&client, &endpoint, &keys), 0);
+    rekey_run(&client);
+    check_int(strcmp(world.last_request, list), 0);
     rows_done();
 }
 
@@ -995,6 +1129,16 @@ static void test_records(void **state) {
     check_int(world.saved[1].kind, REKEY_POLL_ASYNC_OPERATION);
     check_int(strcmp(world.saved_url[1], ASYNC), 0);
     check_int(strcmp(world.saved_url[2], "https://" HOST "/new"), 0);
+    check(!report.save_failed);
+
+    row("cannot be saved after the POST");
+    reset(script);
+    world.saves_good = 1;
+    world.save_error = REKEY_E_SAVE;
+    regenerate();
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_int(world.saves, 3);
+    check(report.save_failed);
 
     row("cannot be saved before the POST");
     reset(script);
@@ -1007,7 +1151,7 @@ static void test_records(void **state) {
 }
 
 static void test_resume(void **state) {
-    static char long_url[REKEY_URL_MAX + 2];
+    static char long_url[REKEY_URL_MAX + 2], full_url[REKEY_URL_MAX + 1];
     static const struct connection script[] = {{0, {RUNNING, SUCCEEDED}}};
     static const struct connection failing[] = {{0, {FAILED}}};
     static const struct {
@@ -1019,7 +1163,6 @@ static void test_resume(void **state) {
         enum rekey_outcome outcome;
         const struct connection *script;
     } table[] = {
-#define ID "80808080-8080-4080-8080-808080808080"
         {"good", ASYNC, REKEY_POLL_ASYNC_OPERATION, ID, false, 0, REKEY_SUCCEEDED, script},
         {"failed", ASYNC, REKEY_POLL_ASYNC_OPERATION, ID, false, REKEY_E_FAILED, REKEY_FAILED,
          failing},
@@ -1030,6 +1173,8 @@ static void test_resume(void **state) {
          REKEY_UNKNOWN, script},
         {"http", "http://" HOST "/", REKEY_POLL_LOCATION, ID, false, REKEY_E_URL_SCHEME,
          REKEY_UNKNOWN, script},
+        {"fills its buffer", full_url, REKEY_POLL_ASYNC_OPERATION, ID, false, 0, REKEY_SUCCEEDED,
+         script},
         {"too long", long_url, REKEY_POLL_LOCATION, ID, false, REKEY_E_LIMIT_URL, REKEY_UNKNOWN,
          script},
         {"bad id", ASYNC, REKEY_POLL_LOCATION, "x", false, REKEY_E_RECORD, REKEY_USAGE, script},
@@ -1037,6 +1182,8 @@ static void test_resume(void **state) {
 
     (void)state;
     memset(long_url, 'u', sizeof(long_url) - 1);
+    memset(full_url, 'u', sizeof(full_url) - 1);
+    memcpy(full_url, "https://" HOST "/", sizeof("https://" HOST "/") - 1);
     for (size_t i = 0; i < COUNT(table); i++) {
         struct rekey_record record = {.kind = table[i].kind,
                                       .url = {table[i].url, strlen(table[i].url)},
@@ -1117,7 +1264,9 @@ static void test_list_keys(void **state) {
     for (size_t i = 0; i < COUNT(table); i++) {
         row(table[i].name);
         reset(table[i].script);
+        memset(&keys, 0xA5, sizeof(keys));
         check_int(rekey_list_keys(&client, &endpoint, &keys), 0);
+        check_int(keys.primary.len + keys.secondary.len, 0);
         rekey_run(&client);
         check_end();
         check_int(report.error, table[i].error);
@@ -1138,7 +1287,11 @@ static void test_list_keys(void **state) {
 static void test_poll_floor(void **state) {
 #define AT_ONCE HEAD("200") "Retry-After: 0\r\nContent-Length: 21\r\n\r\n{\"status\":\"Updating\"}"
     static const struct connection script[] = {
-        {0, {ACCEPTED_ASYNC, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE}, REKEY_END},
+        {0,
+         {ACCEPTED_ASYNC,
+          HEAD("200") "Retry-After: 1\r\nContent-Length: 21\r\n\r\n{\"status\":\"Updating\"}",
+          AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE},
+         REKEY_END},
         {0, {AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, SUCCEEDED}}};
 
     (void)state;
@@ -1146,11 +1299,12 @@ static void test_poll_floor(void **state) {
     reset(script);
     regenerate();
     check_int(report.outcome, REKEY_SUCCEEDED);
-    check_int(world.polls, 13);
+    check_int(world.polls, 14);
     check_int(world.waits[0], 10000);
-    check_int(world.wait_count, 3); // the first, and one before each of the last two polls
-    check_int(world.waits[1], 1000);
+    check_int(world.wait_count, 4);  // the first two, and one before each of the last two polls
+    check_int(world.waits[1], 1000); // named: it is none of the ten
     check_int(world.waits[2], 1000);
+    check_int(world.waits[3], 1000);
     rows_done();
 }
 
@@ -1211,6 +1365,8 @@ static void test_url_limit(void **state) {
         int error;
         enum rekey_outcome outcome;
         enum rekey_poll_kind kind;
+        const char *other; // the field that brings the second; Location
+        const char *head;  // 202
     } table[] = {
         {"async fits", REKEY_URL_MAX, 0, 0, REKEY_SUCCEEDED, REKEY_POLL_ASYNC_OPERATION},
         {"async is too long", REKEY_URL_MAX + 1, 0, REKEY_E_LIMIT_URL, REKEY_UNKNOWN,
@@ -1221,8 +1377,12 @@ static void test_url_limit(void **state) {
         {"both fit", REKEY_URL_MAX, REKEY_URL_MAX, 0, REKEY_SUCCEEDED, REKEY_POLL_ASYNC_OPERATION},
         {"the other is used", REKEY_URL_MAX + 1, REKEY_URL_MAX, 0, REKEY_SUCCEEDED,
          REKEY_POLL_LOCATION},
+        {"the other monitor is used", REKEY_URL_MAX + 1, REKEY_URL_MAX, 0, REKEY_SUCCEEDED,
+         REKEY_POLL_OPERATION_LOCATION, "Operation-Location: "},
         {"both are too long", REKEY_URL_MAX + 1, REKEY_URL_MAX + 1, REKEY_E_LIMIT_URL,
          REKEY_UNKNOWN, REKEY_POLL_NONE},
+        {"a redirect that is too long", 0, REKEY_URL_MAX + 1, REKEY_E_REDIRECT, REKEY_REFUSED,
+         REKEY_POLL_NONE, .head = HEAD("307")},
     };
     static const char base[] = "https://" HOST "/";
 
@@ -1230,8 +1390,10 @@ static void test_url_limit(void **state) {
     for (size_t i = 0; i < COUNT(table); i++) {
         struct connection script[] = {{0, {answer, SUCCEEDED}}};
         const size_t lengths[] = {table[i].location, table[i].async};
-        static const char *const names[] = {"Location: ", "Azure-AsyncOperation: "};
-        size_t len = (size_t)sprintf(answer, "%s", HEAD("202"));
+        const char *const names[] = {table[i].other != NULL ? table[i].other : "Location: ",
+                                     "Azure-AsyncOperation: "};
+        size_t len =
+            (size_t)sprintf(answer, "%s", table[i].head != NULL ? table[i].head : HEAD("202"));
 
         row(table[i].name);
         for (int k = 0; k < 2; k++) {
@@ -1248,9 +1410,16 @@ static void test_url_limit(void **state) {
         check_int(report.error, table[i].error);
         check_int(report.outcome, table[i].outcome);
         check_int(report.kind, table[i].kind);
-        check_int(report.needed, table[i].error != 0 ? REKEY_URL_MAX + 1 : 0);
-        if (report.kind == REKEY_POLL_LOCATION) {
-            check_int(report.url.ptr[report.url.len - 1], 'a');
+        check_int(report.needed, table[i].error == REKEY_E_LIMIT_URL ? REKEY_URL_MAX + 1 : 0);
+        check_int(report.subject.len, 0);
+        check_int(report.url.len, table[i].kind != REKEY_POLL_NONE ? REKEY_URL_MAX : 0);
+        for (size_t k = sizeof(base) - 1; k < report.url.len; k++) { // all of it as it came
+            char byte = report.kind == REKEY_POLL_ASYNC_OPERATION ? 'b' : 'a';
+
+            if (report.url.ptr[k] != byte) {
+                check_int(report.url.ptr[k], byte);
+                break;
+            }
         }
     }
     rows_done();
@@ -1288,6 +1457,7 @@ static void test_hosts(void **state) {
         const char *name, *host;
         uint16_t port;
         const char *answer, *host_field, *get;
+        const char *poll; // what comes before the last poll, if there is another
     } table[] = {
         {"port", "h.example", 8443, HEAD("202") "Location: https://H.example.:8443/r\r\n" BODY0,
          "Host: h.example:8443\r\n", "GET /r HTTP/1.1\r\n"},
@@ -1295,12 +1465,24 @@ static void test_hosts(void **state) {
          "GET /?q HTTP/1.1\r\n"},
         {"IPv6 and port", "::1", 65535, HEAD("202") "Location: https://[::1]:65535\r\n" BODY0,
          "Host: [::1]:65535\r\n", "GET / HTTP/1.1\r\n"},
+        {"no path, and what the buffer held goes on with a slash", "::1", 443,
+         HEAD("202") "Location: https://[::1]:0443\r\n" BODY0, "Host: [::1]\r\n",
+         "GET / HTTP/1.1\r\n"},
+        {"shortest path", "h", 443, HEAD("202") "Location: https://h/\r\n" BODY0, "Host: h\r\n",
+         "GET / HTTP/1.1\r\n"},
+        {"a poll brings another kind of url", HOST, 443, ACCEPTED_ASYNC, "Host: " HOST "\r\n",
+         "GET /subscriptions/S/operations/1?api-version=V&t=1 HTTP/1.1\r\n",
+         HEAD("202") "Location: https://" HOST "/another\r\n" BODY0},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(table); i++) {
         struct connection script[] = {{0, {table[i].answer, SUCCEEDED}}};
 
+        if (table[i].poll != NULL) {
+            script[0].answers[1] = table[i].poll;
+            script[0].answers[2] = SUCCEEDED;
+        }
         row(table[i].name);
         reset(script);
         options.host = (struct rekey_span){table[i].host, strlen(table[i].host)};
@@ -1318,12 +1500,18 @@ static void test_hosts(void **state) {
 // A callback that needs time; a wait that is longer than 32 bits of milliseconds; a report in the
 // middle.
 static int slow_token(void *ctx, char *buf, size_t cap, size_t *len) {
-    return ++world.token_calls < 3 ? REKEY_WANT_TIME
-                                   : (world.token_calls = 0, fake_token(ctx, buf, cap, len));
+    static const int first[] = {REKEY_WANT_READ, REKEY_WANT_TIME};
+
+    if (world.token_calls < 2) {
+        return first[world.token_calls++];
+    }
+    world.token_calls = 0;
+    return fake_token(ctx, buf, cap, len);
 }
 
 static void test_waiting(void **state) {
     static const struct connection script[] = {{0, {EMPTY("200")}}};
+    static const struct connection throttled[] = {{0, {HEAD("429") "Retry-After: 2\r\n" BODY0}}};
 
     (void)state;
     row("slow token");
@@ -1333,11 +1521,13 @@ static void test_waiting(void **state) {
     world.now = UINT32_MAX;
     check_int(rekey_wait_ms(&client), 0);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
-    check_int(rekey_step(&client), REKEY_WANT_TIME);
+    check_int(rekey_step(&client), REKEY_WANT_READ);
     check_int(rekey_wait_ms(&client), UINT32_MAX);
     rekey_report(&client, &report);
     check_int(report.outcome, REKEY_NONE);
     check_int(report.error, 0);
+    check_int(report.percent, -1);
+    check(!report.waiting);
     world.now += 5;
     check_int(rekey_wait_ms(&client), UINT32_MAX - 5);
     check_int(rekey_step(&client), REKEY_WANT_TIME);
@@ -1346,6 +1536,271 @@ static void test_waiting(void **state) {
     check_int(rekey_run(&client), 0);
     check_int(rekey_wait_ms(&client), 0);
     check_end();
+    row("between two requests");
+    reset(throttled);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    while (rekey_step(&client) != REKEY_WANT_TIME) {
+    }
+    rekey_report(&client, &report);
+    check(report.waiting);
+    check_int(report.wait_ms, 2000);
+    check_int(report.url.len, 0);
+    row("at the time zero");
+    reset(script);
+    world.now = 0;
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    check_int(rekey_step(&client), REKEY_AGAIN);
+    check_int(rekey_wait_ms(&client), 0);
+    rows_done();
+}
+
+// What the report says of the answers, beside error and outcome.
+static void test_report(void **state) {
+#define IDS(n) "x-ms-request-id: r" n "\r\nx-ms-correlation-request-id: c" n "\r\n"
+#define ERROR "Content-Length: 22\r\n\r\n{\"error\":{\"code\":\"C\"}}"
+#define FORTY "0123456789012345678901234567890123456789"
+#define EVIL "Location: https://evil.example:1/x\r\n"
+    static const struct {
+        const char *name;
+        struct connection script[CONNECTIONS];
+        int error, cause;
+        unsigned http_status;
+        uint32_t requests, answers, polls;
+        const char *code, *subject, *id, *correlation; // NULL: empty
+        const char *status;
+        int percent;     // -1 is taken for 0
+        uint32_t needed; // 0: none
+        const char *token, *second_token;
+    } table[] = {
+        {"nothing was sent", {{REKEY_E_CERT_ISSUER}}, REKEY_E_CERT_ISSUER, 0, 0, 0, 0, 0},
+        {"200, nothing is wrong",
+         {{0, {HEAD("200") IDS("1") ERROR}}},
+         0,
+         0,
+         200,
+         1,
+         1,
+         0,
+         NULL,
+         NULL,
+         "r1",
+         "c1"},
+        {"399", {{0, {HEAD("399") ERROR}}}, REKEY_E_REDIRECT, 0, 399, 1, 1, 0},
+        {"400", {{0, {HEAD("400") ERROR}}}, REKEY_E_REFUSED, 0, 400, 1, 1, 0, "C"},
+        {"500", {{0, {HEAD("500") ERROR}}}, REKEY_E_MAYBE_EXECUTED, 0, 500, 1, 1, 0, "C"},
+        {"403, coded",
+         {{0, {HEAD("403") "Content-Encoding: br\r\n" ERROR}}},
+         REKEY_E_REFUSED,
+         0,
+         403,
+         1,
+         1,
+         0},
+        {"ids that fit",
+         {{0,
+           {HEAD("200") "x-ms-request-id: " FORTY "\r\n"
+                        "x-ms-correlation-request-id: " FORTY "\r\n" BODY0}}},
+         0,
+         0,
+         200,
+         1,
+         1,
+         0,
+         NULL,
+         NULL,
+         FORTY,
+         FORTY},
+        {"ids that are cut",
+         {{0,
+           {HEAD("200") "x-ms-request-id: " FORTY "45\r\n"
+                        "x-ms-correlation-request-id: " FORTY "45\r\n" BODY0}}},
+         0,
+         0,
+         200,
+         1,
+         1,
+         0,
+         NULL,
+         NULL,
+         FORTY,
+         FORTY},
+        {"ids of the last answer",
+         {{0, {HEAD("429") IDS("1") ERROR}}, {0, {HEAD("403") IDS("2") BODY0}}},
+         REKEY_E_REFUSED,
+         REKEY_E_NOT_PROCESSED,
+         403,
+         2,
+         2,
+         0,
+         NULL,
+         NULL,
+         "r2",
+         "c2"},
+        {"a new token",
+         {{0, {HEAD("401") IDS("1") ERROR}}, {0, {EMPTY("200")}}},
+         0,
+         REKEY_E_UNAUTHORIZED,
+         200,
+         2,
+         2,
+         0,
+         .second_token = "token-b"},
+        {"token too long",
+         {{0}},
+         REKEY_E_LIMIT_TOKEN,
+         .needed = REKEY_TOKEN_MAX + 1,
+         .token = long_token},
+        {"status and percentage",
+         {{0,
+           {ACCEPTED_ASYNC, RUNNING,
+            HEAD("200") "\r\n{\"status\":\"Failed\",\"percentComplete\":42.5,"
+                        "\"error\":{\"code\":\"C\"}}"},
+           REKEY_END}},
+         REKEY_E_FAILED,
+         0,
+         200,
+         3,
+         3,
+         2,
+         "C",
+         .status = "Failed",
+         .percent = 42},
+        {"write fails, then read",
+         {{0, {NULL}, REKEY_E_TLS, REKEY_E_IO}},
+         REKEY_E_TLS,
+         REKEY_E_IO,
+         0,
+         1,
+         0,
+         0},
+        {"write fails, but it was accepted: another connection",
+         {{0, {ACCEPTED_ASYNC}, REKEY_E_IO, REKEY_E_IO}, {0, {SUCCEEDED}}},
+         0,
+         REKEY_E_IO,
+         200,
+         2,
+         2,
+         1,
+         .status = "Succeeded"},
+        {"300, and where it leads",
+         {{0, {HEAD("300") EVIL BODY0}}},
+         REKEY_E_REDIRECT,
+         0,
+         300,
+         1,
+         1,
+         0,
+         NULL,
+         "evil.example:1"},
+        {"399, and where it leads",
+         {{0, {HEAD("399") EVIL BODY0}}},
+         REKEY_E_REDIRECT,
+         0,
+         399,
+         1,
+         1,
+         0,
+         NULL,
+         "evil.example:1"},
+        {"299 leads nowhere", {{0, {HEAD("299") EVIL BODY0}}}, REKEY_E_STATUS, 0, 299, 1, 1, 0},
+        {"400 leads nowhere", {{0, {HEAD("400") EVIL BODY0}}}, REKEY_E_REFUSED, 0, 400, 1, 1, 0},
+        {"307 with a monitor",
+         {{0, {HEAD("307") "Operation-Location: https://m/\r\n" EVIL BODY0}}},
+         REKEY_E_REDIRECT,
+         0,
+         307,
+         1,
+         1,
+         0},
+        {"307 of a poll",
+         {{0, {ACCEPTED_LOCATION, HEAD("307") EVIL BODY0}}},
+         REKEY_E_REDIRECT,
+         0,
+         307,
+         2,
+         2,
+         1},
+        {"202 on a foreign host",
+         {{0, {HEAD("202") EVIL BODY0}}},
+         REKEY_E_URL_FOREIGN,
+         0,
+         202,
+         1,
+         1,
+         0,
+         NULL,
+         "evil.example:1"},
+        {"202 on a very long host",
+         {{0, {HEAD("202") "Location: https://" HUNDRED "/\r\n" BODY0}}},
+         REKEY_E_URL_FOREIGN,
+         0,
+         202,
+         1,
+         1,
+         0,
+         NULL,
+         HUNDRED},
+        {"202 on our host",
+         {{0, {ACCEPTED_BOTH, SUCCEEDED}}},
+         0,
+         0,
+         200,
+         2,
+         2,
+         1,
+         .status = "Succeeded"},
+        {"203 has no polling URL",
+         {{0, {HEAD("203") "Azure-AsyncOperation: https://m/\r\n" BODY0}}},
+         REKEY_E_STATUS,
+         0,
+         203,
+         1,
+         1,
+         0},
+        {"403 has no polling URL",
+         {{0, {HEAD("403") "Azure-AsyncOperation: https://m/\r\n" BODY0}}},
+         REKEY_E_REFUSED,
+         0,
+         403,
+         1,
+         1,
+         0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        const char *const texts[] = {table[i].code, table[i].subject, table[i].id,
+                                     table[i].correlation, table[i].status};
+
+        row(table[i].name);
+        reset(table[i].script);
+        world.tokens[0] = table[i].token != NULL ? table[i].token : world.tokens[0];
+        world.tokens[1] = table[i].second_token;
+        regenerate();
+        check_int(report.error, table[i].error);
+        check_int(report.cause, table[i].cause);
+        check_int(report.http_status, table[i].http_status);
+        check_int(report.requests, table[i].requests);
+        check_int(report.answers, table[i].answers);
+        check_int(report.polls, table[i].polls);
+        check_int(report.percent, table[i].percent != 0 ? table[i].percent : -1);
+        check_int(report.needed, table[i].needed);
+        for (size_t k = 0; k < COUNT(texts); k++) {
+            const struct rekey_span actual[] = {
+                rekey_span(report.service->code.text, report.service->code.len),
+                report.subject,
+                rekey_span(report.request_id, strlen(report.request_id)),
+                rekey_span(report.correlation_id, strlen(report.correlation_id)),
+                rekey_span(report.status, strlen(report.status)),
+            };
+            const char *expected = texts[k] != NULL ? texts[k] : "";
+            size_t len = strlen(expected);
+
+            row_n(table[i].name, (long)k);
+            check_span(actual[k],
+                       rekey_span(expected, len < REKEY_TARGET_MAX ? len : REKEY_TARGET_MAX));
+        }
+    }
     rows_done();
 }
 
@@ -1361,6 +1816,14 @@ static void test_usage(void **state) {
     reset(script);
     check_int(rekey_step(&client), REKEY_E_IDLE);
     rekey_abort(&client);
+    memset(&client, 0xA5, sizeof(client));
+    check_int(rekey_init(&client, &port, &options), 0);
+    rekey_report(&client, &report);
+    check_int(report.outcome, REKEY_NONE);
+    check_int(report.cause, 0);
+    check_int(report.requests, 0);
+    check_int(report.kind, REKEY_POLL_NONE);
+    check_int(report.url.len, 0);
     row("endpoint");
     bad.name = REKEY_SPAN("a/b");
     check_int(rekey_regenerate(&client, &bad, REKEY_KEY_PRIMARY, REKEY_SPAN("")), REKEY_E_ENDPOINT);
@@ -1379,6 +1842,11 @@ static void test_usage(void **state) {
     row("key value: UTF-8");
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("\xff")),
               REKEY_E_KEY_VALUE);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("ab\xff")),
+              REKEY_E_KEY_VALUE);
+    row("key value: no pointer");
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, rekey_span(NULL, 0)), 0);
+    rekey_abort(&client);
     row("busy");
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY,
                                rekey_span(long_value, sizeof(long_value) - 1)),
@@ -1395,7 +1863,7 @@ static void test_usage(void **state) {
     check_int(rekey_init(&client, &port, &other), REKEY_E_HOST);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")),
               REKEY_E_HOST);
-    other.host.len = 0;
+    other.host = rekey_span(NULL, 0);
     check_int(rekey_init(&client, &port, &other), REKEY_E_HOST);
     for (int i = 0; i < 5; i++) {
         other = options;
@@ -1427,6 +1895,7 @@ int main(void) {
         UNIT(test_abort),      UNIT(test_url_limit),
         UNIT(test_body_limit), UNIT(test_usage),
         UNIT(test_hosts),      UNIT(test_waiting),
+        UNIT(test_report),
     };
 
     return cmocka_run_group_tests_name("rekey", tests, NULL, rows_total);

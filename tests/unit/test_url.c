@@ -183,6 +183,7 @@ static const struct {
     {"percent at the end", BYTES("https://h/%"), REKEY_E_URL_BYTE, {0}, {0}, 0, false},
     {"percent and one digit", BYTES("https://h/%4"), REKEY_E_URL_BYTE, {0}, {0}, 0, false},
     {"percent and two digits", BYTES("https://h/%4a"), 0, BYTES("h"), BYTES("/%4a"), 443, false},
+    {"percent and zeros", BYTES("https://h/%00"), 0, BYTES("h"), BYTES("/%00"), 443, false},
     {"percent, first no digit", BYTES("https://h/%g0"), REKEY_E_URL_BYTE, {0}, {0}, 0, false},
     {"percent, second no digit", BYTES("https://h/%0g"), REKEY_E_URL_BYTE, {0}, {0}, 0, false},
     {"percent digits run into the fragment",
