@@ -1,0 +1,398 @@
+"""Mutation testing of src/: does a test fail when one token of the code is another?
+
+Each mutant changes one operator, number, character, truth value, error, simple statement, or cell
+of a table. It is compiled into the unit tests, and those that use its object run until one fails.
+What no test sees must be in survivors.txt, with the reason why it need not be seen.
+
+The compiler and its flags are the Makefile's, asked for with `make -n`. src/ and tests/ are copied
+first: both may be edited while this runs. Not mutated: rekey_config.h (choices, which a test would
+only repeat; the code that compares with them is mutated), rekey_error.h (numbers that mean nothing
+but their group), and declarations.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import os
+import queue
+import random
+import re
+import resource
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+BUILD = Path("build/mutate")
+BASE = BUILD / "base"  # the copy that the run is about
+LIST = Path("tests/mutate/survivors.txt")
+UNTOUCHED = ("rekey_config.h", "rekey_error.h")
+SANITIZERS = ["-fsanitize=address,undefined,bounds-strict", "-fno-sanitize-recover=all"]
+FIRST = ["rekey", "fault"]  # the tests that see most, after the module's own
+
+# A directive is one token, but for #define: its name and parameters are one, its body is code.
+TOKEN = re.compile(
+    r"""(?P<space>(?:\s|\\\n|//[^\n]*|/\*.*?\*/)+)
+    |(?P<define>(?<![^\n])\#define\ \w+(?:\([^)]*\))?)
+    |(?P<skip>(?<![^\n])\#(?:[^\n\\]|\\.)*|_Static_assert\s*\(.*?\);)
+    |(?P<string>"(?:[^"\\\n]|\\.)*")
+    |(?P<char>'(?:[^'\\\n]|\\.)+')
+    |(?P<name>[A-Za-z_]\w*)
+    |(?P<number>0[xX][0-9A-Fa-f]+[uUlL]*|\d+[uUlL]*)
+    |(?P<op><<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!+\-*/%&|^]=|&&|\|\||\#\#|.)""",
+    re.X | re.S,
+)
+# What an operator becomes; those below only where they have two operands.
+SWAPS = (
+    "< <=,>=;<= <,>;> >=,<=;>= >,<;== !=;!= ==;&& ||;|| &&;++ --;-- ++;+= -=;-= +=;|= &=;&= |=;"
+    "<< >>;>> <<;<<= >>=;>>= <<=;/= *=;! ;~ ;true false;false true"
+)
+SWAPS = {old: new.split(",") for old, new in (swap.split(" ") for swap in SWAPS.split(";"))}
+BINARY = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "/", "&": "|", "|": "&"}
+ESCAPES = {"\\0": 0, "\\t": 9, "\\n": 10, "\\r": 13, "\\\\": 92, "\\'": 39}
+
+Token = collections.namedtuple("Token", "kind text start end place macro")
+Mutant = collections.namedtuple("Mutant", "file line function text nth index start end old new")
+
+
+def tokenize(text):
+    """The tokens without space. `place`: the function, table or macro; None: a declaration."""
+    tokens, head = [], []
+    depth, place, macro = 0, None, None
+    for match in TOKEN.finditer(text):
+        kind, token = match.lastgroup, match.group()
+        if kind == "define":
+            macro = re.match(r"#define (\w+)", token).group(1)
+        elif kind == "space" and re.search(r"(?<!\\)\n", token):
+            macro = None
+        if kind in ("space", "skip", "define"):
+            continue
+        if depth == 0 and token == "{" and not macro:
+            names = [a.text for a, b in zip(head, head[1:]) if a.kind == "name" and b.text in "(["]
+            place = names[0] if names and head[-1].text in ")=" else None
+        tokens.append(Token(kind, token, match.start(), match.end(), macro or place, macro))
+        if not macro:
+            head.append(tokens[-1])
+            depth += {"{": 1, "}": -1}.get(token, 0)
+            if depth == 0 and token in "};":
+                head, place = [], None
+    return tokens
+
+
+def split_list(tokens, at):
+    """The elements of the list that tokens[at] opens, each a list of tokens; where it closes."""
+    parts, depth = [[]], 1
+    while depth > 0:
+        at += 1
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(tokens[at].text, 0)
+        if depth == 1 and tokens[at].text == ",":
+            parts.append([])
+        elif depth > 0:
+            parts[-1].append(tokens[at])
+    return [part for part in parts if part], at
+
+
+def row_of(element):
+    """The cells of one element of a table."""
+    texts = [token.text for token in element]
+    if texts[0] == "[":  # [index] = cell
+        element = element[texts.index("=") + 1 :]
+    if element[0].text == "{":
+        return split_list(element, 0)[0]
+    if element[0].text.isupper() and element[1:] and element[1].text == "(":  # MACRO(cells)
+        return split_list(element, 1)[0]
+    return [element]
+
+
+def tables(tokens):
+    """Yields tables as lists of rows, a row as a list of cells, a cell as a list of tokens."""
+    texts = [token.text for token in tokens]
+    i = 0
+    while i < len(tokens) - 2:
+        if texts[i : i + 2] == ["=", "{"] and texts[i + 2] != ".":
+            yield [row_of(element) for element in split_list(tokens, i + 1)[0]]
+        rows, k = [], i  # MACRO(a, b) several times, with , or ; or nothing between: rows, too
+        while texts[i].isupper() and texts[k : k + 2] == [texts[i], "("]:
+            cells, end = split_list(tokens, k + 1)
+            rows.append(cells)
+            k = end + (2 if texts[end + 1] in ",;" else 1)
+        yield rows
+        i = max(i + 1, k)
+
+
+def next_char(text):
+    code = ESCAPES.get(text[1:-1], ord(text[-2])) + 1
+    return f"'{chr(code)}'" if 32 <= code < 127 and chr(code) not in "'\\" else f"'\\x{code:02x}'"
+
+
+def changes(tokens, i, source):
+    """What token i may become."""
+    token, before = tokens[i], tokens[i - 1].text if i else ""
+    after = tokens[i + 1].text if i + 1 < len(tokens) else ""
+    if token.kind == "number":
+        digits = token.text.rstrip("uUlL")
+        show, base = (hex, 16) if "x" in digits.lower() else (str, 10)
+        return [show(int(digits, base) + 1) + token.text[len(digits) :]]
+    if token.kind == "char":
+        return [next_char(token.text)]
+    if token.text in ("break", "continue"):
+        return [""]
+    if (before, after) == ("return", ";") and token.kind == "name" and token.text not in SWAPS:
+        return [f"{token.text} + 1"]
+    if token.kind == "name" and token.text.startswith("REKEY_E_"):
+        return [f"({token.text} - 1)"]
+    if token.kind == "op" and token.text in BINARY:  # with one operand, & * - have no space behind
+        two = source[token.end].isspace() and source[token.start - 1].isspace()
+        return [BINARY[token.text]] if two else []
+    return SWAPS.get(token.text, [])
+
+
+def mutants_of(file):
+    source = (BASE / file).read_text()
+    tokens = tokenize(source)
+    found = {}  # (start, end, new): the same change is one mutant, however it came about
+    in_table = set()
+    for rows in tables([token for token in tokens if not token.macro]):
+        for row, other in list(zip(rows, rows[1:])) + list(zip(rows[1:], rows)):
+            for cell, neighbour in zip(row, other):
+                in_table.update(cell)
+                old = source[cell[0].start : cell[-1].end]
+                new = source[neighbour[0].start : neighbour[-1].end]
+                if new != old:
+                    found[cell[0].start, cell[-1].end, new] = cell[0]
+    for i, token in enumerate(tokens):
+        if not (token in in_table and token.text.startswith("REKEY_E_")):
+            for new in changes(tokens, i, source):
+                found.setdefault((token.start, token.end, new), token)
+    lines = source.split("\n")
+    line_of = {token: source.count("\n", 0, token.start) for token in tokens}
+    on_line = collections.defaultdict(list)
+    for token in tokens:
+        on_line[line_of[token]].append(token)
+    nth, same = {}, collections.Counter()  # which of the lines of its function that have its text
+    for line, (token, *_) in on_line.items():
+        same[token.place, lines[line].strip()] += 1
+        nth[line] = same[token.place, lines[line].strip()]
+    for (start, end, new), token in sorted(found.items()):
+        if token.place:
+            line = line_of[token]
+            where = file, line + 1, token.place, lines[line].strip(), nth[line]
+            index = on_line[line].index(token) + 1
+            yield Mutant(*where, index, start, end, source[start:end], new)
+
+
+def place_of(m):
+    return f"{m.file} {m.function}{f' [{m.nth}]' if m.nth > 1 else ''}: {m.text}"
+
+
+def change_of(m):
+    return " ".join(f"#{m.index} {m.old} -> {m.new or 'nothing'}".split())
+
+
+class Builder:
+    """The compiler, as the Makefile would call it, and what depends on what."""
+
+    def __init__(self):
+        make = [os.environ.get("MAKE", "make"), "--no-print-directory", f"B={BUILD}"]
+        subprocess.run([*make, "-s", f"{BUILD}/tests/cmocka.o"], check=True)
+        shown = [*make, "-nB", "V=1", f"{BUILD}/src/url.o", f"{BUILD}/tests/support.o"]
+        plan = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+        self.command = {}
+        for part, file in ("src", "src/url.c"), ("tests", "tests/unit/support.c"):
+            line = re.search(rf"^(.*) -c {file} -o .*$", plan, re.M).group(1)
+            unwanted = re.compile(r"-[WMOg].*")
+            kept = [arg for arg in shlex.split(line) if not unwanted.fullmatch(arg)]
+            self.command[part] = [*kept, "-w"]
+        shutil.rmtree(BASE, ignore_errors=True)
+        for part in ("src", "tests/unit", "tests/fault", "tests/vectors"):
+            shutil.copytree(part, BASE / part)
+        self.core = sorted(f"src/{path.name}" for path in (BASE / "src").glob("*.c"))
+        self.tests = {
+            path.stem.removeprefix("test_"): f"tests/{path.parent.name}/{path.name}"
+            for path in sorted((BASE / "tests").glob("*/test_*.c"))
+        }
+
+    def compile(self, file, root, out, *options):
+        """`file` of the copy; src/ from `root`. Whether it compiles."""
+        place = {"-Isrc": f"-I{root}/src", "-Itests/vectors": f"-I{BASE}/tests/vectors"}
+        place["-Itests/unit"] = f"-I{BASE}/tests/unit"
+        source = f"{root if file.startswith('src/') else BASE}/{file}"
+        command = [place.get(arg, arg) for arg in self.command[file.split("/")[0]]]
+        return run([*command, *options, "-c", source, "-o", str(out)]) == 0
+
+    def link(self, test, objects, out, *options):
+        fixed = [f"{BASE}/support.o", f"{BUILD}/tests/cmocka.o", f"{BASE}/core.a"]
+        return run([self.command["src"][0], *options, test, *objects, *fixed, "-o", str(out)]) == 0
+
+    def baseline(self, pool):
+        """All programs without a mutant: how long each runs, which objects of the core it has."""
+        jobs = [(file, BASE / f"{file}.O2", "-O2") for file in self.core]
+        for file in [*self.core, "tests/unit/support.c", *self.tests.values()]:
+            jobs.append((file, BASE / f"{Path(file).stem}.o", "-O1"))
+        if not all(pool.map(lambda job: self.compile(job[0], BASE, *job[1:]), jobs)):
+            sys.exit("mutate: the code does not compile as it is")
+        run(["ar", "crs", f"{BASE}/core.a", *(f"{BASE}/{Path(file).stem}.o" for file in self.core)])
+        self.time, self.uses = {}, {}
+        for test in list(self.tests):
+            program = BASE / test
+            if not self.link(f"{BASE}/test_{test}.o", [], program, f"-Wl,-Map={program}.map"):
+                print(f"mutate: {test} does not link with the core alone: not used")
+                del self.tests[test]
+                continue
+            begin = time.monotonic()
+            if run([str(program)]) != 0:
+                sys.exit(f"mutate: {test} fails without a mutant")
+            self.time[test] = time.monotonic() - begin
+            members = re.findall(r"core\.a\((\w+)\.o\)", Path(f"{program}.map").read_text())
+            self.uses[test] = {f"src/{member}.c" for member in members}
+
+
+def run(command, timeout=None):
+    """The exit status; None: it took too long."""
+    quiet = subprocess.DEVNULL
+    try:
+        return subprocess.run(
+            command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=timeout
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def try_mutant(builder, m, root):
+    """What becomes of one mutant, in the worker's own copy of src/."""
+    path = root / m.file
+    original = path.read_text()
+    path.write_text(original[: m.start] + m.new + original[m.end :])
+    try:
+        return run_mutant(builder, m, root)
+    finally:
+        path.write_text(original)
+
+
+def run_mutant(builder, m, root):
+    header = m.file.endswith(".h")  # all that may include it is compiled anew
+    changed = builder.core if header else [m.file]
+    tests = [test for test, uses in builder.uses.items() if uses & set(changed)]
+    order = [Path(m.file).stem, *FIRST]
+    rank = {test: order.index(test) if test in order else len(order) for test in tests}
+    tests.sort(key=lambda test: (rank[test], builder.time[test]))
+    for killed, *options in (("killed", "-O0"), ("killed by sanitizers", "-O1", *SANITIZERS)):
+        if "-O1" in options and same_code(builder, changed, root):
+            return "same code"
+        objects = {file: f"{root}/{Path(file).stem}.o" for file in changed}
+        if not all(builder.compile(file, root, out, *options) for file, out in objects.items()):
+            return "does not compile"
+        for test in tests:
+            test_object = f"{root if header else BASE}/test_{test}.o"
+            if header and not builder.compile(builder.tests[test], root, test_object, *options):
+                return "does not compile"
+            used = [out for file, out in objects.items() if file in builder.uses[test]]
+            if not builder.link(test_object, used, root / test, *options[1:]):
+                return "does not compile"
+            status = run([str(root / test)], timeout=1 + 10 * builder.time[test] * len(options))
+            if status != 0:
+                return "timed out" if status is None else killed
+    return "survived"
+
+
+def same_code(builder, changed, root):
+    for file in changed:
+        builder.compile(file, root, root / "same.o", "-O2")
+        if (root / "same.o").read_bytes() != (BASE / f"{file}.O2").read_bytes():
+            return False
+    return True
+
+
+def accepted():
+    """survivors.txt: {(place, change): reason}."""
+    entries, place = {}, None
+    for line in LIST.read_text().splitlines() if LIST.exists() else []:
+        if line.startswith("    "):
+            change, reason = line.strip().split(" because ", 1)
+            entries[place, change] = reason
+        elif line and not line.startswith("#"):
+            place = line
+    return entries
+
+
+def counted(whats):
+    counts = collections.Counter(whats).most_common()
+    return f"{len(whats)} mutants: " + ", ".join(f"{n} {what}" for what, n in counts)
+
+
+def report(results, known, full):
+    """Prints what became of all; returns the exit status."""
+    print(counted(results.values()))
+    for file in sorted({m.file for m in results}):
+        print(f"  {file}: " + counted([what for m, what in results.items() if m.file == file]))
+    survivors = {
+        (place_of(m), change_of(m)): m for m, what in results.items() if what == "survived"
+    }
+    tried = {(place_of(m), change_of(m)) for m in results}
+    stale = [key for key in known if key not in survivors and (full or key in tried)]
+    unknown = {key: m for key, m in survivors.items() if key not in known}
+    shown = None
+    for (place, change), m in sorted(
+        unknown.items(), key=lambda item: (item[1].file, item[1].line)
+    ):
+        if place != shown:
+            print(place)
+        print(f"    {change} because (line {m.line})")
+        shown = place
+    for place, change in stale:
+        how = "any more" if (place, change) in tried else "of that text"
+        print(f"no survivor {how}: {place}\n    {change}")
+    print(f"{len(survivors)} survivors: {len(unknown)} not in {LIST}, where {len(stale)} are stale")
+    return 1 if unknown or (full and stale) else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--sample", type=int, metavar="N", help="only N mutants, picked at random")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="for --sample")
+    parser.add_argument("--file", action="append", metavar="src/x.c", help="only these files")
+    parser.add_argument("--list", action="store_true", help="print the mutants and do nothing")
+    args = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    builder = Builder()
+    sources = [path.name for path in sorted((BASE / "src").iterdir())]
+    files = args.file or [f"src/{name}" for name in sources if name not in UNTOUCHED]
+    mutants = [m for file in files for m in mutants_of(file)]
+    if args.sample is not None:
+        print(f"seed {args.seed}")
+        mutants = random.Random(args.seed).sample(mutants, min(args.sample, len(mutants)))
+    if args.list:
+        for m in mutants:
+            print(f"{m.file}:{m.line} {m.function}: {m.text}\n    {change_of(m)}")
+        return 0
+
+    begin = time.monotonic()
+    workers = queue.Queue()
+    for k in range(os.cpu_count()):
+        shutil.rmtree(BUILD / f"worker{k}", ignore_errors=True)
+        shutil.copytree(BASE / "src", BUILD / f"worker{k}/src")
+        workers.put(BUILD / f"worker{k}")
+
+    def job(m):
+        root = workers.get()
+        try:
+            return try_mutant(builder, m, root)
+        finally:
+            workers.put(root)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        builder.baseline(pool)
+        results = {}
+        for m, what in zip(mutants, pool.map(job, mutants)):
+            results[m] = what
+            if sys.stderr.isatty():
+                print(f"\r{len(results)} of {len(mutants)}", end="", file=sys.stderr)
+    status = report(results, accepted(), args.sample is None and args.file is None)
+    print(f"{time.monotonic() - begin:.0f} seconds")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
