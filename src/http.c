@@ -40,21 +40,23 @@ size_t rekey_http_emit(const char *form, const struct rekey_span *values,
 
     while (len < cap && form[cursor->form] != '\0') {
         unsigned char c = (unsigned char)form[cursor->form];
+        struct rekey_span value;
         size_t n;
 
-        if (c > 9) {
+        if (c < 0x80) {
             buf[len++] = (char)c;
             cursor->form++;
             continue;
         }
-        n = values[c].len - cursor->value;
+        value = values[c - 0x80];
+        n = value.len - cursor->value;
         n = n < cap - len ? n : cap - len;
         if (n > 0) {
-            memcpy(buf + len, values[c].ptr + cursor->value, n);
+            memcpy(buf + len, value.ptr + cursor->value, n);
         }
         len += n;
         cursor->value = (uint16_t)(cursor->value + n);
-        if (cursor->value == values[c].len) {
+        if (cursor->value == value.len) {
             cursor->form++;
             cursor->value = 0;
         }
@@ -75,7 +77,7 @@ size_t rekey_http_decimal(uint32_t value, char buf[10]) {
 }
 
 static bool is_tchar(char c) { // RFC 9110 5.6.2
-    return rekey_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return rekey_is_alnum(c) || rekey_is_one_of(c, "!#$%&'*+-.^_`|~");
 }
 
 static bool is_space(char c) {

@@ -17,7 +17,7 @@ struct rekey_http_cursor {
 };
 
 // Fills up to `cap` bytes of `buf` with what comes next of a request; returns how many, 0 at the
-// end. The request is `form`, in which a byte n from 1 to 9 stands for values[n]. Whoever gives the
+// end. The request is `form`, in which a byte 0x80 + n stands for values[n]. Whoever gives the
 // values has seen to it that none holds a line end, and gives the same ones until the end.
 size_t rekey_http_emit(const char *form, const struct rekey_span *values,
                        struct rekey_http_cursor *cursor, char *buf, size_t cap);
