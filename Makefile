@@ -105,7 +105,6 @@ $(B)/boards/%.o: boards/%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include port/mbedtls/tls12_pss.h
-$(B)/mbedtls/memory_buffer_alloc.o: BOARD_CFLAGS += -include port/mbedtls/arena_watch.h
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -I$(MBEDTLS)/library -w -c $< -o $@

@@ -68,9 +68,6 @@ void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
 // open. A session is resumed when the same host and port are opened again.
 struct rekey_transport rekey_tls_transport(struct rekey_tls *t);
 
-// Bytes of the arena that were ever in use, from its start.
-size_t rekey_tls_arena_peak(const struct rekey_tls *t);
-
 // Says in words why `error` (of open, read or write) came about; an empty text where there is no
 // more to say. Names of certificates are in it: whoever prints them makes control characters
 // visible.
