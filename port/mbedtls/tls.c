@@ -85,7 +85,9 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 // ---- trust --------------------------------------------------------------------------------------
 
 static int add_anchor(void *arg, struct rekey_span der) {
-    int result = mbedtls_x509_crt_parse_der(arg, (const unsigned char *)der.ptr, der.len);
+    int (*parse)(mbedtls_x509_crt *, const unsigned char *, size_t) =
+        the->anchors.permanent ? mbedtls_x509_crt_parse_der_nocopy : mbedtls_x509_crt_parse_der;
+    int result = parse(arg, (const unsigned char *)der.ptr, der.len);
 
     the->exhausted |= rekey_arena_failed();
     return the->exhausted ? result : 0; // one that is not understood is no anchor

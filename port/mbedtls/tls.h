@@ -21,6 +21,7 @@
 // only what is needed is ever parsed.
 struct rekey_anchors {
     void *ctx;
+    bool permanent; // what `found` is given stays in place: it is used there, and not copied
     // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name). Stops
     // when `found` returns other than 0, and returns that. Returns 0 if there is none, or
     // REKEY_E_NO_ANCHORS.
