@@ -19,9 +19,9 @@ size_t board_ram(void); // stack, data and bss
 // console, a provisioned configuration, a clock that keeps time, a source of randomness.
 void board_print(const char *text);
 __attribute__((noreturn)) void board_exit(int code);
-size_t board_command_line(char *buf, size_t cap);            // NUL-terminated; returns its length
+size_t board_command_line(char *buf, size_t cap);             // NUL-terminated; returns its length
 int board_read_file(const char *path, void *buf, size_t cap); // bytes read, up to `cap`; -1
-int64_t board_time(void);                                    // seconds since 1970; -1: not set
+int64_t board_time(void);                                     // seconds since 1970; -1: not set
 
 // ethernet.c: the Stellaris Ethernet controller as a netif of lwIP.
 #define ETHERNET_INTERRUPT 42

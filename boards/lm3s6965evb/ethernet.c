@@ -109,7 +109,8 @@ err_t ethernet_init(struct netif *netif) {
     netif->output = etharp_output;
     netif->linkoutput = send;
     netif->mtu = 1500;
-    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
+    netif->flags =
+        NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
     netif->hwaddr_len = sizeof(address);
     memcpy(netif->hwaddr, address, sizeof(address));
     SYSCTL_RCGC2 |= RCGC2_ETHERNET;

@@ -2,7 +2,8 @@
 // rekey_step, the network driver and lwIP's timers in turn. All memory is static.
 //
 // Its configuration is a file of the host that runs the emulator, named on the command line: lines
-// of a name and a value (see `settings`). A product has its own storage for that, and for the token.
+// of a name and a value (see `settings`). A product has its own storage for that, and for the
+// token.
 
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
@@ -33,7 +34,8 @@ static struct {
     struct rekey_endpoint endpoint;
     char configuration[CONFIGURATION_MAX];
     struct rekey_span key_type, port, token_file, name_server, name_server_port, runs;
-    uint64_t longest_us; // of one rekey_step
+    uint64_t longest_us;            // of one rekey_step
+    uint64_t busy_us, handshake_us; // of this run: without the sleeps; up to the first request
     _Alignas(8) unsigned char arena[REKEY_ARENA_SIZE];
 } board;
 
@@ -188,22 +190,34 @@ static void configure(void) {
 
 // ---- the client ---------------------------------------------------------------------------------
 
+// One turn of the superloop; returns what rekey_step does.
+static int turn_with_client(void) {
+    uint64_t start = board_us(), us;
+    struct rekey_report report;
+    int result = rekey_step(&board.client);
+
+    us = board_us() - start;
+    board.longest_us = us > board.longest_us ? us : board.longest_us;
+    turn();
+    board.busy_us += board_us() - start;
+    rekey_report(&board.client, &report);
+    if (report.requests == 0) {
+        board.handshake_us = board.busy_us;
+    }
+    return result;
+}
+
 static int regenerate(void) {
     bool secondary = rekey_span_equal(board.key_type, REKEY_SPAN("secondary"));
-    int result = rekey_regenerate(&board.client, &board.endpoint,
-                                  secondary ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY,
-                                  rekey_span(NULL, 0));
+    int result =
+        rekey_regenerate(&board.client, &board.endpoint,
+                         secondary ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY, rekey_span(NULL, 0));
 
-    while (result >= 0) {
-        uint64_t start = board_us();
-
-        result = rekey_step(&board.client);
-        start = board_us() - start;
-        board.longest_us = start > board.longest_us ? start : board.longest_us;
-        if (result <= 0) {
-            break;
-        }
-        turn();
+    board.busy_us = 0;
+    if (result != 0) {
+        return result;
+    }
+    while ((result = turn_with_client()) > 0) {
         if (result != REKEY_AGAIN) {
             sleep_until_something();
         }
@@ -250,7 +264,9 @@ int main(void) {
         error = regenerate();
         rekey_report(&board.client, &report);
         if (runs > 1) {
-            say("run %d: arena peak %lu\n", i, (unsigned long)rekey_arena_peak());
+            say("run %d: outcome %d, arena peak %lu, busy %lu us, handshake %lu us\n", i,
+                report.outcome, (unsigned long)rekey_arena_peak(), (unsigned long)board.busy_us,
+                (unsigned long)board.handshake_us);
         }
     }
     say_what_came_of_it(error, &report);
@@ -260,6 +276,7 @@ int main(void) {
         (unsigned long)board_stack_size());
     say("RAM: %lu of 65536, struct rekey %lu\n", (unsigned long)board_ram(),
         (unsigned long)sizeof(board.client));
-    say("longest step: %lu us\n", (unsigned long)board.longest_us);
+    say("longest step: %lu us, busy: %lu us, handshake: %lu us\n", (unsigned long)board.longest_us,
+        (unsigned long)board.busy_us, (unsigned long)board.handshake_us);
     return (int)report.outcome;
 }

@@ -168,9 +168,6 @@ static void lwip_close(void *ctx) {
 }
 
 struct rekey_transport rekey_lwip_transport(struct rekey_lwip_tcp *tcp) {
-    return (struct rekey_transport){.ctx = tcp,
-                                    .open = lwip_open,
-                                    .write = lwip_write,
-                                    .read = lwip_read,
-                                    .close = lwip_close};
+    return (struct rekey_transport){
+        .ctx = tcp, .open = lwip_open, .write = lwip_write, .read = lwip_read, .close = lwip_close};
 }

@@ -1,7 +1,8 @@
 // tcp.h - TCP as a transport, over lwIP's raw API (NO_SYS): for a superloop without threads.
-// lwIP calls back; the callbacks only put pbufs into a chain and set flags, and open, read and write
-// look at them. What lwIP has received stays in its pbufs until it is read, and its window opens by
-// what was read only. The board polls its driver and calls sys_check_timeouts; all from one thread.
+// lwIP calls back; the callbacks only put pbufs into a chain and set flags, and open, read and
+// write look at them. What lwIP has received stays in its pbufs until it is read, and its window
+// opens by what was read only. The board polls its driver and calls sys_check_timeouts; all from
+// one thread.
 
 #ifndef REKEY_LWIP_TCP_H
 #define REKEY_LWIP_TCP_H
@@ -19,7 +20,7 @@ struct rekey_lwip_tcp {
     struct rekey_span host; // that is being looked up
     ip_addr_t address;      // of the host: the first one that the name server gave
     uint8_t phase;
-    bool ended; // the peer has sent FIN
+    bool ended;  // the peer has sent FIN
     err_t error; // of lwIP, the last one
 };
 

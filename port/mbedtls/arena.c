@@ -85,7 +85,7 @@ void rekey_arena_free(void *ptr) {
     unit = (size_t)((unsigned char *)ptr - arena.memory) / REKEY_ARENA_ALIGN - 1;
     size = size_of(head_at(unit));
     // Volatile: what was there may be a secret, and the next block made of it must be zero.
-    for (volatile unsigned char *p = ptr; p < (unsigned char *)head_at(unit + size); p++) {
+    for (volatile uintptr_t *p = ptr; p < (uintptr_t *)(void *)head_at(unit + size); p++) {
         *p = 0;
     }
     if (unit + size < arena.units && (head_at(unit + size)->size & USED) == 0) {

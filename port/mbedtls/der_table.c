@@ -1,5 +1,5 @@
-// der_table.c - finds an anchor by the bytes of its name. A certificate that has them elsewhere is a
-// candidate for nothing: mbedTLS compares the names, and verifies the signature.
+// der_table.c - finds an anchor by the bytes of its name. A certificate that has them elsewhere is
+// a candidate for nothing: mbedTLS compares the names, and verifies the signature.
 
 #include "der_table.h"
 
