@@ -11,6 +11,7 @@ include boards/$(BOARD)/board.mk
 MBEDTLS  := $(or $(MBEDTLS_DIR),$(DEPS_DIR)/mbedtls)
 JSMN     := $(or $(JSMN_DIR),$(DEPS_DIR)/jsmn)
 CMOCKA   := $(or $(CMOCKA_DIR),$(DEPS_DIR)/cmocka)
+LWIP     := $(or $(LWIP_DIR),$(DEPS_DIR)/lwip)
 export DEPS_DIR
 
 ifeq ($(origin CC),default)
@@ -40,7 +41,7 @@ port_cppflags := $(our_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_
     '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
 
 core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))
-port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard port/posix/*.c port/mbedtls/*.c))
+port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard $(or $(BOARD_PORTS),port/posix/*.c port/mbedtls/*.c)))
 command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 unit_tests      := $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c)))
@@ -56,8 +57,8 @@ endif
 .SUFFIXES:
 .PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check fuzz coverage size bench format clean FORCE
 
-all: deps-sources ## build the command and librekey.a (the default)
-	$(Q)$(MAKE) --no-print-directory -s $(B)/rekey $(B)/librekey.a
+all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
+	$(Q)$(MAKE) --no-print-directory -s $(B)/$(or $(BOARD_PROGRAM),rekey) $(B)/librekey.a
 
 help: ## this list
 	@echo 'make [VERB] [BOARD=board] [V=1]'
@@ -71,11 +72,11 @@ help: ## this list
 deps: deps-test ## get what BOARD needs: Debian packages, mbedTLS, jsmn, cmocka (build/deps)
 
 deps-sources:
-	$(Q)boards/deps.sh sources mbedtls jsmn
+	$(Q)boards/deps.sh sources mbedtls jsmn $(BOARD_DEPS)
 
 deps-test:
 	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest openssl iproute2
-	$(Q)boards/deps.sh sources mbedtls jsmn cmocka
+	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(BOARD_DEPS)
 
 deps-check: deps-test
 	$(Q)boards/deps.sh packages clang clang-format clang-tidy cppcheck valgrind libclang-rt-dev shellcheck
@@ -105,7 +106,8 @@ $(B)/boards/%.o: boards/%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include port/mbedtls/tls12_pss.h
-$(B)/mbedtls/memory_buffer_alloc.o: BOARD_CFLAGS += -include port/mbedtls/arena_watch.h
+$(B)/mbedtls/rsa.o: BOARD_CFLAGS += -Dmbedtls_mpi_exp_mod_unsafe=rekey_rsa_public
+$(B)/port/mbedtls/rsa_public.o: BOARD_CFLAGS += -isystem $(MBEDTLS)/library
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -I$(MBEDTLS)/library -w -c $< -o $@
@@ -122,6 +124,7 @@ $(B)/rekey: $(command_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
+-include boards/$(BOARD)/rules.mk
 -include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/tests/*.d)
 
 # ---- tests ----------------------------------------------------------------------------------------

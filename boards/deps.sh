@@ -31,6 +31,7 @@ suite=trixie
 TABLE='
       mbedtls 3.6.6   8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a source mbedtls     library/ssl_tls.c
       jsmn    1.1.0-2 4117ce4e363f31e1b21d7ab89d6350b5d78374965d4c9fef00a572f6e487c874 deb    libjsmn-dev jsmn.h
+      lwip    2.2.1+dfsg1 83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1 source lwip src/core/tcp.c
       cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 tar    cmocka      src/cmocka.c
 '
 

@@ -15,7 +15,7 @@ static bool made_of(struct rekey_span text, size_t from, size_t to, const char *
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
 
-        if (!rekey_is_alnum(c) && (c == '\0' || strchr(more, c) == NULL)) {
+        if (!rekey_is_alnum(c) && !rekey_is_one_of(c, more)) {
             return false;
         }
     }

@@ -17,7 +17,7 @@ struct rekey_http_cursor {
 };
 
 // Fills up to `cap` bytes of `buf` with what comes next of a request; returns how many, 0 at the
-// end. The request is `form`, in which a byte n from 1 to 9 stands for values[n]. Whoever gives the
+// end. The request is `form`, in which a byte 0x80 + n stands for values[n]. Whoever gives the
 // values has seen to it that none holds a line end, and gives the same ones until the end.
 size_t rekey_http_emit(const char *form, const struct rekey_span *values,
                        struct rekey_http_cursor *cursor, char *buf, size_t cap);
@@ -27,7 +27,7 @@ size_t rekey_http_decimal(uint32_t value, char buf[10]);
 
 // A field that the caller wants. Its value goes to buf[0..cap), without the white space around it;
 // `len` counts the whole value even where it did not fit, so that len > cap means "too long".
-// Fields may share a buffer: then it holds the value of the one that stands first in the list.
+// Two neighbours in the list may share a buffer: then it holds the value of the first of them.
 struct rekey_http_field {
     const char *name; // lower case
     char *buf;
@@ -53,22 +53,24 @@ struct rekey_http {
     uint32_t body_size; // bytes that the body had; larger than body_len when it was cut
 
     uint8_t state;
-    uint8_t after_cr; // the state that the LF of this line leads to
-    uint8_t body_kind;
-    uint8_t minor;   // HTTP/1.minor
-    uint8_t pos;     // place in the fixed part of the status line, or in a chunk line
-    uint8_t interim; // 1xx answers so far
-    uint8_t own;     // which of the engine's own fields this line is
-    uint8_t wanted;  // which of the caller's fields this line is, or NOT_WANTED
+    uint8_t next;     // the state that the LF of this line leads to
+    uint8_t pos;      // place in the fixed part of the status line, or in a chunk line
+    uint8_t minor;    // HTTP/1.minor
+    uint8_t interim;  // 1xx answers so far
+    uint8_t own;      // which of the engine's own fields this line is
+    uint8_t name_len; // held at the size of the buffer + 1
     bool has_length, has_chunked, conn_close, conn_keep;
-    uint8_t name_len, value_len; // held at the size of the buffer + 1
+    bool trailers;
+    int16_t error; // what a bad byte in this line is
     uint16_t field_lines;
+    uint16_t value_end; // length of the value without trailing white space
     uint32_t head_size;
-    uint32_t length;    // Content-Length
-    uint32_t remaining; // bytes left of the body or of this chunk
-    uint16_t value_end; // length of the caller's value without trailing white space
-    char name[28];      // x-ms-correlation-request-id has 27
-    char value[40];     // of the engine's own fields
+    uint32_t length;                  // Content-Length
+    uint32_t remaining;               // bytes left of the body or of this chunk
+    struct rekey_http_field *capture; // where this value goes; may be NULL
+    struct rekey_http_field own_field;
+    char name[28];  // x-ms-correlation-request-id has 27
+    char value[40]; // of the engine's own fields
 };
 
 // What rekey_http_feed returns beside REKEY_AGAIN and REKEY_DONE (rekey_port.h).

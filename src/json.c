@@ -13,163 +13,104 @@ static const jsmntok_t *token(const struct rekey_json *json, int at) {
 
 _Static_assert(sizeof(jsmntok_t) <= REKEY_JSON_TOKEN_SIZE, "staging is divided by this size");
 
-#define RAN_OUT 1 // a text that is JSON as far as it goes
-
 // The grammar check. `open` has one bit for each array or object that is open, 1 for an object.
 struct check {
     struct rekey_span text;
-    size_t at;
+    size_t at; // what stands before it is good
     uint32_t open;
     unsigned depth;
 };
 
 enum expect { VALUE, VALUE_OR_CLOSE, NAME, NAME_OR_CLOSE, COLON, COMMA_OR_CLOSE };
 
-static bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-// After a backslash at c->at - 1.
-static int check_escape(struct check *c) {
-    if (c->at == c->text.len) {
-        return RAN_OUT;
-    }
-    if (c->text.ptr[c->at] != 'u') {
-        return strchr("\"\\/bfnrt", c->text.ptr[c->at++]) != NULL && c->text.ptr[c->at - 1] != '\0'
-                   ? 0
-                   : REKEY_E_JSON;
-    }
-    c->at++;
-    for (int i = 0; i < 4; i++, c->at++) {
-        if (c->at == c->text.len) {
-            return RAN_OUT;
-        }
-        if (rekey_hex_value(c->text.ptr[c->at]) < 0) {
-            return REKEY_E_JSON;
-        }
-    }
-    return 0;
-}
-
-// Whether the end of the text cuts a UTF-8 character at c->at: whether bytes could follow that make
-// it one. The lowest and the highest continuation byte stand for all.
-static bool cut_character(const struct check *c) {
-    size_t there = c->text.len - c->at;
-    char low[4], high[4];
-
-    if (there > 3) {
-        return false;
-    }
-    memset(low, 0x80, sizeof(low));
-    memset(high, 0xBF, sizeof(high));
-    memcpy(low, c->text.ptr + c->at, there);
-    memcpy(high, c->text.ptr + c->at, there);
-    return rekey_utf8(rekey_span(low, sizeof(low)), 0, NULL) > there ||
-           rekey_utf8(rekey_span(high, sizeof(high)), 0, NULL) > there;
-}
-
-// A string whose opening quotation mark is at c->at.
-static int check_string(struct check *c) {
-    c->at++;
-    while (c->at < c->text.len) {
-        unsigned char byte = (unsigned char)c->text.ptr[c->at];
-        size_t len = 1;
-
-        if (byte == '"') {
-            c->at++;
-            return 0;
-        }
-        if (byte < ' ') {
-            return REKEY_E_JSON;
-        }
-        if (byte == '\\') {
-            int result;
-
-            c->at++;
-            result = check_escape(c);
-            if (result != 0) {
-                return result;
-            }
-            continue;
-        }
-        len = rekey_utf8(c->text, c->at, NULL);
-        if (len == 0) {
-            return cut_character(c) ? RAN_OUT : REKEY_E_JSON;
-        }
-        c->at += len;
-    }
-    return RAN_OUT;
-}
-
-static size_t digits(struct check *c) {
-    size_t start = c->at;
-
-    while (c->at < c->text.len && rekey_is_digit(c->text.ptr[c->at])) {
-        c->at++;
-    }
-    return c->at - start;
+// The byte `i` behind c->at; NUL at the end of the text.
+static char ahead(const struct check *c, size_t i) {
+    return c->text.len - c->at > i ? c->text.ptr[c->at + i] : '\0';
 }
 
 static bool take(struct check *c, const char *set) {
-    if (c->at < c->text.len && c->text.ptr[c->at] != '\0' &&
-        strchr(set, c->text.ptr[c->at]) != NULL) {
-        c->at++;
-        return true;
+    bool taken = rekey_is_one_of(ahead(c, 0), set);
+
+    c->at += taken;
+    return taken;
+}
+
+// The length of the escape at c->at; 0 if it is none.
+static size_t check_escape(const struct check *c) {
+    size_t len = 2;
+
+    if (ahead(c, 1) != 'u') {
+        return rekey_is_one_of(ahead(c, 1), "\"\\/bfnrt") ? len : 0;
+    }
+    while (len < 6 && rekey_hex_value(ahead(c, len)) >= 0) {
+        len++;
+    }
+    return len == 6 ? len : 0;
+}
+
+// A string whose opening quotation mark is at c->at.
+static bool check_string(struct check *c) {
+    size_t len = 1;
+
+    while (len > 0) {
+        c->at += len;
+        if (take(c, "\"")) {
+            return true;
+        }
+        if (c->at == c->text.len || (unsigned char)ahead(c, 0) < ' ') {
+            return false;
+        }
+        len = ahead(c, 0) == '\\' ? check_escape(c) : rekey_utf8(c->text, c->at, NULL);
     }
     return false;
 }
 
-static int check_number(struct check *c) {
-    size_t start;
-    bool ok;
+static bool digits(struct check *c) {
+    size_t start = c->at;
 
-    take(c, "-");
-    start = c->at;
-    ok = digits(c) > 0;
-    if (c->at - start > 1 && c->text.ptr[start] == '0') {
-        return REKEY_E_JSON; // a leading zero
+    while (rekey_is_digit(ahead(c, 0))) {
+        c->at++;
     }
-    if (ok && take(c, ".")) {
-        ok = digits(c) > 0;
-    }
-    if (ok && take(c, "eE")) {
-        take(c, "+-");
-        ok = digits(c) > 0;
-    }
-    if (ok) {
-        return 0;
-    }
-    return c->at == c->text.len ? RAN_OUT : REKEY_E_JSON;
+    return c->at > start;
 }
 
-static int check_literal(struct check *c) {
-    static const char *const literals[] = {"true", "false", "null"};
+static bool check_number(struct check *c) {
+    take(c, "-");
+    if (!take(c, "0") && !digits(c)) {
+        return false;
+    }
+    if (take(c, ".") && !digits(c)) {
+        return false;
+    }
+    if (take(c, "eE")) {
+        take(c, "+-");
+        return digits(c);
+    }
+    return true;
+}
 
-    for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
-        size_t len = strlen(literals[i]);
-        size_t there = c->text.len - c->at;
+static bool check_literal(struct check *c) {
+    static const char literals[] = "true\0false\0null\0";
 
-        if (memcmp(c->text.ptr + c->at, literals[i], there < len ? there : len) == 0) {
-            c->at += there < len ? there : len;
-            return there < len ? RAN_OUT : 0;
+    for (const char *l = literals; *l != '\0'; l += strlen(l) + 1) {
+        size_t len = strlen(l);
+
+        if (c->text.len - c->at >= len && memcmp(c->text.ptr + c->at, l, len) == 0) {
+            c->at += len;
+            return true;
         }
     }
-    return REKEY_E_JSON;
+    return false;
 }
 
-static int check_value(struct check *c, enum expect *next) {
-    char byte = c->text.ptr[c->at];
+static bool check_value(struct check *c, enum expect *next) {
+    char byte = ahead(c, 0);
 
     *next = COMMA_OR_CLOSE;
-    if (byte == '{' || byte == '[') {
-        if (c->depth == REKEY_JSON_DEPTH) {
-            return REKEY_E_LIMIT_JSON_DEPTH;
-        }
+    if (take(c, "{[")) {
         c->open = c->open << 1 | (byte == '{');
-        c->depth++;
-        c->at++;
         *next = byte == '{' ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
-        return 0;
+        return ++c->depth <= REKEY_JSON_DEPTH;
     }
     if (byte == '"') {
         return check_string(c);
@@ -177,83 +118,65 @@ static int check_value(struct check *c, enum expect *next) {
     return byte == '-' || rekey_is_digit(byte) ? check_number(c) : check_literal(c);
 }
 
-static int check_close(struct check *c, enum expect *next) {
-    if (!take(c, (c->open & 1) != 0 ? "}" : "]")) {
-        return REKEY_E_JSON;
+static bool check_close(struct check *c, enum expect *next) {
+    bool closed = c->depth > 0 && take(c, (c->open & 1) != 0 ? "}" : "]");
+
+    if (closed) {
+        c->open >>= 1;
+        c->depth--;
+        *next = COMMA_OR_CLOSE;
     }
-    c->open >>= 1;
-    c->depth--;
-    *next = COMMA_OR_CLOSE;
-    return 0;
+    return closed;
 }
 
 // One token of the grammar, at a byte that is no white space.
-static int check_token(struct check *c, enum expect *next) {
+static bool check_token(struct check *c, enum expect *next) {
     switch (*next) {
     case VALUE_OR_CLOSE:
-        return c->text.ptr[c->at] == ']' ? check_close(c, next) : check_value(c, next);
+        return check_close(c, next) || check_value(c, next);
     case VALUE:
         return check_value(c, next);
     case NAME_OR_CLOSE:
-        if (c->text.ptr[c->at] == '}') {
-            return check_close(c, next);
+        if (check_close(c, next)) {
+            return true;
         }
         // fall through
     case NAME:
         *next = COLON;
-        return c->text.ptr[c->at] == '"' ? check_string(c) : REKEY_E_JSON;
+        return ahead(c, 0) == '"' && check_string(c);
     case COLON:
         *next = VALUE;
-        return take(c, ":") ? 0 : REKEY_E_JSON;
-    default: // COMMA_OR_CLOSE
-        if (c->depth == 0) {
-            return REKEY_E_JSON; // something after the value
-        }
-        if (take(c, ",")) {
+        return take(c, ":");
+    default: // COMMA_OR_CLOSE; at depth 0 nothing may come
+        if (c->depth > 0 && take(c, ",")) {
             *next = (c->open & 1) != 0 ? NAME : VALUE;
-            return 0;
+            return true;
         }
         return check_close(c, next);
     }
 }
 
-// Returns 0, RAN_OUT, REKEY_E_JSON or REKEY_E_LIMIT_JSON_DEPTH.
-static int check(struct rekey_span text) {
-    struct check c = {.text = text};
-    enum expect next = VALUE;
-
-    for (;;) {
-        int result;
-
-        while (c.at < text.len && is_space(text.ptr[c.at])) {
-            c.at++;
-        }
-        if (c.at == text.len) {
-            return c.depth == 0 && next == COMMA_OR_CLOSE ? 0 : RAN_OUT;
-        }
-        result = check_token(&c, &next);
-        if (result != 0) {
-            return result;
-        }
-    }
-}
-
 int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, void *tokens,
                      size_t token_count) {
+    struct check c = {.text = text};
+    enum expect next = VALUE;
     jsmn_parser parser;
-    int result = check(text);
+    bool ended;
+    int result;
 
-    json->text = text;
     json->tokens = tokens;
     json->count = 0;
-    if (result < 0) {
-        return result;
+    do {
+        while (take(&c, " \t\n\r")) {
+        }
+        ended = c.at == text.len;
+    } while (!ended && check_token(&c, &next));
+    if (!cut && !(ended && c.depth == 0 && next == COMMA_OR_CLOSE)) {
+        return c.depth > REKEY_JSON_DEPTH ? REKEY_E_LIMIT_JSON_DEPTH : REKEY_E_JSON;
     }
-    if (result == RAN_OUT && !cut) {
-        return REKEY_E_JSON;
-    }
+    json->text = rekey_span(text.ptr, c.at);
     jsmn_init(&parser);
-    result = jsmn_parse(&parser, text.ptr, text.len, tokens, (unsigned)token_count);
+    result = jsmn_parse(&parser, text.ptr, c.at, tokens, (unsigned)token_count);
     json->count = (int)parser.toknext;
     return result == JSMN_ERROR_NOMEM ? REKEY_E_LIMIT_JSON_TOKENS : 0;
 }
@@ -367,26 +290,15 @@ bool rekey_json_is_null(const struct rekey_json *json, int at) {
 
 // Writes `code` as UTF-8; returns its length, 1 to 4.
 static size_t encode(uint32_t code, char out[4]) {
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
+    static const uint8_t first[] = {0, 0xC0, 0xE0, 0xF0}; // by the number of bytes behind it
+    unsigned more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+
+    for (size_t i = more; i > 0; i--) {
+        out[i] = (char)(0x80 | (code & 0x3F));
+        code >>= 6;
     }
-    if (code < 0x800) {
-        out[0] = (char)(0xC0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3F));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xE0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 0x3F));
-        out[2] = (char)(0x80 | (code & 0x3F));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | code >> 18);
-    out[1] = (char)(0x80 | (code >> 12 & 0x3F));
-    out[2] = (char)(0x80 | (code >> 6 & 0x3F));
-    out[3] = (char)(0x80 | (code & 0x3F));
-    return 4;
+    out[0] = (char)(first[more] | code);
+    return more + 1;
 }
 
 size_t rekey_json_string(const struct rekey_json *json, int at, char *buf, size_t cap,

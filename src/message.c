@@ -39,43 +39,47 @@ int rekey_message_post(struct rekey *r, bool regenerate) {
     return new_client_id(r);
 }
 
-// The form of a request (rekey_http_emit). Its values: 1 target, 2 to 4 host and port, 5 board, 6
-// id, 7 token, 8 length and 9 body.
-#define REQUEST_FIELDS                                                                             \
-    " HTTP/1.1\r\nHost: \2\3\4\r\nUser-Agent: rekey/" REKEY_VERSION " (\5)\r\n"                    \
-    "Accept: application/json\r\nAccept-Encoding: identity\r\n"                                    \
-    "x-ms-client-request-id: \6\r\nAuthorization: Bearer \7\r\n"
+// What goes out, but for the values.
+static const char request[] =
+    "\200\201 HTTP/1.1\r\nHost: \202\203\204\r\nUser-Agent: rekey/" REKEY_VERSION " (\205)\r\n"
+    "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+    "x-ms-client-request-id: \206\r\nAuthorization: Bearer \207\r\n\210\211\212\r\n\213";
 
 size_t rekey_message_emit(struct rekey *r) {
     const struct rekey_options *o = r->options;
     bool ipv6 = memchr(o->host.ptr, ':', o->host.len) != NULL;
-    struct rekey_span values[10] = {
-        [1] = rekey_span(r->url, r->url_len),
-        [2] = rekey_span("[", ipv6 ? 1 : 0),
-        [3] = o->host,
-        [5] = o->board,
-        [6] = rekey_span(r->client_id, strlen(r->client_id)),
-        [7] = rekey_span(r->token, r->token_len),
-        [9] = rekey_span(r->staging.bytes, r->body_len),
+    char port[12] = "]:", length[12];
+    struct rekey_span values[] = {
+        REKEY_SPAN("POST "),
+        rekey_span(r->url, r->url_len),
+        rekey_span("[", ipv6),
+        o->host,
+        rekey_span(port + !ipv6, ipv6),
+        o->board,
+        rekey_span(r->client_id, strlen(r->client_id)),
+        rekey_span(r->token, r->token_len),
+        REKEY_SPAN("Content-Type: application/json\r\n"),
+        REKEY_SPAN("Content-Length: "),
+        rekey_span(length, 0),
+        rekey_span(r->staging.bytes, r->body_len),
     };
-    const char *form = "POST \1" REQUEST_FIELDS "Content-Length: \010\r\n\r\n";
-    char port[12] = "]:", length[10];
     struct rekey_url url;
-    size_t len;
 
+    if (o->port != 443) {
+        values[4].len += 1 + rekey_http_decimal(o->port, port + 2);
+    }
     if (rekey_polling(r)) {
         rekey_url_parse(values[1], &url); // it was checked when it came
+        values[0] = rekey_span("GET /", url.target.len > 0 && url.target.ptr[0] == '/' ? 4 : 5);
         values[1] = url.target;
-        form = url.target.len > 0 && url.target.ptr[0] == '/' ? "GET \1" REQUEST_FIELDS "\r\n"
-                                                              : "GET /\1" REQUEST_FIELDS "\r\n";
-    } else if (r->body_len > 0) {
-        form = "POST \1" REQUEST_FIELDS
-               "Content-Type: application/json\r\nContent-Length: \010\r\n\r\n\011";
+        values[8].len = values[9].len = 0;
+    } else {
+        values[10].len = rekey_http_decimal(r->body_len, length);
+        length[values[10].len++] = '\r';
+        length[values[10].len++] = '\n';
+        values[8].len = r->body_len > 0 ? values[8].len : 0;
     }
-    len = o->port == 443 ? 1 : 2 + rekey_http_decimal(o->port, port + 2);
-    values[4] = rekey_span(port + (ipv6 ? 0 : 1), len - (ipv6 ? 0 : 1));
-    values[8] = rekey_span(length, rekey_http_decimal(r->body_len, length));
-    return rekey_http_emit(form, values, &r->cursor, r->staging.bytes + r->body_len,
+    return rekey_http_emit(request, values, &r->cursor, r->staging.bytes + r->body_len,
                            sizeof(r->staging.bytes) - r->body_len);
 }
 

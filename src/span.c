@@ -1,6 +1,38 @@
-// span.c - the two helpers of span.h that are too long to be inline.
+// span.c - the helpers of span.h that are too long to be inline.
 
 #include "span.h"
+
+bool rekey_span_equal(struct rekey_span a, struct rekey_span b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool rekey_span_equal_nocase(struct rekey_span a, struct rekey_span b) {
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (rekey_lower(a.ptr[i]) != rekey_lower(b.ptr[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool rekey_is_alnum(char c) {
+    return rekey_is_digit(c) || (rekey_lower(c) >= 'a' && rekey_lower(c) <= 'z');
+}
+
+int rekey_hex_value(char c) {
+    if (rekey_is_digit(c)) {
+        return c - '0';
+    }
+    c = rekey_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool rekey_is_one_of(char c, const char *set) {
+    return c != '\0' && strchr(set, c) != NULL;
+}
 
 void rekey_zeroize(void *ptr, size_t len) {
     volatile unsigned char *p = ptr;

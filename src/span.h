@@ -22,9 +22,7 @@ static inline struct rekey_span rekey_span(const char *ptr, size_t len) {
     return (struct rekey_span){ptr, len};
 }
 
-static inline bool rekey_span_equal(struct rekey_span a, struct rekey_span b) {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
+bool rekey_span_equal(struct rekey_span a, struct rekey_span b);
 
 static inline char rekey_lower(char c) {
     if (c >= 'A' && c <= 'Z') {
@@ -35,34 +33,19 @@ static inline char rekey_lower(char c) {
 
 // Equal but for the case of ASCII letters, as field names, host names and status words are
 // compared.
-static inline bool rekey_span_equal_nocase(struct rekey_span a, struct rekey_span b) {
-    if (a.len != b.len) {
-        return false;
-    }
-    for (size_t i = 0; i < a.len; i++) {
-        if (rekey_lower(a.ptr[i]) != rekey_lower(b.ptr[i])) {
-            return false;
-        }
-    }
-    return true;
-}
+bool rekey_span_equal_nocase(struct rekey_span a, struct rekey_span b);
 
 static inline bool rekey_is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-static inline bool rekey_is_alnum(char c) {
-    return rekey_is_digit(c) || (rekey_lower(c) >= 'a' && rekey_lower(c) <= 'z');
-}
+bool rekey_is_alnum(char c);
 
 // The value of a hexadecimal digit in either case; -1 if it is none.
-static inline int rekey_hex_value(char c) {
-    if (rekey_is_digit(c)) {
-        return c - '0';
-    }
-    c = rekey_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+int rekey_hex_value(char c);
+
+// Whether `c` is one of the characters of `set`; NUL never is.
+bool rekey_is_one_of(char c, const char *set);
 
 // The length of the well-formed UTF-8 sequence at `at` (RFC 3629: no overlong forms, no surrogates,
 // nothing above U+10FFFF), or 0. Stores the code point in *code when `code` is not NULL.

@@ -2,10 +2,6 @@
 
 #include "url.h"
 
-static bool one_of(char c, const char *set) {
-    return c != '\0' && strchr(set, c) != NULL;
-}
-
 // What a path, a query or a fragment may hold: pchar, '/', '?', and '%' before two hex digits.
 static bool url_bytes_valid(struct rekey_span text) {
     for (size_t i = 0; i < text.len; i++) {
@@ -16,7 +12,7 @@ static bool url_bytes_valid(struct rekey_span text) {
                 rekey_hex_value(text.ptr[i + 2]) < 0) {
                 return false;
             }
-        } else if (!rekey_is_alnum(c) && !one_of(c, "-._~!$&'()*+,;=:@/?")) {
+        } else if (!rekey_is_alnum(c) && !rekey_is_one_of(c, "-._~!$&'()*+,;=:@/?")) {
             return false;
         }
     }
@@ -38,7 +34,7 @@ bool rekey_url_host_valid(struct rekey_span host, bool ipv6) {
         char c = host.ptr[i];
 
         if (ipv6 ? !(rekey_hex_value(c) >= 0 || c == ':' || c == '.')
-                 : !(rekey_is_alnum(c) || one_of(c, "-._"))) {
+                 : !(rekey_is_alnum(c) || rekey_is_one_of(c, "-._"))) {
             return false;
         }
     }
@@ -51,7 +47,7 @@ bool rekey_url_same_host(struct rekey_span a, struct rekey_span b) {
 
 // The end of the authority that starts at `at`.
 static size_t authority_end(struct rekey_span text, size_t at) {
-    while (at < text.len && !one_of(text.ptr[at], "/?#\\")) {
+    while (at < text.len && !rekey_is_one_of(text.ptr[at], "/?#\\")) {
         at++;
     }
     return at;
@@ -162,7 +158,7 @@ void rekey_url_append_segment(char *buf, size_t *len, struct rekey_span text) {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
 
-        if (rekey_is_alnum((char)c) || one_of((char)c, "-._~()")) {
+        if (rekey_is_alnum((char)c) || rekey_is_one_of((char)c, "-._~()")) {
             buf[(*len)++] = (char)c;
         } else {
             buf[(*len)++] = '%';

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "command.h"
 #include "output.h"
 
@@ -382,7 +383,7 @@ int conclude(struct command *c, const struct rekey_report *report) {
     }
     if (c->options.verbose) {
         say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes",
-            rekey_tls_arena_peak(&c->tls), REKEY_ARENA_SIZE, sizeof(struct rekey));
+            rekey_arena_peak(), REKEY_ARENA_SIZE, sizeof(struct rekey));
     }
     if (!settle_file(c, outcome) && outcome == REKEY_SUCCEEDED) {
         outcome = REKEY_LOCAL;

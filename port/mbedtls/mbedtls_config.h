@@ -10,20 +10,12 @@
 #define REKEY_TLS13 1
 #endif
 
-// Memory: the static arena. calloc and free of the C library are never referred to: before the
-// arena is set up, and for anybody who forgets to, these two of tls.c fail closed.
+// Memory: the static arena of arena.h. calloc and free of the C library are never referred to.
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_PLATFORM_MEMORY
-#define MBEDTLS_PLATFORM_STD_CALLOC rekey_tls_no_calloc
-#define MBEDTLS_PLATFORM_STD_FREE rekey_tls_no_free
-#define MBEDTLS_MEMORY_BUFFER_ALLOC_C
-#include <stddef.h>
-#include <stdint.h>
-#if UINTPTR_MAX > 0xFFFFFFFF // its blocks hold pointers and 64-bit integers; the default is 4
-#define MBEDTLS_MEMORY_ALIGN_MULTIPLE 8
-#endif
-void *rekey_tls_no_calloc(size_t count, size_t size);
-void rekey_tls_no_free(void *ptr);
+#define MBEDTLS_PLATFORM_CALLOC_MACRO rekey_arena_calloc
+#define MBEDTLS_PLATFORM_FREE_MACRO rekey_arena_free
+#include "arena.h"
 
 // Time: the port's wall clock and boot clock, by tls.c. gmtime of the C library allocates.
 #define MBEDTLS_HAVE_TIME

@@ -3,7 +3,8 @@
 
 #include "tls.h"
 
-#include <mbedtls/memory_buffer_alloc.h>
+#include "arena.h"
+
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
 #include <mbedtls/platform_util.h>
@@ -17,37 +18,11 @@
 #error "REKEY_BUILD_TIME: seconds since 1970 of this build; a clock before it was never set"
 #endif
 
-#define ARENA_FILL 0xA5 // an arena byte that was never in use
-#define ARENA_HEAD 256  // what the allocator may have written at its start before the first use
-
 enum phase { CLOSED, CONNECTING, HANDSHAKE, OPEN, BROKEN };
 
-// mbedTLS calls these without a context. There is one allocator in the image, and one of these.
+// mbedTLS asks for time and randomness without a context. There is one arena in the image, and one
+// of these.
 static struct rekey_tls *the;
-
-void *rekey_tls_no_calloc(size_t count, size_t size) {
-    (void)count;
-    (void)size;
-    return NULL;
-}
-
-void rekey_tls_no_free(void *ptr) {
-    (void)ptr;
-}
-
-static void *(*arena_calloc)(size_t, size_t); // the allocator's own
-
-static void *watched_calloc(size_t count, size_t size) {
-    void *ptr = arena_calloc(count, size);
-
-    the->exhausted = the->exhausted || ptr == NULL;
-    return ptr;
-}
-
-int rekey_tls_watch_arena(void *(*calloc_function)(size_t, size_t), void (*free_function)(void *)) {
-    arena_calloc = calloc_function;
-    return mbedtls_platform_set_calloc_free(watched_calloc, free_function);
-}
 
 time_t rekey_tls_time(time_t *out) {
     time_t t = (time_t)the->port->wall_s(the->port->ctx);
@@ -110,8 +85,11 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 // ---- trust --------------------------------------------------------------------------------------
 
 static int add_anchor(void *arg, struct rekey_span der) {
-    int result = mbedtls_x509_crt_parse_der(arg, (const unsigned char *)der.ptr, der.len);
+    int (*parse)(mbedtls_x509_crt *, const unsigned char *, size_t) =
+        the->anchors.permanent ? mbedtls_x509_crt_parse_der_nocopy : mbedtls_x509_crt_parse_der;
+    int result = parse(arg, (const unsigned char *)der.ptr, der.len);
 
+    the->exhausted |= rekey_arena_failed();
     return the->exhausted ? result : 0; // one that is not understood is no anchor
 }
 
@@ -227,7 +205,7 @@ static int status_of(struct rekey_tls *t, int code) {
     }
     t->code = code;
     t->phase = BROKEN;
-    if (t->exhausted) { // before what it may have led to
+    if (rekey_arena_failed() || t->exhausted) { // before what it may have led to
         return REKEY_E_LIMIT_ARENA;
     }
     if (t->lower_error != 0) {
@@ -290,7 +268,7 @@ static void save_session(struct rekey_tls *t) {
     mbedtls_free(t->session.MBEDTLS_PRIVATE(peer_cert));
     t->session.MBEDTLS_PRIVATE(peer_cert) = NULL;
 #endif
-    t->exhausted = false; // without a session to resume it goes on as well
+    rekey_arena_failed(); // without a session to resume it goes on as well
 }
 
 // The TCP connection is there: prepares the handshake.
@@ -313,6 +291,7 @@ static int begin(struct rekey_tls *t, struct rekey_span host, uint16_t port) {
     memset(&t->fault, 0, sizeof(t->fault));
     t->lower_error = 0;
     t->exhausted = false;
+    rekey_arena_failed();
     t->fault.clock = t->port->wall_s(t->port->ctx);
     if (t->fault.clock < (int64_t)REKEY_BUILD_TIME) {
         return REKEY_E_CLOCK;
@@ -424,18 +403,7 @@ void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
     t->arena = arena;
     t->arena_size = arena_size;
     the = t;
-    mbedtls_memory_buffer_alloc_init(arena, arena_size);
-    memset(t->arena + ARENA_HEAD, ARENA_FILL, arena_size - ARENA_HEAD);
-}
-
-// The allocator takes the first block that fits, so what was never in use is at the end.
-size_t rekey_tls_arena_peak(const struct rekey_tls *t) {
-    size_t peak = t->arena_size;
-
-    while (peak > 0 && t->arena[peak - 1] == ARENA_FILL) {
-        peak--;
-    }
-    return peak;
+    rekey_arena_init(arena, arena_size);
 }
 
 static int date_text(char *buf, size_t cap, const mbedtls_x509_time *t) {
@@ -502,7 +470,7 @@ void rekey_tls_free(struct rekey_tls *t) {
         mbedtls_psa_crypto_free();
 #endif
     }
-    mbedtls_memory_buffer_alloc_free();
+    rekey_arena_init(NULL, 0);
     mbedtls_platform_zeroize(t->arena, t->arena_size);
     t->set_up = false;
 }

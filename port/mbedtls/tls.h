@@ -21,6 +21,7 @@
 // only what is needed is ever parsed.
 struct rekey_anchors {
     void *ctx;
+    bool permanent; // what `found` is given stays in place: it is used there, and not copied
     // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name). Stops
     // when `found` returns other than 0, and returns that. Returns 0 if there is none, or
     // REKEY_E_NO_ANCHORS.
@@ -67,9 +68,6 @@ void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
 // The transport contract of rekey_port.h; `t` becomes its ctx. One handshake state for each call of
 // open. A session is resumed when the same host and port are opened again.
 struct rekey_transport rekey_tls_transport(struct rekey_tls *t);
-
-// Bytes of the arena that were ever in use, from its start.
-size_t rekey_tls_arena_peak(const struct rekey_tls *t);
 
 // Says in words why `error` (of open, read or write) came about; an empty text where there is no
 // more to say. Names of certificates are in it: whoever prints them makes control characters

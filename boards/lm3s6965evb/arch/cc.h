@@ -1,0 +1,14 @@
+// cc.h - what lwIP wants to know of compiler and platform.
+
+#ifndef REKEY_ARCH_CC_H
+#define REKEY_ARCH_CC_H
+
+#include <stdint.h>
+
+uint32_t board_random(void);
+#define LWIP_RAND() board_random()
+
+#define LWIP_PLATFORM_DIAG(x)
+#define LWIP_PLATFORM_ASSERT(x)
+
+#endif

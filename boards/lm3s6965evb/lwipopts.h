@@ -1,0 +1,57 @@
+// lwipopts.h - lwIP for a superloop: raw API, IPv4, DHCP, DNS; all memory in static pools.
+
+#ifndef REKEY_LWIPOPTS_H
+#define REKEY_LWIPOPTS_H
+
+#define NO_SYS 1
+#define SYS_LIGHTWEIGHT_PROT 0
+#define LWIP_SOCKET 0
+#define LWIP_NETCONN 0
+#define LWIP_NETIF_API 0
+#define LWIP_IPV6 0
+#define LWIP_DHCP 1
+#define LWIP_DNS 1
+#define LWIP_UDP 1
+#define LWIP_TCP 1
+#define LWIP_RAW 0
+#define LWIP_ICMP 1
+#define LWIP_ACD 0
+#define LWIP_DHCP_DOES_ACD_CHECK 0
+#define LWIP_STATS 0
+#define LWIP_NOASSERT
+#define IP_REASSEMBLY 0
+#define IP_FRAG 0
+#define ARP_TABLE_SIZE 4
+#define ARP_QUEUEING 0
+#define DNS_TABLE_SIZE 2
+#define DNS_MAX_REQUESTS 1
+#define DNS_MAX_SERVERS 2
+
+#define MEM_ALIGNMENT 4
+#define MEM_LIBC_MALLOC 0
+#define MEMP_MEM_MALLOC 0
+#define MEM_SIZE 2560 // what is being sent
+#define MEMP_NUM_PBUF 2
+#define MEMP_NUM_UDP_PCB 3
+#define MEMP_NUM_TCP_PCB 3 // one, and those before it that are still ending
+#define MEMP_NUM_TCP_PCB_LISTEN 1
+#define MEMP_NUM_TCP_SEG 8
+
+// The driver scatters frames into small pbufs: a frame of any size takes what it needs.
+#define PBUF_POOL_SIZE 14
+#define PBUF_POOL_BUFSIZE 256
+#define ETH_PAD_SIZE 2 // where the controller has the length of the frame
+
+#define TCP_MSS 536
+#define TCP_WND (4 * TCP_MSS)
+#define TCP_SND_BUF (3 * TCP_MSS)
+#define TCP_SND_QUEUELEN 8
+#define TCP_QUEUE_OOSEQ 0
+#define TCP_SYNMAXRTX 4
+
+// A name server that does not listen at port 53: the tests'.
+#include <stdint.h>
+extern uint16_t dns_port;
+#define DNS_SERVER_PORT dns_port
+
+#endif

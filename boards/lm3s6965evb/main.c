@@ -1,0 +1,282 @@
+// main.c - a firmware without an operating system: a superloop gets an address by DHCP, then drives
+// rekey_step, the network driver and lwIP's timers in turn. All memory is static.
+//
+// Its configuration is a file of the host that runs the emulator, named on the command line: lines
+// of a name and a value (see `settings`). A product has its own storage for that, and for the
+// token.
+
+#include <lwip/dhcp.h>
+#include <lwip/dns.h>
+#include <lwip/init.h>
+#include <lwip/netif.h>
+#include <lwip/timeouts.h>
+#include <netif/ethernet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "anchors.h"
+#include "arena.h"
+#include "board.h"
+#include "der_table.h"
+#include "rekey.h"
+#include "tcp.h"
+
+#define CONFIGURATION_MAX 512
+#define DHCP_MS 20000u
+
+static struct {
+    struct netif netif;
+    struct rekey_lwip_tcp tcp;
+    struct rekey_tls tls;
+    struct rekey client;
+    struct rekey_options options;
+    struct rekey_endpoint endpoint;
+    char configuration[CONFIGURATION_MAX];
+    struct rekey_span key_type, port, token_file, name_server, name_server_port, runs;
+    uint64_t longest_us;            // of one rekey_step
+    uint64_t busy_us, handshake_us; // of this run: without the sleeps; up to the first request
+    _Alignas(8) unsigned char arena[REKEY_ARENA_SIZE];
+} board;
+
+uint16_t dns_port = 53;
+
+static const struct {
+    const char *name;
+    struct rekey_span *value;
+} settings[] = {
+    {"host", &board.options.host}, // the management host
+    {"port", &board.port},         // if it is not 443
+    {"subscription", &board.endpoint.subscription},
+    {"resource-group", &board.endpoint.resource_group},
+    {"workspace", &board.endpoint.workspace},
+    {"endpoint", &board.endpoint.name},
+    {"key-type", &board.key_type}, // primary or secondary
+    {"token-file", &board.token_file},
+    {"name-server", &board.name_server}, // if it is not the one that DHCP names
+    {"name-server-port", &board.name_server_port},
+    {"runs", &board.runs}, // how many times the key is regenerated
+};
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *format, ...) {
+    char line[160];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    board_print(line);
+}
+
+static void stop(const char *why) {
+    say("rekey: %s\n", why);
+    board_exit(2);
+}
+
+// ---- the port -----------------------------------------------------------------------------------
+
+static uint64_t now_ms(void *ctx) {
+    (void)ctx;
+    return board_ms();
+}
+
+static int64_t wall_s(void *ctx) {
+    (void)ctx;
+    return board_time();
+}
+
+// For the emulator only: these boards have no source of randomness, so the host's is read. A
+// product must not be built like this.
+static int entropy(void *ctx, void *buf, size_t len) {
+    (void)ctx;
+    return board_read_file("/dev/urandom", buf, len) == (int)len ? REKEY_DONE : REKEY_E_ENTROPY;
+}
+
+uint32_t board_random(void) {
+    uint32_t value;
+
+    if (entropy(NULL, &value, sizeof(value)) != REKEY_DONE) {
+        stop("no randomness");
+    }
+    return value;
+}
+
+uint32_t sys_now(void) {
+    return (uint32_t)board_ms();
+}
+
+static int token(void *ctx, char *buf, size_t cap, size_t *len) {
+    int n = board_read_file(board.token_file.ptr, buf, cap);
+
+    (void)ctx;
+    while (n > 0 && (buf[n - 1] == '\n' || buf[n - 1] == '\r')) {
+        n--;
+    }
+    *len = n > 0 ? (size_t)n : 0;
+    return n > 0 ? REKEY_DONE : REKEY_E_NO_TOKEN;
+}
+
+static const struct rekey_port port = {.now_ms = now_ms, .wall_s = wall_s, .entropy = entropy};
+
+// ---- the network --------------------------------------------------------------------------------
+
+// One turn of the superloop, but for the client.
+static void turn(void) {
+    ethernet_poll(&board.netif);
+    sys_check_timeouts();
+}
+
+static void sleep_until_something(void) {
+    __asm__ volatile("wfi"); // the tick of each millisecond, or a frame
+}
+
+static void start_network(void) {
+    uint64_t until = board_ms() + DHCP_MS;
+    ip_addr_t server;
+
+    lwip_init();
+    netif_add(&board.netif, NULL, NULL, NULL, NULL, ethernet_init, ethernet_input);
+    netif_set_default(&board.netif);
+    netif_set_up(&board.netif);
+    dhcp_start(&board.netif);
+    while (!dhcp_supplied_address(&board.netif)) {
+        turn();
+        sleep_until_something();
+        if (board_ms() > until) {
+            stop("no address by DHCP");
+        }
+    }
+    say("address: %s\n", ip4addr_ntoa(netif_ip4_addr(&board.netif)));
+    if (board.name_server.ptr != NULL && ipaddr_aton(board.name_server.ptr, &server)) {
+        dns_setserver(0, &server);
+    }
+    if (board.name_server_port.ptr != NULL) {
+        dns_port = (uint16_t)atoi(board.name_server_port.ptr);
+    }
+}
+
+// ---- the configuration --------------------------------------------------------------------------
+
+// Values become spans into the configuration, and are NUL-terminated there.
+static void configure(void) {
+    char path[256];
+    int len = board_command_line(path, sizeof(path)) > 0
+                  ? board_read_file(path, board.configuration, sizeof(board.configuration) - 1)
+                  : -1;
+    char *line = board.configuration;
+
+    if (len < 0) {
+        stop("no configuration: give the name of its file on the command line");
+    }
+    while (*line != '\0') {
+        char *end = line + strcspn(line, "\n");
+        char *space = line + strcspn(line, " \n");
+        char *next = *end != '\0' ? end + 1 : end;
+
+        *end = '\0';
+        if (space < end) {
+            *space = '\0';
+            for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+                if (strcmp(line, settings[i].name) == 0) {
+                    *settings[i].value = rekey_span(space + 1, (size_t)(end - space - 1));
+                }
+            }
+        }
+        line = next;
+    }
+}
+
+// ---- the client ---------------------------------------------------------------------------------
+
+// One turn of the superloop; returns what rekey_step does.
+static int turn_with_client(void) {
+    uint64_t start = board_us(), us;
+    struct rekey_report report;
+    int result = rekey_step(&board.client);
+
+    us = board_us() - start;
+    board.longest_us = us > board.longest_us ? us : board.longest_us;
+    turn();
+    board.busy_us += board_us() - start;
+    rekey_report(&board.client, &report);
+    if (report.requests == 0) {
+        board.handshake_us = board.busy_us;
+    }
+    return result;
+}
+
+static int regenerate(void) {
+    bool secondary = rekey_span_equal(board.key_type, REKEY_SPAN("secondary"));
+    int result =
+        rekey_regenerate(&board.client, &board.endpoint,
+                         secondary ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY, rekey_span(NULL, 0));
+
+    board.busy_us = 0;
+    if (result != 0) {
+        return result;
+    }
+    while ((result = turn_with_client()) > 0) {
+        if (result != REKEY_AGAIN) {
+            sleep_until_something();
+        }
+    }
+    return result;
+}
+
+static void say_what_came_of_it(int error, const struct rekey_report *report) {
+    char why[160] = "";
+
+    say("outcome: %d, requests: %lu, polls: %lu\n", report->outcome,
+        (unsigned long)report->requests, (unsigned long)report->polls);
+    if (error != 0) {
+        rekey_tls_explain(&board.tls, error, why, sizeof(why));
+        say("error: %d %s\n%s\n", error, rekey_error_text(error), why);
+    }
+}
+
+int main(void) {
+    static const struct rekey_der_table anchors = {board_anchors, BOARD_ANCHOR_COUNT};
+    static struct rekey_port client_port;
+    struct rekey_report report = {.outcome = REKEY_USAGE};
+    int error = 0, runs = 1;
+
+    board.options = (struct rekey_options)REKEY_OPTIONS_INIT;
+    board.options.board = REKEY_SPAN("lm3s6965evb");
+    board.options.token = token;
+    configure();
+    if (board.port.ptr != NULL) {
+        board.options.port = (uint16_t)atoi(board.port.ptr);
+    }
+    if (board.runs.ptr != NULL) {
+        runs = atoi(board.runs.ptr);
+    }
+    start_network();
+    client_port = port;
+    client_port.tls = rekey_tls_transport(&board.tls);
+    rekey_tls_init(&board.tls, rekey_lwip_transport(&board.tcp), &client_port,
+                   rekey_der_table(&anchors), board.arena, sizeof(board.arena));
+    if (rekey_init(&board.client, &client_port, &board.options) != 0) {
+        stop("a bad host or port");
+    }
+    for (int i = 1; i <= runs && error == 0; i++) {
+        error = regenerate();
+        rekey_report(&board.client, &report);
+        if (runs > 1) {
+            say("run %d: outcome %d, arena peak %lu, busy %lu us, handshake %lu us\n", i,
+                report.outcome, (unsigned long)rekey_arena_peak(), (unsigned long)board.busy_us,
+                (unsigned long)board.handshake_us);
+        }
+    }
+    say_what_came_of_it(error, &report);
+    say("arena peak: %lu of %lu\n", (unsigned long)rekey_arena_peak(),
+        (unsigned long)sizeof(board.arena));
+    say("stack peak: %lu of %lu\n", (unsigned long)board_stack_peak(),
+        (unsigned long)board_stack_size());
+    say("RAM: %lu of 65536, struct rekey %lu\n", (unsigned long)board_ram(),
+        (unsigned long)sizeof(board.client));
+    say("longest step: %lu us, busy: %lu us, handshake: %lu us\n", (unsigned long)board.longest_us,
+        (unsigned long)board.busy_us, (unsigned long)board.handshake_us);
+    return (int)report.outcome;
+}

@@ -1,0 +1,23 @@
+# What only this board builds: lwIP, the table of trust anchors, the firmware.
+
+lwip_sources  := $(wildcard $(LWIP)/src/core/*.c $(LWIP)/src/core/ipv4/*.c $(LWIP)/src/netif/ethernet.c)
+lwip_objects  := $(patsubst $(LWIP)/src/%.c,$(B)/lwip/%.o,$(lwip_sources))
+board_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/lm3s6965evb/*.c))
+
+# The certificates that the firmware trusts, in PEM: those of the tests, unless others are given.
+ANCHORS ?= build/certs/ca.pem
+build/certs/ca.pem: build/certs/.made
+$(B)/anchors.h: $(ANCHORS) boards/lm3s6965evb/anchors.py
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) boards/lm3s6965evb/anchors.py $(ANCHORS) >$@
+$(B)/boards/lm3s6965evb/main.o: $(B)/anchors.h
+
+$(B)/lwip/%.o: $(LWIP)/src/%.c $(B)/flags boards/lm3s6965evb/lwipopts.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -w -c $< -o $@
+
+$(B)/firmware.elf: $(board_objects) $(port_objects) $(lwip_objects) $(B)/librekey.a $(B)/libmbedtls.a boards/lm3s6965evb/link.ld
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $(filter %.o %.a,$^) -o $@
+$(B)/mbedtls/bignum_core.o: BOARD_CFLAGS += -O2
+$(B)/mbedtls/bignum.o: BOARD_CFLAGS += -O2

@@ -1,0 +1,160 @@
+// test_arena.c - the allocator of port/mbedtls: sizes at their bounds, every order of frees, and
+// random work beside a model that knows what lies where.
+
+#include <string.h>
+
+#include "arena.h"
+#include "support.h"
+
+#define UNIT_SIZE REKEY_ARENA_ALIGN
+
+static bool all(const unsigned char *ptr, size_t len, unsigned char value) {
+    for (size_t i = 0; i < len; i++) {
+        if (ptr[i] != value) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void test_bounds(void **state) {
+    static const struct {
+        const char *name;
+        size_t count, size;
+        bool fits; // into 64 units
+    } rows[] = {
+        {"nothing", 0, 0, true},
+        {"no size", 5, 0, true},
+        {"no count", 0, 5, true},
+        {"one byte", 1, 1, true},
+        {"all", 63, UNIT_SIZE, true},
+        {"all, as bytes", 1, 63 * UNIT_SIZE, true},
+        {"a byte more", 1, 63 * UNIT_SIZE + 1, false},
+        {"a unit more", 64, UNIT_SIZE, false},
+        {"the longest arena", 1, REKEY_ARENA_MAX, false},
+        {"beyond it", 1, REKEY_ARENA_MAX + 1, false},
+        {"a product that overflows", SIZE_MAX / 2 + 2, 2, false},
+        {"the largest numbers", SIZE_MAX, SIZE_MAX, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        unsigned char *memory, *ptr;
+
+        row(rows[i].name);
+        memory = guarded(64 * UNIT_SIZE);
+        rekey_arena_init(memory, 64 * UNIT_SIZE);
+        ptr = rekey_arena_calloc(rows[i].count, rows[i].size);
+        check_int(ptr != NULL, rows[i].fits);
+        check_int(rekey_arena_failed(), !rows[i].fits);
+        check(!rekey_arena_failed()); // it was told
+        if (ptr != NULL) {
+            check((uintptr_t)ptr % UNIT_SIZE == 0 && ptr == memory + UNIT_SIZE);
+            check(all(ptr, rows[i].count * rows[i].size, 0));
+            memset(ptr, 0xFF, rows[i].count * rows[i].size);
+            rekey_arena_free(ptr);
+            check(rekey_arena_peak() >= UNIT_SIZE + rows[i].count * rows[i].size);
+            check(rekey_arena_peak() <= 2 * UNIT_SIZE + rows[i].count * rows[i].size);
+        } else {
+            check_int(rekey_arena_peak(), 0);
+        }
+        rekey_arena_free(NULL);
+        ptr = rekey_arena_calloc(1, 63 * UNIT_SIZE); // all of it is there again
+        check(ptr != NULL && all(ptr, 63 * UNIT_SIZE, 0));
+    }
+    rows_done();
+}
+
+static void test_no_arena(void **state) {
+    (void)state;
+    row("no arena");
+    rekey_arena_init(guarded(0), 0);
+    check(rekey_arena_calloc(1, 1) == NULL);
+    check(rekey_arena_failed());
+    rows_done();
+}
+
+// Four blocks that fill the arena, freed in each of the 24 orders: then it is one block again.
+static void test_orders(void **state) {
+    (void)state;
+    for (unsigned order = 0; order < 256; order++) {
+        unsigned char *blocks[4];
+        unsigned freed = 0;
+
+        row_n("order", (long)order);
+        rekey_arena_init(guarded(32 * UNIT_SIZE), 32 * UNIT_SIZE);
+        for (size_t i = 0; i < 4; i++) {
+            blocks[i] = rekey_arena_calloc(7, UNIT_SIZE);
+            check(blocks[i] != NULL);
+        }
+        check(rekey_arena_calloc(1, 1) == NULL);
+        for (unsigned k = 0; k < 4; k++) {
+            unsigned i = order >> (2 * k) & 3;
+
+            if ((freed & 1u << i) == 0) {
+                freed |= 1u << i;
+                rekey_arena_free(blocks[i]);
+            }
+        }
+        if (freed == 15) {
+            check(rekey_arena_calloc(31, UNIT_SIZE) != NULL);
+        }
+        check_int(rekey_arena_peak(), 32 * UNIT_SIZE);
+    }
+    rows_done();
+}
+
+static uint32_t random_state;
+
+static uint32_t random_below(uint32_t bound) {
+    random_state = random_state * 1664525u + 1013904223u;
+    return (random_state >> 8) % bound;
+}
+
+// Each block is filled with a byte of its own, which must be there when it is freed.
+static void test_random(void **state) {
+    enum { BLOCKS = 24 };
+
+    (void)state;
+    for (uint32_t seed = 1; seed <= 200; seed++) {
+        struct {
+            unsigned char *ptr;
+            size_t len;
+        } blocks[BLOCKS] = {{0}};
+        unsigned char *memory;
+
+        row_n("seed", (long)seed);
+        random_state = seed;
+        memory = guarded(256 * UNIT_SIZE);
+        rekey_arena_init(memory, 256 * UNIT_SIZE);
+        for (int step = 0; step < 500; step++) {
+            size_t i = random_below(BLOCKS);
+
+            if (blocks[i].ptr != NULL) {
+                check(all(blocks[i].ptr, blocks[i].len, (unsigned char)(i + 1)));
+                rekey_arena_free(blocks[i].ptr);
+                blocks[i].ptr = NULL;
+                continue;
+            }
+            blocks[i].len = random_below(30 * UNIT_SIZE);
+            blocks[i].ptr = rekey_arena_calloc(1, blocks[i].len);
+            if (blocks[i].ptr != NULL) {
+                check(all(blocks[i].ptr, blocks[i].len, 0));
+                check(blocks[i].ptr + blocks[i].len <= memory + rekey_arena_peak());
+                memset(blocks[i].ptr, (int)i + 1, blocks[i].len);
+            }
+        }
+        for (size_t i = 0; i < BLOCKS; i++) {
+            rekey_arena_free(blocks[i].ptr);
+        }
+        check(rekey_arena_calloc(255, UNIT_SIZE) != NULL);
+    }
+    rows_done();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {UNIT(test_bounds), UNIT(test_no_arena), UNIT(test_orders),
+                                       UNIT(test_random)};
+
+    return cmocka_run_group_tests_name("arena", tests, NULL, rows_total);
+}
