@@ -55,7 +55,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check fuzz coverage size bench format clean FORCE
+.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check fuzz mutate coverage size bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(or $(BOARD_PROGRAM),rekey) $(B)/librekey.a
@@ -77,6 +77,7 @@ deps-sources:
 deps-test:
 	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest openssl iproute2
 	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(BOARD_DEPS)
+	$(Q)boards/deps.sh peers || true # without them their tests are skipped
 
 deps-check: deps-test
 	$(Q)boards/deps.sh packages clang clang-format clang-tidy cppcheck valgrind libclang-rt-dev shellcheck
@@ -221,6 +222,9 @@ fuzz: deps-check ## all fuzz entries at once, for FUZZ_TIME seconds
 	$(Q)$(MAKE) --no-print-directory -s B=build/fuzz CC=clang FUZZ_MAIN= LDFLAGS=-fsanitize=fuzzer FRAME_MAX=65536 \
 	    CFLAGS="-fsanitize=fuzzer-no-link $(sanitize)" $(addprefix build/fuzz/fuzz/,$(fuzz_tests))
 	$(Q)tests/fuzz/fuzz.sh build/fuzz/fuzz $(FUZZ_TIME) $(fuzz_tests)
+
+mutate: deps-test ## change one token of src/ at a time: does a unit test fail? MUTATE_FLAGS="--sample 60" for some
+	$(Q)$(PYTHON) tests/mutate/mutate.py $(MUTATE_FLAGS)
 
 coverage: deps-test ## lines and branches of src/ that the unit tests reach: all of them, or it fails
 	$(Q)boards/deps.sh packages gcovr
