@@ -22,6 +22,7 @@ AR       := $(CROSS_COMPILE)ar
 endif
 NM       ?= $(CROSS_COMPILE)nm
 SIZE     ?= $(CROSS_COMPILE)size
+STRIP    ?= $(CROSS_COMPILE)strip
 CFLAGS   ?= -Os -g
 FRAME_MAX := 512
 FUZZ_TIME := 120
@@ -40,6 +41,7 @@ port_cppflags := $(our_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_
     -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/mbedtls -isystem $(MBEDTLS)/include \
     '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
 
+program         := $(or $(BOARD_PROGRAM),rekey)
 core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))
 port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard $(or $(BOARD_PORTS),port/posix/*.c port/mbedtls/*.c)))
 command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
@@ -58,7 +60,7 @@ endif
 .PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check fuzz mutate coverage size bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
-	$(Q)$(MAKE) --no-print-directory -s $(B)/$(or $(BOARD_PROGRAM),rekey) $(B)/librekey.a
+	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
 
 help: ## this list
 	@echo 'make [VERB] [BOARD=board] [V=1]'
@@ -123,7 +125,7 @@ $(B)/libmbedtls.a: $(mbedtls_objects)
 
 $(B)/rekey: $(command_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections,-Map=$@.map $^ -o $@
 
 -include boards/$(BOARD)/rules.mk
 -include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/tests/*.d)
@@ -235,9 +237,11 @@ coverage: deps-test ## lines and branches of src/ that the unit tests reach: all
 	$(Q)/usr/bin/gcovr -r . --filter src/ build/coverage -b --fail-under-line 100 --fail-under-branch 100
 	@echo "branches that no input can take, NEVER() and ALWAYS(): $$(cat src/*.[ch] | grep -cE '(NEVER|ALWAYS)\(')"
 
-size: deps-sources ## sizes of the command, the core, struct rekey, and the stack along its deepest path
+size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; fails above a budget of the board
 	$(Q)$(MAKE) --no-print-directory -s all
-	$(Q)CC="$(CC)" SIZE="$(SIZE)" CPPFLAGS="$(our_cppflags)" tests/bench/size.sh $(B)
+	$(Q)CC="$(CC)" SIZE="$(SIZE)" STRIP="$(STRIP)" NM="$(NM)" CPPFLAGS="$(our_cppflags) $(BOARD_CFLAGS)" \
+	    $(PYTHON) tests/bench/size.py $(B) $(B)/$(program) file=$(BOARD_COMMAND_MAX) flash=$(BOARD_FLASH_MAX) ram=$(BOARD_RAM_MAX) \
+	    core=$(BOARD_CORE_MAX)
 
 bench: deps-test ## whole operations, also against a hostile service: memory must stay the same
 	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/rekey-bench

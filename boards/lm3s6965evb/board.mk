@@ -7,7 +7,9 @@ BOARD_LIMITS   := REKEY_URL_MAX=3584 REKEY_STAGING_MAX=3584 REKEY_TOKEN_MAX=3072
 BOARD_CPPFLAGS  = -DMBEDTLS_SSL_OUT_CONTENT_LEN=2048 -DMBEDTLS_ECP_FIXED_POINT_OPTIM=0 \
                   -Iport/lwip -Iboards/lm3s6965evb -I$(B) -isystem $(LWIP)/src/include
 BOARD_CFLAGS   := --specs=/usr/lib/picolibc/arm-none-eabi/picolibc.specs -mcpu=cortex-m3 -mthumb -DPICOLIBC_INTEGER_PRINTF_SCANF
-BOARD_LDFLAGS   = -nostartfiles -Tboards/lm3s6965evb/link.ld -Wl,--defsym=STACK_SIZE=3584 -Wl,-Map=$@.map
+BOARD_LDFLAGS   = -nostartfiles -Tboards/lm3s6965evb/link.ld -Wl,--defsym=STACK_SIZE=3584
 BOARD_PORTS    := port/lwip/tcp.c port/mbedtls/tls.c port/mbedtls/arena.c port/mbedtls/rsa_public.c port/mbedtls/der_table.c
 BOARD_PROGRAM  := firmware.elf
 EXEC           ?= boards/lm3s6965evb/run
+BOARD_FLASH_MAX := 131072
+BOARD_RAM_MAX   := 63488

@@ -18,6 +18,6 @@ $(B)/lwip/%.o: $(LWIP)/src/%.c $(B)/flags boards/lm3s6965evb/lwipopts.h
 
 $(B)/firmware.elf: $(board_objects) $(port_objects) $(lwip_objects) $(B)/librekey.a $(B)/libmbedtls.a boards/lm3s6965evb/link.ld
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $(filter %.o %.a,$^) -o $@
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections,-Map=$@.map $(filter %.o %.a,$^) -o $@
 $(B)/mbedtls/bignum_core.o: BOARD_CFLAGS += -O2
 $(B)/mbedtls/bignum.o: BOARD_CFLAGS += -O2

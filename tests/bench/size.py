@@ -1,0 +1,120 @@
+# size.py - what `make size` prints: flash and RAM of the board's program by part, out of the linker's map; the core's
+# objects, each; sizeof(struct rekey); the stack of the core along its deepest path. Fails above a budget.
+#
+#     size.py BUILD PROGRAM [BUDGET=BYTES...]     budgets: file, flash, ram, core
+#
+# Environment: CC and CPPFLAGS (how the core is compiled), SIZE, STRIP and NM (of the same toolchain).
+
+import glob
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+BUILD, PROGRAM = sys.argv[1:3]
+BUDGETS = dict((name, int(value)) for name, value in (each.split("=") for each in sys.argv[3:] if each[-1] != "="))
+WORK = f"{BUILD}/size"
+STACK_MAX = 1024    # of the core's own
+STRUCT_MAX = 14336  # with the default limits
+# The first that fits the path of an object, or of an archive's member, names its part.
+PARTS = [("error texts", r"librekey\.a\(error\.o|/src/error\.o"), ("core", r"librekey\.a|/src/"),
+         ("TLS: mbedTLS, port/mbedtls", r"libmbedtls\.a|/port/mbedtls/"), ("lwIP, port/lwip", r"/lwip/"),
+         ("board and its port", r"/boards/|/port/"), ("C library", r"")]
+KINDS = [("flash", r"\.(text|rodata|vectors|init|fini|ARM|data)"), ("ram", r"\.(data|bss|stack)|COMMON")]
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def compile_core():
+    """The core's objects, with -Os; the call graph of each goes beside it."""
+    objects = []
+    for source in sorted(glob.glob("src/*.c")):
+        objects.append(f"{WORK}/{os.path.basename(source)[:-2]}.o")
+        run(*COMPILE, "-std=c11", "-Os", "-ffunction-sections", "-fcallgraph-info=su,da", "-c", source, "-o", objects[-1])
+    return objects
+
+
+def sections_of(path):
+    """{section: bytes}"""
+    return {match[1]: int(match[2]) for match in re.finditer(r"^(\S+) +(\d+) +\d+$", run(SIZE, "-A", path), re.M)}
+
+
+def by_part(map_file):
+    """{part: {"flash": bytes, "ram": bytes}} of the linker's map."""
+    parts = {name: {"flash": 0, "ram": 0} for name, _ in PARTS}
+    text = open(map_file).read().partition("Linker script and memory map")[2]
+    # A section's name may be so long that the rest is on a line of its own; *fill* has no object.
+    for section, size, path in re.findall(r"^ (\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$", text, re.M):
+        part = next(name for name, form in PARTS if re.search(form, path))
+        for kind, form in KINDS:
+            if re.match(form, section):
+                parts[part][kind] += int(size, 16)
+    return parts
+
+
+def symbol(path, name):
+    found = re.search(rf"^\S+ (\S+) \w {name}$", run(NM, "-S", path), re.M)
+    return int(found[1], 16) if found else 0
+
+
+def check(name, value, budget):
+    if budget and value > budget:
+        FAILED.append(f"{name}: {value:,} bytes, the budget is {budget:,}")
+    return f" (the budget is {budget:,})" if budget else ""
+
+
+def main():
+    os.makedirs(WORK, exist_ok=True)
+    objects = compile_core()
+    print("core, with -Os (bytes of code and constants; error.o apart)")
+    total = 0
+    for path in objects:
+        sections = sections_of(path)
+        code = sum(size for name, size in sections.items() if name.startswith((".text", ".rodata", ".data.rel.ro")))
+        state = sum(size for name, size in sections.items()
+                    if name.startswith((".data", ".bss")) and not name.startswith(".data.rel.ro"))
+        total += code if not path.endswith("/error.o") else 0
+        print(f"  {os.path.basename(path)[:-2] + '.c':14}{code:7,}")
+        check(f"data and bss of {path}", state + 1, 1)
+    print(f"  {'core':14}{total:7,}{check('core', total, BUDGETS.get('core'))}")
+
+    with open(f"{WORK}/sizeof.c", "w") as file:
+        file.write('#include "rekey.h"\nchar size_of_struct_rekey[sizeof(struct rekey)];\n')
+    struct = {}
+    for which, command in (("default", DEFAULTS), ("board", COMPILE)):
+        run(*command, "-std=c11", "-c", f"{WORK}/sizeof.c", "-o", f"{WORK}/sizeof.o")
+        struct[which] = symbol(f"{WORK}/sizeof.o", "size_of_struct_rekey")
+    print(f"sizeof(struct rekey): {struct['default']:,} bytes with the default limits"
+          + check("struct rekey", struct["default"], STRUCT_MAX) + f", {struct['board']:,} with this board's")
+
+    parts = by_part(f"{PROGRAM}.map")
+    arena = int(re.search(r"-DREKEY_ARENA_SIZE=(\d+)", " ".join(COMPILE) + " -DREKEY_ARENA_SIZE=65536")[1])
+    stack = sections_of(PROGRAM).get(".stack", 0)
+    parts["board and its port"]["ram"] -= arena + struct["board"]
+    rows = [(name, part["flash"], part["ram"]) for name, part in parts.items()]
+    rows += [("TLS arena", 0, arena), ("struct rekey", 0, struct["board"])] + [("stack", 0, stack)] * (stack > 0)
+    print(f"\n{os.path.basename(PROGRAM) + ' (bytes)':30}{'flash':>9}{'RAM':>9}")
+    for name, flash, ram in rows:
+        if flash or ram:
+            print(f"  {name:28}{f'{flash:,}' if flash else '':>9}{f'{ram:,}' if ram else '':>9}")
+    flash, ram = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    print(f"  {'in all':28}{flash:>9,}{ram:>9,}" + check("flash", flash, BUDGETS.get("flash")) + check("RAM", ram, BUDGETS.get("ram")))
+    run(STRIP, "-o", f"{WORK}/stripped", PROGRAM)
+    if not stack:
+        size = os.path.getsize(f"{WORK}/stripped")
+        print(f"  {'file, stripped':28}{size:>9,}" + check("file", size, BUDGETS.get("file")))
+    print(flush=True)
+    stacks = subprocess.run([sys.executable, "tests/bench/stack.py", "rekey_step", str(STACK_MAX), *glob.glob(f"{WORK}/*.ci")])
+    for line in FAILED:
+        print(f"size: over budget: {line}", file=sys.stderr)
+    return 1 if FAILED or stacks.returncode else 0
+
+
+FAILED = []
+SIZE, STRIP, NM = (os.environ[name] for name in ("SIZE", "STRIP", "NM"))
+COMPILE = shlex.split(os.environ["CC"]) + shlex.split(os.environ["CPPFLAGS"])
+DEFAULTS = [flag for flag in COMPILE if not flag.startswith("-DREKEY_")]
+sys.exit(main())
