@@ -57,7 +57,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check fuzz mutate coverage size bench format clean FORCE
+.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check fuzz mutate coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
@@ -242,6 +242,17 @@ size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; 
 	$(Q)CC="$(CC)" SIZE="$(SIZE)" STRIP="$(STRIP)" NM="$(NM)" CPPFLAGS="$(our_cppflags) $(BOARD_CFLAGS)" \
 	    $(PYTHON) tests/bench/size.py $(B) $(B)/$(program) file=$(BOARD_COMMAND_MAX) flash=$(BOARD_FLASH_MAX) ram=$(BOARD_RAM_MAX) \
 	    core=$(BOARD_CORE_MAX)
+
+# The boards whose numbers docs/memory.md shows: all.
+MEMORY_BOARDS := $(sort $(notdir $(patsubst %/board.mk,%,$(wildcard boards/*/board.mk))))
+memory: ## write docs/memory.md: what make size prints, for every board
+	$(Q)for b in $(MEMORY_BOARDS); do $(MAKE) --no-print-directory -s deps all BOARD=$$b >build/memory.log 2>&1 || \
+	    { tail -20 build/memory.log; exit 1; }; done
+	$(Q)mkdir -p build && { echo "# Memory"; echo; \
+	    echo "Written by \`make memory\` ($$($(CC) -dumpfullversion | sed 's/^/gcc /') and the cross compilers of the same distribution); do not edit."; \
+	    for b in $(MEMORY_BOARDS); do printf '\n## %s: %s\n\n```\n' $$b "$$(sed -n 's/^BOARD_TITLE *:= //p' boards/$$b/board.mk)"; \
+	    $(MAKE) --no-print-directory -s size BOARD=$$b || exit 1; echo '```'; done; } >build/memory.md
+	$(Q)mv build/memory.md docs/memory.md
 
 bench: deps-test ## whole operations, also against a hostile service: memory must stay the same
 	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/rekey-bench

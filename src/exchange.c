@@ -139,7 +139,6 @@ static int step_receive(struct rekey_exchange *x, uint64_t now) {
         return idle(x, now, result);
     }
     if (result == REKEY_END) {
-        x->http.keep = false;
         return rekey_http_end(&x->http) == REKEY_DONE ? feed(x, 0) : REKEY_E_END;
     }
     if (result != REKEY_DONE) {

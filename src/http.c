@@ -312,7 +312,7 @@ static int line_ended(struct rekey_http *h) {
             h->state = CHUNK_DATA;
         } else {
             h->trailers = true;
-            line_starts(h, FIELD_LINE, FIELD_LINE, REKEY_E_FIELD);
+            h->state = FIELD_LINE;
         }
         break;
     default:
@@ -374,7 +374,7 @@ static int line_byte(struct rekey_http *h, char c) {
         digit = rekey_hex_value(c);
         if (digit >= 0) {
             h->pos = 1;
-            if (h->remaining > REKEY_BODY_MAX) {
+            if (h->remaining >= REKEY_BODY_MAX) {
                 return REKEY_E_LIMIT_BODY;
             }
             h->remaining = h->remaining << 4 | (uint32_t)digit;

@@ -209,7 +209,8 @@ static uint32_t hex4(const char *ptr) {
     return value;
 }
 
-// The character at *at of a string that passed the check, unescaped; moves *at behind it.
+// The character at *at of a string that passed the check, unescaped; moves *at behind it. What
+// stands behind the string is its quotation mark.
 static uint32_t next_char(struct rekey_span s, size_t *at) {
     static const char letters[] = "bfnrt";
     static const char controls[] = "\b\f\n\r\t";
@@ -231,7 +232,7 @@ static uint32_t next_char(struct rekey_span s, size_t *at) {
     if (code < 0xD800 || code > 0xDFFF) {
         return code;
     }
-    if (code <= 0xDBFF && s.len - *at >= 6 && s.ptr[*at] == '\\' && s.ptr[*at + 1] == 'u') {
+    if (code <= 0xDBFF && s.ptr[*at] == '\\' && s.ptr[*at + 1] == 'u') {
         uint32_t low = hex4(s.ptr + *at + 2);
 
         if (low >= 0xDC00 && low <= 0xDFFF) {
@@ -272,7 +273,7 @@ int rekey_json_find(const struct rekey_json *json, int object, const char *name)
 }
 
 int rekey_json_first(const struct rekey_json *json, int array) {
-    if (array < 0 || array + 1 >= json->count || token(json, array)->type != JSMN_ARRAY ||
+    if (array < 0 || array >= json->count || token(json, array)->type != JSMN_ARRAY ||
         token(json, array)->size == 0) {
         return -1;
     }

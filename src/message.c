@@ -108,8 +108,9 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
     for (size_t i = 0; i < REKEY_FIELD_COUNT; i++) {
         struct rekey_http_field *f = &r->fields[i];
 
-        *f = (struct rekey_http_field){captured[i].name, (char *)r + captured[i].offset,
-                                       captured[i].cap, 0, 0};
+        *f = (struct rekey_http_field){.name = captured[i].name,
+                                       .buf = (char *)r + captured[i].offset,
+                                       .cap = captured[i].cap};
         if (i <= REKEY_FIELD_LOCATION) {
             f->cap = !rekey_polling(r) || i + 1 == r->kind ? REKEY_URL_MAX : 0;
             f->buf = rekey_polling(r) ? r->staging.bytes : f->buf;
@@ -126,11 +127,11 @@ bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i) {
     return r->fields[i].seen > 0;
 }
 
-// A captured field; without a pointer if it did not come or did not fit.
+// A captured field; empty if it did not come or did not fit.
 struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i) {
     const struct rekey_http_field *f = &r->fields[i];
 
-    return rekey_span(f->seen > 0 && f->len <= f->cap ? f->buf : NULL, f->len);
+    return rekey_span(f->buf, f->len <= f->cap ? f->len : 0);
 }
 
 // Keeps the host that a URL leads to, for the report.
@@ -184,7 +185,7 @@ void rekey_message_head(struct rekey *r) {
     bool use_other = monitor || (rekey_message_seen(r, REKEY_FIELD_LOCATION) && status == 202);
 
     if (status >= 300 && status < 400 && !rekey_polling(r) && !monitor &&
-        rekey_message_field(r, REKEY_FIELD_LOCATION).ptr != NULL) {
+        rekey_message_field(r, REKEY_FIELD_LOCATION).len > 0) {
         set_subject(r, rekey_message_field(r, REKEY_FIELD_LOCATION));
     }
     if (status < 200 || status > 202) {

@@ -31,7 +31,7 @@ void rekey_message_answer(struct rekey *r, bool cut_short);
 // taken.
 void rekey_message_head(struct rekey *r);
 
-// Whether a field came; and its value, without a pointer if it did not come or did not fit.
+// Whether a field came; and its value, empty if it did not come or did not fit.
 bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i);
 struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i);
 

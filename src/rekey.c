@@ -79,7 +79,6 @@ static int end_as(struct rekey *r, int error, enum rekey_outcome outcome) {
     if (error != 0 && r->keys != NULL) {
         rekey_zeroize(r->keys, sizeof(*r->keys));
     }
-    r->token_len = 0;
     r->error = error;
     r->outcome = (uint8_t)outcome;
     r->state = ENDED;

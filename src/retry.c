@@ -13,7 +13,7 @@
 static bool parse_digits(struct rekey_span text, uint32_t *value) {
     uint32_t v = 0;
 
-    if (text.ptr == NULL || text.len == 0) {
+    if (text.len == 0) {
         return false;
     }
     for (size_t i = 0; i < text.len; i++) {
@@ -44,10 +44,10 @@ bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, u
         *wait_ms = number == 0 ? 0 : seconds_to_wait(number);
         return true;
     }
-    if (fields->after.ptr == NULL || !rekey_httpdate(fields->after, &until)) {
+    if (!rekey_httpdate(fields->after, &until)) {
         return false;
     }
-    if (fields->date.ptr == NULL || !rekey_httpdate(fields->date, &now)) {
+    if (!rekey_httpdate(fields->date, &now)) {
         now = wall_s;
     }
     if (now < 0) {

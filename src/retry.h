@@ -6,7 +6,7 @@
 
 #include "span.h"
 
-// The fields of one answer that name a wait. A field that did not come has a NULL pointer.
+// The fields of one answer that name a wait. A field that did not come is empty.
 struct rekey_retry_after {
     struct rekey_span x_ms_ms; // x-ms-retry-after-ms: milliseconds
     struct rekey_span ms;      // retry-after-ms: milliseconds

@@ -27,7 +27,7 @@ static struct rekey_span without_dot(struct rekey_span host) {
 }
 
 bool rekey_url_host_valid(struct rekey_span host, bool ipv6) {
-    if (host.len == 0 || host.len > 253) {
+    if (host.len < (ipv6 ? 2 : 1) || host.len > 253) {
         return false;
     }
     for (size_t i = 0; i < host.len; i++) {
@@ -79,7 +79,7 @@ static int parse_port(struct rekey_span text, uint16_t *port) {
 }
 
 int rekey_url_parse(struct rekey_span text, struct rekey_url *url) {
-    struct rekey_url u = {0};
+    struct rekey_url u;
     size_t end;
     size_t at = sizeof("https://") - 1;
     size_t host_end;

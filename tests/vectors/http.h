@@ -19,6 +19,7 @@
     X(LOCATION, "location", 24)                                                                    \
     X(RETRY_AFTER, "retry-after", 4)                                                               \
     X(CORRELATION, "x-ms-correlation-request-id", 8)                                               \
+    X(WIDEST, "x-abcdefghijklmnopqrstuvwxyz", 8)                                                   \
     X(NO_ROOM, "x-no-room", 0)
 
 enum vector_field {
@@ -192,6 +193,10 @@ static const struct http_vector http_vectors[] = {
     {"longest name, one more", BYTES(OK_EMPTY "x-ms-correlation-request-idx: c\r\n\r\n"), COMPLETE,
      .status = 200},
     {"longest name, two more", BYTES(OK_EMPTY "x-ms-correlation-request-idxy: c\r\n\r\n"), COMPLETE,
+     .status = 200},
+    {"widest name", BYTES(OK_EMPTY "X-Abcdefghijklmnopqrstuvwxyz: w\r\n\r\n"), COMPLETE,
+     .status = 200, .fields = {[F_WIDEST] = GOT("w")}},
+    {"widest name, one more", BYTES(OK_EMPTY "X-Abcdefghijklmnopqrstuvwxyzz: w\r\n\r\n"), COMPLETE,
      .status = 200},
     {"longest name and a wanted one",
      BYTES(OK_EMPTY "x-ms-correlation-request-id-location: c\r\n\r\n"), COMPLETE, .status = 200},
@@ -423,6 +428,10 @@ static const struct http_vector http_vectors[] = {
      REFUSED_IN_BODY(REKEY_E_CHUNK), .status = 200},
     {"letter behind white space", BYTES(OK_CHUNKED "1 a\r\nx\r\n0\r\n\r\n"),
      REFUSED_IN_BODY(REKEY_E_CHUNK), .status = 200},
+    {"size of 1 MB", BYTES(OK_CHUNKED "100000\r\n"), .result = REKEY_AGAIN, .head = true,
+     .status = 200},
+    {"size of 16 MB", BYTES(OK_CHUNKED "1000000"), REFUSED_IN_BODY(REKEY_E_LIMIT_BODY),
+     .status = 200},
     {"size of 2^32 + 1", BYTES(OK_CHUNKED "100000001\r\nx\r\n0\r\n\r\n"),
      REFUSED_IN_BODY(REKEY_E_LIMIT_BODY), .status = 200},
     {"size of 2^64 + 1", BYTES(OK_CHUNKED "10000000000000001\r\nx\r\n0\r\n\r\n"),
@@ -542,8 +551,8 @@ static const struct http_vector http_vectors[] = {
      .close = true},
     {"all but keep-alive counts as close", BYTES(OK_EMPTY "Connection: x\r\n\r\n"), COMPLETE,
      .status = 200, .close = true},
-    {"keep-alive and more counts as close",
-     BYTES(OK_EMPTY "Connection: keep-alive, x\r\n\r\n"), COMPLETE, .status = 200, .close = true},
+    {"keep-alive and more counts as close", BYTES(OK_EMPTY "Connection: keep-alive, x\r\n\r\n"),
+     COMPLETE, .status = 200, .close = true},
     {"empty Connection counts as close", BYTES(OK_EMPTY "Connection:\r\n\r\n"), COMPLETE,
      .status = 200, .close = true},
     {"Connection of 41 bytes counts as close",
