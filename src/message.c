@@ -184,8 +184,7 @@ void rekey_message_head(struct rekey *r) {
     enum rekey_field_index other = monitor ? REKEY_FIELD_OPERATION_LOCATION : REKEY_FIELD_LOCATION;
     bool use_other = monitor || (rekey_message_seen(r, REKEY_FIELD_LOCATION) && status == 202);
 
-    if (status >= 300 && status < 400 && !rekey_polling(r) && !monitor &&
-        rekey_message_field(r, REKEY_FIELD_LOCATION).len > 0) {
+    if (status >= 300 && status < 400 && !rekey_polling(r) && !monitor) {
         set_subject(r, rekey_message_field(r, REKEY_FIELD_LOCATION));
     }
     if (status < 200 || status > 202) {

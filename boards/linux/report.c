@@ -382,8 +382,8 @@ int conclude(struct command *c, const struct rekey_report *report) {
             error_word(c->file.error));
     }
     if (c->options.verbose) {
-        say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes",
-            rekey_arena_peak(), REKEY_ARENA_SIZE, sizeof(struct rekey));
+        say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes", rekey_arena_peak(),
+            REKEY_ARENA_SIZE, sizeof(struct rekey));
     }
     if (!settle_file(c, outcome) && outcome == REKEY_SUCCEEDED) {
         outcome = REKEY_LOCAL;

@@ -32,8 +32,10 @@ static struct {
     struct rekey client;
     struct rekey_options options;
     struct rekey_endpoint endpoint;
+    struct rekey_keys keys;
     char configuration[CONFIGURATION_MAX];
-    struct rekey_span key_type, port, token_file, name_server, name_server_port, runs;
+    struct rekey_span command, key_type, port, token_file, timeout, name_server, name_server_port;
+    struct rekey_span runs;
     uint64_t longest_us;            // of one rekey_step
     uint64_t busy_us, handshake_us; // of this run: without the sleeps; up to the first request
     _Alignas(8) unsigned char arena[REKEY_ARENA_SIZE];
@@ -45,6 +47,7 @@ static const struct {
     const char *name;
     struct rekey_span *value;
 } settings[] = {
+    {"command", &board.command},   // list-keys; anything else regenerates a key
     {"host", &board.options.host}, // the management host
     {"port", &board.port},         // if it is not 443
     {"subscription", &board.endpoint.subscription},
@@ -53,9 +56,10 @@ static const struct {
     {"endpoint", &board.endpoint.name},
     {"key-type", &board.key_type}, // primary or secondary
     {"token-file", &board.token_file},
+    {"timeout", &board.timeout},         // seconds, of the whole operation
     {"name-server", &board.name_server}, // if it is not the one that DHCP names
     {"name-server-port", &board.name_server_port},
-    {"runs", &board.runs}, // how many times the key is regenerated
+    {"runs", &board.runs}, // how many times this is done
 };
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -68,6 +72,27 @@ static void say(const char *format, ...) {
     vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
     board_print(line);
+}
+
+// What others wrote goes to the console without their control characters.
+static void say_text(const char *label, struct rekey_span text) {
+    char line[100];
+    size_t at = 0;
+
+    if (text.len == 0) {
+        return;
+    }
+    board_print(label);
+    while (at < text.len) {
+        size_t n = 0;
+
+        for (; n < sizeof(line) - 1 && at < text.len; n++, at++) {
+            line[n] = text.ptr[at] >= ' ' && text.ptr[at] <= '~' ? text.ptr[at] : '?';
+        }
+        line[n] = '\0';
+        board_print(line);
+    }
+    board_print("\n");
 }
 
 static void stop(const char *why) {
@@ -207,11 +232,19 @@ static int turn_with_client(void) {
     return result;
 }
 
-static int regenerate(void) {
+static int begin(void) {
     bool secondary = rekey_span_equal(board.key_type, REKEY_SPAN("secondary"));
-    int result =
-        rekey_regenerate(&board.client, &board.endpoint,
-                         secondary ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY, rekey_span(NULL, 0));
+
+    if (rekey_span_equal(board.command, REKEY_SPAN("list-keys"))) {
+        return rekey_list_keys(&board.client, &board.endpoint, &board.keys);
+    }
+    return rekey_regenerate(&board.client, &board.endpoint,
+                            secondary ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY,
+                            rekey_span(NULL, 0));
+}
+
+static int operate(void) {
+    int result = begin();
 
     board.busy_us = 0;
     if (result != 0) {
@@ -226,13 +259,22 @@ static int regenerate(void) {
 }
 
 static void say_what_came_of_it(int error, const struct rekey_report *report) {
-    char why[160] = "";
+    const struct rekey_arm_error *service = report->service;
+    char why[400] = ""; // with a name and a fingerprint
 
     say("outcome: %d, requests: %lu, polls: %lu\n", report->outcome,
         (unsigned long)report->requests, (unsigned long)report->polls);
+    if (error == 0 && board.keys.primary_len > 0) { // they are never shown
+        say("keys: primary %lu bytes, secondary %lu bytes\n", (unsigned long)board.keys.primary_len,
+            (unsigned long)board.keys.secondary_len);
+    }
     if (error != 0) {
+        say("error: %d %s\n", error, rekey_error_text(error));
         rekey_tls_explain(&board.tls, error, why, sizeof(why));
-        say("error: %d %s\n%s\n", error, rekey_error_text(error), why);
+        say_text("why: ", rekey_span(why, strlen(why)));
+        say_text("host: ", report->subject);
+        say_text("service: ", rekey_span(service->code.text, service->code.len));
+        say_text("message: ", rekey_span(service->message.text, service->message.len));
     }
 }
 
@@ -249,6 +291,9 @@ int main(void) {
     if (board.port.ptr != NULL) {
         board.options.port = (uint16_t)atoi(board.port.ptr);
     }
+    if (board.timeout.ptr != NULL) {
+        board.options.timeout_ms = (uint32_t)atoi(board.timeout.ptr) * 1000;
+    }
     if (board.runs.ptr != NULL) {
         runs = atoi(board.runs.ptr);
     }
@@ -261,7 +306,7 @@ int main(void) {
         stop("a bad host or port");
     }
     for (int i = 1; i <= runs && error == 0; i++) {
-        error = regenerate();
+        error = operate();
         rekey_report(&board.client, &report);
         if (runs > 1) {
             say("run %d: outcome %d, arena peak %lu, busy %lu us, handshake %lu us\n", i,
