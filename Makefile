@@ -213,7 +213,7 @@ check: deps-check ## formatting, static analysis, both compilers, sanitizers, va
 	shellcheck -s sh boards/deps.sh boards/lm3s6965evb/run tests/fuzz/fuzz.sh
 	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=comparePointers:boards/lm3s6965evb/startup.c -Isrc -Iport/posix \
-	    -D__linux__ -D__unix__ src port boards
+	    -D__linux__ -D__unix__ -DREKEY_BUILD_TIME=1 src port boards
 	clang-tidy --quiet --warnings-as-errors='*' $(wildcard src/*.c) -- -std=c11 $(our_cppflags)
 	clang-tidy --quiet --warnings-as-errors='*' $(filter-out port/lwip/%,$(wildcard port/*/*.c boards/linux/*.c)) -- \
 	    -std=c11 $(port_cppflags) -isystem $(MBEDTLS)/library

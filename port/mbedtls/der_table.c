@@ -26,5 +26,5 @@ static int find(void *ctx, struct rekey_span subject,
 }
 
 struct rekey_anchors rekey_der_table(const struct rekey_der_table *table) {
-    return (struct rekey_anchors){.ctx = (void *)(uintptr_t)table, .find = find, .permanent = true};
+    return (struct rekey_anchors){.ctx = (void *)table, .find = find, .permanent = true};
 }
