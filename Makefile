@@ -57,7 +57,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps deps-sources deps-test deps-check demo arm unit e2e test template check fuzz mutate coverage size memory bench format clean FORCE
+.PHONY: all help deps deps-sources deps-test deps-peers deps-check demo arm unit e2e test template check fuzz mutate coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
@@ -71,7 +71,11 @@ help: ## this list
 
 # ---- dependencies ---------------------------------------------------------------------------------
 
-deps: deps-test ## get what BOARD needs: Debian packages, mbedTLS, jsmn, cmocka (build/deps)
+# The web servers that stand in front of the service in the end-to-end tests; without them these are skipped.
+deps-peers:
+	$(Q)boards/deps.sh peers || true
+
+deps: deps-test deps-peers ## get what BOARD needs: Debian packages, mbedTLS, jsmn, cmocka (build/deps)
 
 deps-sources:
 	$(Q)boards/deps.sh sources mbedtls jsmn $(BOARD_DEPS)
@@ -79,7 +83,6 @@ deps-sources:
 deps-test:
 	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest openssl iproute2
 	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(BOARD_DEPS)
-	$(Q)boards/deps.sh peers || true # without them their tests are skipped
 
 deps-check: deps-test
 	$(Q)boards/deps.sh packages clang clang-format clang-tidy cppcheck valgrind libclang-rt-dev shellcheck
@@ -186,7 +189,7 @@ unit: deps-test ## the unit tests alone, and the seeds of the fuzz entries
 	$(Q)for t in $(fuzz_tests); do $(EXEC) $(B)/fuzz/$$t tests/fuzz/seeds/$$t/* 2>$(B)/fuzz/$$t.log || \
 	    { tail -20 $(B)/fuzz/$$t.log; exit 1; }; done
 
-e2e: all deps-test ## the end-to-end tests alone: the command against the stand-in service, over real TLS
+e2e: all deps-test deps-peers ## the end-to-end tests alone: the command against the stand-in service, over real TLS
 	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/heap.so $(B)/clock.so $(B)/example
 	$(Q)REKEY=$(B)/rekey REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) tests/e2e
 
