@@ -1323,6 +1323,26 @@ static void test_kept_connection(void **state) {
     rows_done();
 }
 
+// A token that fills its buffer is the same after answers were read beside it.
+static void test_full_token(void **state) {
+    static const struct connection script[] = {{0, {ACCEPTED_ASYNC, RUNNING, SUCCEEDED}}};
+    const char *sent;
+
+    (void)state;
+    row("full token");
+    reset(script);
+    world.tokens[0] = long_token + 1;
+    regenerate();
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_int(world.polls, 2);
+    sent = strstr(world.last_request, "Bearer ");
+    if (check(sent != NULL)) {
+        check_span(rekey_span(sent + 7, strcspn(sent + 7, "\r")),
+                   rekey_span(long_token + 1, REKEY_TOKEN_MAX));
+    }
+    rows_done();
+}
+
 // Aborted after every possible number of steps: the outcome fits what has gone out.
 static void test_abort(void **state) {
     static const struct connection script[] = {{0, {ACCEPTED_ASYNC, RUNNING, SUCCEEDED}}};
@@ -1895,10 +1915,10 @@ int main(void) {
         UNIT(test_requests),   UNIT(test_records),
         UNIT(test_resume),     UNIT(test_list_keys),
         UNIT(test_poll_floor), UNIT(test_kept_connection),
-        UNIT(test_abort),      UNIT(test_url_limit),
-        UNIT(test_body_limit), UNIT(test_usage),
-        UNIT(test_hosts),      UNIT(test_waiting),
-        UNIT(test_report),
+        UNIT(test_full_token), UNIT(test_abort),
+        UNIT(test_url_limit),  UNIT(test_body_limit),
+        UNIT(test_usage),      UNIT(test_hosts),
+        UNIT(test_waiting),    UNIT(test_report),
     };
 
     return cmocka_run_group_tests_name("rekey", tests, NULL, rows_total);
