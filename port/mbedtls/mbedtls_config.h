@@ -83,6 +83,7 @@ time_t rekey_tls_time(time_t *out);
 #define MBEDTLS_PKCS1_V21
 #define MBEDTLS_ECP_C
 #define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_ECP_FIXED_POINT_OPTIM 0 // 5 KB of tables for a fifth of one key exchange
 #define MBEDTLS_ECP_DP_SECP256R1_ENABLED
 #define MBEDTLS_ECP_DP_SECP384R1_ENABLED
 #define MBEDTLS_ECP_DP_SECP521R1_ENABLED
