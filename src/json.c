@@ -90,12 +90,12 @@ static bool check_number(struct check *c) {
 }
 
 static bool check_literal(struct check *c) {
-    static const char literals[] = "true\0false\0null\0";
+    static const char *const literals[] = {"true", "false", "null"};
 
-    for (const char *l = literals; *l != '\0'; l += strlen(l) + 1) {
-        size_t len = strlen(l);
+    for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
+        size_t len = strlen(literals[i]);
 
-        if (c->text.len - c->at >= len && memcmp(c->text.ptr + c->at, l, len) == 0) {
+        if (c->text.len - c->at >= len && memcmp(c->text.ptr + c->at, literals[i], len) == 0) {
             c->at += len;
             return true;
         }
