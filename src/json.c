@@ -25,7 +25,10 @@ enum expect { VALUE, VALUE_OR_CLOSE, NAME, NAME_OR_CLOSE, COLON, COMMA_OR_CLOSE 
 
 // The byte `i` behind c->at; NUL at the end of the text.
 static char ahead(const struct check *c, size_t i) {
-    return c->text.len - c->at > i ? c->text.ptr[c->at + i] : '\0';
+    if (c->text.len - c->at > i) {
+        return c->text.ptr[c->at + i];
+    }
+    return '\0';
 }
 
 static bool take(struct check *c, const char *set) {
