@@ -57,7 +57,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps deps-sources deps-test deps-peers deps-check demo arm unit e2e test template check fuzz mutate coverage size memory bench format clean FORCE
+.PHONY: all help deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
@@ -66,7 +66,7 @@ help: ## this list
 	@echo 'make [VERB] [BOARD=board] [V=1]'
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 14
 	@echo 'Boards:'
-	@for b in boards/*/board.mk; do printf '  %-12s%s\n' "$$(basename "$$(dirname "$$b")")" \
+	@for b in boards/*/board.mk; do printf '  %-15s%s\n' "$$(basename "$$(dirname "$$b")")" \
 	    "$$(sed -n 's/^BOARD_TITLE *:= //p' "$$b")"; done
 
 # ---- dependencies ---------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ help: ## this list
 deps-peers:
 	$(Q)boards/deps.sh peers || true
 
-deps: deps-test deps-peers ## get what BOARD needs: Debian packages, mbedTLS, jsmn, cmocka (build/deps)
+deps: deps-test $(if $(BOARD_E2E),,deps-peers) ## get what BOARD needs: Debian packages, mbedTLS, jsmn, cmocka (build/deps)
 
 deps-sources:
 	$(Q)boards/deps.sh sources mbedtls jsmn $(BOARD_DEPS)
@@ -89,11 +89,13 @@ deps-check: deps-test
 
 # ---- building -------------------------------------------------------------------------------------
 
-# Objects are made anew when the compiler or its flags are other ones.
+# Objects are made anew when the compiler or its flags are other ones. Of the board's, as they are before single objects
+# add to them.
+of_board := $(BOARD_CFLAGS)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(MBEDTLS)" | cmp -s - $@ || \
-	    echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(MBEDTLS)" > $@
+	@echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(MBEDTLS)" | cmp -s - $@ || \
+	    echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(MBEDTLS)" > $@
 
 $(B)/src/%.o: src/%.c $(B)/flags
 	$(call say,CC)
@@ -136,8 +138,9 @@ $(B)/rekey: $(command_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 # ---- tests ----------------------------------------------------------------------------------------
 
 # cmocka is compiled from its source on every board; what it would ask cmake for is in these.
-cmocka_cppflags := -DHAVE_SIGNAL_H -DHAVE_SIGLONGJMP -DHAVE_STRUCT_TIMESPEC -DHAVE_CLOCK_REALTIME -DHAVE_CLOCK_GETTIME -D_GNU_SOURCE
-test_cppflags := $(port_cppflags) -Itests/unit -Itests/vectors -isystem $(CMOCKA)/include
+cmocka_cppflags := -DHAVE_UINTPTR_T $(or $(BOARD_CMOCKA_CPPFLAGS),-DHAVE_SIGNAL_H -DHAVE_SIGLONGJMP -DHAVE_STRUCT_TIMESPEC \
+    -DHAVE_CLOCK_REALTIME -DHAVE_CLOCK_GETTIME -D_GNU_SOURCE)
+test_cppflags := $(port_cppflags) -Itests/unit -Itests/vectors -isystem $(CMOCKA)/include -DHAVE_UINTPTR_T
 
 $(B)/tests/cmocka.o: $(CMOCKA)/src/cmocka.c $(B)/flags
 	@mkdir -p $(@D)
@@ -148,7 +151,7 @@ $(B)/tests/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(test_cppflags) $(CFLAGS) $(our_cflags) $(filter-out -Wframe%,$(our_warnings)) -Wno-missing-field-initializers $(BOARD_CFLAGS) -c $< -o $@
 
-$(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+$(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOARD_TEST_OBJECTS) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
@@ -165,7 +168,9 @@ $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections,--wrap=clock_gettime,--wrap=ppoll $^ -o $@
 
-# Preloaded into the command by the tests: counts calls of the heap, shifts the wall clock.
+# Preloaded into the command by the tests: counts calls of the heap, shifts the wall clock. Neither gets into a static
+# command; under an emulator, it is the emulator whose clock is shifted.
+preloads := $(if $(BOARD_E2E),$(B)/clock.so,$(if $(EXEC)$(filter -static,$(BOARD_LDFLAGS)),,$(B)/heap.so $(B)/clock.so))
 $(B)/%.so: tests/e2e/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror $< -o $@ -ldl
@@ -184,21 +189,26 @@ build/certs/.made: tests/arm/certs.sh
 	$(Q)tests/arm/certs.sh build/certs && touch $@
 
 unit: deps-test ## the unit tests alone, and the seeds of the fuzz entries
-	$(Q)$(MAKE) --no-print-directory -s $(addprefix $(B)/unit/,$(unit_tests)) $(addprefix $(B)/fuzz/,$(fuzz_tests)) template
+	$(Q)$(MAKE) --no-print-directory -s $(addprefix $(B)/unit/,$(unit_tests)) template
+	$(Q)$(MAKE) --no-print-directory -s $(or $(BOARD_UNIT),unit-here)
+
+# On a machine with processes and files. A board without them has a target of its own, BOARD_UNIT.
+unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	$(Q)for t in $(unit_tests); do $(EXEC) $(B)/unit/$$t || exit 1; done
 	$(Q)for t in $(fuzz_tests); do $(EXEC) $(B)/fuzz/$$t tests/fuzz/seeds/$$t/* 2>$(B)/fuzz/$$t.log || \
 	    { tail -20 $(B)/fuzz/$$t.log; exit 1; }; done
 
-e2e: all deps-test deps-peers ## the end-to-end tests alone: the command against the stand-in service, over real TLS
-	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/heap.so $(B)/clock.so $(B)/example
-	$(Q)REKEY=$(B)/rekey REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) tests/e2e
+e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example)
+	$(Q)REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" REKEY_NM=$(NM) \
+	    $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) $(or $(BOARD_E2E),tests/e2e)
 
 test: deps unit e2e ## get what is missing, build, and run all tests
 
 demo: deps ## the whole job in a minute: build, start the stand-in service, regenerate a key
 	$(Q)$(MAKE) --no-print-directory -s all
-	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/heap.so
-	$(Q)REKEY=$(B)/rekey REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" $(PYTHON) tests/arm/demo.py
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(if $(BOARD_DEMO),,$(preloads))
+	$(Q)REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" $(PYTHON) $(or $(BOARD_DEMO),tests/arm/demo.py)
 	$(Q)$(MAKE) --no-print-directory -s size | grep '^sizeof'
 
 arm: deps-test ## start the stand-in service by hand; prints the command to try
@@ -259,9 +269,11 @@ memory: ## write docs/memory.md: what make size prints, for every board
 	    $(MAKE) --no-print-directory -s size BOARD=$$b || exit 1; echo '```'; done; } >build/memory.md
 	$(Q)mv build/memory.md docs/memory.md
 
-bench: deps-test ## whole operations, also against a hostile service: memory must stay the same
-	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(B)/rekey-bench
-	$(Q)REKEY_BENCH=$(B)/rekey-bench $(PYTHON) tests/bench/bench.py
+bench: all deps-test ## whole operations, also against a hostile service: memory must stay the same; beside curl
+	$(Q)$(if $(BOARD_BENCH),,boards/deps.sh packages curl)
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(if $(BOARD_BENCH),,$(B)/rekey-bench)
+	$(Q)REKEY=$(B)/$(program) REKEY_BENCH=$(B)/rekey-bench $(PYTHON) $(or $(BOARD_BENCH),tests/bench/bench.py)
+	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/beside_curl.py $(BENCH_FLAGS))
 
 format: ## let clang-format have its way
 	clang-format -i $(c_files)

@@ -10,7 +10,9 @@
 # directory, and the machine's package lists stay as they are. A source is unpacked aside and moved into place whole;
 # then DEPS_DIR/NAME.version is written (one line: name, version, sha256 of the upstream tarball or .deb). Where that
 # file is there already, nothing is done and no network is needed. Environment: DEPS_DIR (default build/deps), and
-# MBEDTLS_DIR, JSMN_DIR, CMOCKA_DIR: a checkout of the upstream release, used instead of fetching that source.
+# MBEDTLS_DIR, JSMN_DIR, CMOCKA_DIR, LWIP_DIR: a checkout of the upstream release, used instead of fetching that source.
+# MUSL_DIR: the same for musl-*, what `make install` of musl left. musl-* is the C library of another architecture,
+# unpacked: nothing is installed, and the machine's list of architectures stays as it is.
 #
 # Peers are binary packages of the release that the machine runs (they need its libc), with those of their dependencies
 # that are not installed. They are unpacked, never installed: installing a web server starts it. DEPS_DIR/peers.version
@@ -24,7 +26,9 @@ log=$DEPS_DIR/deps.log
 suite=trixie
 
 # How a source is got: "source" a Debian source package with Debian's patches, "tar" only its upstream tarball,
-# "deb" one header of a binary package. The file named last must be there in the end; *_DIR is checked for it too.
+# "deb" one header of a binary package, "musl" headers and archives of one, "cross" the same compiled here, out of the
+# source package, by the cross compiler named after the colon. The file named last must be there in the end; *_DIR is
+# checked for it too.
 # A mirror keeps only the newest version: another micro version is a warning, another minor one an error.
 #
 #     name    version sha256                                                           how    package     file
@@ -32,6 +36,10 @@ TABLE='
       mbedtls 3.6.6   8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a source mbedtls     library/ssl_tls.c
       jsmn    1.1.0-2 4117ce4e363f31e1b21d7ab89d6350b5d78374965d4c9fef00a572f6e487c874 deb    libjsmn-dev jsmn.h
       lwip    2.2.1+dfsg1 83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1 source lwip src/core/tcp.c
+      musl-amd64 1.2.5-3.1~deb13u1 a3f7d47e452129bb65aae201d6c115abf4d5d3efb136b38b7c6b4fa03ec065e9 musl musl-dev:amd64 lib/libc.a
+      musl-arm64 1.2.5-3.1~deb13u1 384ea029e3694baac696d3993d93246f9a4b3741c493697e1ceb7256d8820748 musl musl-dev:arm64 lib/libc.a
+      musl-armhf 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 cross musl:arm-linux-gnueabihf lib/libc.a
+      musl-armel 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 cross musl:arm-linux-gnueabi lib/libc.a
       cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 tar    cmocka      src/cmocka.c
 '
 
@@ -81,7 +89,7 @@ row() {
     set -- $(echo "$TABLE" | awk -v name="$1" '$1 == name')
     [ $# -eq 6 ] || die "unknown source: $name"
     version=$2 sum=$3 how=$4 package=$5 file=$6
-    dir_var=$(echo "$name" | tr '[:lower:]' '[:upper:]')_DIR
+    dir_var=$(echo "${name%-*}" | tr '[:lower:]' '[:upper:]')_DIR
 }
 
 # give_up REASON NAME...: says in one line what cannot be got, why, and what to do.
@@ -92,7 +100,7 @@ give_up() {
         row "$name"
         what="$what, $name $version" vars="$vars, $dir_var"
     done
-    die "cannot fetch ${what#, } ($reason); set ${vars#, } to a checkout of the upstream release"
+    die "cannot fetch ${what#, }: $reason; set ${vars#, } to a checkout of the upstream release"
 }
 
 # shellcheck disable=SC2086  # $wanted and $lacking are one word per source
@@ -124,7 +132,7 @@ sources() {
         row "$name"
         fetch || lacking="$lacking $name"
     done
-    [ -z "$lacking" ] || give_up "no network? see $log" $lacking
+    [ -z "$lacking" ] || give_up "no network? (apt-get said: $(sed -n 's/^E: //p' "$log" | head -n 1); see $log)" $lacking
 }
 
 # Makes the temporary directory, beside the result so that mv is a rename.
@@ -147,6 +155,7 @@ private_apt() {
     archives >"$work/apt.sources"
     {
         apt-config dump | grep '^Acquire::'
+        architectures
         cat <<END
 Acquire::Languages "none";
 Acquire::Retries "1";
@@ -163,6 +172,23 @@ Dir::Etc::preferencesparts "$work/none";
 END
     } >"$work/apt.conf"
     export APT_CONFIG="$work/apt.conf"
+}
+
+# Prints which lists of binary packages are wanted: those of the packages that name their architecture, and the machine's
+# own for those that do not, or where there would be none.
+architectures() {
+    own='' named=''
+    eval "$(apt-config shell own APT::Architecture)"
+    for name in $wanted; do
+        row "$name"
+        case $how:$package in
+        musl:*) named="$named ${package#*:}" ;;
+        deb:*) named="$named $own" ;;
+        esac
+    done
+    for each in ${named:-$own}; do
+        echo "APT::Architectures:: \"$each\";"
+    done
 }
 
 # Prints the archives named in the machine's sources files, of both forms, as they are to be asked for our suite: each
@@ -203,11 +229,12 @@ fetch() {
     tmp=$work/$name
     mkdir "$tmp"
     case $how in
-    source) set -- source --only-source --download-only ;;
+    source | cross) set -- source --only-source --download-only ;;
     tar) set -- source --only-source --download-only --tar-only ;;
-    deb) set -- download ;;
+    deb | musl) set -- download ;;
     esac
-    (cd "$tmp" && apt-get "$@" "$package") >>"$log" 2>&1 || return 1
+    [ "$how" = musl ] && from=$package || from=${package%:*}
+    (cd "$tmp" && apt-get "$@" "$from") >>"$log" 2>&1 || return 1
 
     # apt has checked the signature and the hash; this checks that it is what the project was tested with.
     got_file=$(find "$tmp" -name '*.orig.tar.*' ! -name '*.asc' -o -name '*.deb')
@@ -217,8 +244,9 @@ fetch() {
     got=${got%.orig.tar.*}
     got=${got%_*.deb}
     got_sum=$(sha256sum <"$got_file" | cut -d' ' -f1)
-    if [ "${got%.*}" != "${version%.*}" ]; then
-        die "suite $suite has $name $got, but ${version%.*}.x is needed; set $dir_var to a checkout of that release"
+    minor=$(echo "$version" | cut -d. -f1,2)
+    if [ "$(echo "$got" | cut -d. -f1,2)" != "$minor" ]; then
+        die "suite $suite has $name $got, but $minor.x is needed; set $dir_var to a checkout of that release"
     elif [ "$got" != "$version" ]; then
         warn "warning: taking $name $got, the recorded version is $version"
     elif [ "$got_sum" != "$sum" ]; then
@@ -227,6 +255,12 @@ fetch() {
 
     if [ "$how" = deb ]; then
         mkdir "$tmp/tree" && dpkg-deb -x "$got_file" "$tmp/root" && cp "$tmp/root/usr/include/$file" "$tmp/tree/"
+    elif [ "$how" = musl ]; then
+        dpkg-deb -x "$got_file" "$tmp/root" && triplet=$(basename "$tmp"/root/usr/lib/*-linux-musl*) && move_musl
+    elif [ "$how" = cross ]; then
+        triplet=${package#*:}
+        command -v "$triplet-gcc" || die "$name is compiled by $triplet-gcc, which is missing; install it, or set $dir_var"
+        compile_musl && move_musl
     elif [ "$how" = source ] && command -v dpkg-source >/dev/null; then
         dpkg-source --no-check -x "$tmp"/*.dsc "$tmp/tree"
     else
@@ -242,6 +276,23 @@ fetch() {
     mv "$tmp/tree" "$DEPS_DIR/$name"
     mv "$tmp/version" "$DEPS_DIR/$name.version"
     echo "deps: $name $got"
+}
+
+# Compiles musl, with Debian's patches, into $tmp/root, where the binary package has it.
+compile_musl() {
+    dpkg-source --no-check -x "$tmp"/*.dsc "$tmp/src" && mkdir "$tmp/build" &&
+        (cd "$tmp/build" && ../src/configure --target="$triplet" --prefix=/usr --includedir="/usr/include/$triplet" \
+            --libdir="/usr/lib/$triplet" --disable-shared --enable-wrapper=gcc CC="$triplet-gcc" CFLAGS=-Os &&
+            make -s -j "$(nproc)" && make -s install DESTDIR="$tmp/root")
+}
+
+# Puts headers and archives of $tmp/root where `make install` of musl puts them, and has the specs for gcc name those
+# places instead of the ones in /usr.
+move_musl() {
+    mkdir "$tmp/tree" && for place in include lib; do
+        mv "$tmp/root/usr/$place/$triplet" "$tmp/tree/$place" || return 1
+    done
+    sed -i "s#/usr/\(include\|lib\)/$triplet#$DEPS_DIR/$name/\1#g" "$tmp/tree/lib/musl-gcc.specs"
 }
 
 # ---- peers -----------------------------------------------------------------------------------------------------------

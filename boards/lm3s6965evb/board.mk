@@ -1,15 +1,21 @@
 # A Cortex-M3 with 256 KB of flash and 64 KB of SRAM, without an operating system; run by QEMU.
 BOARD_TITLE    := Cortex-M3, bare metal: LM3S6965 with 64 KB of SRAM (QEMU)
-BOARD_PACKAGES := gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
+BOARD_PACKAGES := gcc libc6-dev gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
 BOARD_DEPS     := lwip
 CROSS_COMPILE  ?= arm-none-eabi-
 BOARD_LIMITS   := REKEY_URL_MAX=3584 REKEY_STAGING_MAX=3584 REKEY_TOKEN_MAX=3072 REKEY_ARENA_SIZE=30720 REKEY_TLS13=0
-BOARD_CPPFLAGS  = -DMBEDTLS_SSL_OUT_CONTENT_LEN=2048 -DMBEDTLS_ECP_FIXED_POINT_OPTIM=0 \
+BOARD_CPPFLAGS  = -DMBEDTLS_SSL_OUT_CONTENT_LEN=2048 \
                   -Iport/lwip -Iboards/lm3s6965evb -I$(B) -isystem $(LWIP)/src/include
 BOARD_CFLAGS   := --specs=/usr/lib/picolibc/arm-none-eabi/picolibc.specs -mcpu=cortex-m3 -mthumb -DPICOLIBC_INTEGER_PRINTF_SCANF
-BOARD_LDFLAGS   = -nostartfiles -Tboards/lm3s6965evb/link.ld -Wl,--defsym=STACK_SIZE=3584
+BOARD_LDFLAGS   = -nostartfiles -Tboards/lm3s6965evb/link.ld -Wl,--defsym=STACK_SIZE=$(BOARD_STACK)
+BOARD_STACK    := 3584
 BOARD_PORTS    := port/lwip/tcp.c port/mbedtls/tls.c port/mbedtls/arena.c port/mbedtls/rsa_public.c port/mbedtls/der_table.c
 BOARD_PROGRAM  := firmware.elf
+BOARD_DEMO     := tests/arm/firmware.py
+BOARD_UNIT     := unit-images
+BOARD_E2E      := tests/e2e/test_firmware.py
+BOARD_BENCH    := tests/bench/instructions.py
+BOARD_CMOCKA_CPPFLAGS := -DHAVE_SIGNAL_H
 EXEC           ?= boards/lm3s6965evb/run
 BOARD_FLASH_MAX := 131072
 BOARD_RAM_MAX   := 63488

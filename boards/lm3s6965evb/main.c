@@ -136,6 +136,10 @@ static int token(void *ctx, char *buf, size_t cap, size_t *len) {
     int n = board_read_file(board.token_file.ptr, buf, cap);
 
     (void)ctx;
+    if (n == (int)cap && buf[n - 1] != '\n') { // there may be more of it
+        *len = cap + 1;
+        return REKEY_E_LIMIT_TOKEN;
+    }
     while (n > 0 && (buf[n - 1] == '\n' || buf[n - 1] == '\r')) {
         n--;
     }
@@ -194,6 +198,9 @@ static void configure(void) {
 
     if (len < 0) {
         stop("no configuration: give the name of its file on the command line");
+    }
+    if (len == (int)sizeof(board.configuration) - 1) {
+        stop("the configuration is too long");
     }
     while (*line != '\0') {
         char *end = line + strcspn(line, "\n");
@@ -258,15 +265,17 @@ static int operate(void) {
     return result;
 }
 
-static void say_what_came_of_it(int error, const struct rekey_report *report) {
+// Not inlined: its buffers would lie under the handshake's stack.
+__attribute__((noinline)) static void say_what_came_of_it(int error,
+                                                          const struct rekey_report *report) {
     const struct rekey_arm_error *service = report->service;
-    char why[400] = ""; // with a name and a fingerprint
+    char why[400] = ""; // may have a name and a fingerprint
 
     say("outcome: %d, requests: %lu, polls: %lu\n", report->outcome,
         (unsigned long)report->requests, (unsigned long)report->polls);
-    if (error == 0 && board.keys.primary_len > 0) { // they are never shown
-        say("keys: primary %lu bytes, secondary %lu bytes\n", (unsigned long)board.keys.primary_len,
-            (unsigned long)board.keys.secondary_len);
+    if (error == 0 && board.keys.primary.len > 0) { // they are never shown
+        say("keys: primary %lu bytes, secondary %lu bytes\n", (unsigned long)board.keys.primary.len,
+            (unsigned long)board.keys.secondary.len);
     }
     if (error != 0) {
         say("error: %d %s\n", error, rekey_error_text(error));
@@ -323,5 +332,5 @@ int main(void) {
         (unsigned long)sizeof(board.client));
     say("longest step: %lu us, busy: %lu us, handshake: %lu us\n", (unsigned long)board.longest_us,
         (unsigned long)board.busy_us, (unsigned long)board.handshake_us);
-    return (int)report.outcome;
+    return report.outcome == REKEY_FAILED ? REKEY_REFUSED : (int)report.outcome; // as the command
 }

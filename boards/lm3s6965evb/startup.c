@@ -34,9 +34,14 @@ static void on_systick(void) {
     }
 }
 
-static void on_fault(void) {
+__attribute__((noreturn, used)) static void say_fault(void) {
     board_print("fault: the stack, or a bad address\n");
     board_exit(99);
+}
+
+// The stack may have no room: it begins anew.
+__attribute__((naked)) static void on_fault(void) {
+    __asm__ volatile("ldr sp, =stack_top\n\tb say_fault");
 }
 
 __attribute__((noreturn, used)) void reset(void) {

@@ -65,9 +65,10 @@ int rekey_rsa_public(mbedtls_mpi *x, const mbedtls_mpi *a, const mbedtls_mpi *e,
     int result;
 
     (void)unused;
-    if (n_bits < 2 || mbedtls_mpi_get_bit(n, 0) == 0 || mbedtls_mpi_cmp_int(n, 0) < 0 ||
-        mbedtls_mpi_cmp_int(a, 0) < 0 || mbedtls_mpi_cmp_mpi(a, n) >= 0 ||
-        mbedtls_mpi_cmp_int(e, 1) < 0 || mbedtls_mpi_bitlen(e) > sizeof(exponent) * 8) {
+    // A negative n is below each a that is not negative.
+    if (n_bits < 2 || mbedtls_mpi_get_bit(n, 0) == 0 || mbedtls_mpi_cmp_int(a, 0) < 0 ||
+        mbedtls_mpi_cmp_mpi(a, n) >= 0 || mbedtls_mpi_cmp_int(e, 1) < 0 ||
+        mbedtls_mpi_bitlen(e) > sizeof(exponent) * 8) {
         return MBEDTLS_ERR_MPI_BAD_INPUT_DATA;
     }
     power = rekey_arena_calloc(4 * m.limbs + 1, sizeof(*power));
@@ -82,7 +83,9 @@ int rekey_rsa_public(mbedtls_mpi *x, const mbedtls_mpi *a, const mbedtls_mpi *e,
     if (result == 0) {
         size_t there = a->MBEDTLS_PRIVATE(n) < m.limbs ? a->MBEDTLS_PRIVATE(n) : m.limbs;
 
-        memcpy(base, a->MBEDTLS_PRIVATE(p), there * sizeof(*base));
+        if (there > 0) { // a number that was never set has no limbs
+            memcpy(base, a->MBEDTLS_PRIVATE(p), there * sizeof(*base));
+        }
         square_of_r(&m, power, n_bits);
         multiply(&m, base, base, power);
         memcpy(power, base, m.limbs * sizeof(*power));

@@ -28,6 +28,9 @@
     "broke\"},\"status\":\"Failed\"}"
 #define EMPTY(status) HEAD(status) BODY0
 
+// The longest request: a path or URL, a token, a key value with each byte escaped, and the rest.
+#define REQUEST_MAX (REKEY_URL_MAX + REKEY_TOKEN_MAX + 6 * REKEY_KEY_VALUE_MAX + 1024)
+
 #define CONNECTIONS 8
 #define ANSWERS 10
 
@@ -46,14 +49,13 @@ static struct {
     const struct connection *script;
     int connection; // index of the open one; -1 before the first
     bool is_open;
-    int request;      // index on this connection
-    char sent[16384]; // of this request
+    int request;            // index on this connection
+    char sent[REQUEST_MAX]; // of this request, or the whole of the last one
     size_t sent_len;
     const char *answer; // what is left to be read
     size_t write_max;   // bytes that one write takes
     size_t read_max;
     int posts, polls, lists, connects;
-    char last_request[16384];
     uint64_t now;
     uint64_t waits[64];
     int wait_count;
@@ -66,6 +68,9 @@ static struct {
     bool first_done;
     int64_t wall;
 } world;
+
+// For long texts that a test makes: one test at a time.
+static char scratch[2 * REKEY_URL_MAX + REKEY_STAGING_MAX + 512];
 
 static struct rekey client;
 static struct rekey_options options;
@@ -92,7 +97,6 @@ static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t 
 static void request_sent(void) {
     const struct connection *c = &world.script[world.connection];
 
-    memcpy(world.last_request, world.sent, world.sent_len + 1);
     if (strncmp(world.sent, "GET ", 4) == 0) {
         world.polls++;
     } else if (strstr(world.sent, "/listKeys?") != NULL) {
@@ -1091,22 +1095,22 @@ static void test_requests(void **state) {
     while (world.posts == 0) {
         check(rekey_step(&client) > 0);
     }
-    check_int(strcmp(world.last_request, post), 0);
+    check_int(strcmp(world.sent, post), 0);
     row("get");
     rekey_run(&client);
     check_end();
-    check_int(strcmp(world.last_request, get), 0);
+    check_int(strcmp(world.sent, get), 0);
     check_int(world.connects, 1);
     row("key value of one byte");
     reset(refused);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("k")), 0);
     rekey_run(&client);
-    check(strstr(world.last_request, "{\"keyType\":\"Primary\",\"keyValue\":\"k\"}") != NULL);
+    check(strstr(world.sent, "{\"keyType\":\"Primary\",\"keyValue\":\"k\"}") != NULL);
     row("list keys");
     reset(refused);
     check_int(rekey_list_keys(&client, &endpoint, &keys), 0);
     rekey_run(&client);
-    check_int(strcmp(world.last_request, list), 0);
+    check_int(strcmp(world.sent, list), 0);
     rows_done();
 }
 
@@ -1151,7 +1155,7 @@ static void test_records(void **state) {
 }
 
 static void test_resume(void **state) {
-    static char long_url[REKEY_URL_MAX + 2], full_url[REKEY_URL_MAX + 1];
+    char *const full_url = scratch, *const long_url = scratch + REKEY_URL_MAX + 1;
     static const struct connection script[] = {{0, {RUNNING, SUCCEEDED}}};
     static const struct connection failing[] = {{0, {FAILED}}};
     static const struct {
@@ -1173,16 +1177,17 @@ static void test_resume(void **state) {
          REKEY_UNKNOWN, script},
         {"http", "http://" HOST "/", REKEY_POLL_LOCATION, ID, false, REKEY_E_URL_SCHEME,
          REKEY_UNKNOWN, script},
-        {"fills its buffer", full_url, REKEY_POLL_ASYNC_OPERATION, ID, false, 0, REKEY_SUCCEEDED,
+        {"fills its buffer", scratch, REKEY_POLL_ASYNC_OPERATION, ID, false, 0, REKEY_SUCCEEDED,
          script},
-        {"too long", long_url, REKEY_POLL_LOCATION, ID, false, REKEY_E_LIMIT_URL, REKEY_UNKNOWN,
-         script},
+        {"too long", scratch + REKEY_URL_MAX + 1, REKEY_POLL_LOCATION, ID, false, REKEY_E_LIMIT_URL,
+         REKEY_UNKNOWN, script},
         {"bad id", ASYNC, REKEY_POLL_LOCATION, "x", false, REKEY_E_RECORD, REKEY_USAGE, script},
     };
 
     (void)state;
-    memset(long_url, 'u', sizeof(long_url) - 1);
-    memset(full_url, 'u', sizeof(full_url) - 1);
+    memset(scratch, 0, sizeof(scratch));
+    memset(full_url, 'u', REKEY_URL_MAX);
+    memset(long_url, 'u', REKEY_URL_MAX + 1);
     memcpy(full_url, "https://" HOST "/", sizeof("https://" HOST "/") - 1);
     for (size_t i = 0; i < COUNT(table); i++) {
         struct rekey_record record = {.kind = table[i].kind,
@@ -1204,7 +1209,6 @@ static void test_resume(void **state) {
 }
 
 static void test_list_keys(void **state) {
-    static char long_body[REKEY_STAGING_MAX + 256];
 #define KEYS(body) HEAD("200") "Content-Length: " body
     static const struct {
         const char *name;
@@ -1232,7 +1236,7 @@ static void test_list_keys(void **state) {
          REKEY_E_CONTENT_CODING,
          REKEY_REFUSED,
          1},
-        {"too long", {{0, {long_body}}}, REKEY_E_LIMIT_STAGING, REKEY_REFUSED, 1},
+        {"too long", {{0, {scratch}}}, REKEY_E_LIMIT_STAGING, REKEY_REFUSED, 1},
         {"no JSON", {{0, {KEYS("1\r\n\r\n{")}}}, REKEY_E_JSON, REKEY_REFUSED, 1},
         {"403", {{0, {EMPTY("403")}}}, REKEY_E_REFUSED, REKEY_REFUSED, 1},
         {"202", {{0, {EMPTY("202")}}}, REKEY_E_STATUS, REKEY_REFUSED, 1},
@@ -1250,10 +1254,11 @@ static void test_list_keys(void **state) {
     };
     static struct rekey_keys keys;
     struct rekey_endpoint bad = endpoint;
-    int len = sprintf(long_body, HEAD("200") "Content-Length: %d\r\n\r\n", REKEY_STAGING_MAX);
+    int len = sprintf(scratch, HEAD("200") "Content-Length: %d\r\n\r\n", REKEY_STAGING_MAX);
 
     (void)state;
-    memset(long_body + len, ' ', REKEY_STAGING_MAX);
+    memset(scratch + len, ' ', REKEY_STAGING_MAX);
+    scratch[len + REKEY_STAGING_MAX] = '\0';
     row("bad endpoint, and busy");
     reset(table[0].script);
     bad.workspace = REKEY_SPAN("x");
@@ -1335,7 +1340,7 @@ static void test_full_token(void **state) {
     regenerate();
     check_int(report.outcome, REKEY_SUCCEEDED);
     check_int(world.polls, 2);
-    sent = strstr(world.last_request, "Bearer ");
+    sent = strstr(world.sent, "Bearer ");
     if (check(sent != NULL)) {
         check_span(rekey_span(sent + 7, strcspn(sent + 7, "\r")),
                    rekey_span(long_token + 1, REKEY_TOKEN_MAX));
@@ -1378,7 +1383,7 @@ static void test_abort(void **state) {
 
 // An answer with a URL of each length around the limit, in each field, alone and with a short one.
 static void test_url_limit(void **state) {
-    static char answer[3 * REKEY_URL_MAX];
+    char *const answer = scratch;
     static const struct {
         const char *name;
         size_t async, location; // lengths of the URLs; 0: not there
@@ -1447,7 +1452,7 @@ static void test_url_limit(void **state) {
 
 // A status body that is longer than staging proves nothing, whatever its beginning says.
 static void test_body_limit(void **state) {
-    static char answer[REKEY_STAGING_MAX + 512];
+    char *const answer = scratch;
     const size_t room = REKEY_STAGING_MAX - REKEY_JSON_TOKENS * 16;
 
     (void)state;
@@ -1514,8 +1519,8 @@ static void test_hosts(void **state) {
         check_int(rekey_init(&client, &port, &options), 0);
         regenerate();
         check_int(report.outcome, REKEY_SUCCEEDED);
-        check(strstr(world.last_request, table[i].host_field) != NULL);
-        check_int(strncmp(world.last_request, table[i].get, strlen(table[i].get)), 0);
+        check(strstr(world.sent, table[i].host_field) != NULL);
+        check_int(strncmp(world.sent, table[i].get, strlen(table[i].get)), 0);
     }
     rows_done();
 }

@@ -1,0 +1,7 @@
+# 64-bit ARM; run by QEMU.
+BOARD_TITLE    := ARM, 64 bits (static, musl)
+BOARD_PACKAGES := gcc-aarch64-linux-gnu qemu-user-static
+CROSS_COMPILE  ?= aarch64-linux-gnu-
+EXEC           ?= qemu-aarch64-static
+MUSL_ARCH      := arm64
+include boards/linux/musl.mk

@@ -1,0 +1,8 @@
+# 32-bit ARM with hard float (Raspberry Pi OS, BeagleBone, i.MX6 and the like); run by QEMU.
+BOARD_TITLE    := ARM, hard float (static, musl)
+BOARD_PACKAGES := gcc-arm-linux-gnueabihf qemu-user-static
+CROSS_COMPILE  ?= arm-linux-gnueabihf-
+EXEC           ?= qemu-arm-static
+MUSL_ARCH      := armhf
+BOARD_COMMAND_MAX := 196608
+include boards/linux/musl.mk

@@ -1,0 +1,8 @@
+# What the static boards with musl share. MUSL_ARCH, Debian's name of the architecture, comes before the include.
+# A compiler made for musl (Alpine, OpenWrt, some of Yocto's and Buildroot's) uses its own. Any other one is given
+# that of boards/deps.sh, or MUSL_DIR: what `make install` of a musl for this machine left.
+include boards/linux/static.mk
+ifeq ($(findstring musl,$(shell $(if $(filter default,$(origin CC)),$(CROSS_COMPILE)gcc,$(CC)) -dumpmachine 2>/dev/null)),)
+BOARD_DEPS     := musl-$(MUSL_ARCH)
+BOARD_CFLAGS   += -specs=$(or $(MUSL_DIR),$(DEPS_DIR)/musl-$(MUSL_ARCH))/lib/musl-gcc.specs -idirafter boards/linux/musl
+endif

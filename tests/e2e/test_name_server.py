@@ -1,0 +1,105 @@
+"""Names that a name server knows, asked over UDP and, where its answer is cut, over TCP: musl before
+1.2.4 cannot do that, and Azure's chains of aliases need it. The name server is the test's own."""
+
+import contextlib
+import socket
+import socketserver
+import struct
+import threading
+
+import pytest
+
+from conftest import SECOND_NAME
+
+NAME_SERVER = "127.53.0.1"
+CNAME, IN = 5, 1
+A, AAAA = 1, 28
+ALIASES = [f"alias-{n}.{'x' * 60}.{'y' * 60}.{'z' * 60}.example" for n in range(4)]
+
+
+def labels(name):
+    return b"".join(bytes([len(each)]) + each.encode() for each in name.split(".")) + b"\0"
+
+
+def record(name, kind, data):
+    return labels(name) + struct.pack("!HHIH", kind, IN, 60, len(data)) + data
+
+
+class NameServer:
+    """Answers over UDP and TCP. addresses: of every name, behind a chain of aliases if `aliases`.
+    truncated: over UDP it sends nothing but the bit that says so."""
+
+    def __init__(self, addresses, aliases=(), truncated=False):
+        self.addresses, self.aliases, self.truncated = addresses, aliases, truncated
+        self.asked = {"udp": set(), "tcp": set()}  # kinds of records
+
+    def answer(self, query, how):
+        end = query.index(b"\0", 12) + 1  # of the name; then its kind and class
+        kind = struct.unpack("!H", query[end : end + 2])[0]
+        self.asked[how].add(kind)
+        records = []
+        if not (self.truncated and how == "udp"):
+            names = [SECOND_NAME, *self.aliases]
+            for name, target in zip(names, names[1:]):
+                records.append(record(name, CNAME, labels(target)))
+            for address in self.addresses:
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
+                if kind == (AAAA if ":" in address else A):
+                    records.append(record(names[-1], kind, socket.inet_pton(family, address)))
+        flags = 0x8180 | (0x0200 if self.truncated and how == "udp" else 0)
+        head = query[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0)
+        return head + query[12 : end + 4] + b"".join(records)
+
+    @contextlib.contextmanager
+    def running(self):
+        outer = self
+
+        class Udp(socketserver.BaseRequestHandler):
+            def handle(self):
+                data, sock = self.request
+                sock.sendto(outer.answer(data, "udp"), self.client_address)
+
+        class Tcp(socketserver.StreamRequestHandler):
+            def handle(self):
+                while len(head := self.rfile.read(2)) == 2:
+                    text = outer.answer(self.rfile.read(struct.unpack("!H", head)[0]), "tcp")
+                    self.wfile.write(struct.pack("!H", len(text)) + text)
+
+        class TcpServer(socketserver.ThreadingTCPServer):
+            allow_reuse_address = daemon_threads = True
+
+        with contextlib.ExitStack() as stack:
+            for server, handler in (
+                (socketserver.ThreadingUDPServer, Udp),
+                (TcpServer, Tcp),
+            ):
+                try:
+                    one = stack.enter_context(server((NAME_SERVER, 53), handler))
+                except OSError as error:
+                    pytest.skip(f"no name server on port 53: {error}")
+                threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
+                stack.callback(one.shutdown)
+            yield self
+
+
+@pytest.fixture
+def asked(namespace, etc):
+    """A prefix: the command asks NAME_SERVER."""
+    return namespace("m", etc(name_server=NAME_SERVER))
+
+
+def test_a_truncated_answer_is_asked_for_again_over_tcp(arm, rekey, asked):
+    name = arm.endpoint("three-polls")
+    with NameServer(["127.0.0.1"], ALIASES, truncated=True).running() as server:
+        rekey.regenerate(name, "--management-url", arm.url(host=SECOND_NAME), prefix=asked)
+    assert A in server.asked["udp"] and A in server.asked["tcp"]
+    assert arm.handshakes(name)[0]["sni"] == SECOND_NAME and arm.counts(name) == (1, 3)
+
+
+@pytest.mark.parametrize("truncated", [False, True], ids=["udp", "tcp"])
+def test_a_name_that_has_only_an_ipv6_address(arm, rekey, asked, truncated):
+    name = arm.endpoint("three-polls")
+    with NameServer(["::1"], truncated=truncated).running() as server:
+        rekey.regenerate(name, "--management-url", arm.url(host=SECOND_NAME), prefix=asked)
+    assert AAAA in server.asked["tcp" if truncated else "udp"]
+    assert bool(server.asked["tcp"]) == truncated and arm.counts(name) == (1, 3)
