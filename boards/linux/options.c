@@ -417,7 +417,8 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
     }
     opterr = 0; // its own messages go through stdio
     while (found = -1, (id = getopt_long(argc, argv, "-:g:w:n:o:qvhV", options, &found)) != -1) {
-        const char *word = argv[optind - 1];
+        // musl counts a value that is missing.
+        const char *word = argv[optind <= argc ? optind - 1 : argc - 1];
 
         if (found >= 0 && word == optarg) {
             word = argv[optind - 2]; // the value is a word of its own

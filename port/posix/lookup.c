@@ -83,7 +83,9 @@ int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host
     if (host.len >= sizeof(name)) {
         return REKEY_E_LOOKUP;
     }
-    memcpy(name, host.ptr, host.len);
+    for (size_t i = 0; i < host.len; i++) {
+        name[i] = rekey_lower(host.ptr[i]); // musl finds other spellings not in /etc/hosts
+    }
     name[host.len] = '\0';
     if (literal(tcp, name, port)) {
         return 0;
