@@ -400,7 +400,7 @@ class Rekey:
         input."""
         full = {**ENVIRONMENT, **({"AZURE_ACCESS_TOKEN": token} if token else {}), **(env or {})}
         process = Process(
-            [str(each) for each in (*EXEC, *prefix, REKEY, *arguments)],
+            [str(each) for each in (*prefix, *EXEC, REKEY, *arguments)],
             full,
             subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             **{"cwd": self.directory, **more},
@@ -562,7 +562,7 @@ def preload():
 
 
 @pytest.fixture
-def namespace(native):
+def namespace():
     """A function that makes a prefix: the command runs in namespaces of its own (-n: network, -m:
     mounts)."""
 
@@ -582,7 +582,7 @@ def namespace(native):
 
 
 @pytest.fixture
-def nobody(native):
+def nobody():
     """A directory of a user who is not root, and a prefix that runs the command as that user."""
     prefix = []
     if os.getuid() == 0:

@@ -725,12 +725,12 @@ def test_all_descriptors_closed(arm, rekey):
     )
 
 
-def test_a_reader_that_has_gone_is_no_signal(arm, rekey, native):
+def test_a_reader_that_has_gone_is_no_signal(arm, rekey):
     """SIGPIPE would end it without a word."""
     name, (read, write) = arm.endpoint(), os.pipe()
     os.close(read)
     process = subprocess.run(
-        [REKEY, "list-keys", *map(str, rekey.options(name))],
+        [*EXEC, REKEY, "list-keys", *map(str, rekey.options(name))],
         env={**ENVIRONMENT, "AZURE_ACCESS_TOKEN": TOKEN},
         stdout=write,
         stderr=subprocess.PIPE,
@@ -982,7 +982,7 @@ def test_core_dumps_are_off(running):
     assert re.fullmatch(r"Max core file size +0 +0 +bytes *", line)
 
 
-def test_the_process_is_not_dumpable(arm, rekey, nobody):
+def test_the_process_is_not_dumpable(arm, rekey, native, nobody):
     """Other processes of the same user cannot read its memory: its files belong to root."""
     name = arm.play(post=[STALL])
     process = rekey.start_regenerate(name, prefix=nobody[1])

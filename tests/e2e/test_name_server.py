@@ -26,17 +26,20 @@ def record(name, kind, data):
 
 
 class NameServer:
-    """Answers over UDP and TCP. addresses: of every name, behind a chain of aliases if `aliases`.
-    truncated: over UDP it sends nothing but the bit that says so."""
+    """Answers over UDP and TCP. addresses: of every name, behind a chain of aliases if `aliases`;
+    without one, there are no such names. truncated: over UDP it sends nothing but the bit that says
+    so."""
 
     def __init__(self, addresses, aliases=(), truncated=False):
         self.addresses, self.aliases, self.truncated = addresses, aliases, truncated
         self.asked = {"udp": set(), "tcp": set()}  # kinds of records
+        self.questions = 0
 
     def answer(self, query, how):
         end = query.index(b"\0", 12) + 1  # of the name; then its kind and class
         kind = struct.unpack("!H", query[end : end + 2])[0]
         self.asked[how].add(kind)
+        self.questions += 1
         records = []
         if not (self.truncated and how == "udp"):
             names = [SECOND_NAME, *self.aliases]
@@ -46,7 +49,8 @@ class NameServer:
                 family = socket.AF_INET6 if ":" in address else socket.AF_INET
                 if kind == (AAAA if ":" in address else A):
                     records.append(record(names[-1], kind, socket.inet_pton(family, address)))
-        flags = 0x8180 | (0x0200 if self.truncated and how == "udp" else 0)
+        flags = 0x8180 if self.addresses else 0x8183  # no such name
+        flags |= 0x0200 if self.truncated and how == "udp" else 0
         head = query[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0)
         return head + query[12 : end + 4] + b"".join(records)
 
@@ -103,3 +107,29 @@ def test_a_name_that_has_only_an_ipv6_address(arm, rekey, asked, truncated):
         rekey.regenerate(name, "--management-url", arm.url(host=SECOND_NAME), prefix=asked)
     assert AAAA in server.asked["tcp" if truncated else "udp"]
     assert bool(server.asked["tcp"]) == truncated and arm.counts(name) == (1, 3)
+
+
+def test_a_name_that_does_not_exist(arm, rekey, asked):
+    """The answer comes at once, and the lookup is repeated with backoff."""
+    with NameServer([]).running() as server:
+        result = rekey.regenerate(
+            arm.endpoint(),
+            "--management-url",
+            "https://nowhere.test",
+            "--timeout",
+            "2",
+            prefix=asked,
+            code=10,
+        )
+    result.says("could not be resolved")
+    assert server.questions >= 4  # two for each lookup
+
+
+@pytest.mark.parametrize("host", [SECOND_NAME.title(), f"{SECOND_NAME}."])
+def test_how_a_host_is_written(arm, rekey, asked, host):
+    """In any case, or with the dot of the root: it is the same host as in the polling URLs, and as in
+    the certificate."""
+    name = arm.endpoint("three-polls")
+    with NameServer(["127.0.0.1"]).running():
+        rekey.regenerate(name, "--management-url", arm.url(host=host), prefix=asked)
+    assert len(arm.requests(name, "async")) == 3

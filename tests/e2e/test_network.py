@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import REKEY, SECOND_NAME, SLOW, wait_until
+from conftest import EXEC, REKEY, SECOND_NAME, SLOW, wait_until
 
 # Binds the port of the name server of this network namespace, never answers, and becomes the
 # command.
@@ -59,7 +59,7 @@ def processes_of(name):
                 arguments = file.read().split(b"\0")
         except OSError:
             continue
-        if arguments[0] == os.fsencode(REKEY) and name.encode() in arguments:
+        if os.fsencode(REKEY) in arguments[: len(EXEC) + 1] and name.encode() in arguments:
             found.append(int(pid))
     return found
 

@@ -697,7 +697,7 @@ def test_deadlines(arm, rekey):
 @pytest.mark.parametrize(
     "phase, code", [("before", 10), ("during", 12), ("polling", 13), ("waiting", 13)]
 )
-def test_signals(arm, rekey, native, phase, code):
+def test_signals(arm, rekey, phase, code):
     post = {
         "before": status(200),
         "during": {"cut": 0, "then": "stall"},
