@@ -8,7 +8,20 @@ import subprocess
 
 import pytest
 
-from conftest import ACCEPTED, ASYNC, CERTS, DONE, ENVIRONMENT, NOW, ROOT, RUNNING, SANITIZED, SLOW, TOKEN, error
+from conftest import (
+    ACCEPTED,
+    ASYNC,
+    CERTS,
+    DONE,
+    ENVIRONMENT,
+    NOW,
+    ROOT,
+    RUNNING,
+    SANITIZED,
+    SLOW,
+    TOKEN,
+    error,
+)
 
 CLOSE = ["Connection", "close"]
 
@@ -302,11 +315,27 @@ def test_a_full_arena_is_a_limit(arm, rekey, native):
     """Not a certificate that is not trusted, which is what mbedTLS makes of it. Needs a build of its own."""
     if SANITIZED:
         pytest.skip("the plain build is enough")
-    command = ["make", "-s", "B=build/small-arena", "LIMITS=REKEY_ARENA_SIZE=40000", "build/small-arena/rekey"]
+    command = [
+        "make",
+        "-s",
+        "B=build/small-arena",
+        "LIMITS=REKEY_ARENA_SIZE=40000",
+        "build/small-arena/rekey",
+    ]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     name = arm.endpoint()
     result = subprocess.run(
-        [ROOT / "build/small-arena/rekey", "regenerate", *map(str, rekey.options(name)), "--key-type", "primary"],
-        env={**ENVIRONMENT, "AZURE_ACCESS_TOKEN": TOKEN}, capture_output=True, text=True, timeout=60)
+        [
+            ROOT / "build/small-arena/rekey",
+            "regenerate",
+            *map(str, rekey.options(name)),
+            "--key-type",
+            "primary",
+        ],
+        env={**ENVIRONMENT, "AZURE_ACCESS_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert result.returncode == 15 and "LIMITS=REKEY_ARENA_SIZE=56384" in result.stderr, result
     assert arm.requests(name) == []
