@@ -2,6 +2,7 @@
 1.2.4 cannot do that, and Azure's chains of aliases need it. The name server is the test's own."""
 
 import contextlib
+import os
 import socket
 import socketserver
 import struct
@@ -11,7 +12,8 @@ import pytest
 
 from conftest import SECOND_NAME
 
-NAME_SERVER = "127.53.0.1"
+# One for each run of the tests: several may go on at once.
+NAME_SERVER = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
 CNAME, IN = 5, 1
 A, AAAA = 1, 28
 ALIASES = [f"alias-{n}.{'x' * 60}.{'y' * 60}.{'z' * 60}.example" for n in range(4)]

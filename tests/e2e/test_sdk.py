@@ -12,17 +12,36 @@ from conftest import ROOT
 COMPILER, EMULATOR = "arm-linux-gnueabihf-gcc", "qemu-arm-static"
 
 
-def test_cc_and_cflags_of_an_sdk(tmp_path):
+@pytest.mark.parametrize(
+    "compiler",
+    [
+        f"CC={COMPILER} -mcpu=cortex-a7 -mfpu=neon-vfpv4 -mfloat-abi=hard",
+        f"CROSS_COMPILE={shutil.which(COMPILER) or COMPILER}".removesuffix("gcc"),
+    ],
+    ids=["cc", "cross-compile"],
+)
+def test_cc_and_cflags_of_an_sdk(tmp_path, compiler):
     for tool in (COMPILER, EMULATOR, "readelf"):
         if shutil.which(tool) is None:
             pytest.skip(f"there is no {tool}")
-    if "DEPS_DIR" not in os.environ and not (ROOT / "build/deps/musl-armhf.version").exists():
+    if not (ROOT / os.environ.get("DEPS_DIR", "build/deps") / "musl-armhf.version").exists():
         pytest.skip("there is no musl for armhf: make deps BOARD=linux-armhf")
     # Nothing of the make that runs the tests goes into this one.
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "BOARD", "B", "EXEC")
+        if name
+        not in (
+            "MAKEFLAGS",
+            "MFLAGS",
+            "MAKEOVERRIDES",
+            "MAKELEVEL",
+            "BOARD",
+            "B",
+            "EXEC",
+            "CC",
+            "CROSS_COMPILE",
+        )
     }
     build = tmp_path / "sdk"
     done = subprocess.run(
@@ -33,7 +52,7 @@ def test_cc_and_cflags_of_an_sdk(tmp_path):
             f"B={build}",
             f"{build}/rekey",
             "CFLAGS=-O1 -DNOTHING",
-            f"CC={COMPILER} -mcpu=cortex-a7 -mfpu=neon-vfpv4 -mfloat-abi=hard",
+            compiler,
         ],
         cwd=ROOT,
         env=environment,
@@ -47,9 +66,8 @@ def test_cc_and_cflags_of_an_sdk(tmp_path):
     compiled = [line for line in done.stdout.splitlines() if " -c src/" in line]
     assert len(compiled) == len(list((ROOT / "src").glob("*.c")))
     for line in compiled:
-        for (
-            flag
-        ) in "-mcpu=cortex-a7 -O1 -DNOTHING -std=c11 -Werror -specs= -DREKEY_URL_MAX=".split():
+        assert line.startswith(f"{compiler.partition('=')[2]}"), line
+        for flag in "-O1 -DNOTHING -std=c11 -Werror -specs= -DREKEY_URL_MAX=".split():
             assert f" {flag}" in line, f"no {flag}: {line}"
     headers = subprocess.run(
         ["readelf", "-lW", build / "rekey"], stdout=subprocess.PIPE, text=True, check=True
