@@ -47,14 +47,14 @@ static const struct {
     const char *name;
     struct rekey_span *value;
 } settings[] = {
-    {"command", &board.command},   // list-keys; anything else regenerates a key
+    {"command", &board.command},   // list-keys or regenerate
     {"host", &board.options.host}, // the management host
     {"port", &board.port},         // if it is not 443
     {"subscription", &board.endpoint.subscription},
     {"resource-group", &board.endpoint.resource_group},
     {"workspace", &board.endpoint.workspace},
     {"endpoint", &board.endpoint.name},
-    {"key-type", &board.key_type}, // primary or secondary
+    {"key-type", &board.key_type}, // primary or secondary; there is no default
     {"token-file", &board.token_file},
     {"timeout", &board.timeout},         // seconds, of the whole operation
     {"name-server", &board.name_server}, // if it is not the one that DHCP names
@@ -133,7 +133,7 @@ uint32_t sys_now(void) {
 }
 
 static int token(void *ctx, char *buf, size_t cap, size_t *len) {
-    int n = board_read_file(board.token_file.ptr, buf, cap);
+    int n = board.token_file.ptr != NULL ? board_read_file(board.token_file.ptr, buf, cap) : -1;
 
     (void)ctx;
     if (n == (int)cap && buf[n - 1] != '\n') { // there may be more of it
@@ -188,6 +188,16 @@ static void start_network(void) {
 
 // ---- the configuration --------------------------------------------------------------------------
 
+static void set(const char *name, struct rekey_span value) {
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (strcmp(name, settings[i].name) == 0) {
+            *settings[i].value = value;
+            return;
+        }
+    }
+    stop("the configuration has a name that is no setting");
+}
+
 // Values become spans into the configuration, and are NUL-terminated there.
 static void configure(void) {
     char path[256];
@@ -210,11 +220,7 @@ static void configure(void) {
         *end = '\0';
         if (space < end) {
             *space = '\0';
-            for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-                if (strcmp(line, settings[i].name) == 0) {
-                    *settings[i].value = rekey_span(space + 1, (size_t)(end - space - 1));
-                }
-            }
+            set(line, rekey_span(space + 1, (size_t)(end - space - 1)));
         }
         line = next;
     }
@@ -239,15 +245,22 @@ static int turn_with_client(void) {
     return result;
 }
 
+// Nothing is changed by default: the command and the key type must be spelled out.
 static int begin(void) {
-    bool secondary = rekey_span_equal(board.key_type, REKEY_SPAN("secondary"));
+    enum rekey_key key = 0;
 
     if (rekey_span_equal(board.command, REKEY_SPAN("list-keys"))) {
         return rekey_list_keys(&board.client, &board.endpoint, &board.keys);
     }
-    return rekey_regenerate(&board.client, &board.endpoint,
-                            secondary ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY,
-                            rekey_span(NULL, 0));
+    if (!rekey_span_equal(board.command, REKEY_SPAN("regenerate"))) {
+        stop("the command is neither regenerate nor list-keys");
+    }
+    if (rekey_span_equal(board.key_type, REKEY_SPAN("primary"))) {
+        key = REKEY_KEY_PRIMARY;
+    } else if (rekey_span_equal(board.key_type, REKEY_SPAN("secondary"))) {
+        key = REKEY_KEY_SECONDARY;
+    }
+    return rekey_regenerate(&board.client, &board.endpoint, key, rekey_span(NULL, 0));
 }
 
 static int operate(void) {

@@ -79,8 +79,8 @@ class Firmware:
 
     def settings(self, endpoint, listener):
         """A configuration (see `settings` of main.c)."""
-        return {"host": "localhost", "port": self.ports[listener], "subscription": "0" * 8 + "-0000" * 3 + "-" + "0" * 12,
-                "resource-group": "demo", "workspace": "demo", "endpoint": endpoint, "key-type": "primary",
+        return {"command": "regenerate", "host": "localhost", "port": self.ports[listener],
+                "subscription": "0" * 8 + "-0000" * 3 + "-" + "0" * 12, "resource-group": "demo", "workspace": "demo", "endpoint": endpoint, "key-type": "primary",
                 "token-file": self.token, "name-server": HOST, "name-server-port": self.name_server.port}
 
     def start(self, configuration, flags="", env=None):

@@ -2,7 +2,7 @@
 # is released and by curl, alternately, against the same stand-in service (environment: REKEY, the command). curl is
 # one process and one connection, and is told the polling URL beforehand: what a script could do at its best. Wall and
 # CPU time are of the whole process. Memory is VmHWM when the process ends, bytes are what a relay on loopback saw: both
-# are of runs of their own. Nothing is required here; with --require the medians must be what README.md claims.
+# are of runs of their own. Nothing is required here; with --require the medians must reach REQUIRED.
 
 import ctypes
 import json

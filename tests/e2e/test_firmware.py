@@ -171,6 +171,27 @@ def test_no_configuration(firmware):
     assert result.code == 2 and "configuration is too long" in result.text
 
 
+@pytest.mark.parametrize("key_type", [None, "Primary", "both"])
+def test_no_key_is_changed_by_default(arm, run, key_type):
+    name = arm.endpoint("three-polls")
+    run(name, 2, "key type", key_type=key_type)
+    assert arm.keys(name)["regenerated"] == []
+
+
+@pytest.mark.parametrize(
+    "settings, text",
+    [
+        ({"command": None}, "the command is neither"),
+        ({"command": "list-key"}, "the command is neither"),
+        ({"keytype": "primary"}, "no setting"),
+    ],
+)
+def test_a_bad_configuration(arm, run, settings, text):
+    name = arm.endpoint("three-polls")
+    run(name, 2, text, **settings)
+    assert arm.keys(name)["regenerated"] == []
+
+
 def test_a_clock_that_was_never_set(arm, run):
     name = arm.endpoint()
     env = {"LD_PRELOAD": str(BUILD / "clock.so"), "CLOCK_SHIFT": str(86400 - int(time.time()))}
