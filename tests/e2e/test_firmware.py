@@ -165,7 +165,7 @@ def test_no_token(arm, run, tmp_path):
 def test_no_configuration(firmware):
     result = firmware.wait(None)
     assert result.code == 2 and "no configuration" in result.text
-    result = firmware.wait({"host": "localhost"})
+    result = firmware.wait({"host": "localhost", "command": "regenerate"})
     assert result.code == 2 and "outcome: 2" in result.text
     result = firmware.wait({"host": "a" * 512})
     assert result.code == 2 and "configuration is too long" in result.text
