@@ -680,6 +680,7 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
         .percent = r->percent,
         .kind = (enum rekey_poll_kind)r->kind,
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
+        .host = r->x.host,
         .subject = rekey_span(r->subject, r->subject_len),
         .client_request_id = r->client_id,
         .request_id = r->request_id,

@@ -183,6 +183,7 @@ struct rekey_report {
     int percent;                   // percentComplete, 0..100; -1 where not known
     enum rekey_poll_kind kind;     // REKEY_POLL_NONE until there is a polling URL
     struct rekey_span url;         // the polling URL; a secret of sorts: it is signed
+    struct rekey_span host;        // that was last spoken to: the management host, or who gives tokens
     struct rekey_span subject;     // the host that a refused polling URL or a redirect leads to
     const char *client_request_id; // of the last POST; these three may be ""
     const char *request_id;        // x-ms-request-id of the last answer
