@@ -21,6 +21,7 @@
     X(REKEY_E_RECORD,           -109, "saved operation: it has no request id of 36 bytes") \
     X(REKEY_E_BUSY,             -110, "an operation is running: finish or abort it first") \
     X(REKEY_E_IDLE,             -111, "no operation was started") \
+    X(REKEY_E_NO_PREVIOUS,      -112, "there is no key before the one in use") \
     /* transport: the network below HTTP */ \
     X(REKEY_E_LOOKUP,           -200, "the host name could not be resolved") \
     X(REKEY_E_CONNECT,          -201, "no connection to the host") \
@@ -69,6 +70,10 @@
     X(REKEY_E_URL_BYTE,         -614, "polling URL: it has a byte that a URL may not have") \
     X(REKEY_E_URL_FOREIGN,      -615, "polling URL: it leads to another host or port than the one called") \
     X(REKEY_E_RESUME_NO_URL,    -616, "the saved operation has no polling URL") \
+    X(REKEY_E_KEYS_NULL,        -617, "the service has not both keys: one of them is null") \
+    X(REKEY_E_KEYS_EQUAL,       -618, "both keys are equal: which one is in use cannot be said") \
+    X(REKEY_E_KEY_UNCHANGED,    -619, "the service lists the old key still") \
+    X(REKEY_E_KEY_FOREIGN,      -620, "somebody else has changed the key that would be regenerated") \
     /* limits: each names the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
     X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \
@@ -99,7 +104,9 @@
     X(REKEY_E_PLAIN,            -812, "plain http is spoken to this machine and to 169.254.169.254 only") \
     /* local: the device itself */ \
     X(REKEY_E_ENTROPY,          -900, "the device has no randomness") \
-    X(REKEY_E_SAVE,             -901, "the operation could not be saved")
+    X(REKEY_E_SAVE,             -901, "the operation could not be saved") \
+    X(REKEY_E_STORE,            -902, "what a rotation keeps could not be read or written") \
+    X(REKEY_E_HOOK,             -903, "the hook failed")
 // clang-format on
 
 enum rekey_error {

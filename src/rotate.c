@@ -1,0 +1,544 @@
+// rotate.c - the machine of rotate.h. The service is the only truth about the slots: which one is
+// in use is found by comparing the key with what it lists, in each run anew.
+
+#include "rotate.h"
+
+enum phase {
+    ENDED,
+    BEGIN, // the hook of an earlier run comes first
+    FIRST_HOOK,
+    RESUMING,      // an unfinished operation is polled
+    LISTING,       // before anything is changed
+    COMPARING,     // did an operation whose end is not known change its key?
+    COMPARE_LATER, // not yet
+    DOUBT_LATER,   // the list may be an old one
+    REGENERATING,
+    LOOKING, // it has succeeded: when is the new key listed?
+    LOOK_LATER,
+    SETTLING,
+    HOOK,
+};
+
+#define HOOK_INTERVAL_MS 100u // between two questions to a hook that runs
+#define COMPARE_MS 60000u     // for a look at the keys when an operation's own deadline has passed
+#define DOUBT_MS 60000u       // in which the service may list what was before
+
+enum job { ROTATE, SYNC, ROLLBACK };
+
+static const struct rekey_key_value *value_of(const struct rekey_keys *keys, enum rekey_key slot) {
+    return slot == REKEY_KEY_PRIMARY ? &keys->primary : &keys->secondary;
+}
+
+static struct rekey_span listed(const struct rekey_rotation *x, enum rekey_key slot) {
+    const struct rekey_key_value *value = value_of(&x->keys, slot);
+
+    return rekey_span(value->value, value->len);
+}
+
+static enum rekey_key other(enum rekey_key slot) {
+    return slot == REKEY_KEY_PRIMARY ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY;
+}
+
+static int64_t wall(const struct rekey_rotation *x) {
+    return x->client->port->wall_s(x->client->port->ctx);
+}
+
+static uint64_t now(const struct rekey_rotation *x) {
+    return x->client->port->now_ms(x->client->port->ctx);
+}
+
+// Whether the slot's key is another one than when it was last noted.
+static bool changed(const struct rekey_rotation *x, enum rekey_key slot) {
+    unsigned char sha256[32];
+
+    x->storage->sha256(x->storage->ctx, listed(x, slot), sha256);
+    return memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) != 0;
+}
+
+// Notes both keys, as they are listed now.
+static void note_keys(struct rekey_rotation *x) {
+    for (int slot = REKEY_KEY_PRIMARY; slot <= REKEY_KEY_SECONDARY; slot++) {
+        x->storage->sha256(x->storage->ctx, listed(x, (enum rekey_key)slot),
+                           x->state.sha256[slot - 1]);
+    }
+}
+
+static bool in_use(const struct rekey_rotation *x, enum rekey_key slot) {
+    return x->key_len > 0 && rekey_span_equal(rekey_span(x->key, x->key_len), listed(x, slot));
+}
+
+static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) {
+    rekey_zeroize(&x->keys, sizeof(x->keys));
+    rekey_zeroize(x->key, sizeof(x->key));
+    x->options->timeout_ms = x->timeout_ms;
+    x->error = error;
+    x->outcome = outcome;
+    x->phase = ENDED;
+    return error;
+}
+
+// ---- operations of the client -------------------------------------------------------------------
+
+// The client's own deadline is what is left of the run's.
+static bool set_timeout(struct rekey_rotation *x) {
+    uint64_t at = now(x);
+
+    if (at >= x->deadline) {
+        return false;
+    }
+    x->options->timeout_ms = (uint32_t)(x->deadline - at);
+    return true;
+}
+
+static int list(struct rekey_rotation *x, enum phase phase) {
+    int error;
+
+    if (!set_timeout(x)) {
+        return end(x, REKEY_E_DEADLINE, phase == LISTING ? REKEY_NOT_REACHED : REKEY_UNKNOWN);
+    }
+    error = rekey_list_keys(x->client, x->endpoint, &x->keys);
+    x->phase = (uint8_t)phase;
+    return error == 0 ? REKEY_AGAIN : end(x, error, REKEY_USAGE);
+}
+
+// Looks once more later. `error` is what it ends with where the deadline is before that.
+static int list_later(struct rekey_rotation *x, enum phase phase, int error) {
+    x->wake = now(x) + x->rotation->list_interval_ms;
+    if (x->wake >= x->deadline) {
+        return end(x, error, REKEY_UNKNOWN);
+    }
+    x->phase = (uint8_t)phase;
+    return REKEY_AGAIN;
+}
+
+static void set_deadline(struct rekey_rotation *x, uint64_t ms) {
+    x->deadline = now(x) + ms;
+}
+
+static int save(void *ctx, const struct rekey_record *record) {
+    struct rekey_rotation *x = ctx;
+
+    return x->storage->save_operation(x->storage->ctx, record, x->slot);
+}
+
+static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
+    int error;
+
+    note_keys(x); // by which a later run sees whether this one changed the key
+    error = x->storage->save_state(x->storage->ctx, &x->state);
+    if (error != 0) {
+        return end(x, error, REKEY_LOCAL);
+    }
+    if (!set_timeout(x)) {
+        return end(x, REKEY_E_DEADLINE, REKEY_NOT_REACHED);
+    }
+    x->slot = slot;
+    x->phase = REGENERATING;
+    error = rekey_regenerate(x->client, x->endpoint, slot, rekey_span(NULL, 0));
+    return error == 0 ? REKEY_AGAIN : end(x, error, REKEY_USAGE);
+}
+
+// ---- a key is put to use ------------------------------------------------------------------------
+
+static int finish(struct rekey_rotation *x) {
+    int error = x->job == ROTATE ? x->storage->remove_operation(x->storage->ctx) : 0;
+
+    x->state.hook_pending = false;
+    if (error == 0) {
+        error = x->storage->save_state(x->storage->ctx, &x->state);
+    }
+    return error == 0 ? end(x, 0, REKEY_SUCCEEDED) : end(x, error, REKEY_LOCAL);
+}
+
+static int step_hook(struct rekey_rotation *x) {
+    int result = x->storage->hook == NULL ? REKEY_DONE : x->storage->hook(x->storage->ctx);
+
+    if (result > 0) {
+        return result;
+    }
+    if (result < 0) {
+        return end(x, result, REKEY_LOCAL); // it is pending, and comes first in the next run
+    }
+    if (x->phase == HOOK) {
+        return finish(x);
+    }
+    x->state.hook_pending = false;
+    result = x->storage->save_state(x->storage->ctx, &x->state);
+    x->phase = BEGIN;
+    return result == 0 ? REKEY_AGAIN : end(x, result, REKEY_LOCAL);
+}
+
+// Notes that a hook is pending before the key is there: a hook too many does no harm, and one too
+// few does.
+static int note_hook(struct rekey_rotation *x) {
+    x->state.hook_pending = true;
+    return x->storage->save_state(x->storage->ctx, &x->state);
+}
+
+// The key of `slot` is there: notes what is in use.
+static int note_switch(struct rekey_rotation *x, enum rekey_key slot) {
+    int error;
+
+    x->state.slot = slot;
+    x->state.switched = wall(x);
+    error = x->storage->save_state(x->storage->ctx, &x->state);
+    x->phase = HOOK;
+    return error == 0 ? REKEY_AGAIN : end(x, error, REKEY_LOCAL);
+}
+
+static int put_to_use(struct rekey_rotation *x, enum rekey_key slot) {
+    int error = note_hook(x);
+
+    if (error == 0 && !in_use(x, slot)) {
+        error = x->storage->save_key(x->storage->ctx, listed(x, slot));
+    }
+    if (error != 0) {
+        return end(x, error, REKEY_LOCAL);
+    }
+    note_keys(x);
+    return note_switch(x, slot);
+}
+
+// ---- what a list leads to -----------------------------------------------------------------------
+
+static int keys_error(const struct rekey_rotation *x) {
+    struct rekey_span primary = listed(x, REKEY_KEY_PRIMARY);
+    struct rekey_span secondary = listed(x, REKEY_KEY_SECONDARY);
+
+    if (primary.len == 0 || secondary.len == 0) {
+        return REKEY_E_KEYS_NULL;
+    }
+    return rekey_span_equal(primary, secondary) ? REKEY_E_KEYS_EQUAL : 0;
+}
+
+static bool known(const struct rekey_rotation *x) {
+    static const unsigned char none[32];
+
+    return memcmp(x->state.sha256[0], none, sizeof(none)) != 0;
+}
+
+// Whether the key that is in use was listed by the service when it was put to use here.
+static bool put_here(const struct rekey_rotation *x) {
+    unsigned char sha256[32];
+
+    if (x->state.slot == 0 || x->key_len == 0) {
+        return false;
+    }
+    x->storage->sha256(x->storage->ctx, rekey_span(x->key, x->key_len), sha256);
+    return memcmp(sha256, x->state.sha256[x->state.slot - 1], sizeof(sha256)) == 0;
+}
+
+// Nothing is unfinished: what is to be done now? A key that the service has listed before and does
+// not list now was changed by somebody else, or the list is an old one: that is soon seen.
+static int decide_rotation(struct rekey_rotation *x) {
+    bool primary = in_use(x, REKEY_KEY_PRIMARY);
+    enum rekey_key slot = primary ? REKEY_KEY_PRIMARY : REKEY_KEY_SECONDARY;
+    int64_t age = wall(x) - x->state.switched;
+    int error;
+
+    if (!primary && !in_use(x, REKEY_KEY_SECONDARY)) {
+        if (put_here(x) && now(x) + x->rotation->list_interval_ms < x->doubt) {
+            return list_later(x, DOUBT_LATER, 0);
+        }
+        x->foreign = x->key_len > 0;
+        x->result = REKEY_ROTATION_ADOPTED;
+        return put_to_use(x, REKEY_KEY_PRIMARY);
+    }
+    if (known(x) && changed(x, other(slot))) {
+        // Somebody may be using that key: it is left alone until it is as old as one of ours.
+        x->foreign = true;
+        note_keys(x);
+        x->state.switched = wall(x);
+        error = x->storage->save_state(x->storage->ctx, &x->state);
+        return error == 0 ? end(x, REKEY_E_KEY_FOREIGN, REKEY_REFUSED) : end(x, error, REKEY_LOCAL);
+    }
+    if (age < 0) { // the clock was put back
+        x->state.switched = wall(x);
+        error = x->storage->save_state(x->storage->ctx, &x->state);
+        if (error != 0) {
+            return end(x, error, REKEY_LOCAL);
+        }
+    }
+    if (x->state.slot != 0 && age < x->rotation->min_age_s) {
+        x->result = REKEY_ROTATION_NOT_DUE;
+        return end(x, 0, REKEY_SUCCEEDED);
+    }
+    return regenerate(x, other(slot));
+}
+
+// Which slot has changed since the last run? If both have, a rotation was missed: the rotator
+// regenerates the slots in turn, so that the one that was in use here is the one that is now.
+static int decide_sync(struct rekey_rotation *x) {
+    bool primary, secondary;
+
+    if (!known(x)) {
+        x->result = REKEY_ROTATION_ADOPTED;
+        return put_to_use(x, x->slot);
+    }
+    primary = changed(x, REKEY_KEY_PRIMARY);
+    secondary = changed(x, REKEY_KEY_SECONDARY);
+    x->result = REKEY_ROTATION_ROTATED;
+    if (primary && secondary) {
+        x->foreign = true;
+        return put_to_use(x, x->state.slot);
+    }
+    if (primary || secondary) {
+        return put_to_use(x, primary ? REKEY_KEY_PRIMARY : REKEY_KEY_SECONDARY);
+    }
+    if (!in_use(x, x->state.slot)) { // the key was changed here
+        x->foreign = true;
+        x->result = REKEY_ROTATION_ADOPTED;
+        return put_to_use(x, x->state.slot);
+    }
+    x->result = REKEY_ROTATION_UNCHANGED;
+    return end(x, 0, REKEY_SUCCEEDED);
+}
+
+// The new key is listed.
+static int settle(struct rekey_rotation *x) {
+    x->result = REKEY_ROTATION_ROTATED;
+    if (in_use(x, x->slot)) { // power failed after it was put to use
+        return put_to_use(x, x->slot);
+    }
+    x->wake = now(x) + x->rotation->settle_ms;
+    x->phase = SETTLING;
+    return REKEY_AGAIN;
+}
+
+// The operation of an earlier run has come to nothing: this run begins.
+static int give_up_operation(struct rekey_rotation *x) {
+    set_deadline(x, x->timeout_ms);
+    return x->storage->remove_operation(x->storage->ctx);
+}
+
+// The end of an operation is not known, and its key is as it was: it may still change, until the
+// deadline of the operation has passed.
+static int not_changed(struct rekey_rotation *x) {
+    int error;
+
+    if (now(x) + x->rotation->list_interval_ms < x->give_up) {
+        return list_later(x, COMPARE_LATER, REKEY_E_KEY_UNCHANGED);
+    }
+    error = give_up_operation(x);
+    return error == 0 ? decide_rotation(x) : end(x, error, REKEY_LOCAL);
+}
+
+static int list_ended(struct rekey_rotation *x, const struct rekey_report *report) {
+    enum phase phase = (enum phase)x->phase;
+    int error = report->error != 0 ? report->error : keys_error(x);
+
+    if (error != 0 && phase == LISTING) {
+        return end(x, error, report->error != 0 ? report->outcome : REKEY_REFUSED);
+    }
+    if (error != 0) {
+        return list_later(x, phase == LOOKING ? LOOK_LATER : COMPARE_LATER, error);
+    }
+    if (phase == LISTING) {
+        return x->job == SYNC ? decide_sync(x) : decide_rotation(x);
+    }
+    if (changed(x, x->slot) || in_use(x, x->slot)) {
+        x->by_comparison = phase == COMPARING;
+        return settle(x);
+    }
+    return phase == LOOKING ? list_later(x, LOOK_LATER, REKEY_E_KEY_UNCHANGED) : not_changed(x);
+}
+
+// ---- the steps ----------------------------------------------------------------------------------
+
+// Did an operation whose end is not known change its key? That is looked at once in any case, and
+// then until the deadline of the operation.
+static int compare(struct rekey_rotation *x) {
+    x->give_up = x->deadline;
+    set_deadline(x, x->timeout_ms + COMPARE_MS);
+    return list(x, COMPARING);
+}
+
+static int begin(struct rekey_rotation *x) {
+    struct rekey_record record = {.kind = REKEY_POLL_NONE};
+    enum rekey_key slot = (enum rekey_key)0;
+    int64_t begun = 0, age, left;
+    int error;
+
+    if (x->state.hook_pending) {
+        x->phase = FIRST_HOOK;
+        return REKEY_AGAIN;
+    }
+    error =
+        x->job == ROTATE ? x->storage->load_operation(x->storage->ctx, &record, &slot, &begun) : 0;
+    if (error != 0) {
+        return end(x, error, REKEY_LOCAL);
+    }
+    if (slot == 0) {
+        return list(x, LISTING);
+    }
+    x->found_operation = true;
+    x->slot = slot;
+    age = wall(x) - begun;
+    left = age < 0 ? x->timeout_ms / 1000 : (int64_t)x->timeout_ms / 1000 - age;
+    set_deadline(x, left > 0 ? (uint64_t)left * 1000 : 0);
+    if (record.kind == REKEY_POLL_NONE || !set_timeout(x) ||
+        rekey_resume(x->client, &record) != 0) {
+        return compare(x);
+    }
+    x->phase = RESUMING;
+    return REKEY_AGAIN;
+}
+
+static int operation_ended(struct rekey_rotation *x, const struct rekey_report *report) {
+    bool resumed = x->phase == RESUMING;
+    int error = 0;
+
+    if (report->outcome == REKEY_SUCCEEDED) {
+        set_deadline(x, x->timeout_ms);
+        return list(x, LOOKING);
+    }
+    if (resumed && (report->outcome == REKEY_UNKNOWN || report->error == REKEY_E_DEADLINE)) {
+        return compare(x);
+    }
+    if (report->outcome != REKEY_UNKNOWN && report->outcome != REKEY_RUNNING) {
+        error = give_up_operation(x); // nothing was changed
+        if (error == 0 && resumed) {
+            return list(x, LISTING);
+        }
+    }
+    return error == 0 ? end(x, report->error, report->outcome) : end(x, error, REKEY_LOCAL);
+}
+
+static int step_client(struct rekey_rotation *x) {
+    int result = rekey_step(x->client);
+    struct rekey_report report;
+
+    if (result > 0) {
+        return result;
+    }
+    rekey_report(x->client, &report);
+    return x->phase == RESUMING || x->phase == REGENERATING ? operation_ended(x, &report)
+                                                            : list_ended(x, &report);
+}
+
+static bool waiting(const struct rekey_rotation *x) {
+    return x->phase == COMPARE_LATER || x->phase == LOOK_LATER || x->phase == DOUBT_LATER ||
+           x->phase == SETTLING;
+}
+
+int rekey_rotation_step(struct rekey_rotation *x) {
+    if (waiting(x) && now(x) < x->wake) {
+        return REKEY_WANT_TIME;
+    }
+    switch (x->phase) {
+    case ENDED:
+        return x->error;
+    case BEGIN:
+        return begin(x);
+    case FIRST_HOOK:
+    case HOOK:
+        return step_hook(x);
+    case COMPARE_LATER:
+        return list(x, COMPARING);
+    case LOOK_LATER:
+        return list(x, LOOKING);
+    case DOUBT_LATER:
+        return list(x, LISTING);
+    case SETTLING:
+        return put_to_use(x, x->slot);
+    default:
+        return step_client(x);
+    }
+}
+
+uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x) {
+    uint64_t at = now(x);
+
+    if (x->phase == HOOK || x->phase == FIRST_HOOK) {
+        return HOOK_INTERVAL_MS;
+    }
+    if (!waiting(x)) {
+        return rekey_wait_ms(x->client);
+    }
+    return x->wake > at ? (uint32_t)(x->wake - at) : 0;
+}
+
+void rekey_rotation_abort(struct rekey_rotation *x) {
+    struct rekey_report report;
+
+    if (x->phase == ENDED) {
+        return;
+    }
+    rekey_abort(x->client);
+    rekey_report(x->client, &report);
+    if (x->phase == REGENERATING) {
+        operation_ended(x, &report);
+    } else {
+        end(x, REKEY_E_ABORTED,
+            x->phase == HOOK || x->phase == FIRST_HOOK ? REKEY_LOCAL
+            : x->phase == BEGIN || x->phase == LISTING ? REKEY_NOT_REACHED
+                                                       : REKEY_RUNNING);
+    }
+}
+
+// ---- the beginning ------------------------------------------------------------------------------
+
+void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
+                         struct rekey_options *options,
+                         const struct rekey_rotation_options *rotation,
+                         const struct rekey_storage *storage) {
+    memset(x, 0, sizeof(*x));
+    x->client = client;
+    x->options = options;
+    x->rotation = rotation;
+    x->storage = storage;
+    x->timeout_ms = options->timeout_ms;
+    options->save = save;
+    options->save_ctx = x;
+}
+
+static int start(struct rekey_rotation *x, enum job job) {
+    size_t len = 0;
+    int error;
+
+    memset(&x->state, 0, sizeof(x->state));
+    x->job = (uint8_t)job;
+    x->outcome = REKEY_NONE;
+    x->error = 0;
+    x->result = REKEY_ROTATION_NONE;
+    x->found_operation = x->by_comparison = x->foreign = false;
+    x->phase = BEGIN;
+    x->doubt = now(x) + (x->timeout_ms / 2 < DOUBT_MS ? x->timeout_ms / 2 : DOUBT_MS);
+    set_deadline(x, x->timeout_ms);
+    error = x->storage->load_key(x->storage->ctx, x->key, sizeof(x->key), &len);
+    x->key_len = (uint16_t)len;
+    if (error == 0) {
+        error = x->storage->load_state(x->storage->ctx, &x->state);
+    }
+    return error == 0 ? 0 : end(x, error, REKEY_LOCAL);
+}
+
+int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint) {
+    x->endpoint = endpoint;
+    return start(x, ROTATE);
+}
+
+int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
+               enum rekey_key first) {
+    x->endpoint = endpoint;
+    x->slot = first;
+    return start(x, SYNC);
+}
+
+int rekey_rollback(struct rekey_rotation *x) {
+    int error = start(x, ROLLBACK);
+
+    if (error != 0) {
+        return error;
+    }
+    error = note_hook(x);
+    if (error == 0) {
+        error = x->storage->restore_key(x->storage->ctx);
+    }
+    if (error != 0) {
+        return end(x, error, error == REKEY_E_NO_PREVIOUS ? REKEY_USAGE : REKEY_LOCAL);
+    }
+    x->result = REKEY_ROTATION_RESTORED;
+    note_switch(x, x->state.slot == 0 ? x->state.slot : other(x->state.slot));
+    return x->error;
+}

@@ -1,0 +1,128 @@
+// rotate.h - a rotation that never loses a key: the key that is in use is never regenerated, and a
+// key is put to use only after the service has listed it (docs/rotation.md has the diagram).
+// It drives a struct rekey through listKeys, regenerateKeys and listKeys again, and keeps what it
+// must not forget in a storage that the application provides. Each run begins with what the run
+// before it left unfinished, so that power may fail at any moment.
+
+#ifndef REKEY_ROTATE_H
+#define REKEY_ROTATE_H
+
+#include "rekey.h"
+
+// What the storage keeps between two runs, beside the key and an unfinished operation.
+struct rekey_rotation_state {
+    enum rekey_key slot;         // whose key was put to use last; 0: none was
+    bool hook_pending;           // it was put to use, and the hook has not succeeded since
+    int64_t switched;            // when: seconds since 1970
+    unsigned char sha256[2][32]; // of the primary and the secondary key, as last listed
+};
+
+// What an application provides. Each call returns REKEY_DONE or REKEY_E_STORE, and blocks no longer
+// than a write to flash takes. What a save is given replaces what was there, wholly or not at all,
+// and survives a power cut once the call has returned.
+struct rekey_storage {
+    void *ctx;
+
+    // The key that is in use, into key[0..cap): *len is 0 if there is none. A key that does not fit
+    // is REKEY_E_STORE.
+    int (*load_key)(void *ctx, char *key, size_t cap, size_t *len);
+    // Puts a key to use. The one before it is kept, for rollback.
+    int (*save_key)(void *ctx, struct rekey_span key);
+    // Exchanges the key that is in use and the one before it; REKEY_E_NO_PREVIOUS if there is none.
+    int (*restore_key)(void *ctx);
+
+    // *state is left as it is (zeroed) if nothing was saved yet.
+    int (*load_state)(void *ctx, struct rekey_rotation_state *state);
+    int (*save_state)(void *ctx, const struct rekey_rotation_state *state);
+
+    // An operation that was begun, with the slot and the time that it was begun for: what it points
+    // at stays until the next save. *slot is 0 if there is none.
+    int (*load_operation)(void *ctx, struct rekey_record *record, enum rekey_key *slot,
+                          int64_t *time);
+    int (*save_operation)(void *ctx, const struct rekey_record *record, enum rekey_key slot);
+    int (*remove_operation)(void *ctx);
+
+    // Tells the applications that the key has changed. Returns REKEY_DONE; a REKEY_WANT_... to be
+    // called again; or REKEY_E_HOOK. May be NULL.
+    int (*hook)(void *ctx);
+
+    void (*sha256)(void *ctx, struct rekey_span data, unsigned char out[32]);
+};
+
+// What a run came to, beside its outcome.
+enum rekey_rotation_result {
+    REKEY_ROTATION_NONE,      // it did not come so far
+    REKEY_ROTATION_ROTATED,   // the key of the other slot is in use now
+    REKEY_ROTATION_ADOPTED,   // there was no key, or one that the service does not list: took one
+    REKEY_ROTATION_NOT_DUE,   // nothing to do: the last switch is younger than min_age_s
+    REKEY_ROTATION_UNCHANGED, // sync: nothing has changed
+    REKEY_ROTATION_RESTORED,  // the key before is in use again
+};
+
+struct rekey_rotation_options {
+    uint32_t settle_ms;        // between the service's listing of a new key and its use
+    int64_t min_age_s;         // between two switches
+    uint32_t list_interval_ms; // between two looks for a new key
+};
+
+#define REKEY_ROTATION_OPTIONS_INIT                                                                \
+    { .settle_ms = 60000, .min_age_s = 86400, .list_interval_ms = 5000 }
+
+// Private but for the results.
+struct rekey_rotation {
+    struct rekey *client;
+    struct rekey_options *options; // the client's own
+    const struct rekey_rotation_options *rotation;
+    const struct rekey_storage *storage;
+    const struct rekey_endpoint *endpoint;
+    struct rekey_rotation_state state;
+    uint64_t deadline, wake;
+    uint64_t give_up; // until then an operation of an earlier run may still change its key
+    uint64_t doubt;   // until then a key that is not listed any more is looked for
+    uint32_t timeout_ms;
+    uint8_t phase, job;
+    enum rekey_key slot; // that is regenerated, or put to use
+    struct rekey_keys keys;
+    char key[REKEY_KEY_VALUE_MAX];
+    uint16_t key_len;
+
+    // results
+    enum rekey_outcome outcome;
+    int error;
+    enum rekey_rotation_result result;
+    bool found_operation; // an unfinished operation of an earlier run was gone on with
+    bool by_comparison;   // that the key was regenerated was seen by comparing, not said
+    bool foreign;         // somebody else changed a key since the last run
+};
+
+// Makes *x ready. `client` was made ready by rekey_init with `options`, whose `save` and timeout_ms
+// this sets; all that is pointed at lives as long as *x.
+void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
+                         struct rekey_options *options,
+                         const struct rekey_rotation_options *rotation,
+                         const struct rekey_storage *storage);
+
+// Each begins a run; nothing is sent yet. Return 0 or REKEY_E_STORE.
+
+// Regenerates the slot that is not in use, and puts its key to use; but first finishes what was
+// left, and nothing more where the last switch is too young.
+int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint);
+
+// Follows a rotation that another device makes: puts to use the key of the slot that has changed
+// since the last run; at first that of `first`. Regenerates nothing.
+int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
+               enum rekey_key first);
+
+// Puts the key before to use again, without asking the service.
+int rekey_rollback(struct rekey_rotation *x);
+
+// Does a bounded piece of work, as rekey_step does. Returns as that, at the end 0 or x->error.
+int rekey_rotation_step(struct rekey_rotation *x);
+
+// Milliseconds that the caller may sleep, at most, after the last step.
+uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x);
+
+// Ends the run now. What was begun stays in the storage, for the next run.
+void rekey_rotation_abort(struct rekey_rotation *x);
+
+#endif
