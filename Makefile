@@ -115,7 +115,7 @@ $(B)/boards/%.o: boards/%.c $(B)/flags
 
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include port/mbedtls/tls12_pss.h
 $(B)/mbedtls/rsa.o: BOARD_CFLAGS += -Dmbedtls_mpi_exp_mod_unsafe=rekey_rsa_public
-$(B)/port/mbedtls/rsa_public.o: BOARD_CFLAGS += -isystem $(MBEDTLS)/library
+$(B)/port/mbedtls/rsa_public.o $(B)/port/mbedtls/client_certificate.o: BOARD_CFLAGS += -isystem $(MBEDTLS)/library
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -I$(MBEDTLS)/library -w -c $< -o $@

@@ -4,10 +4,11 @@
 #include "message.h"
 
 #include "endpoint.h"
+#include "retry.h"
 #include "url.h"
 
-// x-ms-client-request-id: a random GUID (RFC 9562 4.4, version 4).
-static int new_client_id(struct rekey *r) {
+// Version 4 of RFC 9562.
+int rekey_message_guid(const struct rekey *r, char guid[37]) {
     static const char hex[] = "0123456789abcdef";
     unsigned char random[16];
     size_t at = 0;
@@ -19,12 +20,12 @@ static int new_client_id(struct rekey *r) {
     random[8] = (unsigned char)(0x80 | (random[8] & 0x3F));
     for (size_t i = 0; i < sizeof(random); i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10) {
-            r->client_id[at++] = '-';
+            guid[at++] = '-';
         }
-        r->client_id[at++] = hex[random[i] >> 4];
-        r->client_id[at++] = hex[random[i] & 15];
+        guid[at++] = hex[random[i] >> 4];
+        guid[at++] = hex[random[i] & 15];
     }
-    r->client_id[at] = '\0';
+    guid[at] = '\0';
     return 0;
 }
 
@@ -36,7 +37,7 @@ int rekey_message_post(struct rekey *r, bool regenerate) {
                                                     rekey_span(r->key_value, r->key_value_len),
                                                     r->staging.bytes, sizeof(r->staging.bytes));
     }
-    return new_client_id(r);
+    return rekey_message_guid(r, r->client_id);
 }
 
 // What goes out, but for the values.
@@ -102,6 +103,7 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
         CAPTURED(REKEY_FIELD_DATE, "date", date, 0),
         CAPTURED(REKEY_FIELD_REQUEST_ID, "x-ms-request-id", request_id, 1),
         CAPTURED(REKEY_FIELD_CORRELATION_ID, "x-ms-correlation-request-id", correlation_id, 1),
+        CAPTURED(REKEY_FIELD_AUTHENTICATE, "www-authenticate", service.message.text, 0),
 #undef CAPTURED
     };
 
@@ -116,6 +118,7 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
             f->buf = rekey_polling(r) ? r->staging.bytes : f->buf;
         }
     }
+    r->service.message.len = 0;
     r->url_error = 0;
     r->new_kind = REKEY_POLL_NONE;
     r->new_url = false;
@@ -132,6 +135,31 @@ struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_in
     const struct rekey_http_field *f = &r->fields[i];
 
     return rekey_span(f->buf, f->len <= f->cap ? f->len : 0);
+}
+
+bool rekey_message_retry_after(const struct rekey *r, uint32_t *ms) {
+    const struct rekey_retry_after fields = {
+        .x_ms_ms = rekey_message_field(r, REKEY_FIELD_X_MS_RETRY_AFTER_MS),
+        .ms = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER_MS),
+        .after = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER),
+        .date = rekey_message_field(r, REKEY_FIELD_DATE),
+    };
+
+    return rekey_retry_after(&fields, r->port->wall_s(r->port->ctx), ms);
+}
+
+// The word is nothing else's, so that the challenge need not be parsed; it may be cut.
+bool rekey_message_claims(const struct rekey *r) {
+    const struct rekey_http_field *f = &r->fields[REKEY_FIELD_AUTHENTICATE];
+    const struct rekey_span word = REKEY_SPAN("insufficient_claims");
+    size_t len = f->len < f->cap ? f->len : f->cap;
+
+    for (size_t i = 0; r->http_status == 401 && i + word.len <= len; i++) {
+        if (memcmp(f->buf + i, word.ptr, word.len) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // Keeps the host that a URL leads to, for the report.

@@ -16,6 +16,9 @@ static inline bool rekey_polling(const struct rekey *r) {
     return r->kind != REKEY_POLL_NONE;
 }
 
+// Writes a random GUID and a NUL to `guid`. Returns 0 or REKEY_E_ENTROPY.
+int rekey_message_guid(const struct rekey *r, char guid[37]);
+
 // Prepares a POST: its path, its id, and the body of regenerateKeys at the start of staging.
 // Returns 0 or REKEY_E_ENTROPY.
 int rekey_message_post(struct rekey *r, bool regenerate);
@@ -23,7 +26,8 @@ int rekey_message_post(struct rekey *r, bool regenerate);
 // Puts the next bytes of the request into staging, behind the body. Returns how many, 0 at the end.
 size_t rekey_message_emit(struct rekey *r);
 
-// Lays out the places for the fields that are captured, and begins to receive.
+// Lays out the places for the fields that are captured, and begins to receive. A challenge goes to
+// the place of the error's message, which the body of the same answer brings later.
 void rekey_message_answer(struct rekey *r, bool cut_short);
 
 // The head of an answer is complete, and staging must be free for the body: takes the polling URL
@@ -34,6 +38,12 @@ void rekey_message_head(struct rekey *r);
 // Whether a field came; and its value, empty if it did not come or did not fit.
 bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i);
 struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i);
+
+// The wait that the answer names, in *ms; false if it names none.
+bool rekey_message_retry_after(const struct rekey *r, uint32_t *ms);
+
+// Whether the answer is a 401 with a claims challenge.
+bool rekey_message_claims(const struct rekey *r);
 
 // azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
 // Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then the report names the host that it

@@ -7,6 +7,7 @@
 
 #include "rekey.h"
 
+#include "credential.h"
 #include "endpoint.h"
 #include "message.h"
 #include "retry.h"
@@ -14,7 +15,7 @@
 
 enum state { UNUSABLE, IDLE, TOKEN, WAIT, EXCHANGE, ENDED };
 
-enum job { REGENERATE, LIST_KEYS, RESUME };
+enum job { REGENERATE, LIST_KEYS, RESUME, GET_TOKEN };
 
 static void *json_tokens(struct rekey *r) {
     return r->staging.bytes + REKEY_STAGING_BODY_MAX;
@@ -91,14 +92,39 @@ static int end(struct rekey *r, int error) {
 
 // ---- when the next request goes out -------------------------------------------------------------
 
-// Now: a poll over the connection that there is, all else over a fresh one.
-static int open_now(struct rekey *r) {
+// The exchanges are with the management host.
+static void aim(struct rekey *r) {
+    r->x.transport = &r->port->tls;
+    r->x.host = r->options->host;
+    r->x.port = r->options->port;
+    r->x.connect_timeout_ms = r->options->connect_timeout_ms;
+    r->x.idle_timeout_ms = r->options->idle_timeout_ms;
+}
+
+static int ask_for_token(struct rekey *r) {
+    if (r->options->credential != NULL) {
+        r->options->credential->phase = 0;
+    }
+    r->state = TOKEN;
+    return REKEY_AGAIN;
+}
+
+// There is a token. A poll goes over the connection that there is, all else over a fresh one.
+static int open_with_token(struct rekey *r) {
     if (!rekey_polling(r)) {
         rekey_exchange_close(&r->x);
     }
     rekey_exchange_open(&r->x);
     r->state = EXCHANGE;
     return REKEY_AGAIN;
+}
+
+// Now, unless the token must be renewed first.
+static int open_now(struct rekey *r) {
+    if (r->renew_at != 0 && r->now >= r->renew_at) {
+        return ask_for_token(r);
+    }
+    return open_with_token(r);
 }
 
 // After `ms`. A wait that would end after the deadline is not begun.
@@ -216,26 +242,14 @@ static int send_more(struct rekey *r) {
 
 // ---- what an answer leads to --------------------------------------------------------------------
 
-static bool retry_after(const struct rekey *r, uint32_t *ms) {
-    const struct rekey_retry_after fields = {
-        .x_ms_ms = rekey_message_field(r, REKEY_FIELD_X_MS_RETRY_AFTER_MS),
-        .ms = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER_MS),
-        .after = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER),
-        .date = rekey_message_field(r, REKEY_FIELD_DATE),
-    };
-
-    return rekey_retry_after(&fields, r->port->wall_s(r->port->ctx), ms);
-}
-
 // The token was refused. It is asked for once more; a second refusal in a row ends it.
 static int token_refused(struct rekey *r) {
-    r->cause = REKEY_E_UNAUTHORIZED;
+    r->cause = r->claims ? REKEY_E_CLAIMS : REKEY_E_UNAUTHORIZED;
     if (r->renewing) {
-        return end(r, REKEY_E_UNAUTHORIZED);
+        return end(r, r->cause);
     }
     r->renewing = true;
-    r->state = TOKEN;
-    return REKEY_AGAIN;
+    return ask_for_token(r);
 }
 
 // The next poll comes after the wait that the answer named, or the default; never for long more
@@ -260,7 +274,7 @@ static void adopt_url(struct rekey *r) {
 
 static int post_answered(struct rekey *r) {
     uint32_t ms = 0;
-    bool named = retry_after(r, &ms);
+    bool named = rekey_message_retry_after(r, &ms);
     bool monitor = rekey_message_seen(r, REKEY_FIELD_ASYNC_OPERATION) ||
                    rekey_message_seen(r, REKEY_FIELD_OPERATION_LOCATION);
     struct rekey_step_rule step = rekey_operation_post(
@@ -296,7 +310,7 @@ static int poll_answered(struct rekey *r) {
     struct rekey_status_body body = {.percent = -1};
     struct rekey_step_rule step;
     uint32_t ms = 0;
-    bool named = retry_after(r, &ms);
+    bool named = rekey_message_retry_after(r, &ms);
 
     r->polls++;
     if (r->http_status / 100 == 2) {
@@ -343,7 +357,7 @@ static int poll_answered(struct rekey *r) {
 // listKeys changes nothing: what the rules for the POST call "may have been executed" is repeated.
 static int list_answered(struct rekey *r) {
     uint32_t ms = 0;
-    bool named = retry_after(r, &ms);
+    bool named = rekey_message_retry_after(r, &ms);
     struct rekey_step_rule step = rekey_operation_post(r->http_status, 0);
 
     switch (step.next) {
@@ -379,6 +393,7 @@ static int answered(struct rekey *r) {
         r->needed =
             body_cut(r) ? r->x.http.body_size + REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE : 0;
     }
+    r->claims = rekey_message_claims(r);
     memset(&r->service, 0, sizeof(r->service));
     if (r->http_status >= 400 && !r->x.http.coded) {
         rekey_arm_error_read(&r->service, answer_body(r), body_cut(r), json_tokens(r),
@@ -407,25 +422,41 @@ static int take_token(struct rekey *r, size_t len) {
     }
     if (r->renewing &&
         rekey_span_equal(rekey_span(r->token, r->token_len), rekey_span(r->staging.bytes, len))) {
-        return REKEY_E_UNAUTHORIZED;
+        return r->cause;
     }
     memcpy(r->token, r->staging.bytes, len);
     r->token_len = (uint16_t)len;
     return 0;
 }
 
-static int step_token(struct rekey *r) {
+// The application has the token, or says that it has none.
+static int given_token(struct rekey *r) {
     size_t len = 0;
     int result = r->options->token(r->options->token_ctx, r->staging.bytes, REKEY_TOKEN_MAX, &len);
 
+    return result == REKEY_DONE || result == REKEY_E_LIMIT_TOKEN ? take_token(r, len) : result;
+}
+
+static int step_token(struct rekey *r) {
+    struct rekey_credential *credential = r->options->credential;
+    int result;
+
+    r->x.until = r->deadline;
+    result = credential != NULL ? credential->step(credential, r) : given_token(r);
     if (result > 0) {
-        r->x.until = r->deadline;
         return result;
     }
-    if (result == REKEY_DONE || result == REKEY_E_LIMIT_TOKEN) {
-        result = take_token(r, len);
+    if (result < 0) {
+        return end(r, result);
     }
-    return result == 0 ? open_now(r) : end(r, result);
+    aim(r);
+    if (r->job != GET_TOKEN) {
+        return open_with_token(r);
+    }
+    r->token_out->lifetime_ms = r->expiry == 0 ? 0 : r->expiry - r->now;
+    r->token_out->len = r->token_len;
+    memcpy(r->token_out->value, r->token, r->token_len);
+    return end(r, 0);
 }
 
 static int step_wait(struct rekey *r) {
@@ -501,8 +532,9 @@ int rekey_init(struct rekey *r, const struct rekey_port *port,
     r->state = IDLE;
     if (!rekey_url_host_valid(host, host.len > 0 && memchr(host.ptr, ':', host.len) != NULL)) {
         r->error = REKEY_E_HOST;
-    } else if (options->token == NULL || options->port == 0 || options->timeout_ms == 0 ||
-               options->connect_timeout_ms == 0 || options->idle_timeout_ms == 0) {
+    } else if ((options->token == NULL && options->credential == NULL) || options->port == 0 ||
+               options->timeout_ms == 0 || options->connect_timeout_ms == 0 ||
+               options->idle_timeout_ms == 0) {
         r->error = REKEY_E_OPTIONS;
     } else {
         return 0;
@@ -522,15 +554,11 @@ static int start(struct rekey *r, enum job job) {
         return REKEY_E_BUSY;
     }
     memset((char *)r + kept, 0, sizeof(*r) - kept);
-    r->x.transport = &r->port->tls;
-    r->x.host = r->options->host;
-    r->x.port = r->options->port;
-    r->x.connect_timeout_ms = r->options->connect_timeout_ms;
-    r->x.idle_timeout_ms = r->options->idle_timeout_ms;
+    aim(r);
     r->outcome = REKEY_NONE;
     r->percent = -1;
     r->job = (uint8_t)job;
-    r->state = TOKEN;
+    ask_for_token(r);
     r->deadline = r->port->now_ms(r->port->ctx) + r->options->timeout_ms;
     return 0;
 }
@@ -594,6 +622,15 @@ int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
     return 0;
 }
 
+int rekey_get_token(struct rekey *r, struct rekey_token *token) {
+    int error = start(r, GET_TOKEN);
+
+    if (error == 0) {
+        r->token_out = token;
+    }
+    return error;
+}
+
 int rekey_resume(struct rekey *r, const struct rekey_record *record) {
     int error = start(r, RESUME);
 
@@ -643,6 +680,7 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
         .percent = r->percent,
         .kind = (enum rekey_poll_kind)r->kind,
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
+        .host = r->x.host,
         .subject = rekey_span(r->subject, r->subject_len),
         .client_request_id = r->client_id,
         .request_id = r->request_id,

@@ -35,6 +35,8 @@ enum rekey_outcome {
     REKEY_NONE = 100,       // not ended: nothing can be said yet
 };
 
+struct rekey_credential; // credential.h
+
 enum rekey_key { REKEY_KEY_PRIMARY = 1, REKEY_KEY_SECONDARY = 2 };
 
 // The endpoint's names, as azure.md 1 bounds them; unescaped. `api_version` may be empty:
@@ -65,11 +67,21 @@ struct rekey_keys {
     } primary, secondary;
 };
 
+// Where rekey_get_token puts the token. Zeroize it after use.
+struct rekey_token {
+    uint64_t lifetime_ms; // from now on; 0 where the service did not say
+    uint16_t len;
+    char value[REKEY_TOKEN_MAX]; // not NUL-terminated
+};
+
 // Start from REKEY_OPTIONS_INIT. The struct and what it points at live as long as the struct rekey.
 struct rekey_options {
     struct rekey_span host; // the management host, as management.azure.com; no brackets around IPv6
     uint16_t port;          // 443
     struct rekey_span board; // for User-Agent: rekey/<version> (<board>)
+
+    // Gets tokens and renews them (credential.h). NULL: `token` is asked instead.
+    struct rekey_credential *credential;
 
     // Writes a bearer token to buf[0..cap) and its length to *len. Called before the first request,
     // and once more after the service refused a token: one that differs is then used, the same one
@@ -109,6 +121,7 @@ enum rekey_field_index {
     REKEY_FIELD_DATE,
     REKEY_FIELD_REQUEST_ID,
     REKEY_FIELD_CORRELATION_ID,
+    REKEY_FIELD_AUTHENTICATE,
     REKEY_FIELD_COUNT
 };
 
@@ -118,9 +131,12 @@ struct rekey {
     const struct rekey_options *options;
     const struct rekey_endpoint *endpoint;
     struct rekey_keys *keys;
+    struct rekey_token *token_out;
     uint64_t now;      // of the last step; all on the port's clock
     uint64_t deadline; // of the operation
     uint64_t wake;     // when a wait is over
+    uint64_t renew_at; // when a new token is got before the next request; 0: never
+    uint64_t expiry;   // of the token; 0: not known
     struct rekey_http_cursor cursor;
     int error, cause, url_error;
     uint32_t requests, answers, polls, wait_ms;
@@ -131,6 +147,7 @@ struct rekey {
     bool wrote;      // a POST is going out, or has gone and is not answered
     bool remembered; // an attempt may have been executed
     bool renewing;   // the service refused the token, and a new one is being got
+    bool claims;     // it refused it with a claims challenge
     bool save_failed;
     bool new_url;
     int percent;
@@ -166,6 +183,7 @@ struct rekey_report {
     int percent;                   // percentComplete, 0..100; -1 where not known
     enum rekey_poll_kind kind;     // REKEY_POLL_NONE until there is a polling URL
     struct rekey_span url;         // the polling URL; a secret of sorts: it is signed
+    struct rekey_span host;        // that was last spoken to: the management host, or who gives tokens
     struct rekey_span subject;     // the host that a refused polling URL or a redirect leads to
     const char *client_request_id; // of the last POST; these three may be ""
     const char *request_id;        // x-ms-request-id of the last answer
@@ -182,7 +200,7 @@ struct rekey_report {
 // Returns 0, REKEY_E_HOST, or REKEY_E_OPTIONS.
 int rekey_init(struct rekey *r, const struct rekey_port *port, const struct rekey_options *options);
 
-// Each of these three checks its parameters and starts an operation; nothing is sent yet.
+// Each of these checks its parameters and starts an operation; nothing is sent yet.
 // `endpoint` and what it points at must live until the operation has ended. They return 0;
 // REKEY_E_BUSY while another operation runs, which goes on; or an error that has ended the
 // operation before it began (outcome REKEY_USAGE).
@@ -197,6 +215,10 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
 // and is repeated freely. Returns errors as rekey_regenerate does.
 int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
                     struct rekey_keys *keys);
+
+// Gets a token and does nothing with it: *token is complete once rekey_step has returned 0. For an
+// application that checks its identity, or speaks to the service itself. Returns 0 or REKEY_E_BUSY.
+int rekey_get_token(struct rekey *r, struct rekey_token *token);
 
 // Goes on polling an operation that was saved. The URL is copied, and must lead to the configured
 // management host. Returns also REKEY_E_RECORD, REKEY_E_RESUME_NO_URL, REKEY_E_LIMIT_URL, and the

@@ -85,6 +85,18 @@
     X(REKEY_E_NO_TOKEN,         -800, "no token could be had") \
     X(REKEY_E_TOKEN,            -801, "the token has a byte that a bearer token may not have, or is empty") \
     X(REKEY_E_UNAUTHORIZED,     -802, "the service refused the token") \
+    X(REKEY_E_CLAIMS,           -803, "the service refused the token with a claims challenge: a policy asks for more than a device can show") \
+    X(REKEY_E_TOKEN_REFUSED,    -804, "the token service gave no token") \
+    X(REKEY_E_TOKEN_ANSWER,     -805, "the token service's answer holds no token") \
+    X(REKEY_E_IDENTITY,         -806, "tenant or client id: missing, or not of letters, digits, '-' '.'") \
+    X(REKEY_E_SECRET,           -807, "the client secret is missing or empty") \
+    X(REKEY_E_ASSERTION,        -808, "the federated token cannot be read, or is not a token") \
+    X(REKEY_E_SIGN,             -809, "the client certificate or its private key cannot be used") \
+    X(REKEY_E_CHALLENGE,        -810, "Azure Arc: the challenge names no key file in /var/opt/azcmagent/tokens/") \
+    X(REKEY_E_KEY_FILE,         -811, "Azure Arc: the key file cannot be read, or is none") \
+    X(REKEY_E_PLAIN,            -812, "plain http is spoken to this machine and to 169.254.169.254 only") \
+    X(REKEY_E_LIMIT_TOKEN_ANSWER, -813, "limit: the token service's answer is longer than REKEY_TOKEN_MAX") \
+    X(REKEY_E_LIMIT_CREDENTIAL, -814, "limit: the token request is longer than REKEY_STAGING_MAX") \
     /* local: the device itself */ \
     X(REKEY_E_ENTROPY,          -900, "the device has no randomness") \
     X(REKEY_E_SAVE,             -901, "the operation could not be saved")

@@ -55,6 +55,10 @@ struct rekey_transport {
 struct rekey_port {
     struct rekey_transport tls; // an authenticated stream: the only one that a token goes over
 
+    // TCP alone, for the managed identity services of this machine (credential.h). Zeroed where no
+    // such credential is used. It may be the stream below `tls`: one of the two is open at a time.
+    struct rekey_transport plain;
+
     void *ctx; // handed to the calls below
 
     // Milliseconds on a clock that never jumps and counts suspended time where one does

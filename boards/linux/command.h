@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "identity.h"
 #include "operation_file.h"
 #include "options.h"
 #include "pem_bundle.h"
@@ -20,6 +21,8 @@ struct command {
     struct rekey_tls tls;
     struct rekey_pem_bundle bundle;
     struct rekey_keys keys;
+    struct rekey_token got; // by `rekey token`
+    struct identity identity;
     struct operation_file file;
     char token[REKEY_TOKEN_MAX]; // as it was given; kept because a repeated request needs it again
     size_t token_len;
@@ -50,6 +53,15 @@ void tell(const struct command *c, const struct rekey_report *now,
 int conclude(struct command *c, const struct rekey_report *report);
 
 // ---- input.c: what the user gave ----
+
+// Reads the file `path` ("-": standard input) into buf[0..cap), without one newline at its end (LF
+// or CRLF). Returns 0 with the length in *len; that can be more than `cap`: then it did not fit,
+// and buf holds its beginning. Returns errno if it cannot be read, EINTR if a signal asked to stop.
+int read_secret(const char *path, char *buf, size_t cap, size_t *len);
+
+// Copies the environment variable `name`, overwrites it where it stands, and unsets it. False if it
+// is not set, or empty. *len as above.
+bool take_environment(const char *name, char *buf, size_t cap, size_t *len);
 
 // Reads the token, so that a bad one is refused before anything is sent. Returns 0 or an exit code.
 int take_token(struct command *c);

@@ -10,10 +10,7 @@
 #include "command.h"
 #include "output.h"
 
-// Reads the file `path` ("-": standard input) into buf[0..cap), without one newline at its end (LF
-// or CRLF). Returns 0 with the length in *len; that can be more than `cap`: then it did not fit,
-// and buf holds its beginning. Returns errno if it cannot be read, EINTR if a signal asked to stop.
-static int read_secret(const char *path, char *buf, size_t cap, size_t *len) {
+int read_secret(const char *path, char *buf, size_t cap, size_t *len) {
     int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     char chunk[256];
     char last[2] = {0};
@@ -49,16 +46,16 @@ static int read_secret(const char *path, char *buf, size_t cap, size_t *len) {
     return error;
 }
 
-// Copies the environment variable `name`, overwrites it where it stands, and unsets it. False if it
-// is not set, or empty. *len as above.
-static bool take_environment(const char *name, char *buf, size_t cap, size_t *len) {
+bool take_environment(const char *name, char *buf, size_t cap, size_t *len) {
     char *value = getenv(name);
 
     if (value == NULL || value[0] == '\0') {
         return false;
     }
     *len = strlen(value);
-    memcpy(buf, value, *len < cap ? *len : cap);
+    if (cap > 0) {
+        memcpy(buf, value, *len < cap ? *len : cap);
+    }
     rekey_zeroize(value, *len);
     unsetenv(name);
     return true;

@@ -59,7 +59,7 @@ static void set_names(struct command *c) {
         c->file.key_type =
             o->key == REKEY_KEY_PRIMARY ? REKEY_SPAN("Primary") : REKEY_SPAN("Secondary");
     }
-    if (o->command != COMMAND_WAIT) {
+    if (o->command == COMMAND_REGENERATE || list) {
         size_t n = rekey_endpoint_path(
             &o->endpoint, list ? REKEY_SPAN("listKeys") : REKEY_SPAN("regenerateKeys"), c->path);
 
@@ -69,22 +69,26 @@ static void set_names(struct command *c) {
 }
 
 // TLS over TCP over this machine, and the client on it.
-static int set_up_client(struct command *c, struct rekey_anchors anchors,
-                         const sigset_t *unblocked) {
+static void set_up_client(struct command *c, struct rekey_anchors anchors,
+                          const sigset_t *unblocked) {
     const struct command_options *o = &c->options;
 
     c->tcp = (struct rekey_posix_tcp)REKEY_POSIX_TCP_INIT;
     c->tcp.unblocked = unblocked;
     c->port = (struct rekey_port){.tls = rekey_tls_transport(&c->tls),
+                                  .plain = rekey_posix_transport(&c->tcp),
                                   .now_ms = rekey_posix_now_ms,
                                   .wall_s = rekey_posix_wall_s,
                                   .entropy = rekey_posix_entropy};
     rekey_tls_init(&c->tls, rekey_posix_transport(&c->tcp), &c->port, anchors, c->arena,
                    sizeof(c->arena));
+    c->tls.keep = o->host;
+    c->tls.keep_port = o->port;
     c->client_options = (struct rekey_options){
         .host = o->host,
         .port = o->port,
         .board = REKEY_SPAN(REKEY_BOARD),
+        .credential = c->identity.credential,
         .token = give_token,
         .token_ctx = c,
         .save = o->operation_file != NULL ? operation_file_save : NULL,
@@ -95,7 +99,7 @@ static int set_up_client(struct command *c, struct rekey_anchors anchors,
         .poll_interval_ms = o->poll_interval_ms,
         .retry_unsafe = o->retry_unsafe,
     };
-    return rekey_init(&c->client, &c->port, &c->client_options);
+    rekey_init(&c->client, &c->port, &c->client_options); // options.c has checked what it checks
 }
 
 // An operation file that is there already is another operation's, and is never overwritten.
@@ -150,6 +154,9 @@ static int start(struct command *c) {
     case COMMAND_LIST_KEYS:
         rekey_list_keys(&c->client, &c->options.endpoint, &c->keys);
         return 0;
+    case COMMAND_TOKEN:
+        rekey_get_token(&c->client, &c->got);
+        return 0;
     default:
         error = rekey_regenerate(&c->client, &c->options.endpoint, c->options.key, value);
         rekey_zeroize(c->key_value, sizeof(c->key_value));
@@ -192,7 +199,7 @@ static int prepare(struct command *c, struct rekey_anchors *anchors) {
                                                           : 0;
 
     if (code == 0) {
-        code = take_token(c);
+        code = choose_identity(c);
     }
     if (code == 0) {
         code = take_key_value(c);
@@ -220,7 +227,10 @@ int main(int argc, char **argv) {
     code = prepare(c, &anchors);
     if (code == 0) {
         block_signals(&unblocked);
-        set_up_client(c, anchors, &unblocked); // options.c has checked what it checks
+        set_up_client(c, anchors, &unblocked);
+        code = check_identity(c);
+    }
+    if (code == 0) {
         code = start(c);
     }
     if (code == 0) {
@@ -229,5 +239,8 @@ int main(int argc, char **argv) {
         rekey_tls_free(&c->tls);
     }
     rekey_zeroize(c->token, sizeof(c->token));
+    rekey_zeroize(&c->got, sizeof(c->got));
+    rekey_zeroize(c->identity.secret, c->identity.secret_len);
+    rekey_zeroize(c->identity.pem, c->identity.pem_len);
     return code;
 }

@@ -11,7 +11,8 @@
 #include "output.h"
 #include "url.h"
 
-#define ALL (COMMAND_REGENERATE | COMMAND_WAIT | COMMAND_LIST_KEYS)
+#define ALL (COMMAND_REGENERATE | COMMAND_WAIT | COMMAND_LIST_KEYS | COMMAND_TOKEN)
+#define MANAGEMENT (COMMAND_REGENERATE | COMMAND_WAIT | COMMAND_LIST_KEYS)
 #define ENDPOINT (COMMAND_REGENERATE | COMMAND_LIST_KEYS)
 #define OPERATION (COMMAND_REGENERATE | COMMAND_WAIT)
 
@@ -27,7 +28,10 @@ enum option_id {
     VERSION = 'V',
     KEY_TYPE = 300,
     KEY_VALUE_FILE,
+    AUTH,
+    CLOUD,
     TOKEN_FILE,
+    SECRET_FILE,
     MANAGEMENT_URL,
     CA_FILE,
     API_VERSION,
@@ -61,11 +65,20 @@ static const struct {
      COMMAND_REGENERATE,
      "FILE",
      "a key value to set (-: stdin)"},
-    {{"token-file", 1, 0, TOKEN_FILE}, ALL, "FILE", "bearer token (-: stdin) [AZURE_ACCESS_TOKEN]"},
-    {{"management-url", 1, 0, MANAGEMENT_URL},
+    {{"auth", 1, 0, AUTH},
      ALL,
+     "KIND",
+     "token, secret, certificate, workload, arc or imds; default the first that is there"},
+    {{"cloud", 1, 0, CLOUD}, ALL, "public|usgov|china", "default public"},
+    {{"token-file", 1, 0, TOKEN_FILE}, ALL, "FILE", "bearer token (-: stdin) [AZURE_ACCESS_TOKEN]"},
+    {{"secret-file", 1, 0, SECRET_FILE},
+     ALL,
+     "FILE",
+     "client secret (-: stdin) [AZURE_CLIENT_SECRET]"},
+    {{"management-url", 1, 0, MANAGEMENT_URL},
+     MANAGEMENT,
      "URL",
-     "default https://management.azure.com [REKEY_MANAGEMENT_URL]"},
+     "default that of --cloud [REKEY_MANAGEMENT_URL]"},
     {{"ca-file", 1, 0, CA_FILE},
      ALL,
      "FILE",
@@ -96,7 +109,10 @@ static const struct {
      COMMAND_REGENERATE,
      NULL,
      "repeat the request even where it may have been executed"},
-    {{"show", 0, 0, SHOW}, COMMAND_LIST_KEYS, NULL, "print keys on a terminal, too"},
+    {{"show", 0, 0, SHOW},
+     COMMAND_LIST_KEYS | COMMAND_TOKEN,
+     NULL,
+     "print keys on a terminal, too; print the token"},
     {{"output", 1, 0, OUTPUT}, ALL, "text|json", "form of standard output"},
     {{"quiet", 0, 0, QUIET}, ALL, NULL, "only errors and the last line"},
     {{"verbose", 0, 0, VERBOSE}, ALL, NULL, "each request and answer, without secrets"},
@@ -124,7 +140,8 @@ static void print_help(void) {
         "primary|secondary\n"
         "  rekey list-keys  --subscription ID -g RG -w WS -n ENDPOINT [--key-type "
         "primary|secondary]\n"
-        "  rekey wait       --operation-file FILE\n\n"
+        "  rekey wait       --operation-file FILE\n"
+        "  rekey token      [--show]          checks the identity\n\n"
         "Options (in brackets the environment variable that serves as well):\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         int id = table[i].getopt.val;
@@ -138,7 +155,12 @@ static void print_help(void) {
             out("      %-33s %s\n", name, table[i].help);
         }
     }
-    out("\nExit codes:\n"
+    out("\nIdentities, by the variables of the Azure SDKs:\n"
+        "  secret, certificate, workload: AZURE_TENANT_ID, AZURE_CLIENT_ID, and "
+        "AZURE_CLIENT_SECRET,\n"
+        "  AZURE_CLIENT_CERTIFICATE_PATH (PEM, with the key) or AZURE_FEDERATED_TOKEN_FILE\n"
+        "  imds, arc: the machine's own; with imds AZURE_CLIENT_ID names another one\n"
+        "\nExit codes:\n"
         "   0 succeeded            the service said so\n"
         "   1 refused or failed    by the service; its error is shown\n"
         "   2 usage                nothing was sent\n"
@@ -218,8 +240,35 @@ static bool parse_key_type(struct command_options *o, const char *text) {
     return true;
 }
 
+static bool parse_auth(struct command_options *o, const char *text) {
+    for (size_t i = 1; i < sizeof(auth_names) / sizeof(auth_names[0]); i++) {
+        if (strcmp(text, auth_names[i]) == 0) {
+            o->auth = (enum auth)i;
+            return true;
+        }
+    }
+    return bad("--auth", text, "token, secret, certificate, workload, imds or arc");
+}
+
+static bool parse_cloud(struct command_options *o, const char *text) {
+    for (size_t i = 0; i < sizeof(clouds) / sizeof(clouds[0]); i++) {
+        if (strcmp(text, clouds[i].name) == 0) {
+            o->cloud = &clouds[i];
+            return true;
+        }
+    }
+    return bad("--cloud", text, "public, usgov or china");
+}
+
 static bool take(struct command_options *o, int id, const char *value) {
     switch (id) {
+    case AUTH:
+        return parse_auth(o, value);
+    case CLOUD:
+        return parse_cloud(o, value);
+    case SECRET_FILE:
+        o->secret_file = value;
+        return true;
     case SUBSCRIPTION:
         o->endpoint.subscription = text_of(value);
         return true;
@@ -309,7 +358,7 @@ static bool take_defaults(struct command_options *o, uint32_t given) {
         }
     }
     if (o->host.ptr == NULL) {
-        o->host = REKEY_SPAN("management.azure.com");
+        o->host = text_of(o->cloud->management);
         o->port = 443;
     }
     return true;
@@ -336,6 +385,9 @@ static bool check(const struct command_options *o) {
                                         e->api_version};
     int error;
 
+    if (o->command == COMMAND_TOKEN) {
+        return true;
+    }
     if (o->command == COMMAND_WAIT) {
         return o->operation_file != NULL || missing("--operation-file", "");
     }
@@ -373,7 +425,8 @@ static bool parse_command(struct command_options *o, const char *word) {
         enum verb command;
     } commands[] = {{"regenerate", COMMAND_REGENERATE},
                     {"wait", COMMAND_WAIT},
-                    {"list-keys", COMMAND_LIST_KEYS}};
+                    {"list-keys", COMMAND_LIST_KEYS},
+                    {"token", COMMAND_TOKEN}};
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(word, commands[i].word) == 0) {
@@ -381,7 +434,7 @@ static bool parse_command(struct command_options *o, const char *word) {
             return true;
         }
     }
-    say("error: '%s' is no command: regenerate, list-keys or wait", shown(word));
+    say("error: '%s' is no command: regenerate, list-keys, wait or token", shown(word));
     return false;
 }
 
@@ -450,7 +503,7 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
         return false;
     }
     if (o->command == 0) {
-        say("error: no command: regenerate, list-keys or wait; see rekey --help");
+        say("error: no command: regenerate, list-keys, wait or token; see rekey --help");
         return false;
     }
     for (size_t i = 0; i < OPTIONS; i++) {
@@ -466,7 +519,8 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
 bool parse_options(struct command_options *o, int argc, char **argv, int *exit_code) {
     bool ended = false;
 
-    *o = (struct command_options){.timeout_ms = REKEY_TIMEOUT_MS,
+    *o = (struct command_options){.cloud = &clouds[0],
+                                  .timeout_ms = REKEY_TIMEOUT_MS,
                                   .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,
                                   .idle_timeout_ms = REKEY_IDLE_TIMEOUT_MS,
                                   .poll_interval_ms = REKEY_POLL_INTERVAL_MS};

@@ -3,15 +3,18 @@
 #ifndef REKEY_COMMAND_OPTIONS_H
 #define REKEY_COMMAND_OPTIONS_H
 
+#include "identity.h"
 #include "rekey.h"
 
-enum verb { COMMAND_REGENERATE = 1, COMMAND_WAIT = 2, COMMAND_LIST_KEYS = 4 };
+enum verb { COMMAND_REGENERATE = 1, COMMAND_WAIT = 2, COMMAND_LIST_KEYS = 4, COMMAND_TOKEN = 8 };
 
 struct command_options {
     enum verb command;
     struct rekey_endpoint endpoint;
     enum rekey_key key; // 0: not given
-    const char *key_value_file, *token_file, *ca_file, *operation_file;
+    enum auth auth;
+    const struct cloud *cloud;
+    const char *key_value_file, *token_file, *secret_file, *ca_file, *operation_file;
     struct rekey_span host; // of the management URL, without brackets
     uint16_t port;
     uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;

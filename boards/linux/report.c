@@ -58,7 +58,7 @@ static const char *hint(const struct command *c, enum rekey_outcome outcome) {
                    : "accepted, and running as far as is known, but not saved: only "
                      "--operation-file lets `rekey wait` go on";
     case REKEY_CREDENTIALS:
-        return "nothing was executed: get a new token";
+        return c->options.command == COMMAND_TOKEN ? NULL : "nothing was executed: get a new token";
     default:
         return NULL;
     }
@@ -88,24 +88,26 @@ static const char *explain(const struct command *c, const struct rekey_report *r
         snprintf(text, sizeof(text), "%s", error_word(c->tcp.error));
     } else if (error == REKEY_E_SAVE) {
         snprintf(text, sizeof(text), "'%s': %s", c->file.path, error_word(c->file.error));
+    } else if (error == REKEY_E_NO_TOKEN && c->identity.why[0] != '\0') {
+        snprintf(text, sizeof(text), "%s", c->identity.why + 2);
     } else {
         rekey_tls_explain(&c->tls, error, text, sizeof(text));
+        if (text[0] == '\0') {
+            identity_explain(&c->identity, error, text, sizeof(text));
+        }
     }
     return visible(rekey_span(text, strlen(text)), buf, cap);
 }
 
-static void say_error(const struct command *c, const struct rekey_report *report) {
+// What the service, or who gives tokens, said.
+static void say_answer(const struct rekey_report *report, bool token) {
     const struct rekey_arm_error *e = report->service;
-    char details[1024], code[4 * REKEY_CODE_MAX], inner[4 * REKEY_CODE_MAX];
-    char message[4 * REKEY_MESSAGE_MAX], target[4 * REKEY_TARGET_MAX], id[168], correlation[168];
-    int error = report->error;
+    char code[4 * REKEY_CODE_MAX], inner[4 * REKEY_CODE_MAX], message[4 * REKEY_MESSAGE_MAX];
+    char target[4 * REKEY_TARGET_MAX], id[168], correlation[168];
 
-    for (const char *before = ""; error != 0; before = "before that: ") {
-        explain(c, report, error, details, sizeof(details));
-        say("error: %s%s%s%s (%s)", before, rekey_error_text(error), details[0] != '\0' ? ": " : "",
-            details, c->management);
-        error = error != report->cause ? report->cause : 0;
-    }
+    visible(rekey_span(report->request_id, strlen(report->request_id)), id, sizeof(id));
+    visible(rekey_span(report->correlation_id, strlen(report->correlation_id)), correlation,
+            sizeof(correlation));
     if (report->http_status >= 300 || e->code.len > 0) {
         say("error: the service said: HTTP %u %s%s%s%s%s%s%s%s", report->http_status,
             visible(rekey_span(e->code.text, e->code.len), code, sizeof(code)),
@@ -116,12 +118,32 @@ static void say_error(const struct command *c, const struct rekey_report *report
             e->message.cut ? "..." : "", e->target.len > 0 ? "; target " : "",
             visible(rekey_span(e->target.text, e->target.len), target, sizeof(target)));
     }
-    if (report->http_status != 0) {
+    if (token && (id[0] != '\0' || correlation[0] != '\0')) {
+        say("error: trace id %s correlation id %s", id, correlation);
+    } else if (!token && report->http_status != 0) {
         say("error: x-ms-client-request-id %s x-ms-request-id %s x-ms-correlation-request-id %s",
-            report->client_request_id,
-            visible(rekey_span(report->request_id, strlen(report->request_id)), id, sizeof(id)),
-            visible(rekey_span(report->correlation_id, strlen(report->correlation_id)), correlation,
-                    sizeof(correlation)));
+            report->client_request_id, id, correlation);
+    }
+}
+
+static void say_error(const struct command *c, const struct rekey_report *report) {
+    char details[1024];
+    int error = report->error;
+    // Whoever gives tokens was spoken to last, if not the management host.
+    bool token = report->host.ptr != c->options.host.ptr;
+    const char *remedy = identity_remedy(c, report);
+
+    for (const char *before = ""; error != 0; before = "before that: ") {
+        explain(c, report, error, details, sizeof(details));
+        say("error: %s%s%s%s (%.*s)", before, rekey_error_text(error),
+            details[0] != '\0' ? ": " : "", details,
+            token ? (int)report->host.len : (int)strlen(c->management),
+            token ? report->host.ptr : c->management);
+        error = error != report->cause ? report->cause : 0;
+    }
+    say_answer(report, token);
+    if (remedy != NULL) {
+        say("%s", remedy);
     }
 }
 
@@ -241,6 +263,45 @@ static bool put_keys(struct command *c) {
     return true;
 }
 
+// What `rekey token` prints.
+static void put_token(struct command *c) {
+    const struct identity *id = &c->identity;
+    const mbedtls_x509_time *end = &id->certificate.not_after;
+    const char *name = auth_names[id->auth];
+    unsigned long seconds = (unsigned long)(c->got.lifetime_ms / 1000);
+    char until[16] = "";
+
+    if (id->auth == AUTH_CERTIFICATE) {
+        snprintf(until, sizeof(until), "%04d-%02d-%02d", end->year % 10000, end->mon % 100,
+                 end->day % 100);
+    }
+    if (c->options.json) {
+        out("{\"auth\":");
+        out_json(rekey_span(name, strlen(name)));
+        put_member("tenant", id->entra.tenant);
+        out(seconds != 0 ? ",\"expiresIn\":%lu" : ",\"expiresIn\":null", seconds);
+        if (until[0] != '\0') {
+            put_text("certificateExpires", until);
+        }
+        if (c->options.show) {
+            put_member("accessToken", rekey_span(c->got.value, c->got.len));
+        }
+        out("}\n");
+        return;
+    }
+    out("auth: %s\ntenant: %.*s\n", name, id->entra.tenant.len > 0 ? (int)id->entra.tenant.len : 1,
+        id->entra.tenant.len > 0 ? id->entra.tenant.ptr : "-");
+    out(seconds != 0 ? "expires in: %lu s\n" : "expires in: not known\n", seconds);
+    if (until[0] != '\0') {
+        out("certificate expires: %s\n", until);
+    }
+    if (c->options.show) {
+        out("token: ");
+        out_span(rekey_span(c->got.value, c->got.len));
+        out("\n");
+    }
+}
+
 // Writes what was collected, and makes the exit code.
 static int finish(enum rekey_outcome outcome) {
     if (!out_flush()) {
@@ -354,7 +415,8 @@ static bool settle_file(struct command *c, enum rekey_outcome outcome) {
 
 int conclude(struct command *c, const struct rekey_report *report) {
     enum rekey_outcome outcome = report->outcome;
-    bool list = c->options.command == COMMAND_LIST_KEYS;
+    bool list = c->options.command == COMMAND_LIST_KEYS,
+         token = c->options.command == COMMAND_TOKEN;
     bool left_running = c->options.no_wait && report->error == REKEY_E_ABORTED && stop_signal == 0;
     struct rekey_report told = *report;
     char details[1024], message[1200] = "";
@@ -369,7 +431,7 @@ int conclude(struct command *c, const struct rekey_report *report) {
     if (hint(c, outcome) != NULL) {
         say("%s", hint(c, outcome));
     }
-    if (outcome == REKEY_SUCCEEDED && !list && !c->options.quiet) {
+    if (outcome == REKEY_SUCCEEDED && !list && !token && !c->options.quiet) {
         say("%s: the %.*s key was regenerated",
             report->status[0] != '\0' ? report->status : "Succeeded", (int)c->file.key_type.len,
             c->file.key_type.ptr);
@@ -390,6 +452,8 @@ int conclude(struct command *c, const struct rekey_report *report) {
     }
     if (list && outcome == REKEY_SUCCEEDED) {
         outcome = put_keys(c) ? outcome : REKEY_REFUSED;
+    } else if (token && outcome == REKEY_SUCCEEDED) {
+        put_token(c);
     } else if (c->options.json) {
         explain(c, report, report->error, details, sizeof(details));
         snprintf(message, sizeof(message), "%s%s%s", rekey_error_text(report->error),

@@ -258,6 +258,9 @@ static int set_up(struct rekey_tls *t) {
 }
 
 static void save_session(struct rekey_tls *t) {
+    if (!t->keeps) {
+        return;
+    }
     mbedtls_ssl_session_free(&t->session);
     mbedtls_ssl_session_init(&t->session);
     t->have_session = mbedtls_ssl_get_session(&t->ssl, &t->session) == 0;
@@ -278,7 +281,8 @@ static int begin_handshake(struct rekey_tls *t) {
     if (code == 0) {
         code = mbedtls_ssl_set_hostname(&t->ssl, t->host);
     }
-    if (code == 0 && t->have_session && mbedtls_ssl_set_session(&t->ssl, &t->session) != 0) {
+    if (code == 0 && t->keeps && t->have_session &&
+        mbedtls_ssl_set_session(&t->ssl, &t->session) != 0) {
         t->have_session = false; // it cannot be resumed: a full handshake
     }
     t->phase = HANDSHAKE;
@@ -299,8 +303,9 @@ static int begin(struct rekey_tls *t, struct rekey_span host, uint16_t port) {
     if (host.len >= sizeof(t->host)) {
         return REKEY_E_LOOKUP;
     }
+    t->keeps = t->keep.len == 0 || (rekey_span_equal(host, t->keep) && port == t->keep_port);
     if (!rekey_span_equal(host, rekey_span(t->host, strlen(t->host))) || port != t->tcp_port) {
-        t->have_session = false; // a session is for the host that it was made with
+        t->have_session = t->have_session && t->keep.len > 0; // it is for the host it was made with
         memcpy(t->host, host.ptr, host.len);
         t->host[host.len] = '\0';
         t->tcp_port = port;

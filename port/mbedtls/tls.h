@@ -38,8 +38,10 @@ struct rekey_tls_fault {
     int64_t clock; // what the device's clock said
 };
 
-// Fields are private, but for `fault` and `code`.
+// Fields are private, but for `fault`, `code` and `keep`.
 struct rekey_tls {
+    struct rekey_span keep; // the host whose session is kept over connections to others; empty: any
+    uint16_t keep_port;
     struct rekey_transport lower;
     const struct rekey_port *port;
     struct rekey_anchors anchors;
@@ -47,11 +49,12 @@ struct rekey_tls {
     size_t arena_size;
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config config;
-    mbedtls_ssl_session session; // of `host` and `tcp_port`, when have_session
+    mbedtls_ssl_session session; // of `keep`, or of `host` and `tcp_port`, when have_session
     char host[254];
     uint16_t tcp_port;
     uint8_t phase;
     bool set_up, have_session;
+    bool keeps;      // this connection's session is the one that is kept
     bool exhausted;  // an allocation failed on this connection
     int lower_error; // the last error of the transport below, of the anchors or of entropy; or 0
     int code;        // the last error of mbedTLS, also of an earlier connection; or 0

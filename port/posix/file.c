@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -84,6 +85,36 @@ int rekey_posix_write_file(const char *path, const void *data, size_t len, bool 
             unlink(path); // it must not say that something was begun
         }
     }
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+int rekey_posix_read_file(const char *path, void *buf, size_t cap, size_t *len) {
+    // Not to wait for the writer of a pipe, which is refused below.
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int error = 0;
+    struct stat s;
+    ssize_t n = 0;
+
+    *len = 0;
+    if (fd < 0) {
+        return -1;
+    }
+    if (fstat(fd, &s) != 0) {
+        error = errno;
+    } else if (!S_ISREG(s.st_mode)) {
+        error = S_ISDIR(s.st_mode) ? EISDIR : EINVAL;
+    } else if (s.st_size > (off_t)cap) {
+        error = EFBIG;
+    }
+    while (error == 0 && *len < cap && (n = read(fd, (char *)buf + *len, cap - *len)) != 0) {
+        if (n > 0) {
+            *len += (size_t)n;
+        } else if (errno != EINTR) {
+            error = errno;
+        }
+    }
+    close(fd);
     errno = error;
     return error == 0 ? 0 : -1;
 }

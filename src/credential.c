@@ -1,0 +1,333 @@
+// credential.c - what all kinds of credential share: the exchange with the token service, when it
+// is repeated, and what is read from its answer. What is asked, and where, is in the file of the
+// kind.
+
+#include "credential.h"
+
+#include "json.h"
+#include "message.h"
+#include "retry.h"
+#include "url.h"
+
+enum phase { START, PREPARE, EXCHANGE, WAIT };
+
+// Renewed when the smaller of these is left: this, or half of the lifetime (azure.md 5).
+#define RENEW_BEFORE_MS 300000u
+// A service with a cache gives the same token again; it is used until this is left.
+#define RENEW_LATE_MS 30000u
+// Two expiries that differ by less are the same: the lifetime comes in whole seconds.
+#define SAME_EXPIRY_MS 5000u
+
+bool rekey_credential_plain_host(struct rekey_span host) {
+    static const char *const names[] = {"localhost", "::1", "169.254.169.254"};
+    size_t digits = 0;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (rekey_span_equal_nocase(host, rekey_span(names[i], strlen(names[i])))) {
+            return true;
+        }
+    }
+    while (digits < host.len && (rekey_is_digit(host.ptr[digits]) || host.ptr[digits] == '.')) {
+        digits++;
+    }
+    return host.len > 4 && digits == host.len && memcmp(host.ptr, "127.", 4) == 0;
+}
+
+int rekey_credential_aim(struct rekey *r, struct rekey_span host, uint16_t port, bool tls) {
+    if (!tls && (!rekey_credential_plain_host(host) || r->port->plain.open == NULL)) {
+        return REKEY_E_PLAIN;
+    }
+    r->x.transport = tls ? &r->port->tls : &r->port->plain;
+    r->x.host = host;
+    r->x.port = port;
+    return 0;
+}
+
+// Room for `len` bytes more; false, for good, if there is none.
+static bool reserve(struct rekey_writer *w, size_t len) {
+    if (w->len <= w->cap && len > w->cap - w->len) {
+        w->len = w->cap + 1;
+    }
+    return w->len <= w->cap;
+}
+
+void rekey_writer_put(struct rekey_writer *w, struct rekey_span text) {
+    if (reserve(w, text.len) && text.len > 0) {
+        memcpy(w->buf + w->len, text.ptr, text.len);
+        w->len += text.len;
+    }
+}
+
+void rekey_writer_encode(struct rekey_writer *w, struct rekey_span text) {
+    if (reserve(w, text.len) && reserve(w, 3 * text.len)) {
+        rekey_url_append_segment(w->buf, &w->len, text);
+    }
+}
+
+bool rekey_writer_whole(const struct rekey_writer *w) {
+    return w->len <= w->cap;
+}
+
+// ---- what an answer holds -----------------------------------------------------------------------
+
+// The number of a member, which may stand in quotation marks; 0 if it is none.
+static uint32_t number(const struct rekey_json *json, int at) {
+    struct rekey_span raw = at > 0 ? rekey_json_raw(json, at) : rekey_span(NULL, 0);
+    uint32_t value = 0;
+
+    for (size_t i = 0; i < raw.len; i++) {
+        if (!rekey_is_digit(raw.ptr[i]) || value > UINT32_MAX / 10 - 1) {
+            return 0;
+        }
+        value = value * 10 + (uint32_t)(raw.ptr[i] - '0');
+    }
+    return value;
+}
+
+// Its lifetime counts from now, on the port's clock.
+static void set_lifetime(struct rekey *r, uint32_t seconds) {
+    uint64_t lifetime = (uint64_t)seconds * 1000;
+    uint64_t before = lifetime / 2 < RENEW_BEFORE_MS ? lifetime / 2 : RENEW_BEFORE_MS;
+    uint64_t expiry = r->now + lifetime;
+
+    if (seconds == 0) {
+        r->expiry = r->renew_at = 0;
+        return;
+    }
+    if (r->expiry != 0 && expiry < r->expiry + SAME_EXPIRY_MS && before > RENEW_LATE_MS) {
+        before = RENEW_LATE_MS;
+    }
+    r->expiry = expiry;
+    r->renew_at = expiry - before;
+}
+
+// A 200. The answer is in the token buffer; the token is moved to its start.
+static int read_token(struct rekey *r) {
+    struct rekey_span body = rekey_span(r->token, r->x.http.body_len);
+    struct rekey_json json;
+    uint32_t lifetime;
+    size_t needed;
+    int at;
+
+    if (r->x.http.body_size > body.len) {
+        r->needed = r->x.http.body_size;
+        return REKEY_E_LIMIT_TOKEN_ANSWER;
+    }
+    if (r->x.http.coded ||
+        rekey_json_parse(&json, body, false, r->staging.bytes, REKEY_JSON_TOKENS) != 0) {
+        return REKEY_E_TOKEN_ANSWER;
+    }
+    lifetime = number(&json, rekey_json_find(&json, 0, "expires_in"));
+    at = rekey_json_find(&json, 0, "access_token");
+    if (!rekey_json_is_string(&json, at)) {
+        return REKEY_E_TOKEN_ANSWER;
+    }
+    // What is unescaped never gets ahead of what is read.
+    r->token_len = (uint16_t)rekey_json_string(&json, at, r->token, sizeof(r->token), &needed);
+    rekey_zeroize(r->token + r->token_len, sizeof(r->token) - r->token_len);
+    for (size_t i = 0; i < r->token_len; i++) {
+        if (r->token[i] <= ' ' || r->token[i] > '~') {
+            r->token_len = 0;
+        }
+    }
+    if (r->token_len == 0) {
+        return REKEY_E_TOKEN_ANSWER;
+    }
+    set_lifetime(r, lifetime);
+    return 0;
+}
+
+// Copies a member's first line of text into text[0..cap); returns its length, and in *cut whether
+// there is more.
+static uint16_t copy(const struct rekey_json *json, const char *name, char *text, size_t cap,
+                     bool *cut) {
+    int at = rekey_json_find(json, 0, name);
+    size_t needed = 0, len = 0;
+
+    if (rekey_json_is_string(json, at)) {
+        len = rekey_json_string(json, at, text, cap, &needed);
+    }
+    *cut = needed > len;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\r' || text[i] == '\n') {
+            len = i;
+            *cut = false; // the other lines repeat the ids below
+        }
+    }
+    return (uint16_t)len;
+}
+
+static void copy_id(const struct rekey_json *json, const char *name, char id[41]) {
+    bool cut;
+
+    id[copy(json, name, id, 40, &cut)] = '\0';
+}
+
+// The error of OAuth (RFC 6749 5.2), with Entra's own members, into the report.
+static void read_error(struct rekey *r) {
+    struct rekey_arm_error *e = &r->service;
+    struct rekey_json json;
+
+    memset(e, 0, sizeof(*e));
+    r->request_id[0] = r->correlation_id[0] = '\0';
+    if (r->x.http.coded || rekey_json_parse(&json, rekey_span(r->token, r->x.http.body_len),
+                                            r->x.http.body_size > r->x.http.body_len,
+                                            r->staging.bytes, REKEY_JSON_TOKENS) == REKEY_E_JSON) {
+        return;
+    }
+    e->code.len = copy(&json, "error", e->code.text, sizeof(e->code.text), &e->code.cut);
+    e->message.len =
+        copy(&json, "error_description", e->message.text, sizeof(e->message.text), &e->message.cut);
+    copy_id(&json, "trace_id", r->request_id);
+    copy_id(&json, "correlation_id", r->correlation_id);
+}
+
+int rekey_credential_answered(struct rekey_credential *c, struct rekey *r, unsigned status) {
+    (void)c;
+    (void)r;
+    return status == 408 || status == 429 || (status >= 500 && status < 600)
+               ? REKEY_WANT_TIME
+               : REKEY_E_TOKEN_REFUSED;
+}
+
+// ---- the exchange -------------------------------------------------------------------------------
+
+// Once more after the wait that the answer named, or the backoff; `error` if that is over.
+static int again_later(struct rekey_credential *c, struct rekey *r, int error, bool named,
+                       uint32_t ms) {
+    uint32_t random;
+
+    r->cause = error;
+    if (c->tries < UINT8_MAX) {
+        c->tries++;
+    }
+    if (c->tries >= REKEY_TRIES_MAX && r->now >= c->patient_until) {
+        return error;
+    }
+    if (!named) {
+        if (r->port->entropy(r->port->ctx, &random, sizeof(random)) != REKEY_DONE) {
+            random = UINT32_MAX; // no jitter
+        }
+        ms = rekey_backoff_ms(c->tries - 1u, random);
+    }
+    if (r->now + ms >= r->deadline) {
+        return REKEY_E_DEADLINE;
+    }
+    r->wake = r->now + ms;
+    c->phase = WAIT;
+    return REKEY_AGAIN;
+}
+
+static int answered(struct rekey_credential *c, struct rekey *r) {
+    unsigned status = r->x.http.status;
+    uint32_t ms = 0;
+    bool named = rekey_message_retry_after(r, &ms);
+    int result;
+
+    rekey_exchange_close(&r->x);
+    c->phase = PREPARE;
+    if (status == 200) {
+        return read_token(r);
+    }
+    result = c->answered(c, r, status);
+    if (result == REKEY_AGAIN) {
+        return result;
+    }
+    r->http_status = (uint16_t)status;
+    read_error(r);
+    return result == REKEY_WANT_TIME ? again_later(c, r, REKEY_E_TOKEN_REFUSED, named, ms) : result;
+}
+
+// The exchange came to no answer. Another try may help where the network failed, but not after the
+// whole connect timeout: that is what the caller would wait.
+static int failed(struct rekey_credential *c, struct rekey *r, int error) {
+    int group = -error / 100;
+
+    rekey_exchange_close(&r->x);
+    if (group == 4 || error == REKEY_E_LIMIT_HEAD || error == REKEY_E_LIMIT_FIELDS ||
+        error == REKEY_E_LIMIT_INTERIM || error == REKEY_E_LIMIT_BODY) {
+        r->cause = error;
+        return REKEY_E_TOKEN_ANSWER;
+    }
+    if (c->once && (error == REKEY_E_CONNECT || error == REKEY_E_CONNECT_TIMEOUT)) {
+        r->cause = error;
+        return REKEY_E_NO_TOKEN;
+    }
+    if (group != 2 || error == REKEY_E_CONNECT_TIMEOUT) {
+        return error;
+    }
+    return again_later(c, r, error, false, 0);
+}
+
+static int step_exchange(struct rekey_credential *c, struct rekey *r) {
+    int result = rekey_exchange_step(&r->x, r->now);
+
+    switch (result) {
+    case REKEY_EXCHANGE_READY:
+    case REKEY_EXCHANGE_HEAD:
+        return REKEY_AGAIN;
+    case REKEY_EXCHANGE_EMIT:
+        if (!c->sent) {
+            c->sent = true;
+            rekey_exchange_send(&r->x, r->staging.bytes, c->length);
+            return REKEY_AGAIN;
+        }
+        rekey_zeroize(&r->staging, sizeof(r->staging)); // it may hold a secret
+        rekey_message_answer(r, false);
+        r->x.http.body = r->token;
+        r->x.http.body_cap = sizeof(r->token);
+        return REKEY_AGAIN;
+    case REKEY_EXCHANGE_ANSWERED:
+        return answered(c, r);
+    default:
+        return result > 0 ? result : failed(c, r, result);
+    }
+}
+
+int rekey_credential_step(struct rekey_credential *c, struct rekey *r) {
+    int result;
+
+    switch (c->phase) {
+    case START:
+        rekey_exchange_close(&r->x); // one connection at a time
+        c->tries = 0;
+        c->patient_until = 0;
+        c->challenged = false;
+        c->phase = PREPARE;
+        return REKEY_AGAIN;
+    case PREPARE:
+        result = c->prepare(c, r);
+        if (result < 0) {
+            return result;
+        }
+        c->length = (uint16_t)result;
+        c->sent = false;
+        rekey_exchange_open(&r->x);
+        c->phase = EXCHANGE;
+        return REKEY_AGAIN;
+    case EXCHANGE:
+        return step_exchange(c, r);
+    default: // WAIT
+        if (r->now >= r->wake) {
+            c->phase = PREPARE;
+            return REKEY_AGAIN;
+        }
+        r->x.until = r->wake;
+        return REKEY_WANT_TIME;
+    }
+}
+
+// ---- the head of a request ----------------------------------------------------------------------
+
+void rekey_credential_host(const struct rekey *r, uint16_t usual, char port[12],
+                           struct rekey_span values[3]) {
+    size_t bracket = memchr(r->x.host.ptr, ':', r->x.host.len) != NULL;
+
+    memcpy(port, "]:", 2);
+    values[0] = rekey_span("[", bracket);
+    values[1] = r->x.host;
+    values[2] = rekey_span(port + 1 - bracket, bracket);
+    if (r->x.port != usual) {
+        values[2].len += 1 + rekey_http_decimal(r->x.port, port + 2);
+    }
+}

@@ -1,0 +1,81 @@
+// credential_arc.c - a token from the agent of Azure Arc. The agent names a file that only a member
+// of the group himds can read; to send what is in it proves the right to ask.
+
+#include "credential_managed.h"
+
+#include "message.h"
+
+#define PATH "/metadata/identity/oauth2/token?api-version=2020-06-01&resource="
+#define DIRECTORY "/var/opt/azcmagent/tokens/"
+#define SUFFIX ".key"
+
+// The file that the challenge names: in that very directory, with that suffix. Empty if it is not.
+static struct rekey_span key_path(const struct rekey *r) {
+    struct rekey_span path = rekey_credential_challenge(
+        rekey_message_field(r, REKEY_FIELD_AUTHENTICATE), "Basic", "realm");
+    const size_t directory = sizeof(DIRECTORY) - 1, suffix = sizeof(SUFFIX) - 1;
+    bool good = path.len > directory + suffix && memcmp(path.ptr, DIRECTORY, directory) == 0 &&
+                memcmp(path.ptr + path.len - suffix, SUFFIX, suffix) == 0;
+
+    for (size_t i = directory; good && i < path.len; i++) {
+        good = rekey_is_alnum(path.ptr[i]) || rekey_is_one_of(path.ptr[i], "-_.");
+    }
+    return good ? path : rekey_span(path.ptr, 0);
+}
+
+// Puts the content of the key file at the end of staging.
+static int read_key(const struct rekey_credential_arc *c, struct rekey *r, struct rekey_span *key) {
+    char *staging = r->staging.bytes;
+    size_t cap = sizeof(r->staging.bytes) / 2, len = 0;
+    int error;
+
+    cap = cap < REKEY_ARC_KEY_MAX ? cap : REKEY_ARC_KEY_MAX;
+    error = c->read(c->ctx, key_path(r), staging, cap, &len);
+    if (error != 0) {
+        return error;
+    }
+    while (len > 0 && rekey_is_one_of(staging[len - 1], "\r\n")) {
+        len--;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (staging[i] <= ' ' || staging[i] > '~') {
+            return REKEY_E_KEY_FILE;
+        }
+    }
+    if (len == 0) {
+        return REKEY_E_KEY_FILE;
+    }
+    *key = rekey_span(staging + sizeof(r->staging.bytes) - len, len);
+    memmove(staging + sizeof(r->staging.bytes) - len, staging, len);
+    return 0;
+}
+
+static int prepare(struct rekey_credential *base, struct rekey *r) {
+    const struct rekey_credential_arc *c = (const struct rekey_credential_arc *)base;
+    struct rekey_span key = {NULL, 0};
+    int error = base->challenged ? read_key(c, r, &key) : 0;
+
+    return error != 0 ? error : rekey_managed_request(r, &c->managed, PATH, key);
+}
+
+// The first answer is the challenge. A second one would be to a key that was refused.
+static int answered(struct rekey_credential *c, struct rekey *r, unsigned status) {
+    if (status != 401) {
+        c->challenged = false; // each try begins with a challenge of its own
+        return rekey_credential_answered(c, r, status);
+    }
+    if (c->challenged) {
+        return REKEY_E_TOKEN_REFUSED;
+    }
+    if (key_path(r).len == 0) {
+        return REKEY_E_CHALLENGE;
+    }
+    c->challenged = true;
+    return REKEY_AGAIN;
+}
+
+int rekey_credential_arc_init(struct rekey_credential_arc *c, const struct rekey_managed *managed) {
+    c->base = (struct rekey_credential)REKEY_CREDENTIAL(prepare, answered);
+    c->managed = *managed;
+    return rekey_credential_plain_host(managed->host) ? 0 : REKEY_E_PLAIN;
+}

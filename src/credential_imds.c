@@ -1,0 +1,32 @@
+// credential_imds.c - a token from the instance metadata service of an Azure VM.
+
+#include "credential_managed.h"
+
+#define PATH "/metadata/identity/oauth2/token?api-version=2018-02-01&resource="
+#define PROBE_MS 1000u   // off Azure, the address hangs
+#define UPDATE_MS 70000u // how long a 410 may last: the service is being updated
+
+static int prepare(struct rekey_credential *base, struct rekey *r) {
+    const struct rekey_credential_imds *c = (const struct rekey_credential_imds *)base;
+
+    if (c->probing && r->x.connect_timeout_ms > PROBE_MS) {
+        r->x.connect_timeout_ms = PROBE_MS;
+    }
+    return rekey_managed_request(r, &c->managed, PATH, rekey_span(NULL, 0));
+}
+
+static int answered(struct rekey_credential *c, struct rekey *r, unsigned status) {
+    if (status == 410 && c->patient_until == 0) {
+        c->patient_until = r->now + UPDATE_MS;
+    }
+    return status == 404 || status == 410 ? REKEY_WANT_TIME
+                                          : rekey_credential_answered(c, r, status);
+}
+
+int rekey_credential_imds_init(struct rekey_credential_imds *c, const struct rekey_managed *managed,
+                               bool probing) {
+    *c = (struct rekey_credential_imds){
+        .base = REKEY_CREDENTIAL(prepare, answered), .managed = *managed, .probing = probing};
+    c->base.once = probing;
+    return rekey_credential_plain_host(managed->host) ? 0 : REKEY_E_PLAIN;
+}

@@ -1,0 +1,40 @@
+// credential_managed.c - the request that IMDS and the Azure Arc agent take alike.
+
+#include "credential_managed.h"
+
+static const char request[] = "GET \203 HTTP/1.1\r\nHost: \200\201\202\r\n"
+                              "User-Agent: rekey/" REKEY_VERSION " (\204)\r\n"
+                              "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+                              "Metadata: true\r\n\205\206\207\r\n";
+
+int rekey_managed_request(struct rekey *r, const struct rekey_managed *m, const char *path,
+                          struct rekey_span key) {
+    char text[256], port[12];
+    struct rekey_writer target = {.buf = text, .cap = sizeof(text)};
+    struct rekey_span values[8];
+    struct rekey_http_cursor cursor = {0};
+    int error = rekey_credential_aim(r, m->host, m->port, false);
+    size_t len;
+
+    if (error != 0) {
+        return error;
+    }
+    rekey_writer_put(&target, rekey_span(path, strlen(path)));
+    rekey_writer_encode(&target, m->resource);
+    if (m->client_id.len > 0) {
+        rekey_writer_put(&target, REKEY_SPAN("&client_id="));
+        rekey_writer_encode(&target, m->client_id);
+    }
+    if (!rekey_writer_whole(&target)) {
+        return REKEY_E_LIMIT_CREDENTIAL;
+    }
+    rekey_credential_host(r, 80, port, values);
+    values[3] = rekey_span(text, target.len);
+    values[4] = r->options->board;
+    values[5] = rekey_span("Authorization: Basic ", key.len > 0 ? 21 : 0);
+    values[6] = key;
+    values[7] = rekey_span("\r\n", key.len > 0 ? 2 : 0);
+    len = rekey_http_emit(request, values, &cursor, r->staging.bytes,
+                          sizeof(r->staging.bytes) - key.len);
+    return request[cursor.form] == '\0' ? (int)len : REKEY_E_LIMIT_CREDENTIAL;
+}
