@@ -439,10 +439,15 @@ class Identities:
             if not faults:
                 with identity.lock:
                     answer = identity.next_answer("answers")
+                    refusal = None
+                    try:
+                        self.check_credentials(identity, form, which, request)
+                    except Refused as refused:
+                        refusal = refused
                     if "error" in answer:
                         raise Refused(answer["error"], form["client_id"])
-                    if not {"raw", "status", "body"} & set(answer):
-                        self.check_credentials(identity, form, which, request)
+                    if refusal and not {"raw", "status", "body", "cut"} & set(answer):
+                        raise refusal
                     if not faults:
                         return self.complete(identity, answer, None, ENTRA_HEADERS), more
         except Refused as refused:

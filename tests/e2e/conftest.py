@@ -6,8 +6,8 @@ qemu-arm-static or valgrind), REKEY_BUILD (where heap.so, clock.so and the archi
 REKEY_SANITIZED (set for a build with sanitizers). After every run the runner checks what holds for
 all of them: the last line names the outcome and the exit code, no secret was printed or is in an
 operation file (nor in the command line or the environment of a process that ran for a second), and
-the stand-in found no fault in any request. No test sleeps to let something happen: they wait for lines
-of output, for the stand-in's log, or for a process to end, all with a deadline.
+the stand-in found no fault in any request. No test sleeps to let something happen: they wait for
+lines of output, for the stand-in's log, or for a process to end, all with a deadline.
 """
 
 import base64
