@@ -148,6 +148,7 @@ class Arm:
         )
         ready = json.loads(self.process.stdout.readline())
         self.port, self.ports = ready["control"], ready["ports"]
+        self.identity("imds", absent=True)
         self.secrets, self.pieces = 0, {TOKEN: "a token", **dict(private_keys())}
 
     def close(self):
@@ -454,8 +455,11 @@ class Rekey:
 
     def start(self, *arguments, token=TOKEN, env=None, stdin=None, prefix=(), **more):
         """Starts the command; token None: no token in the environment. stdin: bytes for standard
-        input."""
-        full = {**ENVIRONMENT, **({"AZURE_ACCESS_TOKEN": token} if token else {}), **(env or {})}
+        input. What it finds where a virtual machine has its identity is the stand-in, which says
+        that there is none: no test asks the machine that it runs on."""
+        given = {"AZURE_ACCESS_TOKEN": token} if token else {}
+        imds = f"http://127.0.0.1:{self.arm.ports['imds']}"
+        full = {**ENVIRONMENT, "IMDS_ENDPOINT": imds, **given, **(env or {})}
         process = Process(
             [str(each) for each in (*prefix, *EXEC, REKEY, *arguments)],
             full,

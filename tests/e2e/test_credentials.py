@@ -1126,12 +1126,15 @@ def test_a_tokens_directory_that_is_not_there(refused, identity):
 # ---- addresses of managed identities -------------------------------------------------------------
 
 
+USUAL = {"IMDS_ENDPOINT": ""}  # as if it were not set, which the runner does otherwise
+
+
 def test_the_address_of_imds(arm, rekey, lent, identity):
     """169.254.169.254, port 80, where nothing else is said."""
     who = identity("imds")
     prefix = lent("ip addr add 169.254.169.254/32 dev lo", f"{who.name}=169.254.169.254:80")
     name = issued(arm)
-    rekey.regenerate(name, "--auth", "imds", token=None, prefix=prefix)
+    rekey.regenerate(name, "--auth", "imds", token=None, env=USUAL, prefix=prefix)
     assert who.used(name) == [0] * 4
     assert header(who.requests()[0], "Host") in ("169.254.169.254", "169.254.169.254:80")
 
@@ -1139,7 +1142,8 @@ def test_the_address_of_imds(arm, rekey, lent, identity):
 def test_imds_is_the_last_choice(arm, rekey, lent, identity):
     who = identity("imds")
     prefix = lent("ip addr add 169.254.169.254/32 dev lo", f"{who.name}=169.254.169.254:80")
-    result = rekey.regenerate(issued(arm, "ok-200"), "-v", token=None, prefix=prefix)
+    name = issued(arm, "ok-200")
+    result = rekey.regenerate(name, "-v", token=None, env=USUAL, prefix=prefix)
     result.says("auth: imds", "AZURE_ACCESS_TOKEN", "AZURE_CLIENT_SECRET", "himds")
     result.says("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
     assert who.count() == 1
@@ -1156,7 +1160,7 @@ def test_the_address_of_arc(arm, rekey, lent, identity, tmp_path, chosen):
     prefix = lent(script, f"{who.name}=127.0.0.1:40342", flags="nm")
     name = issued(arm)
     arguments = chosen.split() if chosen.startswith("-") else []
-    result = rekey.regenerate(name, "-v", *arguments, token=None, prefix=prefix)
+    result = rekey.regenerate(name, "-v", *arguments, token=None, env=USUAL, prefix=prefix)
     result.says("auth: arc")
     assert who.used(name) == [0] * 4
 
@@ -1187,7 +1191,7 @@ def nowhere(lent):
 def test_off_azure_imds_gets_one_second(arm, rekey, nowhere):
     """When it is only tried because there is nothing else. The error says what could be set."""
     name, mark = arm.endpoint(), arm.mark()
-    result = rekey.regenerate(name, token=None, prefix=nowhere, code=(10, 14))
+    result = rekey.regenerate(name, token=None, env=USUAL, prefix=nowhere, code=(10, 14))
     assert 0.9 <= result.seconds < 1 + 1.5 * SLOW and arm.requests(name) == []
     assert accepted(arm, "main", mark) == []
 
@@ -1195,7 +1199,9 @@ def test_off_azure_imds_gets_one_second(arm, rekey, nowhere):
 def test_imds_that_was_asked_for_gets_more_than_a_second(arm, rekey, nowhere):
     name = arm.endpoint()
     arguments = ["--auth", "imds", "--connect-timeout", "2", "--timeout", "3"]
-    result = rekey.regenerate(name, *arguments, token=None, prefix=nowhere, code=(10, 14))
+    result = rekey.regenerate(
+        name, *arguments, token=None, env=USUAL, prefix=nowhere, code=(10, 14)
+    )
     assert result.seconds > 1.9
 
 
