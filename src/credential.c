@@ -33,14 +33,11 @@ bool rekey_credential_plain_host(struct rekey_span host) {
     return host.len > 4 && digits == host.len && memcmp(host.ptr, "127.", 4) == 0;
 }
 
-int rekey_credential_aim(struct rekey *r, struct rekey_span host, uint16_t port, bool tls) {
-    if (!tls && (!rekey_credential_plain_host(host) || r->port->plain.open == NULL)) {
-        return REKEY_E_PLAIN;
-    }
-    r->x.transport = tls ? &r->port->tls : &r->port->plain;
+void rekey_credential_aim(struct rekey *r, const struct rekey_transport *transport,
+                          struct rekey_span host, uint16_t port) {
+    r->x.transport = transport;
     r->x.host = host;
     r->x.port = port;
-    return 0;
 }
 
 // Room for `len` bytes more; false, for good, if there is none.
@@ -52,7 +49,7 @@ static bool reserve(struct rekey_writer *w, size_t len) {
 }
 
 void rekey_writer_put(struct rekey_writer *w, struct rekey_span text) {
-    if (reserve(w, text.len) && text.len > 0) {
+    if (reserve(w, text.len)) {
         memcpy(w->buf + w->len, text.ptr, text.len);
         w->len += text.len;
     }
@@ -198,10 +195,7 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, b
     uint32_t random;
 
     r->cause = error;
-    if (c->tries < UINT8_MAX) {
-        c->tries++;
-    }
-    if (c->tries >= REKEY_TRIES_MAX && r->now >= c->patient_until) {
+    if (++c->tries >= REKEY_TRIES_MAX && r->now >= c->patient_until) {
         return error;
     }
     if (!named) {
@@ -244,8 +238,7 @@ static int failed(struct rekey_credential *c, struct rekey *r, int error) {
     int group = -error / 100;
 
     rekey_exchange_close(&r->x);
-    if (group == 4 || error == REKEY_E_LIMIT_HEAD || error == REKEY_E_LIMIT_FIELDS ||
-        error == REKEY_E_LIMIT_INTERIM || error == REKEY_E_LIMIT_BODY) {
+    if (group == 4 || (group == 7 && error != REKEY_E_LIMIT_ARENA)) {
         r->cause = error;
         return REKEY_E_TOKEN_ANSWER;
     }

@@ -26,7 +26,8 @@ struct rekey_credential {
 
     uint64_t patient_until; // until then the number of tries does not count
     uint16_t length;        // of the request
-    uint8_t phase, tries;
+    uint16_t tries;
+    uint8_t phase;
     bool once; // a connection that fails is not tried again: there may be no such service
     bool sent;
     bool challenged; // Azure Arc: the service has named the key file
@@ -38,9 +39,9 @@ struct rekey_credential {
 // The shared `step`.
 int rekey_credential_step(struct rekey_credential *c, struct rekey *r);
 
-// The request that is being prepared goes to `host`, over TLS or (loopback and 169.254.169.254
-// only) without. Returns 0, or REKEY_E_PLAIN.
-int rekey_credential_aim(struct rekey *r, struct rekey_span host, uint16_t port, bool tls);
+// The request that is being prepared goes to `host`, over the port's tls or its plain transport.
+void rekey_credential_aim(struct rekey *r, const struct rekey_transport *transport,
+                          struct rekey_span host, uint16_t port);
 
 // The shared `answered`: 408, 429 and 5xx pass, the rest is a refusal, whose error is read.
 int rekey_credential_answered(struct rekey_credential *c, struct rekey *r, unsigned status);

@@ -95,11 +95,10 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
     struct rekey_writer form = rekey_entra_begin(r, &c->entra, REKEY_ENTRA_ASSERTION, TAIL);
     unsigned char *signature = (unsigned char *)form.buf + form.cap;
     size_t start = form.len, n = 0;
-    int error = rekey_credential_aim(r, c->entra.authority, c->entra.port, true);
+    int error;
 
-    if (error == 0) {
-        error = put_content(&form, r, c);
-    }
+    rekey_credential_aim(r, &r->port->tls, c->entra.authority, c->entra.port);
+    error = put_content(&form, r, c);
     if (error == 0) {
         error = c->signer.sign(c->signer.ctx, rekey_span(form.buf + start, form.len - start),
                                signature, &n);

@@ -48,15 +48,13 @@ int rekey_entra_finish(struct rekey *r, const struct rekey_entra *e,
     char guid[37], port[12], length[10];
     struct rekey_span values[7];
     struct rekey_http_cursor cursor = {0};
-    int error = rekey_credential_aim(r, e->authority, e->port, true);
+    int error = rekey_message_guid(r, guid);
     size_t head;
 
-    if (error == 0) {
-        error = rekey_message_guid(r, guid);
-    }
     if (error != 0) {
         return error;
     }
+    rekey_credential_aim(r, &r->port->tls, e->authority, e->port);
     rekey_credential_host(r, 443, port, values);
     values[3] = e->tenant;
     values[4] = r->options->board;

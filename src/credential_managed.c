@@ -13,12 +13,12 @@ int rekey_managed_request(struct rekey *r, const struct rekey_managed *m, const 
     struct rekey_writer target = {.buf = text, .cap = sizeof(text)};
     struct rekey_span values[8];
     struct rekey_http_cursor cursor = {0};
-    int error = rekey_credential_aim(r, m->host, m->port, false);
     size_t len;
 
-    if (error != 0) {
-        return error;
+    if (!rekey_credential_plain_host(m->host) || r->port->plain.open == NULL) {
+        return REKEY_E_PLAIN;
     }
+    rekey_credential_aim(r, &r->port->plain, m->host, m->port);
     rekey_writer_put(&target, rekey_span(path, strlen(path)));
     rekey_writer_encode(&target, m->resource);
     if (m->client_id.len > 0) {

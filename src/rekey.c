@@ -37,7 +37,7 @@ static bool running(const struct rekey *r) {
 
 // azure.md 7: the phase decides before the cause.
 static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
-    int group = -error / 100;
+    int group = error < REKEY_E_LIMIT_ARENA && error > -800 ? 8 : -error / 100;
     bool ours = group == 2 || group == 3 || group == 8 || group == 9 ||
                 error == REKEY_E_LIMIT_ARENA || error == REKEY_E_LIMIT_TOKEN;
 
@@ -434,6 +434,7 @@ static int given_token(struct rekey *r) {
     size_t len = 0;
     int result = r->options->token(r->options->token_ctx, r->staging.bytes, REKEY_TOKEN_MAX, &len);
 
+    r->x.until = result > 0 ? r->deadline : 0;
     return result == REKEY_DONE || result == REKEY_E_LIMIT_TOKEN ? take_token(r, len) : result;
 }
 
@@ -441,7 +442,6 @@ static int step_token(struct rekey *r) {
     struct rekey_credential *credential = r->options->credential;
     int result;
 
-    r->x.until = r->deadline;
     result = credential != NULL ? credential->step(credential, r) : given_token(r);
     if (result > 0) {
         return result;

@@ -179,12 +179,12 @@ struct rekey_report {
     int cause;            // the last failure that was repeated or waited out; 0 if there was none
     unsigned http_status; // of the last answer; 0 if there was none
     const struct rekey_arm_error *service; // the last answer's error; empty if it had none
-    const char *status;            // the last status word of the operation, printable; may be ""
-    int percent;                   // percentComplete, 0..100; -1 where not known
-    enum rekey_poll_kind kind;     // REKEY_POLL_NONE until there is a polling URL
-    struct rekey_span url;         // the polling URL; a secret of sorts: it is signed
-    struct rekey_span host;        // that was last spoken to: the management host, or who gives tokens
-    struct rekey_span subject;     // the host that a refused polling URL or a redirect leads to
+    const char *status;        // the last status word of the operation, printable; may be ""
+    int percent;               // percentComplete, 0..100; -1 where not known
+    enum rekey_poll_kind kind; // REKEY_POLL_NONE until there is a polling URL
+    struct rekey_span url;     // the polling URL; a secret of sorts: it is signed
+    struct rekey_span host;    // that was last spoken to: the management host, or who gives tokens
+    struct rekey_span subject; // the host that a refused polling URL or a redirect leads to
     const char *client_request_id; // of the last POST; these three may be ""
     const char *request_id;        // x-ms-request-id of the last answer
     const char *correlation_id;    // x-ms-correlation-request-id of the last answer

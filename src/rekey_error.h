@@ -81,6 +81,8 @@
     X(REKEY_E_LIMIT_JSON_TOKENS, -708, "limit: the body has more JSON tokens than REKEY_JSON_TOKENS") \
     X(REKEY_E_LIMIT_JSON_DEPTH, -709, "limit: the body nests deeper than REKEY_JSON_DEPTH") \
     X(REKEY_E_LIMIT_ARENA,      -710, "limit: TLS needs more memory than its arena has (REKEY_ARENA_SIZE)") \
+    X(REKEY_E_LIMIT_TOKEN_ANSWER, -711, "limit: the token service's answer is longer than REKEY_TOKEN_MAX") \
+    X(REKEY_E_LIMIT_CREDENTIAL, -712, "limit: the token request is longer than REKEY_STAGING_MAX") \
     /* credentials */ \
     X(REKEY_E_NO_TOKEN,         -800, "no token could be had") \
     X(REKEY_E_TOKEN,            -801, "the token has a byte that a bearer token may not have, or is empty") \
@@ -95,8 +97,6 @@
     X(REKEY_E_CHALLENGE,        -810, "Azure Arc: the challenge names no key file in /var/opt/azcmagent/tokens/") \
     X(REKEY_E_KEY_FILE,         -811, "Azure Arc: the key file cannot be read, or is none") \
     X(REKEY_E_PLAIN,            -812, "plain http is spoken to this machine and to 169.254.169.254 only") \
-    X(REKEY_E_LIMIT_TOKEN_ANSWER, -813, "limit: the token service's answer is longer than REKEY_TOKEN_MAX") \
-    X(REKEY_E_LIMIT_CREDENTIAL, -814, "limit: the token request is longer than REKEY_STAGING_MAX") \
     /* local: the device itself */ \
     X(REKEY_E_ENTROPY,          -900, "the device has no randomness") \
     X(REKEY_E_SAVE,             -901, "the operation could not be saved")

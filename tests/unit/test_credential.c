@@ -1,0 +1,1187 @@
+// test_credential.c - every kind of credential over a scripted transport and a virtual clock: the
+// bytes that it sends, and what it makes of each answer. Real token services' stand-ins, real TLS
+// and real files are for tests/e2e.
+
+#include <stdio.h>
+#include <string.h>
+
+#include "credential_entra.h"
+#include "credential_managed.h"
+#include "support.h"
+
+#define GUID "80808080-4567-4a89-bedc-ba9876543210"
+#define DATE "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+#define TOKEN(lifetime) CLOSED("200", "{\"expires_in\":" lifetime ",\"access_token\":\"token-1\"}")
+#define ANSWER(status, fields) "HTTP/1.1 " status " X\r\n" DATE fields "Content-Length: 0\r\n\r\n"
+#define CLOSED(status, body) "HTTP/1.1 " status " X\r\nConnection: close\r\n\r\n" body
+
+#define EXCHANGES 16
+#define REQUESTS_MAX 16384
+
+// What one connection gives. `answer` NULL ends the script.
+struct exchange {
+    const char *answer;
+    int open; // what open returns; 0: it works
+};
+
+static struct {
+    const struct exchange *script;
+    int connection;
+    bool open;
+    const char *answer;
+    char sent[REQUESTS_MAX]; // all requests, one behind the other
+    size_t sent_len;
+    char hosts[512]; // host:port, and "s" before it over TLS, of each connection
+    uint32_t connect_timeout;
+    uint64_t now, waits[EXCHANGES];
+    int wait_count;
+    int64_t wall;
+    int entropy_good; // calls that work before the first that fails
+    bool file_read;
+    const char *file; // what the reading callbacks give
+    int file_error;
+    size_t file_len; // 0: its own
+} world;
+
+static struct rekey client;
+static struct rekey_options options;
+static struct rekey_report report;
+static struct rekey_token token;
+
+static int open_any(const char *mark, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    if (!world.open) {
+        size_t len = strlen(world.hosts);
+
+        world.connection++;
+        check(world.connection < EXCHANGES);
+        world.open = true;
+        world.answer = world.script[world.connection].answer;
+        world.connect_timeout = timeout_ms;
+        snprintf(world.hosts + len, sizeof(world.hosts) - len, "%s%.*s:%u ", mark, (int)host.len,
+                 host.ptr, port);
+    }
+    return world.script[world.connection].open;
+}
+
+static int fake_open_tls(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    (void)ctx;
+    return open_any("s ", host, port, timeout_ms);
+}
+
+static int fake_open_plain(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    (void)ctx;
+    return open_any("", host, port, timeout_ms);
+}
+
+static int fake_write(void *ctx, const void *data, size_t len, size_t *done) {
+    (void)ctx;
+    check(world.sent_len + len < sizeof(world.sent));
+    memcpy(world.sent + world.sent_len, data, len);
+    world.sent_len += len;
+    world.sent[world.sent_len] = '\0';
+    *done = len;
+    return REKEY_DONE;
+}
+
+static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
+    size_t len = strlen(world.answer);
+
+    (void)ctx;
+    if (len == 0) {
+        return REKEY_END;
+    }
+    *done = len < cap ? len : cap;
+    memcpy(buf, world.answer, *done);
+    world.answer += *done;
+    return REKEY_DONE;
+}
+
+static void fake_close(void *ctx) {
+    (void)ctx;
+    world.open = false;
+}
+
+static uint64_t fake_now(void *ctx) {
+    (void)ctx;
+    return world.now;
+}
+
+static int64_t fake_wall(void *ctx) {
+    (void)ctx;
+    return world.wall;
+}
+
+static int fake_entropy(void *ctx, void *buf, size_t len) {
+    static const unsigned char bytes[] = {0x80, 0x80, 0x80, 0x80, 0x45, 0x67, 0xCA, 0x89,
+                                          0xFE, 0xDC, 0xBA, 0x98, 0x76, 0x54, 0x32, 0x10};
+
+    (void)ctx;
+    check(len <= sizeof(bytes));
+    memcpy(buf, bytes, len);
+    return world.entropy_good-- > 0 ? REKEY_DONE : REKEY_E_ENTROPY;
+}
+
+static void fake_wait(void *ctx, int want, uint32_t ms) {
+    (void)ctx;
+    check_int(want, REKEY_WANT_TIME);
+    world.now += ms;
+    check(world.wait_count < EXCHANGES);
+    world.waits[world.wait_count++] = ms;
+}
+
+static struct rekey_port port = {
+    .tls = {.open = fake_open_tls, .write = fake_write, .read = fake_read, .close = fake_close},
+    .plain = {.open = fake_open_plain, .write = fake_write, .read = fake_read, .close = fake_close},
+    .now_ms = fake_now,
+    .wall_s = fake_wall,
+    .entropy = fake_entropy,
+    .wait = fake_wait,
+};
+
+static int fake_file(void *ctx, char *buf, size_t cap, size_t *len) {
+    check(ctx == &world);
+    world.file_read = true;
+    *len = world.file_len != 0 ? world.file_len : strlen(world.file);
+    memcpy(buf, world.file, *len < cap ? strlen(world.file) : 0);
+    return world.file_error;
+}
+
+static int fake_key_file(void *ctx, struct rekey_span path, char *buf, size_t cap, size_t *len) {
+    check_span(path, rekey_span("/var/opt/azcmagent/tokens/a-1.key", 33));
+    return fake_file(ctx, buf, cap, len);
+}
+
+static void reset(const struct exchange *script) {
+    memset(&world, 0, sizeof(world));
+    world.script = script;
+    world.connection = -1;
+    world.now = 1000;
+    world.wall = 1764000000;
+    world.entropy_good = 100;
+    world.file = "file";
+    memset(&token, 0, sizeof(token));
+    options = (struct rekey_options)REKEY_OPTIONS_INIT;
+}
+
+// Gets a token with `credential`, and says how it ended.
+static int get(struct rekey_credential *credential) {
+    static const char zero[sizeof(client.staging)];
+    int result;
+
+    options.credential = credential;
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_get_token(&client, &token), 0);
+    result = rekey_run(&client);
+    rekey_report(&client, &report);
+    check(!world.open);
+    check(memcmp(client.token, zero, sizeof(client.token)) == 0);
+    check(memcmp(&client.staging, zero, sizeof(zero)) == 0);
+    return result;
+}
+
+static void check_token(const char *text) {
+    check_span(rekey_span(token.value, token.len), rekey_span(text, strlen(text)));
+}
+
+static void check_sent(const char *text) {
+    check_span(rekey_span(world.sent, world.sent_len), rekey_span(text, strlen(text)));
+}
+
+// ---- secret -------------------------------------------------------------------------------------
+
+static const struct rekey_entra entra = {
+    .authority = {"login.example", 13},
+    .port = 443,
+    .tenant = {"tenant-1", 8},
+    .client_id = {"client-1", 8},
+    .scope = {"https://m/.default", 18},
+};
+
+static struct rekey_credential *with_secret(void) {
+    static struct rekey_credential_secret secret;
+
+    check_int(rekey_credential_secret_init(&secret, &entra, REKEY_SPAN("s~e&c r%t")), 0);
+    return &secret.base;
+}
+
+#define HEAD                                                                                       \
+    "POST /tenant-1/oauth2/v2.0/token HTTP/1.1\r\nHost: login.example\r\n"                         \
+    "User-Agent: rekey/" REKEY_VERSION " (unknown board)\r\nAccept: application/json\r\n"          \
+    "Accept-Encoding: identity\r\nclient-request-id: " GUID "\r\n"                                 \
+    "Content-Type: application/x-www-form-urlencoded\r\n"
+
+static void test_secret(void **state) {
+    static const struct exchange script[] = {{TOKEN("3599"), 0}};
+
+    (void)state;
+    row("sent and received");
+    reset(script);
+    check_int(get(with_secret()), 0);
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_token("token-1");
+    check_int(token.lifetime_ms, 3599000);
+    check(strcmp(world.hosts, "s login.example:443 ") == 0);
+    check_sent(HEAD "Content-Length: 111\r\n\r\n"
+                    "client_id=client-1&scope=https%3A%2F%2Fm%2F.default"
+                    "&grant_type=client_credentials&client_secret=s~e%26c%20r%25t");
+    rows_done();
+}
+
+// What an answer with 200 comes to.
+static void test_answers(void **state) {
+    static const struct {
+        const char *body, *token;
+        int error;
+        uint64_t lifetime_ms;
+    } rows[] = {
+        {"{\"access_token\":\"t\",\"expires_in\":3599}", "t", 0, 3599000},
+        {"{\"expires_in\":\"3599\",\"access_token\":\"t\"}", "t", 0, 3599000},
+        {"{\"access_token\":\"t\"}", "t", 0, 0},
+        {"{\"access_token\":\"t\",\"expires_in\":null}", "t", 0, 0},
+        {"{\"access_token\":\"t\",\"expires_in\":-5}", "t", 0, 0},
+        {"{\"access_token\":\"t\",\"expires_in\":1.5}", "t", 0, 0},
+        {"{\"access_token\":\"t\",\"expires_in\":429496728}", "t", 0, 429496728000},
+        {"{\"access_token\":\"t\",\"expires_in\":42949672960}", "t", 0, 0},
+        {"{\"access_token\":\"a\\u002eb\\/c\"}", "a.b/c", 0, 0},
+        {"{\"access_token\":\"\"}", "", REKEY_E_TOKEN_ANSWER, 0},
+        {"{\"access_token\":\"a b\"}", "", REKEY_E_TOKEN_ANSWER, 0},
+        {"{\"access_token\":\"a\\u007f\"}", "", REKEY_E_TOKEN_ANSWER, 0},
+        {"{\"access_token\":5}", "", REKEY_E_TOKEN_ANSWER, 0},
+        {"{\"access_token\":\"a\",\"access_token\":\"b\"}", "", REKEY_E_TOKEN_ANSWER, 0},
+        {"{\"id_token\":\"a\"}", "", REKEY_E_TOKEN_ANSWER, 0},
+        {"{\"access_token\":\"a\"", "", REKEY_E_TOKEN_ANSWER, 0},
+        {"<html>", "", REKEY_E_TOKEN_ANSWER, 0},
+        {"", "", REKEY_E_TOKEN_ANSWER, 0},
+    };
+    static char text[REKEY_TOKEN_MAX + 256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct exchange script[] = {{text, 0}};
+
+        row(rows[i].body);
+        snprintf(text, sizeof(text), CLOSED("200", "%s"), rows[i].body);
+        reset(script);
+        check_int(get(with_secret()), rows[i].error);
+        check_int(report.outcome, rows[i].error == 0 ? REKEY_SUCCEEDED : REKEY_CREDENTIALS);
+        check_token(rows[i].token);
+        check_int(token.lifetime_ms, rows[i].lifetime_ms);
+    }
+    row("coded");
+    {
+        static const struct exchange script[] = {
+            {"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\n{", 0}};
+
+        reset(script);
+        check_int(get(with_secret()), REKEY_E_TOKEN_ANSWER);
+    }
+    // The whole answer must fit the token buffer: one byte more, and it does not.
+    for (size_t more = 0; more < 2; more++) {
+        const struct exchange script[] = {{text, 0}};
+        const size_t frame = strlen("{\"access_token\":\"\"}");
+        int head;
+
+        row_n("as long as the buffer, and more by", (long)more);
+        head = snprintf(text, sizeof(text), CLOSED("200", "{\"access_token\":\""));
+        memset(text + head, 'x', REKEY_TOKEN_MAX - frame + more);
+        strcpy(text + head + REKEY_TOKEN_MAX - frame + more, "\"}");
+        reset(script);
+        check_int(get(with_secret()), more == 0 ? 0 : REKEY_E_LIMIT_TOKEN_ANSWER);
+        check_int(report.outcome, more == 0 ? REKEY_SUCCEEDED : REKEY_CREDENTIALS);
+        check_int(token.len, more == 0 ? REKEY_TOKEN_MAX - frame : 0);
+        check_int(report.needed, more == 0 ? 0 : REKEY_TOKEN_MAX + 1);
+    }
+    rows_done();
+}
+
+static void check_text(const char *text, size_t len, const char *expected) {
+    check_span(rekey_span(text, len), rekey_span(expected, strlen(expected)));
+}
+
+// What a refusal says.
+static void test_refusals(void **state) {
+    static const struct {
+        const char *name, *answer, *code, *message, *trace, *correlation;
+        bool cut;
+    } rows[] = {
+        {"all of it",
+         CLOSED("401", "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Wrong."
+                       "\\r\\nTrace ID: t\",\"error_codes\":[7000215],\"trace_id\":\"trace-1\","
+                       "\"correlation_id\":\"correlation-1\"}"),
+         "invalid_client", "AADSTS7000215: Wrong.", "trace-1", "correlation-1", false},
+        {"a line feed alone", CLOSED("400", "{\"error_description\":\"One\\nTwo\"}"), "", "One", "",
+         "", false},
+        {"not JSON", CLOSED("400", "<html>"), "", "", "", "", false},
+        {"no strings", CLOSED("403", "{\"error\":5,\"trace_id\":null}"), "", "", "", "", false},
+        {"nothing", ANSWER("404", ""), "", "", "", "", false},
+        {"coded",
+         "HTTP/1.1 400 X\r\nContent-Encoding: br\r\nContent-Length: 13\r\n\r\n{\"error\":\"e\"}",
+         "", "", "", "", false},
+        {"a redirect", ANSWER("302", "Location: https://elsewhere/\r\n"), "", "", "", "", false},
+    };
+    static char text[1024];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct exchange script[] = {{rows[i].answer, 0}};
+
+        row(rows[i].name);
+        reset(script);
+        check_int(get(with_secret()), REKEY_E_TOKEN_REFUSED);
+        check_int(report.outcome, REKEY_CREDENTIALS);
+        check_text(report.service->code.text, report.service->code.len, rows[i].code);
+        check_text(report.service->message.text, report.service->message.len, rows[i].message);
+        check(report.service->message.cut == rows[i].cut);
+        check(strcmp(report.request_id, rows[i].trace) == 0);
+        check(strcmp(report.correlation_id, rows[i].correlation) == 0);
+        check(strcmp(world.hosts, "s login.example:443 ") == 0);
+    }
+    row("a message that does not fit");
+    {
+        const struct exchange script[] = {{text, 0}};
+        int head = snprintf(text, sizeof(text), CLOSED("400", "{\"error_description\":\""));
+
+        memset(text + head, 'm', REKEY_MESSAGE_MAX + 1);
+        strcpy(text + head + REKEY_MESSAGE_MAX + 1, "\"}");
+        reset(script);
+        check_int(get(with_secret()), REKEY_E_TOKEN_REFUSED);
+        check_int(report.http_status, 400);
+        check_int(report.service->message.len, REKEY_MESSAGE_MAX);
+        check(report.service->message.cut);
+    }
+    rows_done();
+}
+
+// The error at the end of an answer that was cut by the buffer cannot be read; its beginning can.
+static void test_long_refusal(void **state) {
+    static char text[REKEY_TOKEN_MAX + 1024];
+    const struct exchange script[] = {{text, 0}};
+    int head = snprintf(text, sizeof(text), CLOSED("400", "{\"error\":\"e\",\"more\":\""));
+
+    (void)state;
+    row("longer than the buffer");
+    memset(text + head, 'm', REKEY_TOKEN_MAX);
+    strcpy(text + head + REKEY_TOKEN_MAX, "\"}");
+    reset(script);
+    check_int(get(with_secret()), REKEY_E_TOKEN_REFUSED);
+    check_text(report.service->code.text, report.service->code.len, "e");
+    rows_done();
+}
+
+// What is repeated, after which waits. The backoffs are 0x80808080 / 2^32 of 0.8 s * 2^n.
+static void test_repeats(void **state) {
+    static const struct {
+        const char *name;
+        struct exchange script[7];
+        int error, outcome;
+        uint64_t waits[6];
+    } rows[] = {
+        {"408, 500, 429 with a wait, 503 with one in ms",
+         {{ANSWER("408", ""), 0},
+          {ANSWER("500", ""), 0},
+          {ANSWER("429", "Retry-After: 7\r\n"), 0},
+          {ANSWER("503", "retry-after-ms: 20\r\n"), 0},
+          {TOKEN("3599"), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         {402, 803, 7000, 20}},
+        {"five tries",
+         {{ANSWER("500", ""), 0},
+          {ANSWER("502", ""), 0},
+          {ANSWER("503", ""), 0},
+          {ANSWER("504", ""), 0},
+          {ANSWER("599", ""), 0}},
+         REKEY_E_TOKEN_REFUSED,
+         REKEY_CREDENTIALS,
+         {402, 803, 1606, 3213}},
+        {"a wait that the deadline cuts",
+         {{ANSWER("429", "Retry-After: 100\r\n"), 0}},
+         REKEY_E_DEADLINE,
+         REKEY_NOT_REACHED,
+         {0}},
+        {"refused connections",
+         {{"", REKEY_E_CONNECT}, {"", REKEY_E_LOOKUP}, {TOKEN("3599"), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         {402, 803}},
+        {"never a connection",
+         {{"", REKEY_E_CONNECT},
+          {"", REKEY_E_CONNECT},
+          {"", REKEY_E_CONNECT},
+          {"", REKEY_E_CONNECT},
+          {"", REKEY_E_CONNECT}},
+         REKEY_E_CONNECT,
+         REKEY_NOT_REACHED,
+         {402, 803, 1606, 3213}},
+        {"no answer, then one",
+         {{"", 0}, {"HTTP/1.1 200", 0}, {TOKEN("3599"), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         {402, 803}},
+        {"the whole connect timeout",
+         {{"", REKEY_E_CONNECT_TIMEOUT}},
+         REKEY_E_CONNECT_TIMEOUT,
+         REKEY_NOT_REACHED,
+         {0}},
+        {"no trust", {{"", REKEY_E_CERT_NAME}}, REKEY_E_CERT_NAME, REKEY_NOT_TRUSTED, {0}},
+        {"no arena", {{"", REKEY_E_LIMIT_ARENA}}, REKEY_E_LIMIT_ARENA, REKEY_LOCAL, {0}},
+        {"not HTTP", {{"220 mail\r\n", 0}}, REKEY_E_TOKEN_ANSWER, REKEY_CREDENTIALS, {0}},
+        {"too long",
+         {{"HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n", 0}},
+         REKEY_E_TOKEN_ANSWER,
+         REKEY_CREDENTIALS,
+         {0}},
+        {"another 2xx", {{ANSWER("201", ""), 0}}, REKEY_E_TOKEN_REFUSED, REKEY_CREDENTIALS, {0}},
+        {"600", {{ANSWER("600", ""), 0}}, REKEY_E_TOKEN_REFUSED, REKEY_CREDENTIALS, {0}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row(rows[i].name);
+        reset(rows[i].script);
+        options.timeout_ms = 60000;
+        check_int(get(with_secret()), rows[i].error);
+        check_int(report.outcome, rows[i].outcome);
+        for (int w = 0; w < 6; w++) {
+            check_int(w < world.wait_count ? world.waits[w] : 0, rows[i].waits[w]);
+        }
+    }
+    row("a framing error is the cause");
+    {
+        static const struct exchange script[] = {{"220 mail\r\n", 0}};
+
+        reset(script);
+        check_int(get(with_secret()), REKEY_E_TOKEN_ANSWER);
+        check_int(report.cause, REKEY_E_STATUS_LINE);
+    }
+    row("no randomness for the request");
+    {
+        static const struct exchange script[] = {{TOKEN("3599"), 0}};
+
+        reset(script);
+        world.entropy_good = 0;
+        check_int(get(with_secret()), REKEY_E_ENTROPY);
+        check_int(report.outcome, REKEY_LOCAL);
+        check(strcmp(world.hosts, "") == 0);
+    }
+    row("no randomness for the backoff");
+    {
+        static const struct exchange script[] = {{ANSWER("500", ""), 0}, {TOKEN("3599"), 0}};
+
+        reset(script);
+        world.entropy_good = 1;
+        check_int(get(with_secret()), REKEY_E_ENTROPY); // of the second request
+        check_int(world.waits[0], 800);
+    }
+    rows_done();
+}
+
+// An operation that was stopped while it got its token leaves nothing behind.
+static void test_abort(void **state) {
+    static const struct exchange script[] = {{TOKEN("3599"), 0}, {TOKEN("3599"), 0}};
+    struct rekey_credential *credential = with_secret();
+
+    (void)state;
+    row("aborted, then begun anew");
+    reset(script);
+    options.credential = credential;
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_get_token(&client, &token), 0);
+    check_int(rekey_get_token(&client, &token), REKEY_E_BUSY);
+    while (world.sent_len == 0) {
+        check(rekey_step(&client) > 0);
+    }
+    rekey_abort(&client);
+    check_int(get(credential), 0);
+    check_token("token-1");
+    row("a step early");
+    reset(script);
+    options.credential = credential;
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_get_token(&client, &token), 0);
+    rekey_abort(&client);
+    check_int(get(credential), 0);
+    rows_done();
+}
+
+static void test_names(void **state) {
+    static char longest[255];
+    struct rekey_credential_secret secret;
+    struct rekey_entra e;
+
+    (void)state;
+    memset(longest, 'a', sizeof(longest));
+#define NAME_ROW(change, error)                                                                    \
+    do {                                                                                           \
+        row(#change);                                                                              \
+        e = entra;                                                                                 \
+        change;                                                                                    \
+        check_int(rekey_credential_secret_init(&secret, &e, REKEY_SPAN("s")), error);              \
+    } while (0)
+    NAME_ROW((void)0, 0);
+    NAME_ROW(e.authority.len = 0, REKEY_E_HOST);
+    NAME_ROW(e.authority = REKEY_SPAN("a b"), REKEY_E_HOST);
+    NAME_ROW(e.authority = REKEY_SPAN("::1"), 0);
+    NAME_ROW(e.port = 0, REKEY_E_HOST);
+    NAME_ROW(e.tenant.len = 0, REKEY_E_IDENTITY);
+    NAME_ROW(e.tenant = REKEY_SPAN("a/b"), REKEY_E_IDENTITY);
+    NAME_ROW(e.tenant = REKEY_SPAN("contoso.example"), 0);
+    NAME_ROW(e.tenant = rekey_span(longest, 253), 0);
+    NAME_ROW(e.tenant = rekey_span(longest, 254), REKEY_E_IDENTITY);
+    NAME_ROW(e.client_id = REKEY_SPAN("a&b"), REKEY_E_IDENTITY);
+    NAME_ROW(e.client_id.len = 0, REKEY_E_IDENTITY);
+#undef NAME_ROW
+    row("no secret");
+    check_int(rekey_credential_secret_init(&secret, &entra, REKEY_SPAN("")), REKEY_E_SECRET);
+    rows_done();
+}
+
+// Requests that do not fit staging are not sent.
+static void test_too_long(void **state) {
+    static const struct exchange script[] = {{TOKEN("3599"), 0}};
+    static char longest[2 * REKEY_STAGING_MAX];
+    const size_t form = sizeof("client_id=client-1&scope=https%3A%2F%2Fm%2F.default"
+                               "&grant_type=client_credentials&client_secret=") -
+                        1;
+    const size_t most = (REKEY_STAGING_MAX - REKEY_ENTRA_BODY - form) / 3;
+    struct rekey_credential_secret secret;
+    struct rekey_entra e = entra;
+
+    (void)state;
+    memset(longest, '&', sizeof(longest));
+    for (size_t more = 0; more < 2; more++) {
+        row_n("a secret that fits, and more by", (long)more);
+        reset(script);
+        rekey_credential_secret_init(&secret, &entra, rekey_span(longest, most + more));
+        check_int(get(&secret.base), more == 0 ? 0 : REKEY_E_LIMIT_CREDENTIAL);
+        check_int(report.outcome, more == 0 ? REKEY_SUCCEEDED : REKEY_CREDENTIALS);
+        check(strcmp(world.hosts, more == 0 ? "s login.example:443 " : "") == 0);
+    }
+    row("a secret without end");
+    reset(script);
+    rekey_credential_secret_init(&secret, &entra, rekey_span(longest, SIZE_MAX / 2));
+    check_int(get(&secret.base), REKEY_E_LIMIT_CREDENTIAL);
+    row("the form is too long before the secret comes");
+    reset(script);
+    e.scope = rekey_span(longest, sizeof(longest));
+    rekey_credential_secret_init(&secret, &e, REKEY_SPAN("s"));
+    check_int(get(&secret.base), REKEY_E_LIMIT_CREDENTIAL);
+    row("a board without end");
+    reset(script);
+    options.board = rekey_span(longest, sizeof(longest));
+    check_int(get(with_secret()), REKEY_E_LIMIT_CREDENTIAL);
+    rows_done();
+}
+
+// ---- workload -----------------------------------------------------------------------------------
+
+#define ASSERTION                                                                                  \
+    "client_id=client-1&scope=https%3A%2F%2Fm%2F.default&grant_type=client_credentials"            \
+    "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"      \
+    "&client_assertion="
+
+static void test_workload(void **state) {
+    static const struct exchange script[] = {{TOKEN("3599"), 0}};
+    static const struct {
+        const char *file, *sent;
+        int file_error, error;
+        size_t file_len;
+    } rows[] = {
+        {"aa.bb-_.cc", "aa.bb-_.cc", 0, 0, 0},
+        {" \t\r\naa.bb.cc\r\n\t ", "aa.bb.cc", 0, 0, 0},
+        {"", NULL, 0, REKEY_E_ASSERTION, 0},
+        {" \n", NULL, 0, REKEY_E_ASSERTION, 0},
+        {"aa bb", NULL, 0, REKEY_E_ASSERTION, 0},
+        {"aa&client_id=b", NULL, 0, REKEY_E_ASSERTION, 0},
+        {"aa", NULL, REKEY_E_ASSERTION, REKEY_E_ASSERTION, 0},
+        {"aa", NULL, 0, REKEY_E_LIMIT_CREDENTIAL, 100000},
+    };
+    struct rekey_credential_workload workload = {.read = fake_file, .ctx = &world};
+    struct rekey_entra e = entra;
+    static char longest[REKEY_STAGING_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *body;
+
+        row(rows[i].file);
+        reset(script);
+        world.file = rows[i].file;
+        world.file_len = rows[i].file_len;
+        world.file_error = rows[i].file_error;
+        check_int(rekey_credential_workload_init(&workload, &entra), 0);
+        check_int(get(&workload.base), rows[i].error);
+        check_int(report.outcome, rows[i].error == 0 ? REKEY_SUCCEEDED : REKEY_CREDENTIALS);
+        if (rows[i].sent == NULL) {
+            check_int(world.sent_len, 0);
+            continue;
+        }
+        body = strstr(world.sent, "\r\n\r\n" ASSERTION);
+        check(body != NULL && strcmp(body + 4 + strlen(ASSERTION), rows[i].sent) == 0);
+    }
+    check(report.needed > 100000 + REKEY_ENTRA_BODY);
+    row("no room for it");
+    reset(script);
+    memset(longest, '&', sizeof(longest));
+    e.scope = rekey_span(longest, sizeof(longest));
+    check_int(rekey_credential_workload_init(&workload, &e), 0);
+    check_int(get(&workload.base), REKEY_E_LIMIT_CREDENTIAL);
+    check(!world.file_read);
+    row("no tenant");
+    e.tenant.len = 0;
+    check_int(rekey_credential_workload_init(&workload, &e), REKEY_E_IDENTITY);
+    rows_done();
+}
+
+// ---- certificate --------------------------------------------------------------------------------
+
+static struct {
+    char text[2048];
+    size_t text_len, signature_len;
+    int thumbprint_error, sign_error;
+} signer;
+
+static int fake_thumbprint(void *ctx, unsigned char sha256[32]) {
+    check(ctx == &signer);
+    for (int i = 0; i < 32; i++) {
+        sha256[i] = (unsigned char)(0xF8 + i);
+    }
+    return signer.thumbprint_error;
+}
+
+static int fake_sign(void *ctx, struct rekey_span text, unsigned char *signature, size_t *len) {
+    check(ctx == &signer);
+    memcpy(signer.text, text.ptr, text.len);
+    signer.text_len = text.len;
+    memset(signature, 0xFF, signer.signature_len);
+    *len = signer.signature_len;
+    return signer.sign_error;
+}
+
+// Decodes base64url; stops at what is none. Returns the length.
+static size_t decode(const char *text, char *out) {
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint32_t bits = 0;
+    size_t len = 0;
+    int have = 0;
+
+    for (const char *p; *text != '\0' && (p = strchr(alphabet, *text)) != NULL; text++) {
+        bits = bits << 6 | (uint32_t)(p - alphabet);
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            out[len++] = (char)(bits >> have);
+        }
+    }
+    out[len] = '\0';
+    return len;
+}
+
+static void test_certificate(void **state) {
+    static const struct exchange script[] = {{TOKEN("3599"), 0}};
+    static char longest[REKEY_STAGING_MAX];
+    const struct rekey_signer fake = {&signer, fake_thumbprint, fake_sign};
+    struct rekey_credential_certificate certificate;
+    struct rekey_entra e = entra;
+    char text[1024], signature[1024];
+    const char *dot;
+
+    (void)state;
+    row("the assertion");
+    reset(script);
+    memset(&signer, 0, sizeof(signer));
+    signer.signature_len = 512;
+    e.port = 8443;
+    check_int(rekey_credential_certificate_init(&certificate, &e, fake), 0);
+    check_int(get(&certificate.base), 0);
+    check_token("token-1");
+    signer.text[signer.text_len] = '\0';
+    decode(signer.text, text);
+    check(strcmp(text, "{\"alg\":\"PS256\",\"typ\":\"JWT\",\"x5t#S256\":"
+                       "\"-Pn6-_z9_v8AAQIDBAUGBwgJCgsMDQ4PEBESExQVFhc\"}") == 0);
+    dot = strchr(signer.text, '.');
+    check(dot != NULL);
+    decode(dot + 1, text);
+    check(strcmp(text, "{\"aud\":\"https://login.example:8443/tenant-1/oauth2/v2.0/token\","
+                       "\"iss\":\"client-1\",\"sub\":\"client-1\",\"jti\":\"" GUID "\","
+                       "\"nbf\":1764000000,\"iat\":1764000000,\"exp\":1764000600}") == 0);
+    dot = strstr(world.sent, signer.text); // what was signed is what was sent
+    check(dot != NULL && dot[signer.text_len] == '.');
+    check_int(decode(dot + signer.text_len + 1, signature), 512);
+    check_int((unsigned char)signature[511], 0xFF);
+
+#define FAILS(change, expected)                                                                    \
+    do {                                                                                           \
+        row(#change);                                                                              \
+        reset(script);                                                                             \
+        memset(&signer, 0, sizeof(signer));                                                        \
+        signer.signature_len = 256;                                                                \
+        e = entra;                                                                                 \
+        change;                                                                                    \
+        check_int(rekey_credential_certificate_init(&certificate, &e, fake), 0);                   \
+        check_int(get(&certificate.base), expected);                                               \
+        check_int(world.sent_len, 0);                                                              \
+    } while (0)
+    memset(longest, 'a', sizeof(longest));
+    FAILS(signer.thumbprint_error = REKEY_E_SIGN, REKEY_E_SIGN);
+    FAILS(signer.sign_error = REKEY_E_SIGN, REKEY_E_SIGN);
+    FAILS(world.entropy_good = 0, REKEY_E_ENTROPY);
+    FAILS(world.wall = -1, REKEY_E_CLOCK);
+    FAILS(world.wall = UINT32_MAX, REKEY_E_CLOCK);
+    FAILS(e.client_id = e.tenant = e.authority = rekey_span(longest, 253),
+          REKEY_E_LIMIT_CREDENTIAL); // the claims do not fit
+    memset(longest, '&', sizeof(longest));
+    for (size_t room = 0; room < 650; room += 50) { // what does not fit: all, or parts of it
+        FAILS(e.scope = rekey_span(longest, (REKEY_STAGING_MAX - 2048 - 240 - room) / 3),
+              REKEY_E_LIMIT_CREDENTIAL);
+    }
+#undef FAILS
+    row("no tenant");
+    e.tenant.len = 0;
+    check_int(rekey_credential_certificate_init(&certificate, &e, fake), REKEY_E_IDENTITY);
+    rows_done();
+}
+
+static void test_base64url(void **state) {
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        // RFC 4648 10, without padding
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xFB\xEF\xFF", "--__"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        size_t len = strlen(rows[i].out);
+        char *out = guarded(len);
+
+        row(rows[i].out);
+        out = guarded(len);
+        check_int(rekey_base64url(rows[i].in, strlen(rows[i].in), out), len);
+        check_span(rekey_span(out, len), rekey_span(rows[i].out, len));
+    }
+    rows_done();
+}
+
+// ---- managed identities -------------------------------------------------------------------------
+
+#define GET(host, query, more)                                                                     \
+    "GET /metadata/identity/oauth2/token?api-version=" query " HTTP/1.1\r\nHost: " host "\r\n"     \
+    "User-Agent: rekey/" REKEY_VERSION " (unknown board)\r\nAccept: application/json\r\n"          \
+    "Accept-Encoding: identity\r\nMetadata: true\r\n" more "\r\n"
+
+static const struct rekey_managed vm = {
+    .host = {"169.254.169.254", 15}, .port = 80, .resource = {"https://m/", 10}};
+
+static void test_imds(void **state) {
+    static const struct exchange good[] = {{TOKEN("\"99\""), 0}};
+    static const struct exchange updating[] = {{ANSWER("404", ""), 0},
+                                               {ANSWER("410", "Retry-After: 20\r\n"), 0},
+                                               {ANSWER("410", "Retry-After: 20\r\n"), 0},
+                                               {ANSWER("410", "Retry-After: 20\r\n"), 0},
+                                               {ANSWER("410", "Retry-After: 9\r\n"), 0},
+                                               {ANSWER("410", "Retry-After: 2\r\n"), 0},
+                                               {ANSWER("410", ""), 0},
+                                               {TOKEN("3599"), 0}};
+    static const struct exchange refused[] = {
+        {CLOSED("400",
+                "{\"error\":\"invalid_request\",\"error_description\":\"Identity not found\"}"),
+         0}};
+    static const struct exchange absent[] = {{"", REKEY_E_CONNECT}};
+    static const struct exchange hanging[] = {{"", REKEY_E_CONNECT_TIMEOUT}};
+    static const struct exchange broken[] = {{"", 0}, {TOKEN("3599"), 0}};
+    struct rekey_credential_imds imds;
+    struct rekey_managed m = vm;
+
+    (void)state;
+    row("the machine's own identity");
+    reset(good);
+    check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+    check_int(get(&imds.base), 0);
+    check_token("token-1");
+    check_int(token.lifetime_ms, 99000);
+    check_sent(GET("169.254.169.254", "2018-02-01&resource=https%3A%2F%2Fm%2F", ""));
+    check(strcmp(world.hosts, "169.254.169.254:80 ") == 0);
+    check_int(world.connect_timeout, REKEY_CONNECT_TIMEOUT_MS);
+
+    row("another one, at another place");
+    reset(good);
+    m.host = REKEY_SPAN("::1");
+    m.port = 8080;
+    m.client_id = REKEY_SPAN("id/1");
+    check_int(rekey_credential_imds_init(&imds, &m, false), 0);
+    check_int(get(&imds.base), 0);
+    check_sent(GET("[::1]:8080", "2018-02-01&resource=https%3A%2F%2Fm%2F&client_id=id%2F1", ""));
+
+    row("it is being updated: 70 s");
+    reset(updating);
+    check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+    check_int(get(&imds.base), REKEY_E_TOKEN_REFUSED);
+    check_int(world.wait_count, 6);
+    check_int(world.now, 1000 + 402 + 71000);
+
+    row("none is assigned");
+    reset(refused);
+    check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+    check_int(get(&imds.base), REKEY_E_TOKEN_REFUSED);
+    check_text(report.service->message.text, report.service->message.len, "Identity not found");
+
+    row("one of several, and not there");
+    reset(absent);
+    check_int(rekey_credential_imds_init(&imds, &vm, true), 0);
+    check_int(get(&imds.base), REKEY_E_NO_TOKEN);
+    check_int(report.outcome, REKEY_CREDENTIALS);
+    check_int(report.cause, REKEY_E_CONNECT);
+    check_int(world.connect_timeout, 1000);
+    row("one of several, and silent");
+    reset(hanging);
+    options.connect_timeout_ms = 500;
+    check_int(get(&imds.base), REKEY_E_NO_TOKEN);
+    check_int(world.connect_timeout, 500);
+    row("one of several, and there");
+    reset(broken);
+    check_int(get(&imds.base), 0);
+
+    row("a name that is too long");
+    reset(good);
+    m.client_id = rekey_span(world.sent, 200);
+    check_int(rekey_credential_imds_init(&imds, &m, false), 0);
+    check_int(get(&imds.base), REKEY_E_LIMIT_CREDENTIAL);
+    row("a board without end");
+    reset(good);
+    check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+    options.board = rekey_span(world.sent, sizeof(world.sent));
+    check_int(get(&imds.base), REKEY_E_LIMIT_CREDENTIAL);
+
+    row("elsewhere");
+    m.host = REKEY_SPAN("169.254.169.253");
+    check_int(rekey_credential_imds_init(&imds, &m, false), REKEY_E_PLAIN);
+    reset(good);
+    check_int(get(&imds.base), REKEY_E_PLAIN);
+    check(strcmp(world.hosts, "") == 0);
+    row("a port without plain TCP");
+    reset(good);
+    port.plain.open = NULL;
+    check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+    check_int(get(&imds.base), REKEY_E_PLAIN);
+    port.plain.open = fake_open_plain;
+    rows_done();
+}
+
+#define TOKENS "/var/opt/azcmagent/tokens/"
+#define CHALLENGE(value) ANSWER("401", "WWW-Authenticate: " value "\r\n")
+#define BASIC CHALLENGE("Basic realm=" TOKENS "a-1.key")
+
+static const struct rekey_managed agent = {
+    .host = {"127.0.0.1", 9}, .port = 40342, .resource = {"https://m/", 10}};
+
+static void test_arc(void **state) {
+    static const struct exchange good[] = {{BASIC, 0}, {TOKEN("3599"), 0}};
+    static const struct exchange unasked[] = {{TOKEN("3599"), 0}};
+    static const struct exchange twice[] = {{BASIC, 0}, {BASIC, 0}};
+    static const struct exchange anew[] = {
+        {BASIC, 0}, {ANSWER("503", ""), 0}, {BASIC, 0}, {TOKEN("3599"), 0}};
+    static const struct exchange refused[] = {{BASIC, 0}, {ANSWER("403", ""), 0}};
+    static const char first[] =
+        GET("127.0.0.1:40342", "2020-06-01&resource=https%3A%2F%2Fm%2F", "");
+    static const char with_key[] =
+        GET("127.0.0.1:40342", "2020-06-01&resource=https%3A%2F%2Fm%2F", "")
+            GET("127.0.0.1:40342", "2020-06-01&resource=https%3A%2F%2Fm%2F",
+                "Authorization: Basic the/key+1==\r\n");
+    static const char *const bad[] = {
+        CHALLENGE("Basic realm=" TOKENS "a-1.txt"),
+        CHALLENGE("Basic realm=" TOKENS ".key"),
+        CHALLENGE("Basic realm=" TOKENS "../a-1.key"),
+        CHALLENGE("Basic realm=" TOKENS "sub/a-1.key"),
+        CHALLENGE("Basic realm=/etc/shadow.key"),
+        CHALLENGE("Basic realm=/var/opt/azcmagent/tokensX/a-1.key"),
+        CHALLENGE("Basic realm=" TOKENS),
+        CHALLENGE("Basic realm=\"" TOKENS "a 1.key\""),
+        CHALLENGE("Basic"),
+        CHALLENGE("Bearer realm=" TOKENS "a-1.key"),
+        CHALLENGE(""),
+        ANSWER("401", ""),
+    };
+    static const struct {
+        const char *file;
+        int file_error, error;
+    } files[] = {
+        {"the/key+1==\r\n", 0, 0},
+        {"", 0, REKEY_E_KEY_FILE},
+        {"\n", 0, REKEY_E_KEY_FILE},
+        {"a\r\nX: y", 0, REKEY_E_KEY_FILE},
+        {"a b", 0, REKEY_E_KEY_FILE},
+        {"a\x7f", 0, REKEY_E_KEY_FILE},
+        {"a", REKEY_E_KEY_FILE, REKEY_E_KEY_FILE},
+    };
+    struct rekey_credential_arc arc = {.read = fake_key_file, .ctx = &world};
+    struct rekey_managed m = agent;
+
+    (void)state;
+    check_int(rekey_credential_arc_init(&arc, &agent), 0);
+    row("challenge and key");
+    reset(good);
+    world.file = "the/key+1==";
+    check_int(get(&arc.base), 0);
+    check_token("token-1");
+    check_sent(with_key);
+    check(strcmp(world.hosts, "127.0.0.1:40342 127.0.0.1:40342 ") == 0);
+    row("a token at once");
+    reset(unasked);
+    check_int(get(&arc.base), 0);
+    check_sent(first);
+    check(!world.file_read);
+    row("the key is refused");
+    reset(twice);
+    check_int(get(&arc.base), REKEY_E_TOKEN_REFUSED);
+    row("refused for another reason");
+    reset(refused);
+    check_int(get(&arc.base), REKEY_E_TOKEN_REFUSED);
+    check_int(report.http_status, 403);
+    row("each try has a challenge of its own");
+    reset(anew);
+    check_int(get(&arc.base), 0);
+    check_int(world.connection, 3);
+    check_int(world.wait_count, 1);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        const struct exchange script[] = {{bad[i], 0}};
+
+        row(bad[i]);
+        reset(script);
+        check_int(get(&arc.base), REKEY_E_CHALLENGE);
+        check_int(report.outcome, REKEY_CREDENTIALS);
+        check(!world.file_read);
+    }
+    for (size_t i = 0; i < COUNT(files); i++) {
+        row(files[i].file);
+        reset(good);
+        world.file = files[i].file;
+        world.file_error = files[i].file_error;
+        check_int(get(&arc.base), files[i].error);
+        check(world.file_read);
+        check_sent(files[i].error == 0 ? with_key : first);
+    }
+    row("elsewhere");
+    m.host = REKEY_SPAN("10.0.0.1");
+    check_int(rekey_credential_arc_init(&arc, &m), REKEY_E_PLAIN);
+    rows_done();
+}
+
+static void test_plain_hosts(void **state) {
+    static const struct {
+        const char *host;
+        bool plain;
+    } rows[] = {
+        {"127.0.0.1", true},
+        {"127.1.2.3", true},
+        {"localhost", true},
+        {"LocalHost", true},
+        {"::1", true},
+        {"169.254.169.254", true},
+        {"", false},
+        {"127.", false},
+        {"127", false},
+        {"128.0.0.1", false},
+        {"127.0.0.1.example", false},
+        {"127-0.0.1", false},
+        {"localhost.example", false},
+        {"169.254.169.253", false},
+        {"0.0.0.0", false},
+        {"login.example", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row(rows[i].host);
+        check(rekey_credential_plain_host(
+                  guarded_copy(rekey_span(rows[i].host, strlen(rows[i].host)))) == rows[i].plain);
+    }
+    rows_done();
+}
+
+static void test_challenge(void **state) {
+    static const struct {
+        const char *field, *scheme, *name, *value;
+    } rows[] = {
+        {"Basic realm=a", "Basic", "realm", "a"},
+        {"basic REALM=a", "Basic", "realm", "a"},
+        {"Basic realm=\"a b, c=d\"", "Basic", "realm", "a b, c=d"},
+        {"Basic realm = \"a\" , x = y", "Basic", "x", "y"},
+        {"Bearer a=\"1, Basic realm=evil\", b=2, Basic realm=good", "Basic", "realm", "good"},
+        {"Bearer a=\"x\\\", Basic realm=evil\", Basic realm=good", "Basic", "realm", "good"},
+        {"Bearer realm=no", "Basic", "realm", ""},
+        {"Basic x=1, Bearer realm=no", "Basic", "realm", ""},
+        {"Negotiate, Basic realm=r", "Basic", "realm", "r"},
+        {"Negotiate YWJj==, Basic realm=r", "Basic", "realm", "r"},
+        {", ,Basic realm=r", "Basic", "realm", "r"},
+        {"Basic realm=\"no end", "Basic", "realm", ""},
+        {"Basic realm=\"no end\\", "Basic", "realm", ""},
+        {"Basic realm=", "Basic", "realm", ""},
+        {"Basic =a, realm=b", "Basic", "realm", ""},
+        {"Basic", "Basic", "realm", ""},
+        {"", "Basic", "realm", ""},
+        {"Bearer authorization_uri=\"https://a/\", error=\"insufficient_claims\", claims=\"eyJ9\"",
+         "Bearer", "claims", "eyJ9"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct rekey_span field;
+
+        row(rows[i].field);
+        field = guarded_copy(rekey_span(rows[i].field, strlen(rows[i].field)));
+        check_span(rekey_credential_challenge(field, rows[i].scheme, rows[i].name),
+                   rekey_span(rows[i].value, strlen(rows[i].value)));
+    }
+    rows_done();
+}
+
+// ---- in an operation ----------------------------------------------------------------------------
+
+static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
+                                               .resource_group = {"rg", 2},
+                                               .workspace = {"wks", 3},
+                                               .name = {"ep", 2}};
+
+#define ACCEPTED                                                                                   \
+    ANSWER("202", "Azure-AsyncOperation: https://management.azure.com/o\r\nRetry-After: 60\r\n")
+#define STATUS(word, fields)                                                                       \
+    "HTTP/1.1 200 OK\r\nConnection: close\r\n" fields "\r\n{\"status\":\"" word "\"}"
+
+#define CLAIMS                                                                                     \
+    ANSWER("401", "WWW-Authenticate: Bearer authorization_uri=\"https://a/, b\", "                 \
+                  "error=\"insufficient_claims\", claims=\"eyJ9\"\r\n")
+#define FIFTY "01234567890123456789012345678901234567890123456789"
+#define LONG_CHALLENGE                                                                             \
+    ANSWER("401", "WWW-Authenticate: Bearer x=\"" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY "\"\r\n")
+
+static int regenerate(struct rekey_credential *credential) {
+    int result;
+
+    options.credential = credential;
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    result = rekey_run(&client);
+    rekey_report(&client, &report);
+    return result;
+}
+
+#define LOGIN "s login.example:443 "
+#define MANAGEMENT "s management.azure.com:443 "
+
+static void test_operation(void **state) {
+    static const struct {
+        const char *name;
+        struct exchange script[EXCHANGES];
+        int error, outcome;
+        const char *hosts;
+    } rows[] = {
+        {"renewed while it polls: half of 100 s is over after 60",
+         {{TOKEN("100"), 0}, {ACCEPTED, 0}, {TOKEN("100"), 0}, {STATUS("Succeeded", ""), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"not renewed: 300 s before the end of 3599 s",
+         {{TOKEN("3599"), 0}, {ACCEPTED, 0}, {STATUS("Succeeded", ""), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         LOGIN MANAGEMENT MANAGEMENT},
+        {"the same token again is used until 30 s before its end",
+         {{TOKEN("320"), 0},
+          {ANSWER("202", "Location: https://management.azure.com/o\r\nRetry-After: 161\r\n"), 0},
+          {TOKEN("159"), 0}, // that of before: it ends at 320 s
+          {ANSWER("202", "Retry-After: 100\r\nConnection: close\r\n"), 0},
+          {ANSWER("202", "Retry-After: 30\r\nConnection: close\r\n"), 0},
+          {TOKEN("3599"), 0},
+          {ANSWER("200", ""), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT MANAGEMENT LOGIN MANAGEMENT},
+        {"the same token again, with less than a minute left",
+         {{TOKEN("50"), 0},
+          {ANSWER("202", "Location: https://management.azure.com/o\r\nRetry-After: 30\r\n"), 0},
+          {TOKEN("20"), 0},
+          {ANSWER("202", "Retry-After: 9\r\nConnection: close\r\n"), 0},
+          {ANSWER("200", ""), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT MANAGEMENT},
+        {"a lifetime that is not known",
+         {{TOKEN("0"), 0}, {ACCEPTED, 0}, {STATUS("Succeeded", ""), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         LOGIN MANAGEMENT MANAGEMENT},
+        {"refused once",
+         {{TOKEN("3599"), 0}, {ANSWER("401", ""), 0}, {TOKEN("3599"), 0}, {ANSWER("200", ""), 0}},
+         0,
+         REKEY_SUCCEEDED,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"refused twice",
+         {{TOKEN("3599"), 0}, {ANSWER("401", ""), 0}, {TOKEN("3599"), 0}, {ANSWER("401", ""), 0}},
+         REKEY_E_UNAUTHORIZED,
+         REKEY_CREDENTIALS,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"refused with a claims challenge, twice",
+         {{TOKEN("3599"), 0}, {CLAIMS, 0}, {TOKEN("3599"), 0}, {CLAIMS, 0}},
+         REKEY_E_CLAIMS,
+         REKEY_CREDENTIALS,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"and then with another one, which is longer than its place",
+         {{TOKEN("3599"), 0}, {CLAIMS, 0}, {TOKEN("3599"), 0}, {LONG_CHALLENGE, 0}},
+         REKEY_E_UNAUTHORIZED,
+         REKEY_CREDENTIALS,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"a claims challenge with another status",
+         {{TOKEN("3599"), 0},
+          {ANSWER("403", "WWW-Authenticate: Bearer error=\"insufficient_claims\"\r\n"), 0}},
+         REKEY_E_REFUSED,
+         REKEY_REFUSED,
+         LOGIN MANAGEMENT},
+        {"no token in the middle",
+         {{TOKEN("100"), 0}, {ACCEPTED, 0}, {ANSWER("400", ""), 0}},
+         REKEY_E_TOKEN_REFUSED,
+         REKEY_RUNNING,
+         LOGIN MANAGEMENT LOGIN},
+        {"an answer without end in the middle",
+         {{TOKEN("100"), 0},
+          {ACCEPTED, 0},
+          {"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n", 0}},
+         REKEY_E_TOKEN_ANSWER,
+         REKEY_RUNNING,
+         LOGIN MANAGEMENT LOGIN},
+        {"no token at first",
+         {{ANSWER("401", ""), 0}},
+         REKEY_E_TOKEN_REFUSED,
+         REKEY_CREDENTIALS,
+         LOGIN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row(rows[i].name);
+        reset(rows[i].script);
+        check_int(regenerate(with_secret()), rows[i].error);
+        check_int(report.outcome, rows[i].outcome);
+        check_span(rekey_span(world.hosts, strlen(world.hosts)),
+                   rekey_span(rows[i].hosts, strlen(rows[i].hosts)));
+        check(rekey_span_equal(
+            report.host, rows[i].error == 0 || report.error == REKEY_E_UNAUTHORIZED ||
+                                 report.error == REKEY_E_CLAIMS || report.error == REKEY_E_REFUSED
+                             ? options.host
+                             : entra.authority));
+    }
+    rows_done();
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        UNIT(test_secret),   UNIT(test_answers),     UNIT(test_refusals),  UNIT(test_long_refusal),
+        UNIT(test_repeats),  UNIT(test_abort),       UNIT(test_names),     UNIT(test_too_long),
+        UNIT(test_workload), UNIT(test_certificate), UNIT(test_base64url), UNIT(test_imds),
+        UNIT(test_arc),      UNIT(test_plain_hosts), UNIT(test_challenge), UNIT(test_operation),
+    };
+
+    return cmocka_run_group_tests_name("credential", tests, NULL, rows_total);
+}
