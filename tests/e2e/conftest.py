@@ -148,7 +148,7 @@ class Arm:
         )
         ready = json.loads(self.process.stdout.readline())
         self.port, self.ports = ready["control"], ready["ports"]
-        self.identity("imds", absent=True)
+        self.no_identity = f"http://127.0.0.1:{self.identity('imds', absent=True)['port']}"
         self.secrets, self.pieces = 0, {TOKEN: "a token", **dict(private_keys())}
 
     def close(self):
@@ -458,8 +458,7 @@ class Rekey:
         input. What it finds where a virtual machine has its identity is the stand-in, which says
         that there is none: no test asks the machine that it runs on."""
         given = {"AZURE_ACCESS_TOKEN": token} if token else {}
-        imds = f"http://127.0.0.1:{self.arm.ports['imds']}"
-        full = {**ENVIRONMENT, "IMDS_ENDPOINT": imds, **given, **(env or {})}
+        full = {**ENVIRONMENT, "IMDS_ENDPOINT": self.arm.no_identity, **given, **(env or {})}
         process = Process(
             [str(each) for each in (*prefix, *EXEC, REKEY, *arguments)],
             full,
