@@ -195,6 +195,7 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, b
     uint32_t random;
 
     r->cause = error;
+    c->challenged = false; // each try begins with a challenge of its own
     if (++c->tries >= REKEY_TRIES_MAX && r->now >= c->patient_until) {
         return error;
     }

@@ -61,7 +61,6 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
 // The first answer is the challenge. A second one would be to a key that was refused.
 static int answered(struct rekey_credential *c, struct rekey *r, unsigned status) {
     if (status != 401) {
-        c->challenged = false; // each try begins with a challenge of its own
         return rekey_credential_answered(c, r, status);
     }
     if (c->challenged) {

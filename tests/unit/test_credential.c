@@ -883,6 +883,7 @@ static void test_arc(void **state) {
     static const struct exchange twice[] = {{BASIC, 0}, {BASIC, 0}};
     static const struct exchange anew[] = {
         {BASIC, 0}, {ANSWER("503", ""), 0}, {BASIC, 0}, {TOKEN("3599"), 0}};
+    static const struct exchange lost[] = {{BASIC, 0}, {"", 0}, {BASIC, 0}, {TOKEN("3599"), 0}};
     static const struct exchange refused[] = {{BASIC, 0}, {ANSWER("403", ""), 0}};
     static const char first[] =
         GET("127.0.0.1:40342", "2020-06-01&resource=https%3A%2F%2Fm%2F", "");
@@ -945,6 +946,10 @@ static void test_arc(void **state) {
     check_int(get(&arc.base), 0);
     check_int(world.connection, 3);
     check_int(world.wait_count, 1);
+    row("also after a connection that broke");
+    reset(lost);
+    check_int(get(&arc.base), 0);
+    check_int(world.connection, 3);
     for (size_t i = 0; i < COUNT(bad); i++) {
         const struct exchange script[] = {{bad[i], 0}};
 

@@ -1,0 +1,217 @@
+// fuzz_credential.c - what a token service can say: the first byte says of which kind the
+// credential is, the rest are its answers, one for each connection, with a line "----" between two.
+// A token that came of it is one that can be sent; everything else is an error of a closed list,
+// and what was there is zeroized. The same bytes are also read as a challenge, and encoded as a
+// value of a form.
+
+#include "credential_entra.h"
+#include "credential_managed.h"
+#include "fuzz.h"
+
+#define SEPARATOR "\n----\n"
+
+static struct {
+    const char *at, *end; // of the input
+    const char *answer, *answer_end;
+    bool connected;
+    uint64_t now;
+    int connections;
+} world;
+
+static struct rekey client;
+static struct rekey_options options;
+static struct rekey_token token;
+
+static int open_next(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    (void)ctx;
+    MUST(host.len > 0 && port > 0 && timeout_ms > 0);
+    if (!world.connected) {
+        world.connected = true;
+        world.connections++;
+        world.answer = world.answer_end = world.at;
+        while (world.answer_end < world.end &&
+               ((size_t)(world.end - world.answer_end) < sizeof(SEPARATOR) - 1 ||
+                memcmp(world.answer_end, SEPARATOR, sizeof(SEPARATOR) - 1) != 0)) {
+            world.answer_end++;
+        }
+        world.at = world.answer_end;
+        world.at += world.at < world.end ? sizeof(SEPARATOR) - 1 : 0;
+    }
+    return REKEY_DONE;
+}
+
+static int write_any(void *ctx, const void *data, size_t len, size_t *done) {
+    (void)ctx;
+    (void)data;
+    MUST(world.connected && len > 0);
+    *done = len;
+    return REKEY_DONE;
+}
+
+static int read_answer(void *ctx, void *buf, size_t cap, size_t *done) {
+    size_t left = (size_t)(world.answer_end - world.answer);
+
+    (void)ctx;
+    MUST(world.connected && cap > 0);
+    if (left == 0) {
+        return REKEY_END;
+    }
+    *done = left < cap ? left : cap;
+    memcpy(buf, world.answer, *done);
+    world.answer += *done;
+    return REKEY_DONE;
+}
+
+static void close_any(void *ctx) {
+    (void)ctx;
+    world.connected = false;
+}
+
+static uint64_t now(void *ctx) {
+    (void)ctx;
+    return world.now;
+}
+
+static int64_t wall(void *ctx) {
+    (void)ctx;
+    return 1764000000;
+}
+
+static int entropy(void *ctx, void *buf, size_t len) {
+    (void)ctx;
+    memset(buf, 0x55, len);
+    return REKEY_DONE;
+}
+
+#define TRANSPORT                                                                                  \
+    { .open = open_next, .write = write_any, .read = read_answer, .close = close_any }
+static const struct rekey_port port = {
+    .tls = TRANSPORT, .plain = TRANSPORT, .now_ms = now, .wall_s = wall, .entropy = entropy};
+
+static int read_key(void *ctx, struct rekey_span path, char *buf, size_t cap, size_t *len) {
+    static const char directory[] = "/var/opt/azcmagent/tokens/";
+
+    (void)ctx;
+    MUST(path.len > sizeof(directory) + 3 &&
+         memcmp(path.ptr, directory, sizeof(directory) - 1) == 0);
+    MUST(memchr(path.ptr + sizeof(directory) - 1, '/', path.len - sizeof(directory) + 1) == NULL);
+    MUST(memcmp(path.ptr + path.len - 4, ".key", 4) == 0);
+    MUST(cap >= 3);
+    memcpy(buf, "key", 3);
+    *len = 3;
+    return 0;
+}
+
+static struct rekey_credential *choose(char kind) {
+    static const struct rekey_entra entra = {.authority = {"a", 1},
+                                             .port = 443,
+                                             .tenant = {"t", 1},
+                                             .client_id = {"c", 1},
+                                             .scope = {"s", 1}};
+    static const struct rekey_managed managed = {
+        .host = {"127.0.0.1", 9}, .port = 80, .resource = {"r", 1}};
+    static struct rekey_credential_secret secret;
+    static struct rekey_credential_imds imds;
+    static struct rekey_credential_arc arc = {.read = read_key};
+
+    switch (kind) {
+    case 'A':
+        MUST(rekey_credential_arc_init(&arc, &managed) == 0);
+        return &arc.base;
+    case 'I':
+        MUST(rekey_credential_imds_init(&imds, &managed, false) == 0);
+        return &imds.base;
+    default:
+        MUST(rekey_credential_secret_init(&secret, &entra, REKEY_SPAN("s")) == 0);
+        return &secret.base;
+    }
+}
+
+static bool all_zero(const void *ptr, size_t len) {
+    const char *p = ptr;
+
+    while (len > 0 && *p == 0) {
+        p++;
+        len--;
+    }
+    return len == 0;
+}
+
+static void get_token(char kind) {
+    struct rekey_report report;
+    int result, steps = 0;
+
+    options = (struct rekey_options)REKEY_OPTIONS_INIT;
+    options.credential = choose(kind);
+    memset(&token, 0, sizeof(token));
+    MUST(rekey_init(&client, &port, &options) == 0 && rekey_get_token(&client, &token) == 0);
+    while ((result = rekey_step(&client)) > 0) {
+        MUST(++steps < 1000000);
+        if (result != REKEY_AGAIN) {
+            world.now += rekey_wait_ms(&client);
+        }
+    }
+    rekey_report(&client, &report);
+    MUST((token.len > 0) == (result == 0));
+    for (size_t i = 0; i < token.len; i++) {
+        MUST(token.value[i] > ' ' && token.value[i] <= '~');
+    }
+    MUST(result == 0 || result == REKEY_E_TOKEN_REFUSED || result == REKEY_E_TOKEN_ANSWER ||
+         result == REKEY_E_LIMIT_TOKEN_ANSWER || result == REKEY_E_CHALLENGE ||
+         result == REKEY_E_DEADLINE || result == REKEY_E_END);
+    MUST(report.outcome == (result == 0 ? REKEY_SUCCEEDED
+                            : result == REKEY_E_DEADLINE || result == REKEY_E_END
+                                ? REKEY_NOT_REACHED
+                                : REKEY_CREDENTIALS));
+    MUST(report.service->message.len <= REKEY_MESSAGE_MAX && strlen(report.request_id) <= 40);
+    MUST(kind == 'I' || world.connections <= 2 * (int)REKEY_TRIES_MAX);
+    MUST(!world.connected && world.now <= 1000 + (uint64_t)REKEY_TIMEOUT_MS);
+    MUST(all_zero(client.token, sizeof(client.token)) &&
+         all_zero(&client.staging, sizeof(client.staging)));
+}
+
+static void check_challenge(struct rekey_span text) {
+    static const char *const schemes[] = {"Basic", "Bearer"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct rekey_span value = rekey_credential_challenge(text, schemes[i], "realm");
+
+        MUST(fuzz_inside(value, text));
+    }
+}
+
+// What was encoded has no byte that ends a value, and can be decoded to what it was.
+static void check_form(struct rekey_span text) {
+    static char buf[3 * 16384];
+    struct rekey_writer w = {.buf = buf, .cap = sizeof(buf)};
+    size_t at = 0;
+
+    rekey_writer_encode(&w, text);
+    MUST(rekey_writer_whole(&w) || 3 * text.len > sizeof(buf));
+    for (size_t i = 0; rekey_writer_whole(&w) && i < text.len; i++) {
+        int c = (unsigned char)buf[at++];
+
+        if (c == '%') {
+            c = rekey_hex_value(buf[at]) << 4 | rekey_hex_value(buf[at + 1]);
+            at += 2;
+        } else {
+            MUST(rekey_is_alnum((char)c) || strchr("-._~()", c) != NULL);
+        }
+        MUST(c == (unsigned char)text.ptr[i]);
+    }
+    MUST(at == w.len || !rekey_writer_whole(&w));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size == 0) {
+        return 0;
+    }
+    memset(&world, 0, sizeof(world));
+    world.at = (const char *)data + 1;
+    world.end = (const char *)data + size;
+    world.now = 1000;
+    check_challenge(rekey_span(world.at, size - 1));
+    check_form(rekey_span(world.at, size - 1));
+    get_token((char)data[0]);
+    return 0;
+}
