@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # arm.py - a stand-in for Azure Resource Manager: one process that speaks real TLS on loopback, checks each request as
 # strictly as a front end would, answers by the scenarios of scenarios.py, and records what it saw. Here are the
-# listeners, the endpoints and the control listener; the bytes of requests and answers are in wire.py.
+# listeners, the endpoints and the control listener; the bytes of requests and answers are in wire.py, the places where
+# tokens come from in identity.py.
 #
 # It prints one line of JSON: {"control": PORT, "ports": {LISTENER: PORT}, "ca": FILE}, and serves until SIGTERM,
 # POST /quit, or with --until-eof the end of its standard input. The control listener speaks plain HTTP and JSON:
@@ -13,6 +14,7 @@
 #   PUT  /scenario/@LISTENER              {"connect": [...]}: what its next connections get
 #   PUT  /certificate/LISTENER?name=N     new connections of this listener get N.pem
 #   PUT  /listener/LISTENER?state=down    closes its sockets and connections; "up" opens the same port again
+#   .../identity/NAME, GET /secrets       where tokens come from: identity.py
 #   POST /quit
 
 import argparse
@@ -38,6 +40,7 @@ import uuid
 import warnings
 
 sys.dont_write_bytecode = True
+from identity import Identities
 from scenarios import ANSWER_MEMBERS, DEFAULT, LISTS, MEMBERS, SCENARIOS
 from wire import Connection, Ended, HEAD_MAX, check_body, check_headers, decode_segment, describe, only, parse_head
 from wire import read_body, render
@@ -45,6 +48,8 @@ from wire import read_body, render
 REMEMBERED = 4096   # events, endpoints and polling URLs; the oldest go first
 
 HERE = "127.0.0.1"
+CLOUD_HOSTS = ["management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn",
+               "login.microsoftonline.com", "login.microsoftonline.us", "login.chinacloudapi.cn"]
 # What each listener does with a connection: http, or (never to be contacted) record, or stall, garbage, close at once.
 LISTENERS = {
     "main": {"tls": "server", "addresses": [HERE, "::1"]},
@@ -58,6 +63,10 @@ LISTENERS = {
     "forbidden-host": {"tls": "server", "serve": "record", "addresses": ["127.0.0.2"], "port_of": "main"},
     "plain": {"serve": "stall"},
     "behind": {},    # plain HTTP, for a front end that does the TLS and passes the Host header on
+    "authority": {"tls": "server", "role": "authority", "addresses": [HERE, "::1"]},
+    # For processes that lend a socket on port 443 of a namespace, where the real names lead to.
+    "clouds": {"tls": "clouds", "hosts": CLOUD_HOSTS},
+    "clouds-authority": {"tls": "clouds", "role": "authority", "hosts": CLOUD_HOSTS},
     "garbage": {"serve": "garbage"},
     "closer": {"serve": "close"},
 }
@@ -124,8 +133,13 @@ class Listener:
                 continue
             sock.listen(64)
             self.port = sock.getsockname()[1]
+            self.add(sock)
+
+    def add(self, sock):
+        """One that listens already."""
+        with self.arm.state:
             self.sockets.append(sock)
-            threading.Thread(target=self.accept, args=(sock,), daemon=True).start()
+        threading.Thread(target=self.accept, args=(sock,), daemon=True).start()
 
     def accept(self, sock):
         while True:
@@ -190,11 +204,16 @@ class Endpoint:
         answers = self.scenario[name]
         return answers[min(self.played[name], len(answers) - 1)]
 
-    def accepts(self, token, kind):
+    def values(self):
+        """What an answer can be filled with."""
+        return {"primary": self.keys["primaryKey"], "secondary": self.keys["secondaryKey"],
+                "keys": json.dumps(self.keys)}
+
+    def accepts(self, token, kind, issued):
         tokens = self.scenario.get("tokens")
         if isinstance(tokens, dict):
             tokens = tokens.get("poll" if kind in ("async", "location") else kind)
-        return tokens is None or token in tokens
+        return tokens is None or (issued(token) if tokens == "issued" else token in tokens)
 
     def next_answer(self, kind, wanted):
         """The next answer, after its effect on the keys. wanted: (key type, key value) of a readable POST."""
@@ -232,14 +251,42 @@ class Arm:
         self.numbers, self.sequence = itertools.count(1), itertools.count(1)
         self.events = collections.deque(maxlen=REMEMBERED)
         self.endpoints, self.issued, self.listeners = Remembered(), Remembered(), {}
+        self.identities = Identities(self)
         for name, spec in LISTENERS.items():
             port = options.port_main if name == "main" else self.port(spec.get("port_of"))
             try:
                 self.listeners[name] = Listener(self, name, spec, port)
             except (ssl.SSLError, ValueError) as error:    # a library without this version
                 print(f"arm.py: no listener {name}: {error}", file=sys.stderr)
+        for kind in ("imds", "arc"):
+            self.identities.control("PUT", kind, {}, json.dumps({"kind": kind}))
+        if options.lend:
+            threading.Thread(target=self.borrow, args=(options.lend,), daemon=True).start()
         self.control_server = http.server.ThreadingHTTPServer((HERE, 0), control_handler(self))
         threading.Thread(target=self.control_server.serve_forever, daemon=True).start()
+
+    def listen(self, name, spec):
+        """One more listener."""
+        if name in self.listeners:
+            raise ValueError(f"there is a listener {name} already")
+        self.listeners[name] = Listener(self, name, spec)
+
+    def borrow(self, path):
+        """Listening sockets that lend.py sends belong to the listeners that they are for."""
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+            os.chmod(path, 0o600)
+            server.listen(16)
+            while True:
+                client, _ = server.accept()
+                with client:
+                    try:
+                        text, descriptors, _, _ = socket.recv_fds(client, 4096, 16)
+                        for name, descriptor in zip(json.loads(text), descriptors):
+                            self.listeners[name].add(socket.socket(fileno=descriptor))
+                        client.sendall(b"ok")
+                    except (OSError, ValueError, KeyError) as error:
+                        client.sendall(repr(error).encode())
 
     def port(self, name):
         return self.listeners[name].port if name in self.listeners else 0
@@ -311,13 +358,16 @@ class Arm:
         request = {"index": index, "tls": tls and tls.version(), "resumed": tls and tls.session_reused,
                    "faults": [] if head else [f"no end of the head within {HEAD_MAX} bytes"]}
         parse_head(head or b"", request)
+        if "role" in listener.spec:
+            return self.perform(listener, connection, self.identities.serve(listener, connection, request), request)
         self.find(request)
         endpoint, kind = request["endpoint"], request["kind"]
         if request["method"]:
             called = listener.port if tls else (only(request, "Host") or "").rpartition(":")[2]    # a front end's
-            check_headers(request, [f"{host}{port}" for host in (*self.hosts, HERE, "[::1]")
+            hosts = (*self.hosts, HERE, "[::1]", *listener.spec.get("hosts", ()))
+            check_headers(request, [f"{host}{port}" for host in hosts
                                     for port in ("", f":{called}")
-                                    if port or called == 443])
+                                    if port or called == 443 or "hosts" in listener.spec])
         body, wanted = b"", None
         if not (endpoint and endpoint.peek(kind).get("after_head")):
             body = read_body(connection, request)
@@ -329,7 +379,8 @@ class Arm:
             endpoint.request_ids[request_id] = True
         name = endpoint.name if endpoint else None
         self.record("request", listener, connection,
-                    **{**request, "endpoint": name, "body": body.decode("utf-8", "backslashreplace")})
+                    **{**request, "endpoint": name, "body": body.decode("utf-8", "backslashreplace")},
+                    token=self.identities.about(request))
         with self.state:
             answer = self.decide(request, wanted)
         return self.perform(listener, connection, answer, request)
@@ -378,7 +429,8 @@ class Arm:
                              "; ".join(request["faults"]), headers=[["Connection", "close"]])
         if not endpoint:
             return arm_error(404, "ResourceNotFound", f"The resource '{request['target'][:200]}' was not found.")
-        if not endpoint.accepts(only(request, "Authorization").removeprefix("Bearer "), kind):
+        token = only(request, "Authorization").removeprefix("Bearer ")
+        if not endpoint.accepts(token, kind, self.identities.accepts):
             return arm_error(401, "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than now.",
                              headers=[["WWW-Authenticate", 'Bearer authorization_uri="https://login.windows.net/x", '
                                        'error="invalid_token", error_description="The token, with a comma, expired"']])
@@ -410,8 +462,7 @@ class Arm:
                       "forbidden": self.port("forbidden"), "forbidden_tls": self.port("forbidden-tls"),
                       "pad": "x" * size, "date": email.utils.formatdate(time.time() + offset, usegmt=True)}
             if endpoint:
-                keys = endpoint.keys
-                values.update(primary=keys["primaryKey"], secondary=keys["secondaryKey"], keys=json.dumps(keys))
+                values.update(endpoint.values())
             return str(values.get(name, match[0]))
 
         def fill(value):
@@ -486,6 +537,12 @@ class Arm:
             return 200, {name: listener.port for name, listener in self.listeners.items()}
         if (method, what) == ("GET", "log"):
             return 200, self.log(name, query)
+        if what == "identity":
+            return self.identities.control(method, name, query, body)
+        if (method, what) == ("GET", "secrets"):
+            with self.state:
+                texts = self.identities.secrets
+                return 200, {"next": len(texts), "secrets": texts[int(query.get("since", 0)):]}
         if (method, what) == ("GET", "keys") and self.endpoint(name):
             with self.state:
                 return 200, {**self.endpoint(name).keys, "regenerated": self.endpoint(name).regenerated}
@@ -576,6 +633,7 @@ def main():
     parser.add_argument("--demo", action="store_true", help="print a command to try, and a line per request")
     parser.add_argument("--port-main", type=int, default=0, metavar="N", help="port of the listener main")
     parser.add_argument("--host", action="append", default=[], help="one more name that requests may call this host by")
+    parser.add_argument("--lend", metavar="PATH", help="a Unix socket through which lend.py lends listening sockets")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
     options = parser.parse_args()
     warnings.simplefilter("ignore", DeprecationWarning)    # TLS 1.1 is wanted, to see it refused

@@ -3,14 +3,15 @@
 # seconds; a DIR that this very script has completed is left as it is. The validity dates are fixed (2024 to 2049), so
 # that a directory never goes stale. For each listener's certificate there is NAME.pem, the chain as it is sent (leaf
 # first, without the root), and NAME.key. Trust anchors: ca.pem (the test root), ca-all.pem (with the EC root too),
-# bundle.pem (120 decoys, then the test root), bundle-same-name.pem (another root of that name, then the test root).
+# bundle.pem (120 decoys, then the test root), bundle-same-name.pem (another root of that name, then the test root). The
+# certificates of devices, each with its key, are device*.pem.
 set -eu
 
 dir=${1:?usage: certs.sh DIR}
 stamp=$(openssl dgst -sha256 -r "$0" | cut -c1-64)
 [ "$(cat "$dir/complete" 2>/dev/null || :)" = "$stamp" ] && exit 0
 mkdir -p "$dir"
-work=$(mktemp -d "$dir/work.XXXXXX")
+work=$(mktemp -d "$(cd "$dir" && pwd)/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
@@ -74,6 +75,15 @@ certificatePolicies = 2.23.140.1.2.2, 1.3.6.1.4.1.311.42.1
 authorityInfoAccess = OCSP;URI:http://ocsp.example, caIssuers;URI:http://www.example/pkiops/certs/issuing.crt
 crlDistributionPoints = URI:http://www.example/pkiops/crl/issuing.crl
 subjectAltName = $names
+[clouds]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature, keyEncipherment
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:management.azure.com,DNS:management.usgovcloudapi.net,DNS:management.chinacloudapi.cn,DNS:login.microsoftonline.com,DNS:login.microsoftonline.us,DNS:login.chinacloudapi.cn
+[client]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = clientAuth
 [elsewhere]
 basicConstraints = critical, CA:FALSE
 subjectAltName = DNS:other.example
@@ -93,10 +103,11 @@ certificate() {
         { cat log >&2; exit 1; }
 }
 
-rsa issuer1 4096 & rsa issuer2 4096 & rsa ca 2048 & rsa server 2048 & wait
-for name in expired future wronghost selfsigned impostor unknown; do cp server.key $name.key; done
+rsa issuer1 4096 & rsa issuer2 4096 & rsa ca 2048 & rsa server 2048 & rsa client 2048 & rsa client4096 4096 &
+rsa clientother 2048 & wait
+for name in expired future wronghost selfsigned impostor unknown clouds; do cp server.key $name.key; done
 rsa unknownroot 2048 & rsa impostorroot 2048 & wait
-ec ecroot P-521; ec ecissuer P-384; ec ec P-256
+ec ecroot P-521; ec ecissuer P-384; ec ec P-256; ec clientec P-256
 
 certificate ca "/C=US/O=rekey tests/CN=rekey test root" root ca sha256 "$good"
 certificate issuer1 "/C=US/O=rekey tests/CN=rekey test RSA policy authority 2024" issuer ca sha256 "$good"
@@ -104,6 +115,10 @@ certificate issuer2 "/C=US/O=rekey tests/CN=rekey test RSA TLS issuing authority
 certificate server "/C=US/O=rekey tests/CN=localhost" azure issuer2 sha384 "$good"
 certificate expired /CN=localhost leaf ca sha256 "$past"
 certificate future /CN=localhost leaf ca sha256 "$future"
+certificate clouds /CN=management.azure.com clouds ca sha256 "$good"
+certificate client "/CN=rekey test device" client client sha256 "$good"
+certificate client4096 "/CN=rekey test device with a long key" client client4096 sha256 "$good"
+certificate clientec "/CN=rekey test device with an EC key" client clientec sha256 "$good"
 certificate wronghost /CN=other.example elsewhere ca sha256 "$good"
 certificate selfsigned /CN=localhost leaf selfsigned sha256 "$good"
 certificate unknownroot "/O=Captive Portal Inc/CN=Captive Portal Root" root unknownroot sha256 "$good"
@@ -116,9 +131,23 @@ certificate ec /CN=localhost leaf ecissuer sha384 "$good"
 
 cat server.one issuer2.one issuer1.one > server.pem
 cat ec.one ecissuer.one > ec.pem
-for name in ca expired future wronghost selfsigned unknown impostor; do cp $name.one $name.pem; done
+for name in ca expired future wronghost selfsigned unknown impostor clouds; do cp $name.one $name.pem; done
 cat ca.one ecroot.one > ca-all.pem
 cat impostorroot.one ca.one > bundle-same-name.pem
+
+# What a device proves with who it is: a file with certificate and key, as AZURE_CLIENT_CERTIFICATE_PATH has it. The key
+# is PKCS#8, or PKCS#1, or first; one does not fit, one is encrypted, one is not RSA, some are not all there.
+for name in client client4096 clientec; do cat $name.one $name.key > device-$name.pem; done
+mv device-client4096.pem device-4096.pem; mv device-client.pem device.pem; mv device-clientec.pem device-ec.pem
+openssl rsa -in client.key -traditional -out client.pkcs1 2>/dev/null
+openssl pkcs8 -topk8 -in client.key -passout pass:secret -out client.encrypted
+cat client.one client.pkcs1 > device-pkcs1.pem
+cat client.key client.one > device-key-first.pem
+cat client.one ca.one client.key > device-chain.pem
+cat client.one clientother.key > device-mismatch.pem
+cat client.one client.encrypted > device-encrypted.pem
+cp client.one device-no-key.pem
+cp client.key device-no-certificate.pem
 
 # Decoys: ten with EC keys, two with the RSA-4096 keys at hand, ten times over, among the text that bundles have.
 for n in 0 1 2 3 4 5 6 7 8 9 10 11; do
@@ -138,5 +167,5 @@ done
 } > bundle.pem
 
 mv ./*.pem ./*.key ..
-rm ../issuer?.key ../decoy*.key ../*root.key ../ecissuer.key ../ca.key # nobody signs with these again
+rm ../issuer?.key ../decoy*.key ../*root.key ../ecissuer.key ../ca.key ../client*.key # nobody signs with these again
 echo "$stamp" > ../complete

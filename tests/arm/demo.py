@@ -1,41 +1,98 @@
 # demo.py - what `make demo` runs: starts the stand-in service, regenerates a key through 202 and three polls with the
 # command as it was built (environment: REKEY, REKEY_BUILD, REKEY_EXEC), and shows what that took. Exits with the
-# command's exit code, or 1 if the key did not change or the heap was used.
+# command's exit code, or 1 if the key did not change or the heap was used. AUTH says as whom: token (the default),
+# secret, certificate, workload, imds or arc; then the service takes no tokens but those of that identity.
 
 import json
 import os
+import secrets
+import shlex
 import subprocess
 import sys
+import tempfile
 import urllib.request
+import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CERTS = "build/certs"
 ENDPOINT = "three-polls--demo"
+AUTHS = ("token", "secret", "certificate", "workload", "imds", "arc")
 
 
-def keys(arm):
-    with urllib.request.urlopen(f"http://127.0.0.1:{arm['control']}/keys/{ENDPOINT}") as answer:
+def control(arm, path, value=None):
+    request = urllib.request.Request(f"http://127.0.0.1:{arm['control']}{path}", method="PUT" if value else "GET",
+                                     data=json.dumps(value).encode() if value else None)
+    with urllib.request.urlopen(request) as answer:
         return json.load(answer)
 
 
+def in_a_namespace(folder):
+    """A prefix: the command sees this directory as /var/opt. Of a user who is not root, or of root."""
+    script = f'mount --bind {shlex.quote(folder)} /var/opt; exec "$@"'
+    for flags in ("-rm", "-m"):
+        prefix = ["unshare", flags, "sh", "-ec", script, "sh"]
+        run = subprocess.run([*prefix, "true"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if run.returncode == 0:
+            return prefix
+    sys.exit("AUTH=arc needs a mount namespace, for /var/opt/azcmagent/tokens: "
+             + run.stdout.decode(errors="replace").strip())
+
+
+def identity(arm, auth, folder):
+    """Makes the identity at the stand-in. Returns the environment and the prefix for the command."""
+    if auth == "token":
+        return {"AZURE_ACCESS_TOKEN": "demo-token"}, []
+    control(arm, f"/scenario/{ENDPOINT}", {"base": "three-polls", "tokens": "issued"})
+    if auth == "imds":
+        return {"IMDS_ENDPOINT": f"http://127.0.0.1:{arm['ports']['imds']}"}, []
+    if auth == "arc":
+        tokens = os.path.join(folder, "azcmagent", "tokens")
+        os.makedirs(tokens)
+        control(arm, "/identity/arc", {"directory": tokens})
+        endpoint = f"http://127.0.0.1:{arm['ports']['arc']}/metadata/identity/oauth2/token"
+        return {"IDENTITY_ENDPOINT": endpoint}, in_a_namespace(folder)
+    tenant, client = str(uuid.uuid4()), str(uuid.uuid4())
+    environment = {"AZURE_TENANT_ID": tenant, "AZURE_CLIENT_ID": client,
+                   "AZURE_AUTHORITY_HOST": f"https://localhost:{arm['ports']['authority']}"}
+    if auth == "secret":
+        proof = environment["AZURE_CLIENT_SECRET"] = secrets.token_urlsafe(30)
+    elif auth == "certificate":
+        proof = os.path.abspath(f"{CERTS}/device.pem")
+        environment["AZURE_CLIENT_CERTIFICATE_PATH"] = proof
+    else:
+        auth, proof = "federated", secrets.token_urlsafe(900)
+        environment["AZURE_FEDERATED_TOKEN_FILE"] = os.path.join(folder, "federated-token")
+        with open(environment["AZURE_FEDERATED_TOKEN_FILE"], "w") as file:
+            file.write(proof)
+    control(arm, f"/identity/{tenant}", {"client_id": client, auth: proof})
+    return environment, []
+
+
 def main():
+    auth = os.environ.get("AUTH") or "token"
+    if auth not in AUTHS:
+        sys.exit(f"AUTH={auth}: one of {', '.join(AUTHS)}")
     exec_prefix = os.environ.get("REKEY_EXEC", "").split()
     report = os.path.join(os.environ["REKEY_BUILD"], "demo-heap.txt")
     service = subprocess.Popen([sys.executable, os.path.join(HERE, "arm.py"), "--certs", CERTS, "--until-eof"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     arm = json.loads(service.stdout.readline())
-    command = exec_prefix + [
-        os.environ["REKEY"], "regenerate", "--subscription", "00000000-0000-0000-0000-000000000000",
-        "-g", "demo", "-w", "demo", "-n", ENDPOINT, "--key-type", "primary", "-v",
-        "--management-url", f"https://localhost:{arm['ports']['main']}", "--ca-file", arm["ca"]]
-    environment = {"PATH": os.environ["PATH"], "AZURE_ACCESS_TOKEN": "demo-token"}
-    if not exec_prefix:
-        environment.update(LD_PRELOAD=os.path.abspath(os.path.join(os.environ["REKEY_BUILD"], "heap.so")),
-                           HEAP_REPORT=os.path.abspath(report))
-    before = keys(arm)
-    print("$ " + " ".join(command), flush=True)
-    code = subprocess.run(command, env=environment).returncode
-    after = keys(arm)
+    with tempfile.TemporaryDirectory() as folder:
+        environment, prefix = identity(arm, auth, folder)
+        command = exec_prefix + [
+            os.environ["REKEY"], "regenerate", "--subscription", "00000000-0000-0000-0000-000000000000",
+            "-g", "demo", "-w", "demo", "-n", ENDPOINT, "--key-type", "primary", "-v",
+            "--management-url", f"https://localhost:{arm['ports']['main']}", "--ca-file", arm["ca"]]
+        if auth != "token":
+            command += ["--auth", auth]
+        environment["PATH"] = os.environ["PATH"]
+        print("$ " + " ".join(command), flush=True)
+        if not exec_prefix:    # for the command alone: the shell of the namespace has a heap
+            command = ["env", f"LD_PRELOAD={os.path.abspath(os.environ['REKEY_BUILD'])}/heap.so",
+                       f"HEAP_REPORT={os.path.abspath(report)}", *command]
+        before = control(arm, f"/keys/{ENDPOINT}")
+        code = subprocess.run([*prefix, *command], env=environment).returncode
+        after = control(arm, f"/keys/{ENDPOINT}")
     service.stdin.close()
     service.wait()
     print(f"primary key changed: {before['primaryKey'] != after['primaryKey']}, "

@@ -6,7 +6,8 @@
 #   poll_async, poll_location   answers by the kind of the URL polled, instead of poll
 #   execute               when the key really changes: "post" (the default, unless that answer's status is 3xx, 4xx or
 #                         5xx), "first-poll", "success" (with the answer that says so) or "never"
-#   tokens                the tokens that are accepted (others get 401): a list, or lists by request (post, poll, list)
+#   tokens                the tokens that are accepted (others get 401): a list, or lists by request (post, poll, list);
+#                         "issued" instead of a list: those that an identity of identity.py gave, while they are good
 #   base                  (over the control listener) the name of the scenario that this one changes
 # An answer:
 #   status, reason, version, headers ([name, value] pairs, sent first and as given), body (text, or JSON)

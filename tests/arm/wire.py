@@ -16,7 +16,7 @@ IDLE_S = 300        # a connection without a byte for so long is closed
 LINGER_S = 2        # after our close what still comes is read for so long: unread bytes would make it an RST
 
 GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-# Every request carries each of these exactly once.
+# Every request to an endpoint carries each of these exactly once.
 REQUIRED = [
     ("Authorization", r"Bearer [A-Za-z0-9._~+/-]+=*"),
     ("Accept-Encoding", r"identity"),
@@ -167,12 +167,12 @@ def decode_segment(segment, faults):
     return text
 
 
-def check_headers(request, hosts):
+def check_headers(request, hosts, required=REQUIRED):
     faults = request["faults"]
     host = only(request, "Host")
     if host is None or host.lower() not in hosts:
         faults.append(f"Host: {host!r}, not one of {hosts}")
-    for name, pattern in REQUIRED:
+    for name, pattern in required:
         value = only(request, name)
         if value is None or not re.fullmatch(pattern, value):
             faults.append(f"{name}: missing, repeated or malformed")

@@ -4,9 +4,10 @@ command.
 The environment says what is tested: REKEY (the command), REKEY_EXEC (a prefix such as
 qemu-arm-static or valgrind), REKEY_BUILD (where heap.so, clock.so and the archives are),
 REKEY_SANITIZED (set for a build with sanitizers). After every run the runner checks what holds for
-all of them: the last line names the outcome and the exit code, no secret was printed, and the
-stand-in found no fault in any request. No test sleeps to let something happen: they wait for lines
-of output, for the stand-in's log, or for a process to end, all with a deadline.
+all of them: the last line names the outcome and the exit code, no secret was printed or is in an
+operation file (nor in the command line or the environment of a process that ran for a second), and
+the stand-in found no fault in any request. No test sleeps to let something happen: they wait for
+lines of output, for the stand-in's log, or for a process to end, all with a deadline.
 """
 
 import base64
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,8 @@ SLOW = 10 if EXEC else 3 if SANITIZED else 1  # upper bounds of durations grow b
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
 PROVIDER = "providers/Microsoft.MachineLearningServices"
 GROUP, WORKSPACE = "test-group", "test-workspace"
+LEND = ROOT / "tests/arm/lend.py"
+PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 SECOND_NAME = "eastus.management.example"  # in the certificate as well; tests give it addresses
 TOKEN = f"e2e-{secrets.token_hex(16)}.~+/-_=="
 
@@ -126,6 +130,7 @@ class Arm:
 
     def __init__(self):
         subprocess.run([ROOT / "tests/arm/certs.sh", CERTS], check=True)
+        self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -135,16 +140,21 @@ class Arm:
                 "--until-eof",
                 "--host",
                 SECOND_NAME,
+                "--lend",
+                f"{self.folder.name}/lend",
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         ready = json.loads(self.process.stdout.readline())
         self.port, self.ports = ready["control"], ready["ports"]
+        self.no_identity = f"http://127.0.0.1:{self.identity('imds', absent=True)['port']}"
+        self.secrets, self.pieces = 0, {TOKEN: "a token", **dict(private_keys())}
 
     def close(self):
         self.process.stdin.close()
         assert self.process.wait(20) == 0
+        self.folder.cleanup()
 
     def control(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -172,6 +182,20 @@ class Arm:
 
     def keys(self, name):
         return self.control("GET", f"/keys/{name}")
+
+    # Identities (tests/arm/identity.py).
+
+    def identity(self, name, **members):
+        """Makes or changes one; without members, what it gave so far."""
+        return self.control("PUT" if members else "GET", f"/identity/{name}", members or None)
+
+    def must_not_show(self):
+        """Pieces of all secrets that the stand-in gave or got so far: {piece: what it is}."""
+        answer = self.control("GET", f"/secrets?since={self.secrets}")
+        self.secrets = answer["next"]
+        for secret in answer["secrets"]:
+            self.pieces.update({piece: "a secret of an identity" for piece in pieces(secret)})
+        return self.pieces
 
     # The log.
 
@@ -230,6 +254,24 @@ class Arm:
             for listener in ("forbidden", "forbidden-tls", "forbidden-host")
             for event in self.connections(listener, since)
         ]
+
+
+def pieces(secret):
+    """Parts of a secret that are long enough to know it by, as it is and as a form has it."""
+    if len(secret) < 64:
+        return {secret, urllib.parse.quote(secret, safe="")}
+    middle = len(secret) // 2
+    return {secret[start : start + 24] for start in (40, middle, len(secret) - 24)}
+
+
+def private_keys():
+    """Lines of the private keys that the tests give to the command."""
+    for path in sorted(CERTS.glob("device*.pem")):
+        for key in re.findall(
+            r"-----BEGIN [A-Z ]*KEY-----\n(.*?)-----END", path.read_text(), re.DOTALL
+        ):
+            lines = [line for line in key.splitlines() if len(line) == 64]
+            yield from ((line, f"the key in {path.name}") for line in lines[1::5])
 
 
 @pytest.fixture(scope="session")
@@ -325,6 +367,7 @@ class Process:
 
     def __init__(self, arguments, env, stdin, **more):
         self.started, self.arguments = time.monotonic(), arguments
+        self.looks = []
         self.popen = subprocess.Popen(
             arguments, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
         )
@@ -353,9 +396,24 @@ class Process:
         self.popen.kill()
         self.popen.communicate(timeout=20)
 
+    def look(self):
+        """What everybody can see of it: its command line, and the environment that it keeps."""
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError), open(f"/proc/{self.pid}/{name}", "rb") as file:
+                self.looks.append((f"/proc/PID/{name}", file.read().decode("latin-1")))
+
     def end(self, seconds=60):
-        """Waits for its end."""
-        out, err = self.popen.communicate(timeout=seconds * SLOW)
+        """Waits for its end. Looks at it now and then, once it has had a second to start."""
+        until = time.monotonic() + seconds * SLOW
+        while True:
+            try:
+                out, err = self.popen.communicate(timeout=SLOW)
+                break
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > until:
+                    raise
+                if not EXEC:
+                    self.look()
         return Result(
             self.popen.returncode,
             out.decode(),
@@ -374,7 +432,7 @@ class Rekey:
     to."""
 
     def __init__(self, arm, directory):
-        self.arm, self.directory, self.processes = arm, directory, []
+        self.arm, self.directory, self.processes, self.identities = arm, directory, [], []
 
     # Running.
 
@@ -397,8 +455,10 @@ class Rekey:
 
     def start(self, *arguments, token=TOKEN, env=None, stdin=None, prefix=(), **more):
         """Starts the command; token None: no token in the environment. stdin: bytes for standard
-        input."""
-        full = {**ENVIRONMENT, **({"AZURE_ACCESS_TOKEN": token} if token else {}), **(env or {})}
+        input. What it finds where a virtual machine has its identity is the stand-in, which says
+        that there is none: no test asks the machine that it runs on."""
+        given = {"AZURE_ACCESS_TOKEN": token} if token else {}
+        full = {**ENVIRONMENT, "IMDS_ENDPOINT": self.arm.no_identity, **given, **(env or {})}
         process = Process(
             [str(each) for each in (*prefix, *EXEC, REKEY, *arguments)],
             full,
@@ -478,7 +538,28 @@ class Rekey:
         assert all(line.startswith("rekey: ") for line in result.lines), text
         for secret in self.secrets(name, shows):
             assert secret not in result.out + result.err, f"shows {secret!r}: {text}"
+        for identity in self.identities:
+            for request in self.arm.requests(identity):
+                assert request["faults"] == [], text
+        self.check_secrets(process, result)
         return result
+
+    def check_secrets(self, process, result):
+        """No secret of any identity is where others can see it."""
+        places = [
+            *process.looks,
+            ("arguments", "\n".join(process.arguments)),
+            ("stderr", result.err),
+        ]
+        if "--show" not in process.arguments:
+            places.append(("stdout", result.out))
+        for option, value in zip(process.arguments, process.arguments[1:]):
+            path = self.directory / value
+            if option == "--operation-file" and path.is_file():
+                places.append((value, path.read_bytes().decode("latin-1")))
+        for piece, what in self.arm.must_not_show().items():
+            for place, text in places:
+                assert piece not in text, f"{what} is in {place}: {piece!r}\n{text}"
 
     def secrets(self, name, shows):
         """What must not be printed in a run about an endpoint. The requests are looked at as
@@ -577,6 +658,27 @@ def namespace():
         if run.returncode != 0:
             pytest.skip(f"no namespaces: {run.stdout.decode().strip()}")
         return arguments
+
+    return prefix
+
+
+@pytest.fixture
+def lent(arm, namespace):
+    """A function that makes a prefix: the command runs in a network of its own, where listeners of
+    the stand-in have these addresses ("imds=169.254.169.254:80") besides main."""
+
+    def prefix(script, *addresses, flags="n"):
+        main = f"main=127.0.0.1:{arm.ports['main']}"
+        lines = f"ip link set lo up\n{script}"
+        return [
+            *namespace(flags, lines),
+            PYTHON,
+            str(LEND),
+            f"{arm.folder.name}/lend",
+            main,
+            *addresses,
+            "--",
+        ]
 
     return prefix
 

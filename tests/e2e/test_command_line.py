@@ -594,7 +594,7 @@ def test_json_holds_any_text(arm, rekey):
 def test_json_of_what_was_not_begun(arm, rekey):
     """A script that reads the object gets one."""
     for arguments, token, code, outcome in (
-        ([], None, 14, "credentials"),
+        (["--auth", "token"], None, 14, "credentials"),
         (["--ca-file", "missing"], TOKEN, 11, "not-trusted"),
         (["--operation-file", "/dev/null"], TOKEN, 2, "usage"),
         (["--key-value-file", "missing"], TOKEN, 2, "usage"),
