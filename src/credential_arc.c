@@ -23,31 +23,25 @@ static struct rekey_span key_path(const struct rekey *r) {
     return good ? path : rekey_span(path.ptr, 0);
 }
 
-// Puts the content of the key file at the end of staging.
+// Puts the content of the key file into the token buffer, which is free until the answer comes.
 static int read_key(const struct rekey_credential_arc *c, struct rekey *r, struct rekey_span *key) {
-    char *staging = r->staging.bytes;
-    size_t cap = sizeof(r->staging.bytes) / 2, len = 0;
-    int error;
+    size_t cap = sizeof(r->token) < REKEY_ARC_KEY_MAX ? sizeof(r->token) : REKEY_ARC_KEY_MAX;
+    size_t len = 0;
+    int error = c->read(c->ctx, key_path(r), r->token, cap, &len);
 
-    cap = cap < REKEY_ARC_KEY_MAX ? cap : REKEY_ARC_KEY_MAX;
-    error = c->read(c->ctx, key_path(r), staging, cap, &len);
     if (error != 0) {
         return error;
     }
-    while (len > 0 && rekey_is_one_of(staging[len - 1], "\r\n")) {
+    while (len > 0 && rekey_is_one_of(r->token[len - 1], "\r\n")) {
         len--;
     }
     for (size_t i = 0; i < len; i++) {
-        if (staging[i] <= ' ' || staging[i] > '~') {
+        if (r->token[i] <= ' ' || r->token[i] > '~') {
             return REKEY_E_KEY_FILE;
         }
     }
-    if (len == 0) {
-        return REKEY_E_KEY_FILE;
-    }
-    *key = rekey_span(staging + sizeof(r->staging.bytes) - len, len);
-    memmove(staging + sizeof(r->staging.bytes) - len, staging, len);
-    return 0;
+    *key = rekey_span(r->token, len);
+    return len > 0 ? 0 : REKEY_E_KEY_FILE;
 }
 
 static int prepare(struct rekey_credential *base, struct rekey *r) {

@@ -17,7 +17,7 @@ static bool name_valid(struct rekey_span text) {
             return false;
         }
     }
-    return text.len > 0 && text.len <= 253;
+    return text.len > 0 && text.len <= 253 && text.ptr[0] != '.'; // no "..": it goes into a path
 }
 
 int rekey_entra_check(const struct rekey_entra *e) {

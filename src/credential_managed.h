@@ -41,7 +41,7 @@ struct rekey_credential_arc {
 int rekey_credential_arc_init(struct rekey_credential_arc *c, const struct rekey_managed *managed);
 
 // For the two files: writes the GET to the start of staging; `path` with its query ends where the
-// resource goes. `key`, which may be empty and may lie at the end of staging, is sent as Basic
+// resource goes. `key`, which may be empty and does not lie in staging, is sent as Basic
 // credentials. Returns the length, or an error.
 int rekey_managed_request(struct rekey *r, const struct rekey_managed *managed, const char *path,
                           struct rekey_span key);

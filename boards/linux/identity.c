@@ -63,8 +63,10 @@ static int take_authority(struct command *c) {
     return 0;
 }
 
-// http://HOST[:PORT], with or without the path of tokens, on this machine or 169.254.169.254.
+// http://HOST[:PORT], with or without the path of tokens: this machine, or for IMDS
+// 169.254.169.254.
 static int take_endpoint(struct command *c, const char *name, const char *fallback) {
+    const bool arc = c->identity.auth == AUTH_ARC;
     const char *value = variable(name), *rest, *end;
     struct rekey_managed *m = &c->identity.managed;
     uint32_t port = 0;
@@ -85,9 +87,12 @@ static int take_endpoint(struct command *c, const char *name, const char *fallba
     }
     m->port = (uint16_t)port;
     if (port == 0 || port > 65535 || !rekey_credential_plain_host(m->host) ||
+        (arc && rekey_span_equal(m->host, REKEY_SPAN("169.254.169.254"))) ||
         (end[0] != '\0' && strcmp(end, "/") != 0 && strcmp(end, TOKEN_PATH) != 0)) {
-        return bad_url(c, name, value,
-                       "http://HOST:PORT of this machine or 169.254.169.254, and nothing else");
+        return bad_url(
+            c, name, value,
+            arc ? "http://HOST:PORT of this machine, and nothing else"
+                : "http://HOST:PORT of this machine or 169.254.169.254, and nothing else");
     }
     return 0;
 }
@@ -127,8 +132,13 @@ static int take_secret(struct command *c) {
     }
     if (id->secret_len > sizeof(id->secret)) {
         return refuse(c, REKEY_CREDENTIALS, REKEY_E_SECRET,
-                      "the client secret is too long: %zu bytes, the most is %zu", id->secret_len,
+                      "%s: the client secret is too long: %zu bytes, the most is %zu",
+                      file != NULL ? file : "AZURE_CLIENT_SECRET", id->secret_len,
                       sizeof(id->secret));
+    }
+    if (id->secret_len == 0) {
+        return refuse(c, REKEY_CREDENTIALS, REKEY_E_SECRET, "client secret '%s': it is empty",
+                      file);
     }
     return 0;
 }
@@ -336,9 +346,11 @@ int choose_identity(struct command *c) {
         return code;
     }
     error = make_credential(c);
-    return error == 0 ? 0
-                      : refuse(c, REKEY_CREDENTIALS, error, "--auth %s: %s", auth_names[id->auth],
-                               rekey_error_text(error));
+    return error == 0
+               ? 0
+               : refuse(c, REKEY_CREDENTIALS, error, "--auth %s: %s%s", auth_names[id->auth],
+                        rekey_error_text(error),
+                        error == REKEY_E_IDENTITY ? " (AZURE_TENANT_ID, AZURE_CLIENT_ID)" : "");
 }
 
 int check_identity(struct command *c) {
@@ -372,6 +384,8 @@ void identity_explain(const struct identity *id, int error, char *buf, size_t ca
     } else if ((error == REKEY_E_ASSERTION || error == REKEY_E_KEY_FILE) && id->file != NULL) {
         snprintf(buf, cap, "'%s': %s", id->file,
                  id->error != 0 ? error_word(id->error) : "it holds something else");
+    } else if (error == REKEY_E_LIMIT_CREDENTIAL && id->auth == AUTH_WORKLOAD) {
+        snprintf(buf, cap, "'%s': ", id->file);
     }
 }
 
@@ -395,7 +409,8 @@ const char *identity_remedy(const struct command *c, const struct rekey_report *
 
     switch (report->error) {
     case REKEY_E_KEY_FILE:
-        return "the user that runs rekey must be in the group himds";
+        return c->identity.error == EACCES ? "the user that runs rekey must be in the group himds"
+                                           : NULL;
     case REKEY_E_NO_TOKEN:
         return c->identity.auth == AUTH_IMDS
                    ? "there is no managed identity here: give --token-file FILE, set "

@@ -240,7 +240,9 @@ int main(int argc, char **argv) {
     }
     rekey_zeroize(c->token, sizeof(c->token));
     rekey_zeroize(&c->got, sizeof(c->got));
-    rekey_zeroize(c->identity.secret, c->identity.secret_len);
-    rekey_zeroize(c->identity.pem, c->identity.pem_len);
+    rekey_zeroize(c->identity.secret, sizeof(c->identity.secret));
+    if (c->identity.pem_len > 0) { // else its pages were never touched
+        rekey_zeroize(c->identity.pem, sizeof(c->identity.pem));
+    }
     return code;
 }

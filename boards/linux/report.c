@@ -74,7 +74,12 @@ static const char *explain(const struct command *c, const struct rekey_report *r
     bool url = error <= REKEY_E_URL_SCHEME && error >= REKEY_E_URL_FOREIGN;
 
     if (limit != 0) {
-        snprintf(text, sizeof(text), "%s%lu needed, there are %lu; `make LIMITS=%s=%lu` raises it",
+        size_t len;
+
+        identity_explain(&c->identity, error, text, sizeof(text));
+        len = strlen(text);
+        snprintf(text + len, sizeof(text) - len,
+                 "%s%lu needed, there are %lu; `make LIMITS=%s=%lu` raises it",
                  report->needed != 0 ? "" : "at least ", needed, limit, macro,
                  (needed + 63) / 64 * 64);
     } else if (error == REKEY_E_LIMIT_ARENA) {
@@ -109,7 +114,8 @@ static void say_answer(const struct rekey_report *report, bool token) {
     visible(rekey_span(report->correlation_id, strlen(report->correlation_id)), correlation,
             sizeof(correlation));
     if (report->http_status >= 300 || e->code.len > 0) {
-        say("error: the service said: HTTP %u %s%s%s%s%s%s%s%s", report->http_status,
+        say("error: the service said: HTTP %u%s%s%s%s%s%s%s%s%s", report->http_status,
+            e->code.len > 0 ? " " : "",
             visible(rekey_span(e->code.text, e->code.len), code, sizeof(code)),
             e->detail.len > 0 ? " / " : "",
             visible(rekey_span(e->detail.text, e->detail.len), inner, sizeof(inner)),
