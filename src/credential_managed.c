@@ -34,7 +34,6 @@ int rekey_managed_request(struct rekey *r, const struct rekey_managed *m, const 
     values[5] = rekey_span("Authorization: Basic ", key.len > 0 ? 21 : 0);
     values[6] = key;
     values[7] = rekey_span("\r\n", key.len > 0 ? 2 : 0);
-    len = rekey_http_emit(request, values, &cursor, r->staging.bytes,
-                          sizeof(r->staging.bytes) - key.len);
+    len = rekey_http_emit(request, values, &cursor, r->staging.bytes, sizeof(r->staging.bytes));
     return request[cursor.form] == '\0' ? (int)len : REKEY_E_LIMIT_CREDENTIAL;
 }
