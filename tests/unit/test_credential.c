@@ -16,7 +16,7 @@
 #define CLOSED(status, body) "HTTP/1.1 " status " X\r\nConnection: close\r\n\r\n" body
 
 #define EXCHANGES 16
-#define REQUESTS_MAX 16384
+#define REQUESTS_MAX (REKEY_STAGING_MAX + 2048)
 
 // What one connection gives. `answer` NULL ends the script.
 struct exchange {
@@ -42,6 +42,9 @@ static struct {
     int file_error;
     size_t file_len; // 0: its own
 } world;
+
+// For long texts that a test makes: one test at a time.
+static char scratch[2 * REKEY_STAGING_MAX];
 
 static struct rekey client;
 static struct rekey_options options;
@@ -163,9 +166,18 @@ static void reset(const struct exchange *script) {
     options = (struct rekey_options)REKEY_OPTIONS_INIT;
 }
 
+static bool all_zero(const void *ptr, size_t len) {
+    const char *p = ptr;
+
+    while (len > 0 && *p == 0) {
+        p++;
+        len--;
+    }
+    return len == 0;
+}
+
 // Gets a token with `credential`, and says how it ended.
 static int get(struct rekey_credential *credential) {
-    static const char zero[sizeof(client.staging)];
     int result;
 
     options.credential = credential;
@@ -174,8 +186,8 @@ static int get(struct rekey_credential *credential) {
     result = rekey_run(&client);
     rekey_report(&client, &report);
     check(!world.open);
-    check(memcmp(client.token, zero, sizeof(client.token)) == 0);
-    check(memcmp(&client.staging, zero, sizeof(zero)) == 0);
+    check(all_zero(client.token, sizeof(client.token)));
+    check(all_zero(&client.staging, sizeof(client.staging)));
     return result;
 }
 
@@ -253,14 +265,14 @@ static void test_answers(void **state) {
         {"<html>", "", REKEY_E_TOKEN_ANSWER, 0},
         {"", "", REKEY_E_TOKEN_ANSWER, 0},
     };
-    static char text[REKEY_TOKEN_MAX + 256];
+    char *text = scratch;
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         const struct exchange script[] = {{text, 0}};
 
         row(rows[i].body);
-        snprintf(text, sizeof(text), CLOSED("200", "%s"), rows[i].body);
+        snprintf(text, sizeof(scratch), CLOSED("200", "%s"), rows[i].body);
         reset(script);
         check_int(get(with_secret()), rows[i].error);
         check_int(report.outcome, rows[i].error == 0 ? REKEY_SUCCEEDED : REKEY_CREDENTIALS);
@@ -282,7 +294,7 @@ static void test_answers(void **state) {
         int head;
 
         row_n("as long as the buffer, and more by", (long)more);
-        head = snprintf(text, sizeof(text), CLOSED("200", "{\"access_token\":\""));
+        head = snprintf(text, sizeof(scratch), CLOSED("200", "{\"access_token\":\""));
         memset(text + head, 'x', REKEY_TOKEN_MAX - frame + more);
         strcpy(text + head + REKEY_TOKEN_MAX - frame + more, "\"}");
         reset(script);
@@ -354,9 +366,9 @@ static void test_refusals(void **state) {
 
 // The error at the end of an answer that was cut by the buffer cannot be read; its beginning can.
 static void test_long_refusal(void **state) {
-    static char text[REKEY_TOKEN_MAX + 1024];
+    char *text = scratch;
     const struct exchange script[] = {{text, 0}};
-    int head = snprintf(text, sizeof(text), CLOSED("400", "{\"error\":\"e\",\"more\":\""));
+    int head = snprintf(text, sizeof(scratch), CLOSED("400", "{\"error\":\"e\",\"more\":\""));
 
     (void)state;
     row("longer than the buffer");
@@ -505,7 +517,7 @@ static void test_abort(void **state) {
 }
 
 static void test_names(void **state) {
-    static char longest[255];
+    char longest[255];
     struct rekey_credential_secret secret;
     struct rekey_entra e;
 
@@ -539,7 +551,7 @@ static void test_names(void **state) {
 // Requests that do not fit staging are not sent.
 static void test_too_long(void **state) {
     static const struct exchange script[] = {{TOKEN("3599"), 0}};
-    static char longest[2 * REKEY_STAGING_MAX];
+    char *longest = scratch;
     const size_t form = sizeof("client_id=client-1&scope=https%3A%2F%2Fm%2F.default"
                                "&grant_type=client_credentials&client_secret=") -
                         1;
@@ -548,7 +560,7 @@ static void test_too_long(void **state) {
     struct rekey_entra e = entra;
 
     (void)state;
-    memset(longest, '&', sizeof(longest));
+    memset(longest, '&', sizeof(scratch));
     for (size_t more = 0; more < 2; more++) {
         row_n("a secret that fits, and more by", (long)more);
         reset(script);
@@ -563,12 +575,12 @@ static void test_too_long(void **state) {
     check_int(get(&secret.base), REKEY_E_LIMIT_CREDENTIAL);
     row("the form is too long before the secret comes");
     reset(script);
-    e.scope = rekey_span(longest, sizeof(longest));
+    e.scope = rekey_span(longest, sizeof(scratch));
     rekey_credential_secret_init(&secret, &e, REKEY_SPAN("s"));
     check_int(get(&secret.base), REKEY_E_LIMIT_CREDENTIAL);
     row("a board without end");
     reset(script);
-    options.board = rekey_span(longest, sizeof(longest));
+    options.board = rekey_span(longest, sizeof(scratch));
     check_int(get(with_secret()), REKEY_E_LIMIT_CREDENTIAL);
     rows_done();
 }
@@ -598,7 +610,7 @@ static void test_workload(void **state) {
     };
     struct rekey_credential_workload workload = {.read = fake_file, .ctx = &world};
     struct rekey_entra e = entra;
-    static char longest[REKEY_STAGING_MAX];
+    char *longest = scratch;
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -622,8 +634,8 @@ static void test_workload(void **state) {
     check(report.needed > 100000 + REKEY_ENTRA_BODY);
     row("no room for it");
     reset(script);
-    memset(longest, '&', sizeof(longest));
-    e.scope = rekey_span(longest, sizeof(longest));
+    memset(longest, '&', sizeof(scratch));
+    e.scope = rekey_span(longest, sizeof(scratch));
     check_int(rekey_credential_workload_init(&workload, &e), 0);
     check_int(get(&workload.base), REKEY_E_LIMIT_CREDENTIAL);
     check(!world.file_read);
@@ -680,7 +692,7 @@ static size_t decode(const char *text, char *out) {
 
 static void test_certificate(void **state) {
     static const struct exchange script[] = {{TOKEN("3599"), 0}};
-    static char longest[REKEY_STAGING_MAX];
+    char *longest = scratch;
     const struct rekey_signer fake = {&signer, fake_thumbprint, fake_sign};
     struct rekey_credential_certificate certificate;
     struct rekey_entra e = entra;
@@ -723,7 +735,7 @@ static void test_certificate(void **state) {
         check_int(get(&certificate.base), expected);                                               \
         check_int(world.sent_len, 0);                                                              \
     } while (0)
-    memset(longest, 'a', sizeof(longest));
+    memset(longest, 'a', sizeof(scratch));
     FAILS(signer.thumbprint_error = REKEY_E_SIGN, REKEY_E_SIGN);
     FAILS(signer.sign_error = REKEY_E_SIGN, REKEY_E_SIGN);
     FAILS(world.entropy_good = 0, REKEY_E_ENTROPY);
@@ -731,7 +743,7 @@ static void test_certificate(void **state) {
     FAILS(world.wall = UINT32_MAX, REKEY_E_CLOCK);
     FAILS(e.client_id = e.tenant = e.authority = rekey_span(longest, 253),
           REKEY_E_LIMIT_CREDENTIAL); // the claims do not fit
-    memset(longest, '&', sizeof(longest));
+    memset(longest, '&', sizeof(scratch));
     for (size_t room = 0; room < 650; room += 50) { // what does not fit: all, or parts of it
         FAILS(e.scope = rekey_span(longest, (REKEY_STAGING_MAX - 2048 - 240 - room) / 3),
               REKEY_E_LIMIT_CREDENTIAL);
