@@ -39,15 +39,10 @@ struct rekey_http_field {
 // One answer. Its fields are set by rekey_http_start; those below "results" are for the caller to
 // read.
 struct rekey_http {
-    struct rekey_http_field *fields;
-    char *body;
-    uint16_t field_count;
-    uint16_t body_cap;
-
     // results, valid once rekey_http_feed has returned REKEY_HTTP_HEAD
-    uint16_t status;
     bool keep;  // by version and Connection the connection can be used again
     bool coded; // the body has a Content-Encoding other than identity
+    uint16_t status;
     // results, valid once it has returned REKEY_DONE
     uint16_t body_len;  // bytes kept in `body`
     uint32_t body_size; // bytes that the body had; larger than body_len when it was cut
@@ -62,8 +57,12 @@ struct rekey_http {
     bool has_length, has_chunked, conn_close, conn_keep;
     bool trailers;
     int16_t error; // what a bad byte in this line is
+    uint16_t field_count;
+    uint16_t body_cap;
     uint16_t field_lines;
     uint16_t value_end; // length of the value without trailing white space
+    struct rekey_http_field *fields;
+    char *body;
     uint32_t head_size;
     uint32_t length;                  // Content-Length
     uint32_t remaining;               // bytes left of the body or of this chunk

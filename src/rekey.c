@@ -513,7 +513,7 @@ int rekey_init(struct rekey *r, const struct rekey_port *port,
 
 // Everything but port and options begins anew.
 static int start(struct rekey *r, enum job job) {
-    const size_t kept = offsetof(struct rekey, endpoint);
+    const size_t kept = offsetof(struct rekey, state);
 
     if (r->state == UNUSABLE) {
         return r->error;

@@ -116,16 +116,8 @@ enum rekey_field_index {
 struct rekey {
     const struct rekey_port *port;
     const struct rekey_options *options;
-    const struct rekey_endpoint *endpoint;
-    struct rekey_keys *keys;
-    uint64_t now;      // of the last step; all on the port's clock
-    uint64_t deadline; // of the operation
-    uint64_t wake;     // when a wait is over
-    struct rekey_http_cursor cursor;
-    int error, cause, url_error;
-    uint32_t requests, answers, polls, wait_ms;
-    uint32_t needed; // bytes that a passed limit would have had to hold
-    uint16_t url_len, token_len, key_value_len, body_len, http_status;
+    // What follows is cleared when an operation begins; the smallest come first, because they are
+    // read most and short offsets make short instructions.
     uint8_t state, job, key, outcome, kind, new_kind;
     uint8_t tries, failures, not_found, immediate, subject_len;
     bool wrote;      // a POST is going out, or has gone and is not answered
@@ -133,7 +125,16 @@ struct rekey {
     bool renewing;   // the service refused the token, and a new one is being got
     bool save_failed;
     bool new_url;
-    int percent;
+    uint16_t url_len, token_len, key_value_len, body_len, http_status;
+    struct rekey_http_cursor cursor;
+    int error, cause, url_error, percent;
+    uint32_t requests, answers, polls, wait_ms;
+    uint32_t needed; // bytes that a passed limit would have had to hold
+    const struct rekey_endpoint *endpoint;
+    struct rekey_keys *keys;
+    uint64_t now;      // of the last step; all on the port's clock
+    uint64_t deadline; // of the operation
+    uint64_t wake;     // when a wait is over
     struct rekey_exchange x;
     struct rekey_http_field fields[REKEY_FIELD_COUNT];
     struct rekey_arm_error service;
