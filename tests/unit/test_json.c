@@ -480,7 +480,8 @@ static void check_verdict(struct rekey_span text) {
     check_int(parse(&json, text, true), 0);
     check(verdict == JSON_YES  ? json.text.len == text.len
           : verdict == JSON_NO ? json.text.len < text.len
-                               : text.len - json.text.len <= strlen("\\u000"));
+                               : json.text.len <= text.len);
+    check(recognise(rekey_span(text.ptr, json.text.len)) != JSON_NO);
 }
 
 // Each prefix of each text. One that is no JSON text is an error unless it is known to be cut: then
