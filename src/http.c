@@ -186,23 +186,16 @@ static void value_byte(struct rekey_http *h, char c) {
     }
 }
 
-// Content-Length: digits only; more than one field line must say the same.
+// Content-Length: digits only; more than one field line must say the same. What is beyond
+// REKEY_BODY_MAX is refused later: only that it is beyond it counts.
 static int content_length(struct rekey_http *h, struct rekey_span value) {
-    uint32_t length = 0;
+    int32_t length = rekey_number(value, REKEY_BODY_MAX + 1);
 
-    for (size_t i = 0; i < value.len; i++) {
-        if (!rekey_is_digit(value.ptr[i])) {
-            return REKEY_E_CONTENT_LENGTH;
-        }
-        if (length <= REKEY_BODY_MAX) { // beyond it, only that it is beyond it counts
-            length = length * 10 + (uint32_t)(value.ptr[i] - '0');
-        }
-    }
-    if (value.len == 0 || (h->has_length && length != h->length)) {
+    if (length < 0 || (h->has_length && (uint32_t)length != h->length)) {
         return REKEY_E_CONTENT_LENGTH;
     }
     h->has_length = true;
-    h->length = length;
+    h->length = (uint32_t)length;
     return 0;
 }
 

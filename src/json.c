@@ -296,7 +296,6 @@ size_t rekey_json_string(const struct rekey_json *json, int at, char *buf, size_
 }
 
 size_t rekey_json_escape(struct rekey_span text, char *buf, size_t cap) {
-    static const char hex[] = "0123456789abcdef";
     size_t len = 0;
 
     for (size_t i = 0; i < text.len; i++) {
@@ -308,8 +307,7 @@ size_t rekey_json_escape(struct rekey_span text, char *buf, size_t cap) {
         }
         if (n == 6) {
             memcpy(buf + len, "\\u00", 4);
-            buf[len + 4] = hex[c >> 4];
-            buf[len + 5] = hex[c & 15];
+            rekey_hex(c, buf + len + 4);
         } else {
             buf[len] = '\\';
             buf[len + n - 1] = (char)c;

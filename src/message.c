@@ -6,11 +6,10 @@
 #include "endpoint.h"
 #include "url.h"
 
-// x-ms-client-request-id: a random GUID (RFC 9562 4.4, version 4).
+// x-ms-client-request-id: a random GUID (RFC 9562 4.4, version 4), which is written in lower case.
 static int new_client_id(struct rekey *r) {
-    static const char hex[] = "0123456789abcdef";
     unsigned char random[16];
-    size_t at = 0;
+    char *id = r->client_id;
 
     if (r->port->entropy(r->port->ctx, random, sizeof(random)) != REKEY_DONE) {
         return REKEY_E_ENTROPY;
@@ -18,13 +17,14 @@ static int new_client_id(struct rekey *r) {
     random[6] = (unsigned char)(0x40 | (random[6] & 0x0F));
     random[8] = (unsigned char)(0x80 | (random[8] & 0x3F));
     for (size_t i = 0; i < sizeof(random); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            r->client_id[at++] = '-';
+        rekey_hex(random[i], id);
+        id[0] = rekey_lower(id[0]);
+        id[1] = rekey_lower(id[1]);
+        id += 2;
+        if (i == 3 || i == 5 || i == 7 || i == 9) {
+            *id++ = '-';
         }
-        r->client_id[at++] = hex[random[i] >> 4];
-        r->client_id[at++] = hex[random[i] & 15];
     }
-    r->client_id[at] = '\0';
     return 0;
 }
 
@@ -43,9 +43,11 @@ int rekey_message_post(struct rekey *r, bool regenerate) {
 static const char request[] =
     "\200\201 HTTP/1.1\r\nHost: \202\203\204\r\nUser-Agent: rekey/" REKEY_VERSION " (\205)\r\n"
     "Accept: application/json\r\nAccept-Encoding: identity\r\n"
-    "x-ms-client-request-id: \206\r\nAuthorization: Bearer \207\r\n\210\211\212\r\n\213";
+    "x-ms-client-request-id: \206\r\nAuthorization: Bearer \207\r\n\210\211\r\n\212";
 
 size_t rekey_message_emit(struct rekey *r) {
+    static const char type_and_length[] = "Content-Type: application/json\r\nContent-Length: ";
+    const size_t type = sizeof("Content-Type: application/json\r\n") - 1;
     const struct rekey_options *o = r->options;
     bool ipv6 = memchr(o->host.ptr, ':', o->host.len) != NULL;
     char port[12] = "]:", length[12];
@@ -56,10 +58,9 @@ size_t rekey_message_emit(struct rekey *r) {
         o->host,
         rekey_span(port + !ipv6, ipv6),
         o->board,
-        rekey_span(r->client_id, strlen(r->client_id)),
+        rekey_span(r->client_id, sizeof(r->client_id) - 1),
         rekey_span(r->token, r->token_len),
-        REKEY_SPAN("Content-Type: application/json\r\n"),
-        REKEY_SPAN("Content-Length: "),
+        REKEY_SPAN(type_and_length),
         rekey_span(length, 0),
         rekey_span(r->staging.bytes, r->body_len),
     };
@@ -72,12 +73,14 @@ size_t rekey_message_emit(struct rekey *r) {
         rekey_url_parse(values[1], &url); // it was checked when it came
         values[0] = rekey_span("GET /", url.target.len > 0 && url.target.ptr[0] == '/' ? 4 : 5);
         values[1] = url.target;
-        values[8].len = values[9].len = 0;
+        values[8].len = 0;
     } else {
-        values[10].len = rekey_http_decimal(r->body_len, length);
-        length[values[10].len++] = '\r';
-        length[values[10].len++] = '\n';
-        values[8].len = r->body_len > 0 ? values[8].len : 0;
+        if (r->body_len == 0) {
+            values[8].ptr += type;
+            values[8].len -= type;
+        }
+        values[9].len = rekey_http_decimal(r->body_len, length) + 2;
+        memcpy(length + values[9].len - 2, "\r\n", 2);
     }
     return rekey_http_emit(request, values, &r->cursor, r->staging.bytes + r->body_len,
                            sizeof(r->staging.bytes) - r->body_len);
@@ -87,33 +90,28 @@ size_t rekey_message_emit(struct rekey *r) {
 // buffer, which still holds the POST's path, takes the other. A poll looks for its own kind of URL
 // only.
 void rekey_message_answer(struct rekey *r, bool cut_short) {
-    static const struct {
-        const char *name;
-        uint16_t offset, cap;
-    } captured[REKEY_FIELD_COUNT] = {
-#define CAPTURED(field, name, member, spare)                                                       \
-    [field] = {name, offsetof(struct rekey, member), sizeof(((struct rekey *)0)->member) - (spare)}
-        CAPTURED(REKEY_FIELD_ASYNC_OPERATION, "azure-asyncoperation", staging, 0),
-        CAPTURED(REKEY_FIELD_OPERATION_LOCATION, "operation-location", url, 0),
-        CAPTURED(REKEY_FIELD_LOCATION, "location", url, 0),
-        CAPTURED(REKEY_FIELD_RETRY_AFTER, "retry-after", retry_after, 0),
-        CAPTURED(REKEY_FIELD_RETRY_AFTER_MS, "retry-after-ms", retry_after_ms, 0),
-        CAPTURED(REKEY_FIELD_X_MS_RETRY_AFTER_MS, "x-ms-retry-after-ms", x_ms_retry_after_ms, 0),
-        CAPTURED(REKEY_FIELD_DATE, "date", date, 0),
-        CAPTURED(REKEY_FIELD_REQUEST_ID, "x-ms-request-id", request_id, 1),
-        CAPTURED(REKEY_FIELD_CORRELATION_ID, "x-ms-correlation-request-id", correlation_id, 1),
-#undef CAPTURED
+    static const char *const names[REKEY_FIELD_COUNT] = {
+        [REKEY_FIELD_ASYNC_OPERATION] = "azure-asyncoperation",
+        [REKEY_FIELD_OPERATION_LOCATION] = "operation-location",
+        [REKEY_FIELD_LOCATION] = "location",
+        [REKEY_FIELD_RETRY_AFTER] = "retry-after",
+        [REKEY_FIELD_RETRY_AFTER_MS] = "retry-after-ms",
+        [REKEY_FIELD_X_MS_RETRY_AFTER_MS] = "x-ms-retry-after-ms",
+        [REKEY_FIELD_DATE] = "date",
+        [REKEY_FIELD_REQUEST_ID] = "x-ms-request-id",
+        [REKEY_FIELD_CORRELATION_ID] = "x-ms-correlation-request-id",
     };
 
     for (size_t i = 0; i < REKEY_FIELD_COUNT; i++) {
         struct rekey_http_field *f = &r->fields[i];
 
-        *f = (struct rekey_http_field){.name = captured[i].name,
-                                       .buf = (char *)r + captured[i].offset,
-                                       .cap = captured[i].cap};
-        if (i <= REKEY_FIELD_LOCATION) {
+        f->name = names[i];
+        if (i > REKEY_FIELD_LOCATION) {
+            f->buf = r->captured[i - REKEY_FIELD_RETRY_AFTER];
+            f->cap = sizeof(r->captured[0]) - 1;
+        } else {
+            f->buf = i == 0 || rekey_polling(r) ? r->staging.bytes : r->url;
             f->cap = !rekey_polling(r) || i + 1 == r->kind ? REKEY_URL_MAX : 0;
-            f->buf = rekey_polling(r) ? r->staging.bytes : f->buf;
         }
     }
     r->url_error = 0;
@@ -121,10 +119,6 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
     r->new_url = false;
     rekey_exchange_receive(&r->x, r->fields, REKEY_FIELD_COUNT, r->staging.bytes,
                            REKEY_STAGING_BODY_MAX, cut_short);
-}
-
-bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i) {
-    return r->fields[i].seen > 0;
 }
 
 // A captured field; empty if it did not come or did not fit.
@@ -180,9 +174,8 @@ static void take_url(struct rekey *r, enum rekey_field_index i) {
 // The head is complete, and staging must be free for the body: the polling URL is chosen now.
 void rekey_message_head(struct rekey *r) {
     unsigned status = r->x.http.status;
+    enum rekey_field_index first = (enum rekey_field_index)(rekey_polling(r) ? r->kind - 1 : 0);
     bool monitor = rekey_message_seen(r, REKEY_FIELD_OPERATION_LOCATION);
-    enum rekey_field_index other = monitor ? REKEY_FIELD_OPERATION_LOCATION : REKEY_FIELD_LOCATION;
-    bool use_other = monitor || (rekey_message_seen(r, REKEY_FIELD_LOCATION) && status == 202);
 
     if (status >= 300 && status < 400 && !rekey_polling(r) && !monitor) {
         set_subject(r, rekey_message_field(r, REKEY_FIELD_LOCATION));
@@ -190,17 +183,15 @@ void rekey_message_head(struct rekey *r) {
     if (status < 200 || status > 202) {
         return;
     }
-    if (rekey_polling(r)) {
-        if (rekey_message_seen(r, (enum rekey_field_index)(r->kind - 1))) {
-            take_url(r, (enum rekey_field_index)(r->kind - 1));
+    if (rekey_message_seen(r, first)) {
+        take_url(r, first);
+        if (r->url_error != REKEY_E_LIMIT_URL) {
+            return;
         }
-        return;
     }
-    if (rekey_message_seen(r, REKEY_FIELD_ASYNC_OPERATION)) {
-        take_url(r, REKEY_FIELD_ASYNC_OPERATION);
-        use_other = use_other && status == 202 && r->url_error == REKEY_E_LIMIT_URL;
-    }
-    if (use_other) {
-        take_url(r, other);
+    if (!rekey_polling(r) && monitor) {
+        take_url(r, REKEY_FIELD_OPERATION_LOCATION);
+    } else if (!rekey_polling(r) && status == 202 && rekey_message_seen(r, REKEY_FIELD_LOCATION)) {
+        take_url(r, REKEY_FIELD_LOCATION);
     }
 }

@@ -32,7 +32,9 @@ void rekey_message_answer(struct rekey *r, bool cut_short);
 void rekey_message_head(struct rekey *r);
 
 // Whether a field came; and its value, empty if it did not come or did not fit.
-bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i);
+static inline bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i) {
+    return r->fields[i].seen > 0;
+}
 struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i);
 
 // azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.

@@ -105,18 +105,16 @@ static enum rekey_body status_word(struct rekey_span word) {
 static int percent(const struct rekey_json *json) {
     int at = rekey_json_find(json, 0, "percentComplete");
     struct rekey_span raw;
-    int value = 0;
+    const char *point;
+    int value;
 
     if (at < 0 || rekey_json_is_string(json, at)) {
         return -1;
     }
     raw = rekey_json_raw(json, at);
-    for (size_t i = 0; i < raw.len && raw.ptr[i] != '.'; i++) {
-        if (!rekey_is_digit(raw.ptr[i]) || i > 2) {
-            return -1;
-        }
-        value = value * 10 + (raw.ptr[i] - '0');
-    }
+    point = memchr(raw.ptr, '.', raw.len);
+    raw.len = point != NULL ? (size_t)(point - raw.ptr) : raw.len;
+    value = rekey_number(raw, 101);
     return value <= 100 ? value : -1;
 }
 

@@ -176,7 +176,7 @@ static int save_record(struct rekey *r) {
     const struct rekey_record record = {
         .kind = (enum rekey_poll_kind)r->kind,
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
-        .request_id = rekey_span(r->client_id, strlen(r->client_id)),
+        .request_id = rekey_span(r->client_id, sizeof(r->client_id) - 1),
         .unsure = r->remembered,
     };
 
@@ -365,16 +365,21 @@ static int list_answered(struct rekey *r) {
     }
 }
 
+// A captured id as a string.
+static const char *id(const struct rekey *r, enum rekey_field_index i) {
+    return r->captured[i - REKEY_FIELD_RETRY_AFTER];
+}
+
 // Ends a captured id, which has a byte to spare.
-static void terminate(char *text, const struct rekey_http_field *f) {
-    text[f->len < f->cap ? f->len : f->cap] = '\0';
+static void terminate(struct rekey_http_field *f) {
+    f->buf[f->len < f->cap ? f->len : f->cap] = '\0';
 }
 
 static int answered(struct rekey *r) {
     r->answers++;
     r->http_status = r->x.http.status;
-    terminate(r->request_id, &r->fields[REKEY_FIELD_REQUEST_ID]);
-    terminate(r->correlation_id, &r->fields[REKEY_FIELD_CORRELATION_ID]);
+    terminate(&r->fields[REKEY_FIELD_REQUEST_ID]);
+    terminate(&r->fields[REKEY_FIELD_CORRELATION_ID]);
     if (r->url_error != REKEY_E_LIMIT_URL) {
         r->needed =
             body_cut(r) ? r->x.http.body_size + REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE : 0;
@@ -645,8 +650,8 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
         .subject = rekey_span(r->subject, r->subject_len),
         .client_request_id = r->client_id,
-        .request_id = r->request_id,
-        .correlation_id = r->correlation_id,
+        .request_id = id(r, REKEY_FIELD_REQUEST_ID),
+        .correlation_id = id(r, REKEY_FIELD_CORRELATION_ID),
         .requests = r->requests,
         .answers = r->answers,
         .polls = r->polls,

@@ -139,8 +139,8 @@ struct rekey {
     struct rekey_http_field fields[REKEY_FIELD_COUNT];
     struct rekey_arm_error service;
     char status[32];
-    char client_id[37], request_id[41], correlation_id[41]; // NUL-terminated
-    char retry_after[32], retry_after_ms[12], x_ms_retry_after_ms[12], date[32];
+    char client_id[37];   // NUL-terminated
+    char captured[6][41]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
     char subject[REKEY_TARGET_MAX];
     char key_value[REKEY_KEY_VALUE_MAX];
     char url[REKEY_URL_MAX]; // before there is one: the path of the POST

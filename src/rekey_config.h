@@ -92,6 +92,7 @@
 // 32 for the parameters, and 180 for the fixed parts.
 #define REKEY_PATH_MAX (64 + 90 * 12 + 33 + 255 + 32 + 180)
 
+_Static_assert(REKEY_BODY_MAX <= 100000000, "the length of a body is read by rekey_number");
 _Static_assert(REKEY_HEAD_MAX <= 65536, "the length of a field is counted in 16 bits");
 _Static_assert(REKEY_URL_MAX >= REKEY_PATH_MAX, "the path of the POST is built in the URL buffer");
 _Static_assert(REKEY_STAGING_MAX >= REKEY_URL_MAX,

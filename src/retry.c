@@ -4,29 +4,10 @@
 
 #include "httpdate.h"
 
-#define WAIT_MIN_MS 1000u
-#define WAIT_MAX_MS 600000u
+#define WAIT_MIN_MS 1000
+#define WAIT_MAX_MS 600000
 #define BACKOFF_FIRST_MS 800u
 #define BACKOFF_MAX_MS 60000u
-
-// A run of digits, held at WAIT_MAX_MS once it is beyond that.
-static bool parse_digits(struct rekey_span text, uint32_t *value) {
-    uint32_t v = 0;
-
-    if (text.len == 0) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (!rekey_is_digit(text.ptr[i])) {
-            return false;
-        }
-        if (v < WAIT_MAX_MS) {
-            v = v * 10 + (uint32_t)(text.ptr[i] - '0');
-        }
-    }
-    *value = v < WAIT_MAX_MS ? v : WAIT_MAX_MS;
-    return true;
-}
 
 // At least one second is given.
 static uint32_t seconds_to_wait(int64_t seconds) {
@@ -34,14 +15,17 @@ static uint32_t seconds_to_wait(int64_t seconds) {
 }
 
 bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, uint32_t *wait_ms) {
-    uint32_t number;
+    int32_t number = rekey_number(fields->x_ms_ms, WAIT_MAX_MS);
     int64_t until, now;
 
-    if (parse_digits(fields->x_ms_ms, wait_ms) || parse_digits(fields->ms, wait_ms)) {
-        return true;
+    if (number < 0) {
+        number = rekey_number(fields->ms, WAIT_MAX_MS);
     }
-    if (parse_digits(fields->after, &number)) {
-        *wait_ms = number == 0 ? 0 : seconds_to_wait(number);
+    if (number < 0) {
+        number = rekey_number(fields->after, WAIT_MAX_MS / 1000) * 1000;
+    }
+    if (number >= 0) {
+        *wait_ms = (uint32_t)number;
         return true;
     }
     if (!rekey_httpdate(fields->after, &until)) {

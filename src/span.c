@@ -22,12 +22,33 @@ bool rekey_is_alnum(char c) {
     return rekey_is_digit(c) || (rekey_lower(c) >= 'a' && rekey_lower(c) <= 'z');
 }
 
+int32_t rekey_number(struct rekey_span text, int32_t max) {
+    int32_t value = text.len > 0 ? 0 : -1;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (!rekey_is_digit(text.ptr[i])) {
+            return -1;
+        }
+        if (value < max) {
+            value = value * 10 + (text.ptr[i] - '0');
+        }
+    }
+    return value < max ? value : max;
+}
+
 int rekey_hex_value(char c) {
     if (rekey_is_digit(c)) {
         return c - '0';
     }
     c = rekey_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void rekey_hex(unsigned char byte, char out[2]) {
+    static const char digits[] = "0123456789ABCDEF";
+
+    out[0] = digits[byte >> 4];
+    out[1] = digits[byte & 15];
 }
 
 bool rekey_is_one_of(char c, const char *set) {

@@ -13,13 +13,13 @@ static struct rekey_span without_dot(struct rekey_span host) {
     return host;
 }
 
-// How many of the first bytes of `text` a host may be made of.
+// How many of the first bytes of `text` may stand in a host.
 static size_t host_length(struct rekey_span text, bool ipv6) {
     size_t len = 0;
 
-    while (len < text.len && (ipv6 ? rekey_hex_value(text.ptr[len]) >= 0
-                                   : rekey_is_alnum(text.ptr[len])) ||
-                              rekey_is_one_of(text.ptr[len], ipv6 ? ":." : "-._")) {
+    while (len < text.len &&
+           ((ipv6 ? rekey_hex_value(text.ptr[len]) >= 0 : rekey_is_alnum(text.ptr[len])) ||
+            rekey_is_one_of(text.ptr[len], ipv6 ? ":." : "-._"))) {
         len++;
     }
     return len;
@@ -27,14 +27,14 @@ static size_t host_length(struct rekey_span text, bool ipv6) {
 
 bool rekey_url_host_valid(struct rekey_span host, bool ipv6) {
     return host.len > ipv6 && host.len <= 253 && host_length(host, ipv6) == host.len &&
-           (ipv6 || !rekey_is_one_of(host.ptr[0], ".-"));
+           (ipv6 || !rekey_is_one_of(host.ptr[0], "-."));
 }
 
 bool rekey_url_same_host(struct rekey_span a, struct rekey_span b) {
     return rekey_span_equal_nocase(without_dot(a), without_dot(b));
 }
 
-// The bytes of the authority that `text` begins with.
+// The length of the authority that `text` begins with.
 static size_t authority_length(struct rekey_span text) {
     size_t len = 0;
 
@@ -44,38 +44,73 @@ static size_t authority_length(struct rekey_span text) {
     return len;
 }
 
-// A port is nothing at all (443), or ':' and a number from 1 to 65535. RFC 3986 allows an empty one
-// after the colon: it means the default. Returns 0 if it is none of these.
-static uint16_t parse_port(struct rekey_span text) {
-    int32_t port = 443;
+// What stands behind the host: nothing, or ':' and a port, which RFC 3986 allows to be empty; then
+// it is the default, too.
+static bool parse_port(struct rekey_span text, uint16_t *port) {
+    int32_t value = text.len > 1 ? rekey_number(behind(text, 1), 65536) : 443;
 
-    if (text.len > 1) {
-        port = rekey_number(behind(text, 1), 65536);
-    }
-    if ((text.len > 0 && text.ptr[0] != ':') || port < 0 || port > 65535) {
-        port = 0;
-    }
-    return (uint16_t)port;
+    *port = (uint16_t)value;
+    return (text.len == 0 || text.ptr[0] == ':') && value > 0 && value < 65536;
 }
 
-// What a path and a query may hold, except that '%' need not stand before two hexadecimal digits.
-// Returns the length up to the fragment; a byte that no URL may hold ends it early.
+// Cuts the fragment off, whatever it holds; false if there is a byte that no path or query may
+// hold.
+static bool parse_target(struct rekey_span *target) {
+    for (size_t i = 0; i < target->len; i++) {
+        char c = target->ptr[i];
+
+        if (c == '#') {
+            target->len = i;
+        } else if (c <= ' ' || c > '~' || rekey_is_one_of(c, "\"<>[\\]^`{|}")) {
+            return false;
+        }
+    }
+    return true;
+}
 
 int rekey_url_parse(struct rekey_span text, struct rekey_url *url) {
-    const struct rekey_span scheme = REKEY_SPAN("https://");
-    struct rekey_url u;
-    struct rekey_span rest;
+    const size_t scheme = sizeof("https://") - 1;
+    struct rekey_span port;
 
-    if (text.len < scheme.len ||
-        !rekey_span_equal_nocase(rekey_span(text.ptr, scheme.len), scheme)) {
+    if (text.len < scheme ||
+        !rekey_span_equal_nocase(rekey_span(text.ptr, scheme), REKEY_SPAN("https://"))) {
         return REKEY_E_URL_SCHEME;
     }
-    u.host = behind(text, scheme.len);
-    u.target = behind(u.host, authority_length(u.host));
-    u.host.len -= u.target.len;
-    u.ipv6 = u.host.len > 0 && u.host.ptr[0] == '[';
-    u.host = behind(u.host, u.ipv6);
-    rest = behind(u.host, host_length(u.host, u.ipv6));
-    u.host.len -= rest.len;
-    ...
+    text = behind(text, scheme);
+    url->target = behind(text, authority_length(text));
+    text.len -= url->target.len;
+    url->ipv6 = text.len > 0 && text.ptr[0] == '[';
+    url->host = behind(text, url->ipv6);
+    port = behind(url->host, host_length(url->host, url->ipv6));
+    url->host.len -= port.len;
+    if (url->ipv6) {
+        if (port.len == 0 || port.ptr[0] != ']') {
+            return REKEY_E_URL_HOST;
+        }
+        port = behind(port, 1);
+    }
+    url->host = without_dot(url->host);
+    if (!rekey_url_host_valid(url->host, url->ipv6) || url->host.ptr[url->host.len - 1] == '.' ||
+        !parse_port(port, &url->port)) {
+        return REKEY_E_URL_HOST;
+    }
+    return parse_target(&url->target) ? 0 : REKEY_E_URL_BYTE;
+}
+
+struct rekey_span rekey_url_host_of(struct rekey_span text) {
+    size_t at = 0;
+
+    while (at + 1 < text.len && (text.ptr[at] != '/' || text.ptr[at + 1] != '/')) {
+        at++;
+    }
+    if (at + 1 < text.len) {
+        text = behind(text, at + 2);
+    }
+    text.len = authority_length(text);
+    for (at = text.len; at > 0; at--) {
+        if (text.ptr[at - 1] == '@') {
+            return behind(text, at);
+        }
+    }
+    return text;
 }

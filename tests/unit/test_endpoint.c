@@ -355,7 +355,7 @@ static void test_body(void **state) {
         {"quotation mark and backslash", REKEY_KEY_PRIMARY, BYTES("\"},\\"),
          BYTES("{\"keyType\":\"Primary\",\"keyValue\":\"\\\"},\\\\\"}")},
         {"controls", REKEY_KEY_PRIMARY, BYTES("\0\n\x1F\x7F"),
-         BYTES("{\"keyType\":\"Primary\",\"keyValue\":\"\\u0000\\u000a\\u001f\x7F\"}")},
+         BYTES("{\"keyType\":\"Primary\",\"keyValue\":\"\\u0000\\u000A\\u001F\x7F\"}")},
         {"percent", REKEY_KEY_PRIMARY, BYTES("%s%n"),
          BYTES("{\"keyType\":\"Primary\",\"keyValue\":\"%s%n\"}")},
         {"UTF-8", REKEY_KEY_SECONDARY, BYTES("\xC3\xBC\xF0\x9F\x98\x80"),

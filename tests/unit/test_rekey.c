@@ -858,7 +858,8 @@ static const struct operation operations[] = {
      {10000, END_OF_WAITS}},
     {"retry-after too long to be one",
      {{0,
-       {HEAD("202") "Retry-After: 0000000000000000000000000000000007\r\nLocation: " LOCATION
+       {HEAD("202") "Retry-After: "
+                    "0000000000000000000000000000000000000000000000007\r\nLocation: " LOCATION
                     "\r\n" BODY0,
         EMPTY("200")}}},
      0,
