@@ -17,23 +17,15 @@ static void copy(const struct rekey_json *json, int at, char *text, size_t cap, 
     }
 }
 
-void rekey_arm_error_read(struct rekey_arm_error *error, struct rekey_span body, bool cut,
-                          void *tokens, size_t token_count) {
-    struct rekey_json json;
-    int result = rekey_json_parse(&json, body, cut, tokens, token_count);
-    int object, detail;
+void rekey_arm_error_read(struct rekey_arm_error *error, const struct rekey_json *json) {
+    int object = rekey_json_find(json, 0, "error");
+    int detail = rekey_json_first(json, rekey_json_find(json, object, "details"));
 
-    memset(error, 0, sizeof(*error));
-    if (result != 0 && result != REKEY_E_LIMIT_JSON_TOKENS) {
-        return;
-    }
-    object = rekey_json_find(&json, 0, "error");
-    detail = rekey_json_first(&json, rekey_json_find(&json, object, "details"));
-    COPY(&json, object, "code", error->code);
-    COPY(&json, object, "message", error->message);
-    COPY(&json, object, "target", error->target);
-    COPY(&json, detail, "code", error->detail);
+    COPY(json, object, "code", error->code);
+    COPY(json, object, "message", error->message);
+    COPY(json, object, "target", error->target);
+    COPY(json, detail, "code", error->detail);
     if (error->message.len == 0) {
-        COPY(&json, detail, "message", error->message);
+        COPY(json, detail, "message", error->message);
     }
 }

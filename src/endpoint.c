@@ -3,7 +3,6 @@
 #include "endpoint.h"
 
 #include "http.h"
-#include "json.h"
 
 // The names of struct rekey_endpoint, in its order.
 enum { RESOURCE_GROUP = 1, API_VERSION = 4, NAMES };
@@ -150,20 +149,14 @@ static int read_key(struct rekey_key_value *key, const struct rekey_json *json, 
     return 0;
 }
 
-int rekey_endpoint_keys(struct rekey_keys *keys, struct rekey_span body, void *tokens,
-                        size_t token_count, uint32_t *needed) {
-    struct rekey_json json;
-    int error = rekey_json_parse(&json, body, false, tokens, token_count);
-    int primary, secondary;
+int rekey_endpoint_keys(struct rekey_keys *keys, const struct rekey_json *json, uint32_t *needed) {
+    int primary = rekey_json_find(json, 0, "primaryKey");
+    int secondary = rekey_json_find(json, 0, "secondaryKey");
+    int error;
 
-    if (error != 0) {
-        return error;
-    }
-    primary = rekey_json_find(&json, 0, "primaryKey");
-    secondary = rekey_json_find(&json, 0, "secondaryKey");
     if (primary == -1 && secondary == -1) {
         return REKEY_E_JSON_KEYS;
     }
-    error = read_key(&keys->primary, &json, primary, needed);
-    return error != 0 ? error : read_key(&keys->secondary, &json, secondary, needed);
+    error = read_key(&keys->primary, json, primary, needed);
+    return error != 0 ? error : read_key(&keys->secondary, json, secondary, needed);
 }

@@ -119,7 +119,7 @@ struct rekey {
     // What follows is cleared when an operation begins; the smallest come first, because they are
     // read most and short offsets make short instructions.
     uint8_t state, job, key, outcome, kind, new_kind;
-    uint8_t tries, failures, not_found, immediate, subject_len;
+    uint8_t tries, not_found, immediate, subject_len;
     bool wrote;      // a POST is going out, or has gone and is not answered
     bool remembered; // an attempt may have been executed
     bool renewing;   // the service refused the token, and a new one is being got
@@ -128,6 +128,7 @@ struct rekey {
     uint16_t url_len, token_len, key_value_len, body_len, http_status;
     struct rekey_http_cursor cursor;
     int error, cause, url_error, percent;
+    int32_t named_ms; // the wait that the answer names; -1 if it names none
     uint32_t requests, answers, polls, wait_ms;
     uint32_t needed; // bytes that a passed limit would have had to hold
     const struct rekey_endpoint *endpoint;

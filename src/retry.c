@@ -9,12 +9,7 @@
 #define BACKOFF_FIRST_MS 800u
 #define BACKOFF_MAX_MS 60000u
 
-// At least one second is given.
-static uint32_t seconds_to_wait(int64_t seconds) {
-    return seconds > WAIT_MAX_MS / 1000 ? WAIT_MAX_MS : (uint32_t)seconds * 1000;
-}
-
-bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, uint32_t *wait_ms) {
+int32_t rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s) {
     int32_t number = rekey_number(fields->x_ms_ms, WAIT_MAX_MS);
     int64_t until, now;
 
@@ -25,20 +20,21 @@ bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, u
         number = rekey_number(fields->after, WAIT_MAX_MS / 1000) * 1000;
     }
     if (number >= 0) {
-        *wait_ms = (uint32_t)number;
-        return true;
+        return number;
     }
     if (!rekey_httpdate(fields->after, &until)) {
-        return false;
+        return -1;
     }
     if (!rekey_httpdate(fields->date, &now)) {
         now = wall_s;
     }
     if (now < 0) {
-        return false;
+        return -1;
     }
-    *wait_ms = until <= now ? WAIT_MIN_MS : seconds_to_wait(until - now);
-    return true;
+    if (until <= now) {
+        return WAIT_MIN_MS;
+    }
+    return until - now < WAIT_MAX_MS / 1000 ? (int32_t)(until - now) * 1000 : WAIT_MAX_MS;
 }
 
 uint32_t rekey_backoff_ms(unsigned n, uint32_t random) {

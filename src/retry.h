@@ -18,8 +18,8 @@ struct rekey_retry_after {
 // 0 seconds meaning at once; milliseconds to 0..600 s. The first readable one of the order above
 // wins. A number that is negative, has a fraction, or is no number at all counts as no wait named;
 // a huge one is the upper bound. `wall_s` (negative: never set) serves a date where the answer has
-// no Date. Returns false, with *wait_ms untouched, when the answer names no wait.
-bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, uint32_t *wait_ms);
+// no Date. Returns -1 when the answer names no wait.
+int32_t rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s);
 
 // The backoff before try number `n` + 1 (n from 0): full jitter over min(60 s, 0.8 s * 2^n), that
 // is a uniform value from 0 to that bound. `random` is 32 random bits.

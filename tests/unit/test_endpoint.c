@@ -495,10 +495,13 @@ static const struct {
 
 static int read_keys(struct rekey_keys **keys, struct rekey_span body, size_t tokens,
                      uint32_t *needed) {
+    struct rekey_json json;
+    int error = rekey_json_parse(&json, guarded_copy(body), false,
+                                 guarded(tokens * REKEY_JSON_TOKEN_SIZE), tokens);
+
     *keys = guarded(sizeof(**keys));
     memset(*keys, 0, sizeof(**keys));
-    return rekey_endpoint_keys(*keys, guarded_copy(body), guarded(tokens * REKEY_JSON_TOKEN_SIZE),
-                               tokens, needed);
+    return error != 0 ? error : rekey_endpoint_keys(*keys, &json, needed);
 }
 
 static void check_key(const struct rekey_key_value *key, struct rekey_span expected) {
