@@ -148,6 +148,7 @@ __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct re
     bool ended;
     int result;
 
+    json->text = text;
     json->tokens = tokens;
     json->count = 0;
     do {
@@ -163,7 +164,7 @@ __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct re
     if (result == JSMN_ERROR_INVAL && !cut) {
         return REKEY_E_JSON;
     }
-    json->text = rekey_span(text.ptr, parser.pos);
+    json->text.len = parser.pos;
     json->count = (int)parser.toknext;
     return result == JSMN_ERROR_NOMEM ? REKEY_E_LIMIT_JSON_TOKENS : 0;
 }

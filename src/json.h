@@ -10,8 +10,8 @@
 #include "span.h"
 
 struct rekey_json {
-    struct rekey_span text;
-    const void *tokens; // jsmntok_t, known to json.c alone
+    struct rekey_span text; // as far as it was read
+    const void *tokens;     // jsmntok_t, known to json.c alone
     int count;
 };
 

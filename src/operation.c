@@ -144,12 +144,12 @@ void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind ki
     int at;
 
     *out = (struct rekey_status_body){.body = REKEY_BODY_UNREADABLE, .percent = -1};
-    if (error == 0 && rekey_json_is_null(json, 0)) {
-        out->body = REKEY_BODY_EMPTY;
+    if (error == REKEY_E_JSON) {
+        out->body = json->text.len == 0 ? REKEY_BODY_EMPTY : REKEY_BODY_NOT_JSON;
         return;
     }
-    if (error == REKEY_E_JSON) {
-        out->body = REKEY_BODY_NOT_JSON;
+    if (error == 0 && rekey_json_is_null(json, 0)) {
+        out->body = REKEY_BODY_EMPTY;
         return;
     }
     if (error == 0) {

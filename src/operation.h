@@ -56,9 +56,9 @@ struct rekey_status_body {
     char status[32]; // NUL-terminated, cut if it is longer; printable ASCII, '?' for all else
 };
 
-// Reads the body of a poll's answer with 200, 201 or 202, which is not empty. `error` says why it
-// is not to be read: an error of rekey_json_parse, REKEY_E_CONTENT_CODING, REKEY_E_LIMIT_STAGING;
-// or 0.
+// Reads the body of a poll's answer with 200, 201 or 202. `error` says why it is not to be read: an
+// error of rekey_json_parse, REKEY_E_CONTENT_CODING, REKEY_E_LIMIT_STAGING; or 0. With
+// REKEY_E_JSON an empty json->text is an empty body.
 void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
                           const struct rekey_json *json, int error);
 

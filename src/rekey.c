@@ -267,18 +267,14 @@ static enum rekey_next post_answered(const struct rekey *r, int *error) {
 // `unreadable` is why the body is evidence of nothing; 0 if it is not.
 static enum rekey_next poll_answered(struct rekey *r, const struct rekey_json *json, int unreadable,
                                      int *error) {
-    struct rekey_status_body body = {.percent = -1};
+    enum rekey_poll_kind kind = (enum rekey_poll_kind)r->kind;
     enum rekey_next next;
 
     r->polls++;
     if (r->http_status / 100 == 2) {
-        if (r->x.http.body_size > 0) {
-            rekey_operation_body(&body, (enum rekey_poll_kind)r->kind, json, unreadable);
-        }
-        memcpy(r->status, body.status, sizeof(r->status));
-        r->percent = body.percent;
+        rekey_operation_body(&r->status, kind, json, unreadable);
     }
-    next = rekey_operation_poll(r->http_status, (enum rekey_poll_kind)r->kind, &body, error);
+    next = rekey_operation_poll(r->http_status, kind, &r->status, error);
     if (next != REKEY_NEXT_NOT_FOUND) {
         r->not_found = 0;
     }
@@ -301,14 +297,15 @@ static void terminate(struct rekey_http_field *f) {
 // Parses the body. Returns why it is evidence of nothing; 0 if it is not. What a cut body holds can
 // still be looked up.
 static int parse_body(struct rekey *r, struct rekey_json *json) {
+    const struct rekey_span body = rekey_span(r->staging.bytes, r->x.http.body_len);
     int error;
 
-    json->count = 0;
-    if (r->x.http.coded) {
+    *json = (struct rekey_json){.text = body};
+    if (r->x.http.coded && body.len > 0) {
         return REKEY_E_CONTENT_CODING;
     }
-    error = rekey_json_parse(json, rekey_span(r->staging.bytes, r->x.http.body_len), body_cut(r),
-                             r->staging.bytes + REKEY_STAGING_BODY_MAX, REKEY_JSON_TOKENS);
+    error = rekey_json_parse(json, body, body_cut(r), r->staging.bytes + REKEY_STAGING_BODY_MAX,
+                             REKEY_JSON_TOKENS);
     return body_cut(r) ? REKEY_E_LIMIT_STAGING : error;
 }
 
@@ -508,7 +505,7 @@ static int start(struct rekey *r, enum job job) {
     r->x.connect_timeout_ms = r->options->connect_timeout_ms;
     r->x.idle_timeout_ms = r->options->idle_timeout_ms;
     r->outcome = REKEY_NONE;
-    r->percent = -1;
+    r->status.percent = -1;
     r->job = (uint8_t)job;
     r->state = TOKEN;
     r->deadline = r->port->now_ms(r->port->ctx) + r->options->timeout_ms;
@@ -619,8 +616,8 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
         .cause = r->cause,
         .http_status = r->http_status,
         .service = &r->service,
-        .status = r->status,
-        .percent = r->percent,
+        .status = r->status.status,
+        .percent = r->status.percent,
         .kind = (enum rekey_poll_kind)r->kind,
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
         .subject = rekey_span(r->subject, r->subject_len),

@@ -127,7 +127,7 @@ struct rekey {
     bool new_url;
     uint16_t url_len, token_len, key_value_len, body_len, http_status;
     struct rekey_http_cursor cursor;
-    int error, cause, url_error, percent;
+    int error, cause, url_error;
     int32_t named_ms; // the wait that the answer names; -1 if it names none
     uint32_t requests, answers, polls, wait_ms;
     uint32_t needed; // bytes that a passed limit would have had to hold
@@ -139,8 +139,8 @@ struct rekey {
     struct rekey_exchange x;
     struct rekey_http_field fields[REKEY_FIELD_COUNT];
     struct rekey_arm_error service;
-    char status[32];
-    char client_id[37];   // NUL-terminated
+    struct rekey_status_body status; // of the last poll that had one
+    char client_id[37];              // NUL-terminated
     char captured[6][41]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
     char subject[REKEY_TARGET_MAX];
     char key_value[REKEY_KEY_VALUE_MAX];

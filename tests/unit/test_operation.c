@@ -238,12 +238,9 @@ static const struct rekey_status_body *read_body(enum rekey_poll_kind kind, stru
     int error = rekey_json_parse(&json, guarded_copy(text), cut,
                                  guarded(tokens * REKEY_JSON_TOKEN_SIZE), tokens);
 
-    if (text.len == 0 && !cut) {
-        *body = (struct rekey_status_body){.percent = -1};
-        return body;
-    }
     error = cut ? REKEY_E_LIMIT_STAGING : error;
-    rekey_operation_body(body, kind, &json, coded ? REKEY_E_CONTENT_CODING : error);
+    rekey_operation_body(body, kind, &json,
+                         coded && (text.len > 0 || cut) ? REKEY_E_CONTENT_CODING : error);
     return body;
 }
 
