@@ -6,7 +6,7 @@
 #include "endpoint.h"
 #include "url.h"
 
-// x-ms-client-request-id: a random GUID (RFC 9562 4.4, version 4), which is written in lower case.
+// x-ms-client-request-id: a random GUID (RFC 9562 4.4, version 4), in lower case.
 static int new_client_id(struct rekey *r) {
     unsigned char random[16];
     char *id = r->client_id;
@@ -18,10 +18,9 @@ static int new_client_id(struct rekey *r) {
     random[8] = (unsigned char)(0x80 | (random[8] & 0x3F));
     for (size_t i = 0; i < sizeof(random); i++) {
         rekey_hex(random[i], id);
-        id[0] = rekey_lower(id[0]);
-        id[1] = rekey_lower(id[1]);
-        id += 2;
-        if (i == 3 || i == 5 || i == 7 || i == 9) {
+        *id++ |= 0x20; // a digit has this bit
+        *id++ |= 0x20;
+        if (i >= 3 && i <= 9 && i % 2 == 1) {
             *id++ = '-';
         }
     }
