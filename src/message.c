@@ -115,7 +115,6 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
     }
     r->url_error = 0;
     r->new_kind = REKEY_POLL_NONE;
-    r->new_url = false;
     rekey_exchange_receive(&r->x, r->fields, REKEY_FIELD_COUNT, r->staging.bytes,
                            REKEY_STAGING_BODY_MAX, cut_short);
 }
@@ -136,38 +135,35 @@ static void set_subject(struct rekey *r, struct rekey_span url) {
 }
 
 // azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
-int rekey_message_check_url(struct rekey *r, struct rekey_span text) {
+int rekey_message_take_url(struct rekey *r, struct rekey_span text) {
     struct rekey_url url;
-    int error = rekey_url_parse(text, &url);
+    int error;
 
+    if (text.len > REKEY_URL_MAX) {
+        r->needed = (uint32_t)text.len;
+        return REKEY_E_LIMIT_URL;
+    }
+    error = rekey_url_parse(text, &url);
     if (error == 0 &&
         (url.port != r->options->port || !rekey_url_same_host(url.host, r->options->host))) {
         error = REKEY_E_URL_FOREIGN;
     }
     if (error != 0) {
         set_subject(r, text);
+        return error;
     }
-    return error;
+    memmove(r->url, text.ptr, text.len);
+    r->url_len = (uint16_t)text.len;
+    return 0;
 }
 
 // Takes the URL that field `i` brought, if it passes; else says in url_error why not.
-static void take_url(struct rekey *r, enum rekey_field_index i) {
+static void take_field(struct rekey *r, enum rekey_field_index i) {
     const struct rekey_http_field *f = &r->fields[i];
 
     r->new_kind = (uint8_t)(i + 1);
-    if (f->seen > 1) {
-        r->url_error = REKEY_E_REPEATED_FIELD;
-    } else if (f->len > f->cap) {
-        r->url_error = REKEY_E_LIMIT_URL;
-        r->needed = f->len;
-    } else {
-        r->url_error = rekey_message_check_url(r, rekey_span(f->buf, f->len));
-    }
-    if (r->url_error == 0) {
-        memmove(r->url, f->buf, f->len);
-        r->url_len = f->len;
-        r->new_url = true;
-    }
+    r->url_error = f->seen > 1 ? REKEY_E_REPEATED_FIELD
+                               : rekey_message_take_url(r, rekey_span(f->buf, f->len));
 }
 
 // The head is complete, and staging must be free for the body: the polling URL is chosen now.
@@ -183,14 +179,14 @@ void rekey_message_head(struct rekey *r) {
         return;
     }
     if (rekey_message_seen(r, first)) {
-        take_url(r, first);
+        take_field(r, first);
         if (r->url_error != REKEY_E_LIMIT_URL) {
             return;
         }
     }
     if (!rekey_polling(r) && monitor) {
-        take_url(r, REKEY_FIELD_OPERATION_LOCATION);
+        take_field(r, REKEY_FIELD_OPERATION_LOCATION);
     } else if (!rekey_polling(r) && status == 202 && rekey_message_seen(r, REKEY_FIELD_LOCATION)) {
-        take_url(r, REKEY_FIELD_LOCATION);
+        take_field(r, REKEY_FIELD_LOCATION);
     }
 }

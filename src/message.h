@@ -27,8 +27,7 @@ size_t rekey_message_emit(struct rekey *r);
 void rekey_message_answer(struct rekey *r, bool cut_short);
 
 // The head of an answer is complete, and staging must be free for the body: takes the polling URL
-// that it brings, if it passes, or says in url_error why not; new_url and new_kind tell what was
-// taken.
+// that it brings, if it passes, or says in url_error why not; new_kind tells which there was.
 void rekey_message_head(struct rekey *r);
 
 // Whether a field came; and its value, empty if it did not come or did not fit.
@@ -37,9 +36,9 @@ static inline bool rekey_message_seen(const struct rekey *r, enum rekey_field_in
 }
 struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i);
 
-// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
-// Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then the report names the host that it
-// leads to.
-int rekey_message_check_url(struct rekey *r, struct rekey_span text);
+// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called. One
+// that is not is not taken. Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then the report
+// names the host that it leads to; or REKEY_E_LIMIT_URL.
+int rekey_message_take_url(struct rekey *r, struct rekey_span text);
 
 #endif

@@ -60,23 +60,19 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     return outcome;
 }
 
-static int end_as(struct rekey *r, int error, enum rekey_outcome outcome) {
+static int end(struct rekey *r, int error) {
+    const size_t secret = offsetof(struct rekey, key_value);
+
+    r->error = error;
+    r->outcome = (uint8_t)outcome_of(r, error);
+    r->state = ENDED;
     rekey_exchange_close(&r->x);
-    rekey_zeroize(r->token, sizeof(r->token));
-    rekey_zeroize(r->key_value, sizeof(r->key_value));
-    rekey_zeroize(&r->staging, sizeof(r->staging));
+    rekey_zeroize((char *)r + secret, sizeof(*r) - secret);
     rekey_zeroize(r->x.io, sizeof(r->x.io));
     if (error != 0 && r->keys != NULL) {
         rekey_zeroize(r->keys, sizeof(*r->keys));
     }
-    r->error = error;
-    r->outcome = (uint8_t)outcome;
-    r->state = ENDED;
     return error;
-}
-
-static int end(struct rekey *r, int error) {
-    return end_as(r, error, outcome_of(r, error));
 }
 
 // ---- when the next request goes out -------------------------------------------------------------
@@ -242,7 +238,7 @@ static int go_on_polling(struct rekey *r) {
         r->remembered = true;
         return end(r, r->url_error);
     }
-    if (r->new_url) {
+    if (r->new_kind != REKEY_POLL_NONE) {
         r->kind = r->new_kind;
         r->renewing = false;
         r->save_failed = save_record(r) != 0;
@@ -488,9 +484,11 @@ int rekey_init(struct rekey *r, const struct rekey_port *port,
     return r->error;
 }
 
-// Everything but port and options begins anew.
-static int start(struct rekey *r, enum job job) {
+// Everything but port and options begins anew. There is no endpoint to check when an operation is
+// resumed.
+static int start(struct rekey *r, enum job job, const struct rekey_endpoint *endpoint) {
     const size_t kept = offsetof(struct rekey, state);
+    int error = 0;
 
     if (r->state == UNUSABLE) {
         return r->error;
@@ -509,7 +507,11 @@ static int start(struct rekey *r, enum job job) {
     r->job = (uint8_t)job;
     r->state = TOKEN;
     r->deadline = r->port->now_ms(r->port->ctx) + r->options->timeout_ms;
-    return 0;
+    r->endpoint = endpoint;
+    if (endpoint != NULL) {
+        error = rekey_endpoint_check(endpoint);
+    }
+    return error == 0 ? 0 : end(r, error);
 }
 
 static int check_key(struct rekey *r, enum rekey_key key, struct rekey_span key_value) {
@@ -533,19 +535,17 @@ static int check_key(struct rekey *r, enum rekey_key key, struct rekey_span key_
 
 int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enum rekey_key key,
                      struct rekey_span key_value) {
-    int error = start(r, REGENERATE);
+    int error = start(r, REGENERATE, endpoint);
 
     if (error != 0) {
         return error;
     }
-    error = rekey_endpoint_check(endpoint);
-    if (error == 0) {
-        error = check_key(r, key, key_value);
-    }
+    error = check_key(r, key, key_value);
     if (error != 0) {
-        return end_as(r, error, REKEY_USAGE);
+        end(r, error);
+        r->outcome = REKEY_USAGE;
+        return error;
     }
-    r->endpoint = endpoint;
     r->key = (uint8_t)key;
     r->key_value_len = (uint16_t)key_value.len;
     if (key_value.len > 0) {
@@ -556,23 +556,17 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
 
 int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
                     struct rekey_keys *keys) {
-    int error = start(r, LIST_KEYS);
+    int error = start(r, LIST_KEYS, endpoint);
 
-    if (error != 0) {
-        return error;
+    if (error == 0) {
+        memset(keys, 0, sizeof(*keys));
+        r->keys = keys;
     }
-    error = rekey_endpoint_check(endpoint);
-    if (error != 0) {
-        return end(r, error);
-    }
-    memset(keys, 0, sizeof(*keys));
-    r->endpoint = endpoint;
-    r->keys = keys;
-    return 0;
+    return error;
 }
 
 int rekey_resume(struct rekey *r, const struct rekey_record *record) {
-    int error = start(r, RESUME);
+    int error = start(r, RESUME, NULL);
 
     if (error != 0) {
         return error;
@@ -582,19 +576,12 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record) {
     }
     memcpy(r->client_id, record->request_id.ptr, record->request_id.len);
     r->remembered = record->unsure;
-    if (record->kind == REKEY_POLL_NONE) {
-        error = REKEY_E_RESUME_NO_URL;
-    } else if (record->url.len > REKEY_URL_MAX) {
-        r->needed = (uint32_t)record->url.len;
-        error = REKEY_E_LIMIT_URL;
-    } else {
-        error = rekey_message_check_url(r, record->url);
-    }
+    error = record->kind == REKEY_POLL_NONE ? REKEY_E_RESUME_NO_URL
+                                            : rekey_message_take_url(r, record->url);
     if (error != 0) {
-        return end_as(r, error, REKEY_UNKNOWN);
+        r->remembered = true; // what was saved may have been executed
+        return end(r, error);
     }
-    memcpy(r->url, record->url.ptr, record->url.len);
-    r->url_len = (uint16_t)record->url.len;
     r->kind = (uint8_t)record->kind;
     return 0;
 }

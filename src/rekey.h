@@ -124,7 +124,6 @@ struct rekey {
     bool remembered; // an attempt may have been executed
     bool renewing;   // the service refused the token, and a new one is being got
     bool save_failed;
-    bool new_url;
     uint16_t url_len, token_len, key_value_len, body_len, http_status;
     struct rekey_http_cursor cursor;
     int error, cause, url_error;
@@ -143,8 +142,9 @@ struct rekey {
     char client_id[37];              // NUL-terminated
     char captured[6][41]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
     char subject[REKEY_TARGET_MAX];
-    char key_value[REKEY_KEY_VALUE_MAX];
     char url[REKEY_URL_MAX]; // before there is one: the path of the POST
+    // From here on, all is zeroized at the end.
+    char key_value[REKEY_KEY_VALUE_MAX];
     char token[REKEY_TOKEN_MAX];
     union {
         char bytes[REKEY_STAGING_MAX];
