@@ -33,8 +33,8 @@ static char ahead(const struct check *c) {
     return c->at < c->text.len ? c->text.ptr[c->at] : '\0';
 }
 
-static bool take(struct check *c, const char *set) {
-    bool taken = rekey_is_one_of(ahead(c), set);
+static bool take(struct check *c, char byte) {
+    bool taken = ahead(c) == byte;
 
     c->at += taken;
     return taken;
@@ -42,10 +42,10 @@ static bool take(struct check *c, const char *set) {
 
 // What follows the opening quotation mark. Which letters may follow a backslash jsmn knows.
 static bool check_string(struct check *c) {
-    while (!take(c, "\"")) {
+    while (!take(c, '"')) {
         size_t len = 0;
 
-        take(c, "\\");
+        take(c, '\\');
         if ((unsigned char)ahead(c) >= ' ') {
             len = rekey_utf8(c->text, c->at, NULL);
         }
@@ -67,41 +67,36 @@ static bool digits(struct check *c) {
 }
 
 static bool check_number(struct check *c) {
-    take(c, "-");
-    if (!take(c, "0") && !digits(c)) {
+    take(c, '-');
+    if (!take(c, '0') && !digits(c)) {
         return false;
     }
-    if (take(c, ".") && !digits(c)) {
+    if (take(c, '.') && !digits(c)) {
         return false;
     }
-    if (take(c, "eE")) {
-        take(c, "+-");
+    if (take(c, 'e') || take(c, 'E')) {
+        if (!take(c, '+')) {
+            take(c, '-');
+        }
         return digits(c);
     }
     return true;
 }
 
 static bool check_literal(struct check *c, const char *literal) {
-    size_t len = strlen(literal);
-
-    if (c->text.len - c->at < len || memcmp(c->text.ptr + c->at, literal, len) != 0) {
-        return false;
+    while (*literal != '\0' && take(c, *literal)) {
+        literal++;
     }
-    c->at += len;
-    return true;
+    return *literal == '\0';
 }
 
 static bool check_primitive(struct check *c) {
-    switch (ahead(c)) {
-    case 't':
-        return check_literal(c, "true");
-    case 'f':
-        return check_literal(c, "false");
-    case 'n':
-        return check_literal(c, "null");
-    default:
+    char byte = ahead(c);
+
+    if (byte == '-' || rekey_is_digit(byte)) {
         return check_number(c);
     }
+    return check_literal(c, byte == 't' ? "true" : byte == 'f' ? "false" : "null");
 }
 
 // One token of the grammar, at a byte that is no white space.
@@ -123,7 +118,7 @@ static bool check_token(struct check *c) {
         c->expected = kind == COMMA && object ? NAME : VALUE;
         return true;
     }
-    if (kind == VALUE && take(c, "{[")) {
+    if (kind == VALUE && (take(c, '{') || take(c, '['))) {
         c->open = c->open << 1 | (byte == '{');
         c->expected = byte == '{' ? NAME | CLOSE : VALUE | CLOSE;
         return ++c->depth <= REKEY_JSON_DEPTH;
@@ -152,7 +147,8 @@ __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct re
     json->tokens = tokens;
     json->count = 0;
     do {
-        while (take(&c, " \t\n\r")) {
+        while (rekey_is_one_of(ahead(&c), " \t\n\r")) {
+            c.at++;
         }
         ended = c.at == text.len;
     } while (!ended && check_token(&c));
@@ -261,7 +257,13 @@ bool rekey_json_is_string(const struct rekey_json *json, int at) {
 }
 
 bool rekey_json_is_null(const struct rekey_json *json, int at) {
-    return is(json, at, JSMN_PRIMITIVE) && *rekey_json_raw(json, at).ptr == 'n';
+    struct rekey_span raw;
+
+    if (!is(json, at, JSMN_PRIMITIVE)) {
+        return false;
+    }
+    raw = rekey_json_raw(json, at);
+    return raw.len == 4 && raw.ptr[0] == 'n'; // a text that was cut may end in a part of it
 }
 
 // Writes `code` as UTF-8; returns its length, 1 to 4.
