@@ -115,18 +115,15 @@ size_t rekey_endpoint_path(const struct rekey_endpoint *e, struct rekey_span act
 
 size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char *buf, size_t cap) {
     struct rekey_http_cursor start = {0};
+    char *escaped = buf + cap / 2; // out of the way of the form
     const struct rekey_span values[] = {
         key == REKEY_KEY_PRIMARY ? REKEY_SPAN("Primary") : REKEY_SPAN("Secondary"),
-        key_value.len > 0 ? REKEY_SPAN(",\"keyValue\":\"") : REKEY_SPAN("}"),
+        rekey_span(escaped, rekey_json_escape(key_value, escaped, cap / 2)),
     };
-    size_t len = rekey_http_emit("{\"keyType\":\"\200\"\201", values, &start, buf, cap);
 
-    if (key_value.len > 0) {
-        len += rekey_json_escape(key_value, buf + len, cap - len - 2);
-        buf[len++] = '"';
-        buf[len++] = '}';
-    }
-    return len;
+    return rekey_http_emit(key_value.len > 0 ? "{\"keyType\":\"\200\",\"keyValue\":\"\201\"}"
+                                             : "{\"keyType\":\"\200\"}",
+                           values, &start, buf, cap);
 }
 
 // One of the two members; null, or not there, is a key that the service does not have.

@@ -15,8 +15,8 @@ int rekey_endpoint_check(const struct rekey_endpoint *endpoint);
 size_t rekey_endpoint_path(const struct rekey_endpoint *endpoint, struct rekey_span action,
                            char *buf);
 
-// Writes the body of regenerateKeys to buf[0..cap); returns the length. 6 bytes for each byte of
-// the key value and 64 more are enough, and required.
+// Writes the body of regenerateKeys to buf[0..cap); returns the length. 12 bytes for each byte of
+// the key value and 128 more are enough, and required: it is escaped aside first.
 size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char *buf, size_t cap);
 
 // Reads the answer to listKeys.

@@ -12,7 +12,7 @@
 #include "retry.h"
 #include "url.h"
 
-enum state { UNUSABLE, IDLE, TOKEN, WAIT, EXCHANGE, ENDED };
+enum state { UNUSABLE, IDLE, ENDED, TOKEN, WAIT, EXCHANGE }; // from TOKEN on, an operation runs
 
 enum job { REGENERATE, LIST_KEYS, RESUME };
 
@@ -21,7 +21,7 @@ static bool body_cut(const struct rekey *r) {
 }
 
 static bool running(const struct rekey *r) {
-    return r->state != UNUSABLE && r->state != IDLE && r->state != ENDED;
+    return r->state >= TOKEN;
 }
 
 // ---- how it ends --------------------------------------------------------------------------------
@@ -196,14 +196,12 @@ static int send_more(struct rekey *r) {
 
 // The wait that the answer names; -1 if it names none.
 static int32_t named_ms(const struct rekey *r) {
-    const struct rekey_retry_after fields = {
-        .x_ms_ms = rekey_message_field(r, REKEY_FIELD_X_MS_RETRY_AFTER_MS),
-        .ms = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER_MS),
-        .after = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER),
-        .date = rekey_message_field(r, REKEY_FIELD_DATE),
-    };
+    struct rekey_span fields[REKEY_RETRY_FIELDS];
 
-    return rekey_retry_after(&fields, r->port->wall_s(r->port->ctx));
+    for (unsigned i = 0; i < REKEY_RETRY_FIELDS; i++) {
+        fields[i] = rekey_message_field(r, (enum rekey_field_index)(REKEY_FIELD_RETRY_AFTER + i));
+    }
+    return rekey_retry_after(fields, r->port->wall_s(r->port->ctx));
 }
 
 // The token was refused. It is asked for once more; a second refusal in a row ends it.
@@ -590,10 +588,7 @@ uint32_t rekey_wait_ms(const struct rekey *r) {
     uint64_t until = r->x.until < r->deadline ? r->x.until : r->deadline;
     uint64_t now = r->port->now_ms(r->port->ctx);
 
-    if (!running(r) || until <= now) {
-        return 0;
-    }
-    return until - now < UINT32_MAX ? (uint32_t)(until - now) : UINT32_MAX;
+    return running(r) && now < until ? (uint32_t)(until - now) : 0;
 }
 
 void rekey_report(const struct rekey *r, struct rekey_report *report) {

@@ -9,23 +9,21 @@
 #define BACKOFF_FIRST_MS 800u
 #define BACKOFF_MAX_MS 60000u
 
-int32_t rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s) {
-    int32_t number = rekey_number(fields->x_ms_ms, WAIT_MAX_MS);
+int32_t rekey_retry_after(const struct rekey_span fields[REKEY_RETRY_FIELDS], int64_t wall_s) {
     int64_t until, now;
 
-    if (number < 0) {
-        number = rekey_number(fields->ms, WAIT_MAX_MS);
+    for (int i = REKEY_RETRY_X_MS_MS; i >= REKEY_RETRY_AFTER; i--) {
+        int32_t unit = i == REKEY_RETRY_AFTER ? 1000 : 1;
+        int32_t number = rekey_number(fields[i], WAIT_MAX_MS / unit);
+
+        if (number >= 0) {
+            return number * unit;
+        }
     }
-    if (number < 0) {
-        number = rekey_number(fields->after, WAIT_MAX_MS / 1000) * 1000;
-    }
-    if (number >= 0) {
-        return number;
-    }
-    if (!rekey_httpdate(fields->after, &until)) {
+    if (!rekey_httpdate(fields[REKEY_RETRY_AFTER], &until)) {
         return -1;
     }
-    if (!rekey_httpdate(fields->date, &now)) {
+    if (!rekey_httpdate(fields[REKEY_RETRY_DATE], &now)) {
         now = wall_s;
     }
     if (now < 0) {

@@ -364,7 +364,7 @@ static void test_body(void **state) {
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        size_t cap = rows[i].value.len * 6 + 64;
+        size_t cap = rows[i].value.len * 12 + 128;
         struct rekey_span value;
         char *buf;
 
@@ -381,7 +381,7 @@ static void test_body(void **state) {
 // it.
 static void test_longest_body(void **state) {
     static const char start[] = "{\"keyType\":\"Secondary\",\"keyValue\":\"";
-    const size_t cap = REKEY_KEY_VALUE_MAX * 6 + 64;
+    const size_t cap = REKEY_KEY_VALUE_MAX * 12 + 128;
     struct rekey_json json;
     char *value, *buf, *back;
     size_t len, needed;
