@@ -54,14 +54,16 @@ static bool parse_port(struct rekey_span text, uint16_t *port) {
 }
 
 // Cuts the fragment off, whatever it holds; false if there is a byte that no path or query may
-// hold.
+// hold, or a '%' that two hexadecimal digits do not follow.
 static bool parse_target(struct rekey_span *target) {
     for (size_t i = 0; i < target->len; i++) {
-        char c = target->ptr[i];
+        const char *c = target->ptr + i;
 
-        if (c == '#') {
+        if (*c == '#') {
             target->len = i;
-        } else if (c <= ' ' || c > '~' || rekey_is_one_of(c, "\"<>[\\]^`{|}")) {
+        } else if (*c <= ' ' || *c > '~' || rekey_is_one_of(*c, "\"<>[\\]^`{|}") ||
+                   (*c == '%' && (target->len - i < 3 || rekey_hex_value(c[1]) < 0 ||
+                                  rekey_hex_value(c[2]) < 0))) {
             return false;
         }
     }
