@@ -89,22 +89,16 @@ size_t rekey_message_emit(struct rekey *r) {
 // buffer, which still holds the POST's path, takes the other. A poll looks for its own kind of URL
 // only.
 void rekey_message_answer(struct rekey *r, bool cut_short) {
-    static const char *const names[REKEY_FIELD_COUNT] = {
-        [REKEY_FIELD_ASYNC_OPERATION] = "azure-asyncoperation",
-        [REKEY_FIELD_OPERATION_LOCATION] = "operation-location",
-        [REKEY_FIELD_LOCATION] = "location",
-        [REKEY_FIELD_RETRY_AFTER] = "retry-after",
-        [REKEY_FIELD_RETRY_AFTER_MS] = "retry-after-ms",
-        [REKEY_FIELD_X_MS_RETRY_AFTER_MS] = "x-ms-retry-after-ms",
-        [REKEY_FIELD_DATE] = "date",
-        [REKEY_FIELD_REQUEST_ID] = "x-ms-request-id",
-        [REKEY_FIELD_CORRELATION_ID] = "x-ms-correlation-request-id",
-    };
+    // In the order of enum rekey_field_index.
+    const char *name = "azure-asyncoperation\0operation-location\0location\0"
+                       "retry-after\0retry-after-ms\0x-ms-retry-after-ms\0date\0"
+                       "x-ms-request-id\0x-ms-correlation-request-id";
 
     for (size_t i = 0; i < REKEY_FIELD_COUNT; i++) {
         struct rekey_http_field *f = &r->fields[i];
 
-        f->name = names[i];
+        f->name = name;
+        name += strlen(name) + 1;
         if (i > REKEY_FIELD_LOCATION) {
             f->buf = r->captured[i - REKEY_FIELD_RETRY_AFTER];
             f->cap = sizeof(r->captured[0]) - 1;

@@ -81,8 +81,8 @@ enum rekey_next rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
 // azure.md 4.4: the terminal words; any other string is running.
 static enum rekey_body status_word(struct rekey_span word) {
     static const struct {
-        const char *word;
-        enum rekey_body body;
+        char word[10];
+        uint8_t body;
     } words[] = {
         {"succeeded", REKEY_BODY_SUCCEEDED}, {"completed", REKEY_BODY_SUCCEEDED},
         {"failed", REKEY_BODY_FAILED},       {"canceled", REKEY_BODY_CANCELED},
@@ -91,7 +91,7 @@ static enum rekey_body status_word(struct rekey_span word) {
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (rekey_span_equal_nocase(word, rekey_span(words[i].word, strlen(words[i].word)))) {
-            return words[i].body;
+            return (enum rekey_body)words[i].body;
         }
     }
     return REKEY_BODY_RUNNING;

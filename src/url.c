@@ -100,13 +100,13 @@ int rekey_url_parse(struct rekey_span text, struct rekey_url *url) {
 }
 
 struct rekey_span rekey_url_host_of(struct rekey_span text) {
-    size_t at = 0;
+    size_t at = 1;
 
-    while (at + 1 < text.len && (text.ptr[at] != '/' || text.ptr[at + 1] != '/')) {
+    while (at < text.len && (text.ptr[at] != '/' || text.ptr[at - 1] != '/')) {
         at++;
     }
-    if (at + 1 < text.len) {
-        text = behind(text, at + 2);
+    if (at < text.len) {
+        text = behind(text, at + 1);
     }
     text.len = authority_length(text);
     for (at = text.len; at > 0; at--) {
