@@ -30,7 +30,10 @@ enum { VALUE = 1, NAME = 2, COLON = 4, COMMA = 8, CLOSE = 16 };
 
 // The byte at c->at; NUL at the end of the text.
 static char ahead(const struct check *c) {
-    return c->at < c->text.len ? c->text.ptr[c->at] : '\0';
+    if (c->at < c->text.len) {
+        return c->text.ptr[c->at];
+    }
+    return '\0';
 }
 
 static bool take(struct check *c, char byte) {

@@ -26,7 +26,7 @@ static size_t host_length(struct rekey_span text, bool ipv6) {
 }
 
 bool rekey_url_host_valid(struct rekey_span host, bool ipv6) {
-    return host.len > ipv6 && host.len <= 253 && host_length(host, ipv6) == host.len &&
+    return host.len > (ipv6 ? 1 : 0) && host.len <= 253 && host_length(host, ipv6) == host.len &&
            (ipv6 || !rekey_is_one_of(host.ptr[0], "-."));
 }
 
