@@ -289,6 +289,10 @@ static void test_path(void **state) {
           {NULL, 0}},
          BYTES("listKeys"),
          BYTES(PATH("0-1", "r%C3%BC%E4%B8%AD%F0%9D%94%B8g", "wks", "e", "listKeys", "2025-09-01"))},
+        {"UTF-8 with the first byte beyond ASCII",
+         {BYTES("0-1"), BYTES("\xC3\x80"), BYTES("wks"), BYTES("e"), {NULL, 0}},
+         BYTES("listKeys"),
+         BYTES(PATH("0-1", "%C3%80", "wks", "e", "listKeys", "2025-09-01"))},
     };
 
     (void)state;

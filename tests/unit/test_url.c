@@ -421,6 +421,7 @@ static void test_host_of(void **state) {
         {"http", BYTES("http://evil.example"), BYTES("evil.example")},
         {"port", BYTES("https://evil.example:8443/x"), BYTES("evil.example:8443")},
         {"userinfo", BYTES("https://" HOST ":443@evil.example/x"), BYTES("evil.example")},
+        {"empty user", BYTES("https://@evil.example/x"), BYTES("evil.example")},
         {"two @", BYTES("https://a@b@evil.example/x"), BYTES("evil.example")},
         {"nothing behind the @", BYTES("https://a@/x"), BYTES("")},
         {"@ behind the host", BYTES("https://evil.example/@x"), BYTES("evil.example")},
