@@ -2,38 +2,37 @@
 
 #include "arm_error.h"
 
-// Copies the string member `name` of `object`, if it is there, into a REKEY_TEXT.
-#define COPY(json, object, name, out)                                                              \
-    copy((json), rekey_json_find((json), (object), (name)), (out).text, sizeof((out).text),        \
-         &(out).len, &(out).cut)
+// What each REKEY_TEXT begins with.
+struct text {
+    uint16_t len;
+    bool cut;
+    char text[];
+};
 
-static void copy(const struct rekey_json *json, int at, char *text, size_t cap, uint16_t *len,
-                 bool *cut) {
-    size_t needed;
+#define TEXT(member)                                                                               \
+    offsetof(struct rekey_arm_error, member), sizeof(((struct rekey_arm_error *)0)->member.text)
 
-    if (rekey_json_is_string(json, at)) {
-        *len = (uint16_t)rekey_json_string(json, at, text, cap, &needed);
-        *cut = needed > *len;
-    }
-}
+void rekey_arm_error_read(struct rekey_arm_error *error, const struct rekey_json *json) {
+    static const struct {
+        const char *name;
+        uint16_t offset, cap;
+        bool of_detail;
+    } rows[] = {
+        {"code", TEXT(code), false},      {"message", TEXT(message), false},
+        {"target", TEXT(target), false},  {"code", TEXT(detail), true},
+        {"message", TEXT(message), true}, // if there is none yet
+    };
+    int object = rekey_json_find(json, 0, "error");
+    int detail = rekey_json_first(json, rekey_json_find(json, object, "details"));
 
-void rekey_arm_error_read(struct rekey_arm_error *error, struct rekey_span body, bool cut,
-                          void *tokens, size_t token_count) {
-    struct rekey_json json;
-    int result = rekey_json_parse(&json, body, cut, tokens, token_count);
-    int object, detail;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct text *out = (struct text *)((char *)error + rows[i].offset);
+        int at = rekey_json_find(json, rows[i].of_detail ? detail : object, rows[i].name);
+        size_t needed;
 
-    memset(error, 0, sizeof(*error));
-    if (result != 0 && result != REKEY_E_LIMIT_JSON_TOKENS) {
-        return;
-    }
-    object = rekey_json_find(&json, 0, "error");
-    detail = rekey_json_first(&json, rekey_json_find(&json, object, "details"));
-    COPY(&json, object, "code", error->code);
-    COPY(&json, object, "message", error->message);
-    COPY(&json, object, "target", error->target);
-    COPY(&json, detail, "code", error->detail);
-    if (error->message.len == 0) {
-        COPY(&json, detail, "message", error->message);
+        if (out->len == 0 && rekey_json_is_string(json, at)) {
+            out->len = (uint16_t)rekey_json_string(json, at, out->text, rows[i].cap, &needed);
+            out->cut = needed > out->len;
+        }
     }
 }

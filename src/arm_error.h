@@ -24,9 +24,8 @@ struct rekey_arm_error {
     REKEY_TEXT(REKEY_TARGET_MAX) target;   // error.target
 };
 
-// Fills *error from what `body` has; what is not there is empty. `cut` as in json.h: a text that
-// lies whole inside what was kept is taken. `tokens` is room for `token_count` JSON tokens.
-void rekey_arm_error_read(struct rekey_arm_error *error, struct rekey_span body, bool cut,
-                          void *tokens, size_t token_count);
+// Fills *error, which is zeroed, with what the text has. Of a text that was cut (json.h), a string
+// that lies whole inside what was kept is taken.
+void rekey_arm_error_read(struct rekey_arm_error *error, const struct rekey_json *json);
 
 #endif

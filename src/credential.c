@@ -7,7 +7,6 @@
 #include "json.h"
 #include "message.h"
 #include "retry.h"
-#include "url.h"
 
 enum phase { START, PREPARE, EXCHANGE, WAIT };
 
@@ -56,8 +55,16 @@ void rekey_writer_put(struct rekey_writer *w, struct rekey_span text) {
 }
 
 void rekey_writer_encode(struct rekey_writer *w, struct rekey_span text) {
-    if (reserve(w, text.len) && reserve(w, 3 * text.len)) {
-        rekey_url_append_segment(w->buf, &w->len, text);
+    for (size_t i = 0; i < text.len && reserve(w, 3); i++) {
+        char c = text.ptr[i];
+
+        if (rekey_is_alnum(c) || rekey_is_one_of(c, "-._~")) {
+            w->buf[w->len++] = c;
+        } else {
+            w->buf[w->len] = '%';
+            rekey_hex((unsigned char)c, w->buf + w->len + 1);
+            w->len += 3;
+        }
     }
 }
 
@@ -67,39 +74,33 @@ bool rekey_writer_whole(const struct rekey_writer *w) {
 
 // ---- what an answer holds -----------------------------------------------------------------------
 
-// The number of a member, which may stand in quotation marks; 0 if it is none.
+// The number of a member, which may stand in quotation marks; at most some years of seconds. 0 if
+// it is none.
 static uint32_t number(const struct rekey_json *json, int at) {
-    struct rekey_span raw = at > 0 ? rekey_json_raw(json, at) : rekey_span(NULL, 0);
-    uint32_t value = 0;
+    int32_t value = at > 0 ? rekey_number(rekey_json_raw(json, at), 200000000) : 0;
 
-    for (size_t i = 0; i < raw.len; i++) {
-        if (!rekey_is_digit(raw.ptr[i]) || value > UINT32_MAX / 10 - 1) {
-            return 0;
-        }
-        value = value * 10 + (uint32_t)(raw.ptr[i] - '0');
-    }
-    return value;
+    return value < 0 ? 0 : (uint32_t)value;
 }
 
 // Its lifetime counts from now, on the port's clock.
-static void set_lifetime(struct rekey *r, uint32_t seconds) {
+static void set_lifetime(struct rekey_credential *c, const struct rekey *r, uint32_t seconds) {
     uint64_t lifetime = (uint64_t)seconds * 1000;
     uint64_t before = lifetime / 2 < RENEW_BEFORE_MS ? lifetime / 2 : RENEW_BEFORE_MS;
     uint64_t expiry = r->now + lifetime;
 
     if (seconds == 0) {
-        r->expiry = r->renew_at = 0;
+        c->expiry = c->renew_at = 0;
         return;
     }
-    if (r->expiry != 0 && expiry < r->expiry + SAME_EXPIRY_MS && before > RENEW_LATE_MS) {
+    if (c->expiry != 0 && expiry < c->expiry + SAME_EXPIRY_MS && before > RENEW_LATE_MS) {
         before = RENEW_LATE_MS;
     }
-    r->expiry = expiry;
-    r->renew_at = expiry - before;
+    c->expiry = expiry;
+    c->renew_at = expiry - before;
 }
 
 // A 200. The answer is in the token buffer; the token is moved to its start.
-static int read_token(struct rekey *r) {
+static int read_token(struct rekey_credential *c, struct rekey *r) {
     struct rekey_span body = rekey_span(r->token, r->x.http.body_len);
     struct rekey_json json;
     uint32_t lifetime;
@@ -130,7 +131,7 @@ static int read_token(struct rekey *r) {
     if (r->token_len == 0) {
         return REKEY_E_TOKEN_ANSWER;
     }
-    set_lifetime(r, lifetime);
+    set_lifetime(c, r, lifetime);
     return 0;
 }
 
@@ -160,13 +161,18 @@ static void copy_id(const struct rekey_json *json, const char *name, char id[41]
     id[copy(json, name, id, 40, &cut)] = '\0';
 }
 
+// Where the report finds the ids.
+static char *id_of(struct rekey *r, enum rekey_field_index i) {
+    return r->captured[i - REKEY_FIELD_RETRY_AFTER];
+}
+
 // The error of OAuth (RFC 6749 5.2), with Entra's own members, into the report.
 static void read_error(struct rekey *r) {
     struct rekey_arm_error *e = &r->service;
     struct rekey_json json;
 
     memset(e, 0, sizeof(*e));
-    r->request_id[0] = r->correlation_id[0] = '\0';
+    id_of(r, REKEY_FIELD_REQUEST_ID)[0] = id_of(r, REKEY_FIELD_CORRELATION_ID)[0] = '\0';
     if (r->x.http.coded || rekey_json_parse(&json, rekey_span(r->token, r->x.http.body_len),
                                             r->x.http.body_size > r->x.http.body_len,
                                             r->staging.bytes, REKEY_JSON_TOKENS) == REKEY_E_JSON) {
@@ -175,8 +181,8 @@ static void read_error(struct rekey *r) {
     e->code.len = copy(&json, "error", e->code.text, sizeof(e->code.text), &e->code.cut);
     e->message.len =
         copy(&json, "error_description", e->message.text, sizeof(e->message.text), &e->message.cut);
-    copy_id(&json, "trace_id", r->request_id);
-    copy_id(&json, "correlation_id", r->correlation_id);
+    copy_id(&json, "trace_id", id_of(r, REKEY_FIELD_REQUEST_ID));
+    copy_id(&json, "correlation_id", id_of(r, REKEY_FIELD_CORRELATION_ID));
 }
 
 int rekey_credential_answered(struct rekey_credential *c, struct rekey *r, unsigned status) {
@@ -190,8 +196,8 @@ int rekey_credential_answered(struct rekey_credential *c, struct rekey *r, unsig
 // ---- the exchange -------------------------------------------------------------------------------
 
 // Once more after the wait that the answer named, or the backoff; `error` if that is over.
-static int again_later(struct rekey_credential *c, struct rekey *r, int error, bool named,
-                       uint32_t ms) {
+static int again_later(struct rekey_credential *c, struct rekey *r, int error, int32_t named_ms) {
+    uint32_t ms = (uint32_t)named_ms;
     uint32_t random;
 
     r->cause = error;
@@ -199,7 +205,7 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, b
     if (++c->tries >= REKEY_TRIES_MAX && r->now >= c->patient_until) {
         return error;
     }
-    if (!named) {
+    if (named_ms < 0) {
         if (r->port->entropy(r->port->ctx, &random, sizeof(random)) != REKEY_DONE) {
             random = UINT32_MAX; // no jitter
         }
@@ -215,14 +221,13 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, b
 
 static int answered(struct rekey_credential *c, struct rekey *r) {
     unsigned status = r->x.http.status;
-    uint32_t ms = 0;
-    bool named = rekey_message_retry_after(r, &ms);
+    int32_t named_ms = rekey_message_named_ms(r);
     int result;
 
     rekey_exchange_close(&r->x);
     c->phase = PREPARE;
     if (status == 200) {
-        return read_token(r);
+        return read_token(c, r);
     }
     result = c->answered(c, r, status);
     if (result == REKEY_AGAIN) {
@@ -230,7 +235,7 @@ static int answered(struct rekey_credential *c, struct rekey *r) {
     }
     r->http_status = (uint16_t)status;
     read_error(r);
-    return result == REKEY_WANT_TIME ? again_later(c, r, REKEY_E_TOKEN_REFUSED, named, ms) : result;
+    return result == REKEY_WANT_TIME ? again_later(c, r, REKEY_E_TOKEN_REFUSED, named_ms) : result;
 }
 
 // The exchange came to no answer. Another try may help where the network failed, but not after the
@@ -250,7 +255,7 @@ static int failed(struct rekey_credential *c, struct rekey *r, int error) {
     if (group != 2 || error == REKEY_E_CONNECT_TIMEOUT) {
         return error;
     }
-    return again_later(c, r, error, false, 0);
+    return again_later(c, r, error, -1);
 }
 
 static int step_exchange(struct rekey_credential *c, struct rekey *r) {

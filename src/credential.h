@@ -24,6 +24,8 @@ struct rekey_credential {
     // ask once more after a wait, or an error.
     int (*answered)(struct rekey_credential *c, struct rekey *r, unsigned status);
 
+    uint64_t renew_at;      // when a new token is got before the next request; 0: never
+    uint64_t expiry;        // of the token, on the port's clock; 0: not known
     uint64_t patient_until; // until then the number of tries does not count
     uint16_t length;        // of the request
     uint16_t tries;
@@ -57,7 +59,7 @@ struct rekey_writer {
 };
 
 // Append: the bytes as they are; or as the value of a form or of a query, where what is not
-// unreserved (RFC 3986 2.3, but for parentheses) becomes %XX, with room for that in any case.
+// unreserved (RFC 3986 2.3) becomes %XX, and room for that is left for each.
 void rekey_writer_put(struct rekey_writer *w, struct rekey_span text);
 void rekey_writer_encode(struct rekey_writer *w, struct rekey_span text);
 

@@ -61,7 +61,7 @@ static void put_filled(struct rekey_writer *w, struct rekey *r, const char *form
 // Appends the header and the claims: what is signed.
 static int put_content(struct rekey_writer *w, struct rekey *r,
                        const struct rekey_credential_certificate *c) {
-    char thumbprint[44], guid[37], port[12], from[10], to[10];
+    char thumbprint[44], guid[36], port[12], from[10], to[10];
     int64_t now = r->port->wall_s(r->port->ctx);
     struct rekey_span values[8], print;
     unsigned char sha256[32];
@@ -82,7 +82,7 @@ static int put_content(struct rekey_writer *w, struct rekey *r,
     rekey_credential_host(r, 443, port, values);
     values[3] = c->entra.tenant;
     values[4] = c->entra.client_id;
-    values[5] = rekey_span(guid, sizeof(guid) - 1);
+    values[5] = rekey_span(guid, sizeof(guid));
     values[6] = rekey_span(from, rekey_http_decimal((uint32_t)now, from));
     values[7] = rekey_span(to, rekey_http_decimal((uint32_t)now + LIFETIME_S, to));
     put_filled(w, r, claims, values);

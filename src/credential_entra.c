@@ -45,7 +45,7 @@ struct rekey_writer rekey_entra_begin(struct rekey *r, const struct rekey_entra 
 
 int rekey_entra_finish(struct rekey *r, const struct rekey_entra *e,
                        const struct rekey_writer *form) {
-    char guid[37], port[12], length[10];
+    char guid[36], port[12], length[10];
     struct rekey_span values[7];
     struct rekey_http_cursor cursor = {0};
     int error = rekey_message_guid(r, guid);
@@ -58,7 +58,7 @@ int rekey_entra_finish(struct rekey *r, const struct rekey_entra *e,
     rekey_credential_host(r, 443, port, values);
     values[3] = e->tenant;
     values[4] = r->options->board;
-    values[5] = rekey_span(guid, sizeof(guid) - 1);
+    values[5] = rekey_span(guid, sizeof(guid));
     values[6] = rekey_span(length, rekey_http_decimal((uint32_t)form->len, length));
     head = rekey_http_emit(request, values, &cursor, r->staging.bytes, REKEY_ENTRA_BODY);
     if (request[cursor.form] != '\0' || !rekey_writer_whole(form)) {

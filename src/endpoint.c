@@ -1,35 +1,25 @@
-// endpoint.c - the names, the paths and the bodies of azure.md 1, and nothing of HTTP.
+// endpoint.c - the names, the paths and the bodies of azure.md 1.
 
 #include "endpoint.h"
 
 #include <stdio.h>
 
-#include "json.h"
-#include "url.h"
+#include "http.h"
 
-// Whether `text` has from..to bytes, all of them letters, digits, or in `more`.
-static bool made_of(struct rekey_span text, size_t from, size_t to, const char *more) {
-    if (text.len < from || text.len > to) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
+// The names of struct rekey_endpoint, in its order.
+enum { RESOURCE_GROUP = 1, API_VERSION = 4, NAMES };
 
-        if (!rekey_is_alnum(c) && !rekey_is_one_of(c, more)) {
-            return false;
-        }
-    }
-    return true;
-}
+_Static_assert(sizeof(struct rekey_endpoint) == NAMES * sizeof(struct rekey_span),
+               "it is read as an array of its names");
 
 // Code points beyond ASCII that are certainly no letters. The service knows the rest.
 static bool may_be_letter(uint32_t code) {
     static const struct {
-        uint32_t first, last;
+        uint16_t first, last;
     } not_letters[] = {
         {0x80, 0xA9},     {0xAB, 0xB4},     {0xB6, 0xB9},     {0xBB, 0xBF},     {0xD7, 0xD7},
         {0xF7, 0xF7},     {0x2000, 0x206F}, {0x20A0, 0x20CF}, {0x2190, 0x2BFF}, {0x3000, 0x3004},
-        {0xE000, 0xF8FF}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}, {0xFFF0, 0xFFFF}, {0xE0000, 0x10FFFF},
+        {0xE000, 0xF8FF}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}, {0xFFF0, 0xFFFF},
     };
 
     for (size_t i = 0; i < sizeof(not_letters) / sizeof(not_letters[0]); i++) {
@@ -37,78 +27,103 @@ static bool may_be_letter(uint32_t code) {
             return false;
         }
     }
-    return true;
+    return code < 0xE0000;
 }
 
-static bool resource_group_valid(struct rekey_span text) {
+// What a name is: from..to characters, each a letter, a digit, or one of `more`.
+struct rule {
+    uint8_t from, to;
+    bool alnum_first;
+    int8_t error;
+    char more[6];
+};
+
+// The letters of a resource group may be other than ASCII, and its last character is no '.'.
+static bool fits(struct rekey_span text, const struct rule *rule) {
+    bool group = rule->error == REKEY_E_RESOURCE_GROUP;
     size_t points = 0;
 
     for (size_t at = 0; at < text.len; points++) {
         uint32_t code;
         size_t len = rekey_utf8(text, at, &code);
+        char c = text.ptr[at];
 
-        if (len == 0 || (code < 0x80 ? !made_of(rekey_span(text.ptr + at, 1), 1, 1, "-_.()")
-                                     : !may_be_letter(code))) {
+        if (len > 1 ? !group || !may_be_letter(code)
+                    : len == 0 || (!rekey_is_alnum(c) && !rekey_is_one_of(c, rule->more))) {
             return false;
         }
         at += len;
     }
-    return points >= 1 && points <= 90 && text.ptr[text.len - 1] != '.';
+    return points >= rule->from && points <= rule->to &&
+           (!rule->alnum_first || rekey_is_alnum(text.ptr[0])) &&
+           (!group || text.ptr[text.len - 1] != '.');
 }
 
 int rekey_endpoint_check(const struct rekey_endpoint *e) {
-    if (!made_of(e->subscription, 1, 64, "-")) {
-        return REKEY_E_SUBSCRIPTION;
-    }
-    if (!resource_group_valid(e->resource_group)) {
-        return REKEY_E_RESOURCE_GROUP;
-    }
-    if (!made_of(e->workspace, 3, 33, "_-") || !rekey_is_alnum(e->workspace.ptr[0])) {
-        return REKEY_E_WORKSPACE;
-    }
-    if (!made_of(e->name, 1, 255, "_-") || !rekey_is_alnum(e->name.ptr[0])) {
-        return REKEY_E_ENDPOINT;
-    }
-    if (!made_of(e->api_version, 0, 32, ".-")) {
-        return REKEY_E_API_VERSION;
+    static const struct rule rules[NAMES] = {
+        {1, 64, false, REKEY_E_SUBSCRIPTION, "-"}, {1, 90, false, REKEY_E_RESOURCE_GROUP, "-_.()"},
+        {3, 33, true, REKEY_E_WORKSPACE, "_-"},    {1, 255, true, REKEY_E_ENDPOINT, "_-"},
+        {0, 32, false, REKEY_E_API_VERSION, ".-"},
+    };
+    struct rekey_span names[NAMES];
+
+    memcpy(names, e, sizeof(names));
+    for (size_t i = 0; i < NAMES; i++) {
+        if (!fits(names[i], &rules[i])) {
+            return rules[i].error;
+        }
     }
     return 0;
 }
 
-size_t rekey_endpoint_path(const struct rekey_endpoint *e, struct rekey_span action, char *buf) {
-    const struct rekey_span version =
-        e->api_version.len > 0 ? e->api_version : REKEY_SPAN("2025-09-01");
-    const struct {
-        struct rekey_span fixed, segment;
-    } parts[] = {
-        {REKEY_SPAN("/subscriptions/"), e->subscription},
-        {REKEY_SPAN("/resourceGroups/"), e->resource_group},
-        {REKEY_SPAN("/providers/Microsoft.MachineLearningServices/workspaces/"), e->workspace},
-        {REKEY_SPAN("/onlineEndpoints/"), e->name},
-        {REKEY_SPAN("/"), action},
-        {REKEY_SPAN("?api-version="), version},
-    };
-    size_t len = 0;
+// What the check leaves that a path may not hold as it is are bytes beyond ASCII: each becomes %XX
+// (RFC 3986 2.1), from the last to the first, so that it all happens in place.
+static size_t percent_encode(char *buf, size_t len) {
+    size_t encoded = len;
+    size_t to;
 
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        memcpy(buf + len, parts[i].fixed.ptr, parts[i].fixed.len);
-        len += parts[i].fixed.len;
-        rekey_url_append_segment(buf, &len, parts[i].segment);
+    for (size_t i = 0; i < len; i++) {
+        encoded += (buf[i] & 0x80) != 0 ? 2 : 0;
     }
-    return len;
+    to = encoded;
+    while (to > len) {
+        unsigned char c = (unsigned char)buf[--len];
+
+        buf[--to] = (char)c;
+        if (c >= 0x80) {
+            rekey_hex(c, buf + to - 1);
+            to -= 2;
+            buf[to] = '%';
+        }
+    }
+    return encoded;
+}
+
+size_t rekey_endpoint_path(const struct rekey_endpoint *e, struct rekey_span action, char *buf) {
+    struct rekey_http_cursor start = {0};
+    struct rekey_span values[NAMES + 1];
+
+    memcpy(values, e, sizeof(*e));
+    if (e->api_version.len == 0) {
+        values[API_VERSION] = REKEY_SPAN("2025-09-01");
+    }
+    values[NAMES] = action;
+    return percent_encode(
+        buf, rekey_http_emit("/subscriptions/\200/resourceGroups/\201/providers/"
+                             "Microsoft.MachineLearningServices/workspaces/\202/onlineEndpoints/"
+                             "\203/\205?api-version=\204",
+                             values, &start, buf, REKEY_PATH_MAX));
 }
 
 size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char *buf, size_t cap) {
     const char *name = key == REKEY_KEY_PRIMARY ? "Primary" : "Secondary";
-    const char *rest = key_value.len > 0 ? ",\"keyValue\":\"" : "}";
-    size_t len = (size_t)snprintf(buf, cap, "{\"keyType\":\"%s\"%s", name, rest);
+    char *escaped = buf + cap / 2; // out of the way of the body
+    size_t len = rekey_json_escape(key_value, escaped, cap / 2);
 
-    if (key_value.len > 0) {
-        len += rekey_json_escape(key_value, buf + len, cap - len - 2);
-        buf[len++] = '"';
-        buf[len++] = '}';
-    }
-    return len;
+    return (size_t)snprintf(buf, cap / 2,
+                            len > 0 ? "{\"keyType\":\"%s\",\"keyValue\":\"%.*s\"}"
+                                    : "{\"keyType\":\"%s\"}",
+                            name, (int)len, escaped);
 }
 
 // One of the two members; null, or not there, is a key that the service does not have.
@@ -131,20 +146,14 @@ static int read_key(struct rekey_key_value *key, const struct rekey_json *json, 
     return 0;
 }
 
-int rekey_endpoint_keys(struct rekey_keys *keys, struct rekey_span body, void *tokens,
-                        size_t token_count, uint32_t *needed) {
-    struct rekey_json json;
-    int error = rekey_json_parse(&json, body, false, tokens, token_count);
-    int primary, secondary;
+int rekey_endpoint_keys(struct rekey_keys *keys, const struct rekey_json *json, uint32_t *needed) {
+    int primary = rekey_json_find(json, 0, "primaryKey");
+    int secondary = rekey_json_find(json, 0, "secondaryKey");
+    int error;
 
-    if (error != 0) {
-        return error;
-    }
-    primary = rekey_json_find(&json, 0, "primaryKey");
-    secondary = rekey_json_find(&json, 0, "secondaryKey");
     if (primary == -1 && secondary == -1) {
         return REKEY_E_JSON_KEYS;
     }
-    error = read_key(&keys->primary, &json, primary, needed);
-    return error != 0 ? error : read_key(&keys->secondary, &json, secondary, needed);
+    error = read_key(&keys->primary, json, primary, needed);
+    return error != 0 ? error : read_key(&keys->secondary, json, secondary, needed);
 }

@@ -4,6 +4,7 @@
 #ifndef REKEY_ENDPOINT_H
 #define REKEY_ENDPOINT_H
 
+#include "json.h"
 #include "rekey.h"
 
 // Returns 0 or the error of the first parameter that breaks its rule.
@@ -14,13 +15,13 @@ int rekey_endpoint_check(const struct rekey_endpoint *endpoint);
 size_t rekey_endpoint_path(const struct rekey_endpoint *endpoint, struct rekey_span action,
                            char *buf);
 
-// Writes the body of regenerateKeys to buf[0..cap); returns the length. 6 bytes for each byte of
-// the key value and 64 more are enough, and required.
+// Writes the body of regenerateKeys to buf[0..cap); returns the length. 12 bytes for each byte of
+// the key value and 128 more are enough, and required: it is escaped aside first.
 size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char *buf, size_t cap);
 
-// Reads the answer to listKeys. `tokens` is room for `token_count` JSON tokens (json.h).
-// Returns 0, an error of json.h, REKEY_E_JSON_KEYS, or REKEY_E_LIMIT_KEY_VALUE with *needed set.
-int rekey_endpoint_keys(struct rekey_keys *keys, struct rekey_span body, void *tokens,
-                        size_t token_count, uint32_t *needed);
+// Reads the answer to listKeys.
+// Returns 0, REKEY_E_JSON_DUPLICATE, REKEY_E_JSON_KEYS, or REKEY_E_LIMIT_KEY_VALUE with *needed
+// set.
+int rekey_endpoint_keys(struct rekey_keys *keys, const struct rekey_json *json, uint32_t *needed);
 
 #endif

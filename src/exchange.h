@@ -12,20 +12,20 @@
 
 // Private but for the results in `http`, and what has a comment. Start it zeroed.
 struct rekey_exchange {
-    const struct rekey_transport *transport;
-    struct rekey_span host;
-    const char *out; // what is being sent
-    uint64_t timer;  // when the connection was begun, or the last byte went or came
-    uint64_t until;  // until when the caller may sleep
-    uint32_t connect_timeout_ms, idle_timeout_ms;
-    uint16_t port;
-    uint16_t out_at, out_len;
     uint8_t state;
     bool opening, connected;
     bool reused;    // the connection has served a request before
     bool got_byte;  // a byte of this answer came
     bool cut_short; // not all of the request could be sent
     bool head_done; // the head was reported; out_len bytes behind it are in `io`
+    uint16_t port;
+    uint16_t out_at, out_len;
+    const struct rekey_transport *transport;
+    struct rekey_span host;
+    const char *out; // what is being sent
+    uint32_t connect_timeout_ms, idle_timeout_ms;
+    uint64_t timer; // when the connection was begun, or the last byte went or came
+    uint64_t until; // until when the caller may sleep
     struct rekey_http http;
     char io[REKEY_IO_SIZE];
 };

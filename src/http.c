@@ -17,6 +17,7 @@ enum state {
     TEXT,        // up to the CR: a reason phrase, a value, a chunk extension
     LINE_END,    // the LF
     BODY_START,  // not a byte: the head was reported
+    CHUNK_BEGIN, // not a byte, either
     CHUNK_SIZE,
     CHUNK_SPACE, // white space that some servers put before the extension or the CR
     CHUNK_DATA_CR,
@@ -133,10 +134,6 @@ static int status_line(struct rekey_http *h, char c) {
     return h->minor > 1 ? h->error : 0;
 }
 
-static bool name_is(const struct rekey_http *h, const char *name) {
-    return rekey_span_equal(rekey_span(h->name, h->name_len), rekey_span(name, strlen(name)));
-}
-
 // The name of a field line is complete: whose is it? The engine's own fields are captured as well.
 static void name_done(struct rekey_http *h) {
     static const char *const own_names[] = {"content-length", "transfer-encoding", "connection",
@@ -144,14 +141,14 @@ static void name_done(struct rekey_http *h) {
     struct rekey_http_field *f = h->fields;
 
     for (h->own = 0; h->own < OWN_NONE; h->own++) {
-        if (name_is(h, own_names[h->own])) {
+        if (strcmp(h->name, own_names[h->own]) == 0) {
             h->own_field.len = 0;
             h->capture = &h->own_field;
             return;
         }
     }
     for (size_t i = 0; i < h->field_count; i++, f++) {
-        if (name_is(h, f->name)) {
+        if (strcmp(h->name, f->name) == 0) {
             bool displaced = i > 0 && f[-1].buf == f->buf && f[-1].seen > 0 && f[-1].cap > 0;
 
             h->capture = displaced ? NULL : f;
@@ -165,10 +162,10 @@ static int name_byte(struct rekey_http *h, char c) {
     if (!is_tchar(c)) {
         return h->error; // also ':' first, and white space before the colon
     }
-    if (h->name_len < sizeof(h->name)) {
-        h->name[h->name_len] = rekey_lower(c);
+    if (h->name_len < sizeof(h->name) - 1) { // what is cut is longer than any that is wanted
+        h->name[h->name_len++] = rekey_lower(c);
+        h->name[h->name_len] = '\0';
     }
-    h->name_len = (uint8_t)(h->name_len + (h->name_len <= sizeof(h->name))); // longer than any
     return 0;
 }
 
@@ -186,55 +183,52 @@ static void value_byte(struct rekey_http *h, char c) {
     }
 }
 
-// Content-Length: digits only; more than one field line must say the same.
-static int content_length(struct rekey_http *h, struct rekey_span value) {
-    uint32_t length = 0;
+// The value of an own field. One that is too long for its buffer is read as empty, which for each
+// of them is the cautious reading.
+static struct rekey_span own_value(const struct rekey_http *h) {
+    return rekey_span(h->value, h->value_end <= sizeof(h->value) ? h->value_end : 0);
+}
 
-    for (size_t i = 0; i < value.len; i++) {
-        if (!rekey_is_digit(value.ptr[i])) {
-            return REKEY_E_CONTENT_LENGTH;
-        }
-        if (length <= REKEY_BODY_MAX) { // beyond it, only that it is beyond it counts
-            length = length * 10 + (uint32_t)(value.ptr[i] - '0');
-        }
-    }
-    if (value.len == 0 || (h->has_length && length != h->length)) {
+static bool value_is(const struct rekey_http *h, const char *word) {
+    return rekey_span_equal_nocase(own_value(h), rekey_span(word, strlen(word)));
+}
+
+// Content-Length: digits only; more than one field line must say the same. What is beyond
+// REKEY_BODY_MAX is refused later: only that it is beyond it counts.
+static int content_length(struct rekey_http *h) {
+    int32_t length = rekey_number(own_value(h), REKEY_BODY_MAX + 1);
+
+    if (length < 0 || (h->has_length && (uint32_t)length != h->length)) {
         return REKEY_E_CONTENT_LENGTH;
     }
     h->has_length = true;
-    h->length = length;
+    h->length = (uint32_t)length;
     return 0;
 }
 
-// A value is complete. One of the engine's own that is too long for its buffer is read as empty,
-// which for each of them is the cautious reading.
+// A value is complete.
 static int value_done(struct rekey_http *h) {
-    struct rekey_span value = rekey_span(h->value, h->value_end);
-
     if (h->capture != NULL) {
         h->capture->len = h->value_end;
     }
     if (h->capture != &h->own_field) {
         return 0;
     }
-    if (value.len > sizeof(h->value)) {
-        value.len = 0;
-    }
     switch (h->own) {
     case OWN_LENGTH:
-        return content_length(h, value);
+        return content_length(h);
     case OWN_TRANSFER:
-        if (h->has_chunked || !rekey_span_equal_nocase(value, REKEY_SPAN("chunked"))) {
+        if (h->has_chunked || !value_is(h, "chunked")) {
             return REKEY_E_TRANSFER_ENCODING;
         }
         h->has_chunked = true;
         break;
     case OWN_CONNECTION: // a list (RFC 9110 7.6.1), of which one reading keeps the connection
-        h->conn_keep = rekey_span_equal_nocase(value, REKEY_SPAN("keep-alive"));
+        h->conn_keep = value_is(h, "keep-alive");
         h->conn_close |= !h->conn_keep;
         break;
     default:
-        h->coded |= h->value_end > 0 && !rekey_span_equal_nocase(value, REKEY_SPAN("identity"));
+        h->coded |= h->value_end > 0 && !value_is(h, "identity");
         break;
     }
     return 0;
@@ -257,7 +251,7 @@ static int head_end(struct rekey_http *h) {
     if (none || (h->has_length && h->length == 0)) {
         h->next = COMPLETE;
     } else if (h->has_chunked) {
-        h->next = CHUNK_SIZE;
+        h->next = CHUNK_BEGIN;
     } else if (!h->has_length) {
         h->next = BODY_CLOSE;
         h->remaining = UINT32_MAX;
@@ -267,11 +261,6 @@ static int head_end(struct rekey_http *h) {
     }
     h->state = BODY_START;
     return REKEY_HTTP_HEAD;
-}
-
-static void chunk_starts(struct rekey_http *h) {
-    line_starts(h, CHUNK_SIZE, CHUNK_START, REKEY_E_CHUNK);
-    h->remaining = 0;
 }
 
 // Eats bytes of the body from the front of *in: the first body_cap of them are kept.
@@ -292,7 +281,7 @@ static int body_bytes(struct rekey_http *h, struct rekey_span *in) {
     in->ptr += n;
     in->len -= n;
     if (h->remaining == 0) {
-        line_starts(h, h->state == BODY ? COMPLETE : CHUNK_DATA_CR, CHUNK_SIZE, REKEY_E_CHUNK);
+        line_starts(h, h->state == BODY ? COMPLETE : CHUNK_DATA_CR, CHUNK_BEGIN, REKEY_E_CHUNK);
     }
     return 0;
 }
@@ -303,9 +292,6 @@ static int line_ended(struct rekey_http *h) {
     switch (h->state) {
     case HEAD_END:
         return head_end(h);
-    case CHUNK_SIZE:
-        chunk_starts(h);
-        break;
     case CHUNK_START:
         if (h->remaining > 0) { // the framing of many small chunks is no flood
             h->head_size -= h->head_size < CHUNK_FREE ? h->head_size : CHUNK_FREE;
@@ -407,9 +393,10 @@ int rekey_http_feed(struct rekey_http *h, struct rekey_span *in) {
     while (result == 0) {
         if (h->state == BODY_START) {
             h->state = h->next;
-            if (h->state == CHUNK_SIZE) {
-                chunk_starts(h);
-            }
+        }
+        if (h->state == CHUNK_BEGIN) {
+            line_starts(h, CHUNK_SIZE, CHUNK_START, REKEY_E_CHUNK);
+            h->remaining = 0;
         }
         if (h->state == COMPLETE) {
             return REKEY_DONE;

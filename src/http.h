@@ -39,37 +39,37 @@ struct rekey_http_field {
 // One answer. Its fields are set by rekey_http_start; those below "results" are for the caller to
 // read.
 struct rekey_http {
-    struct rekey_http_field *fields;
-    char *body;
-    uint16_t field_count;
-    uint16_t body_cap;
-
     // results, valid once rekey_http_feed has returned REKEY_HTTP_HEAD
-    uint16_t status;
     bool keep;  // by version and Connection the connection can be used again
     bool coded; // the body has a Content-Encoding other than identity
+    uint16_t status;
     // results, valid once it has returned REKEY_DONE
     uint16_t body_len;  // bytes kept in `body`
     uint32_t body_size; // bytes that the body had; larger than body_len when it was cut
 
     uint8_t state;
-    uint8_t next;     // the state that the LF of this line leads to
-    uint8_t pos;      // place in the fixed part of the status line, or in a chunk line
-    uint8_t minor;    // HTTP/1.minor
-    uint8_t interim;  // 1xx answers so far
-    uint8_t own;      // which of the engine's own fields this line is
-    uint8_t name_len; // held at the size of the buffer + 1
+    uint8_t next;    // the state that the LF of this line leads to
+    uint8_t pos;     // place in the fixed part of the status line, or in a chunk line
+    uint8_t minor;   // HTTP/1.minor
+    uint8_t interim; // 1xx answers so far
+    uint8_t own;     // which of the engine's own fields this line is
+    uint8_t name_len;
     bool has_length, has_chunked, conn_close, conn_keep;
     bool trailers;
     int16_t error; // what a bad byte in this line is
+    uint16_t field_count;
+    uint16_t body_cap;
     uint16_t field_lines;
     uint16_t value_end; // length of the value without trailing white space
+    struct rekey_http_field *fields;
+    char *body;
     uint32_t head_size;
     uint32_t length;                  // Content-Length
     uint32_t remaining;               // bytes left of the body or of this chunk
     struct rekey_http_field *capture; // where this value goes; may be NULL
     struct rekey_http_field own_field;
-    char name[28];  // x-ms-correlation-request-id has 27
+    char name[30];  // NUL-terminated; names of up to 28 bytes can be told,
+                    // x-ms-correlation-request-id has 27
     char value[40]; // of the engine's own fields
 };
 

@@ -11,6 +11,10 @@ static const jsmntok_t *token(const struct rekey_json *json, int at) {
     return (const jsmntok_t *)json->tokens + at;
 }
 
+static bool is(const struct rekey_json *json, int at, jsmntype_t type) {
+    return at >= 0 && at < json->count && token(json, at)->type == type;
+}
+
 _Static_assert(sizeof(jsmntok_t) <= REKEY_JSON_TOKEN_SIZE, "staging is divided by this size");
 
 // The grammar check. `open` has one bit for each array or object that is open, 1 for an object.
@@ -19,167 +23,147 @@ struct check {
     size_t at; // what stands before it is good
     uint32_t open;
     unsigned depth;
+    unsigned expected; // what may come next; nothing at the end
 };
 
-enum expect { VALUE, VALUE_OR_CLOSE, NAME, NAME_OR_CLOSE, COLON, COMMA_OR_CLOSE };
+enum { VALUE = 1, NAME = 2, COLON = 4, COMMA = 8, CLOSE = 16 };
 
-// The byte `i` behind c->at; NUL at the end of the text.
-static char ahead(const struct check *c, size_t i) {
-    if (c->text.len - c->at > i) {
-        return c->text.ptr[c->at + i];
+// The byte at c->at; NUL at the end of the text.
+static char ahead(const struct check *c) {
+    if (c->at < c->text.len) {
+        return c->text.ptr[c->at];
     }
     return '\0';
 }
 
-static bool take(struct check *c, const char *set) {
-    bool taken = rekey_is_one_of(ahead(c, 0), set);
+static bool take(struct check *c, char byte) {
+    bool taken = ahead(c) == byte;
 
     c->at += taken;
     return taken;
 }
 
-// The length of the escape at c->at; 0 if it is none.
-static size_t check_escape(const struct check *c) {
-    size_t len = 2;
-
-    if (ahead(c, 1) != 'u') {
-        return rekey_is_one_of(ahead(c, 1), "\"\\/bfnrt") ? len : 0;
-    }
-    while (len < 6 && rekey_hex_value(ahead(c, len)) >= 0) {
-        len++;
-    }
-    return len == 6 ? len : 0;
-}
-
-// A string whose opening quotation mark is at c->at.
+// What follows the opening quotation mark. Which letters may follow a backslash jsmn knows.
 static bool check_string(struct check *c) {
-    size_t len = 1;
+    while (!take(c, '"')) {
+        size_t len = 0;
 
-    while (len > 0) {
-        c->at += len;
-        if (take(c, "\"")) {
-            return true;
+        take(c, '\\');
+        if ((unsigned char)ahead(c) >= ' ') {
+            len = rekey_utf8(c->text, c->at, NULL);
         }
-        if (c->at == c->text.len || (unsigned char)ahead(c, 0) < ' ') {
+        if (len == 0) {
             return false;
         }
-        len = ahead(c, 0) == '\\' ? check_escape(c) : rekey_utf8(c->text, c->at, NULL);
+        c->at += len;
     }
-    return false;
+    return true;
 }
 
 static bool digits(struct check *c) {
     size_t start = c->at;
 
-    while (rekey_is_digit(ahead(c, 0))) {
+    while (rekey_is_digit(ahead(c))) {
         c->at++;
     }
     return c->at > start;
 }
 
 static bool check_number(struct check *c) {
-    take(c, "-");
-    if (!take(c, "0") && !digits(c)) {
+    take(c, '-');
+    if (!take(c, '0') && !digits(c)) {
         return false;
     }
-    if (take(c, ".") && !digits(c)) {
+    if (take(c, '.') && !digits(c)) {
         return false;
     }
-    if (take(c, "eE")) {
-        take(c, "+-");
+    if (take(c, 'e') || take(c, 'E')) {
+        if (!take(c, '+')) {
+            take(c, '-');
+        }
         return digits(c);
     }
     return true;
 }
 
-static bool check_literal(struct check *c) {
-    static const char *const literals[] = {"true", "false", "null"};
-
-    for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
-        size_t len = strlen(literals[i]);
-
-        if (c->text.len - c->at >= len && memcmp(c->text.ptr + c->at, literals[i], len) == 0) {
-            c->at += len;
-            return true;
-        }
+static bool check_literal(struct check *c, const char *literal) {
+    while (*literal != '\0' && take(c, *literal)) {
+        literal++;
     }
-    return false;
+    return *literal == '\0';
 }
 
-static bool check_value(struct check *c, enum expect *next) {
-    char byte = ahead(c, 0);
+static bool check_primitive(struct check *c) {
+    char byte = ahead(c);
 
-    *next = COMMA_OR_CLOSE;
-    if (take(c, "{[")) {
-        c->open = c->open << 1 | (byte == '{');
-        *next = byte == '{' ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
-        return ++c->depth <= REKEY_JSON_DEPTH;
+    if (byte == '-' || rekey_is_digit(byte)) {
+        return check_number(c);
     }
-    if (byte == '"') {
-        return check_string(c);
-    }
-    return byte == '-' || rekey_is_digit(byte) ? check_number(c) : check_literal(c);
-}
-
-static bool check_close(struct check *c, enum expect *next) {
-    bool closed = c->depth > 0 && take(c, (c->open & 1) != 0 ? "}" : "]");
-
-    if (closed) {
-        c->open >>= 1;
-        c->depth--;
-        *next = COMMA_OR_CLOSE;
-    }
-    return closed;
+    return check_literal(c, byte == 't' ? "true" : byte == 'f' ? "false" : "null");
 }
 
 // One token of the grammar, at a byte that is no white space.
-static bool check_token(struct check *c, enum expect *next) {
-    switch (*next) {
-    case VALUE_OR_CLOSE:
-        return check_close(c, next) || check_value(c, next);
-    case VALUE:
-        return check_value(c, next);
-    case NAME_OR_CLOSE:
-        if (check_close(c, next)) {
-            return true;
-        }
-        // fall through
-    case NAME:
-        *next = COLON;
-        return ahead(c, 0) == '"' && check_string(c);
-    case COLON:
-        *next = VALUE;
-        return take(c, ":");
-    default: // COMMA_OR_CLOSE; at depth 0 nothing may come
-        if (c->depth > 0 && take(c, ",")) {
-            *next = (c->open & 1) != 0 ? NAME : VALUE;
-            return true;
-        }
-        return check_close(c, next);
+static bool check_token(struct check *c) {
+    char byte = ahead(c);
+    bool object = (c->open & 1) != 0;
+    bool name = (c->expected & NAME) != 0;
+    unsigned kind = byte == '"'                    ? VALUE | NAME
+                    : byte == ':'                  ? COLON
+                    : byte == ','                  ? COMMA
+                    : byte == (object ? '}' : ']') ? CLOSE
+                                                   : VALUE;
+
+    if ((c->expected & kind) == 0) {
+        return false;
     }
+    c->at += kind != VALUE;
+    if (kind == COLON || kind == COMMA) {
+        c->expected = kind == COMMA && object ? NAME : VALUE;
+        return true;
+    }
+    if (kind == VALUE && (take(c, '{') || take(c, '['))) {
+        c->open = c->open << 1 | (byte == '{');
+        c->expected = byte == '{' ? NAME | CLOSE : VALUE | CLOSE;
+        return ++c->depth <= REKEY_JSON_DEPTH;
+    }
+    if (kind == CLOSE) {
+        c->open >>= 1;
+        c->depth--;
+    }
+    c->expected = c->depth > 0 ? COMMA | CLOSE : 0;
+    if (byte == '"') {
+        c->expected = name ? COLON : c->expected;
+        return check_string(c);
+    }
+    return kind == CLOSE || check_primitive(c);
 }
 
-int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, void *tokens,
-                     size_t token_count) {
-    struct check c = {.text = text};
-    enum expect next = VALUE;
+// With the attribute jsmn need not ask for a NULL at every token.
+__attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct rekey_span text,
+                                              bool cut, void *tokens, size_t token_count) {
+    struct check c = {.text = text, .expected = VALUE};
     jsmn_parser parser;
     bool ended;
     int result;
 
+    json->text = text;
     json->tokens = tokens;
     json->count = 0;
     do {
-        while (take(&c, " \t\n\r")) {
+        while (rekey_is_one_of(ahead(&c), " \t\n\r")) {
+            c.at++;
         }
         ended = c.at == text.len;
-    } while (!ended && check_token(&c, &next));
-    if (!cut && !(ended && c.depth == 0 && next == COMMA_OR_CLOSE)) {
+    } while (!ended && check_token(&c));
+    if (!cut && !(ended && c.expected == 0)) {
         return c.depth > REKEY_JSON_DEPTH ? REKEY_E_LIMIT_JSON_DEPTH : REKEY_E_JSON;
     }
-    json->text = rekey_span(text.ptr, c.at);
     jsmn_init(&parser);
     result = jsmn_parse(&parser, text.ptr, c.at, tokens, (unsigned)token_count);
+    if (result == JSMN_ERROR_INVAL && !cut) {
+        return REKEY_E_JSON;
+    }
+    json->text.len = parser.pos;
     json->count = (int)parser.toknext;
     return result == JSMN_ERROR_NOMEM ? REKEY_E_LIMIT_JSON_TOKENS : 0;
 }
@@ -215,57 +199,49 @@ static uint32_t hex4(const char *ptr) {
 // The character at *at of a string that passed the check, unescaped; moves *at behind it. What
 // stands behind the string is its quotation mark.
 static uint32_t next_char(struct rekey_span s, size_t *at) {
-    static const char letters[] = "bfnrt";
-    static const char controls[] = "\b\f\n\r\t";
+    const char *escape = s.ptr + *at;
     const char *letter;
-    uint32_t code = 0;
+    uint32_t code, low;
 
-    if (s.ptr[*at] != '\\') {
+    if (escape[0] != '\\') {
         *at += rekey_utf8(s, *at, &code);
         return code;
     }
-    letter = strchr(letters, s.ptr[*at + 1]);
-    if (s.ptr[*at + 1] != 'u') {
-        code = (unsigned char)(letter != NULL ? controls[letter - letters] : s.ptr[*at + 1]);
+    if (escape[1] != 'u') {
+        letter = strchr("b\bf\fn\nr\rt\t", escape[1]);
         *at += 2;
-        return code;
+        return (unsigned char)(letter != NULL ? letter[1] : escape[1]);
     }
-    code = hex4(s.ptr + *at + 2);
     *at += 6;
-    if (code < 0xD800 || code > 0xDFFF) {
-        return code;
-    }
-    if (code <= 0xDBFF && s.ptr[*at] == '\\' && s.ptr[*at + 1] == 'u') {
-        uint32_t low = hex4(s.ptr + *at + 2);
-
-        if (low >= 0xDC00 && low <= 0xDFFF) {
+    code = hex4(escape + 2);
+    if ((code & 0xFC00) == 0xD800 && escape[6] == '\\' && escape[7] == 'u') {
+        low = hex4(escape + 8);
+        if ((low & 0xFC00) == 0xDC00) {
             *at += 6;
             return 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         }
     }
-    return 0xFFFD;
+    return (code & 0xF800) == 0xD800 ? 0xFFFD : code;
 }
 
-static bool name_is(struct rekey_span raw, const char *name) {
-    size_t at = 0;
+// A name that is looked up has at most 28 bytes: what fills `text` is another.
+static bool name_is(const struct rekey_json *json, int at, const char *name) {
+    char text[32];
+    size_t len = strlen(name), needed;
 
-    while (at < raw.len && *name != '\0') {
-        if (next_char(raw, &at) != (unsigned char)*name++) {
-            return false;
-        }
-    }
-    return at == raw.len && *name == '\0';
+    return rekey_json_string(json, at, text, sizeof(text), &needed) == len &&
+           memcmp(text, name, len) == 0;
 }
 
 int rekey_json_find(const struct rekey_json *json, int object, const char *name) {
     int found = -1;
     int at = object + 1;
 
-    if (object < 0 || object >= json->count || token(json, object)->type != JSMN_OBJECT) {
+    if (!is(json, object, JSMN_OBJECT)) {
         return -1;
     }
     for (int end = skip(json, object); at + 1 < end; at = skip(json, at + 1)) {
-        if (name_is(rekey_json_raw(json, at), name)) {
+        if (name_is(json, at, name)) {
             if (found >= 0) {
                 return REKEY_E_JSON_DUPLICATE;
             }
@@ -276,20 +252,21 @@ int rekey_json_find(const struct rekey_json *json, int object, const char *name)
 }
 
 int rekey_json_first(const struct rekey_json *json, int array) {
-    if (array < 0 || array >= json->count || token(json, array)->type != JSMN_ARRAY ||
-        token(json, array)->size == 0) {
-        return -1;
-    }
-    return array + 1;
+    return is(json, array, JSMN_ARRAY) && token(json, array)->size > 0 ? array + 1 : -1;
 }
 
 bool rekey_json_is_string(const struct rekey_json *json, int at) {
-    return at >= 0 && token(json, at)->type == JSMN_STRING;
+    return is(json, at, JSMN_STRING);
 }
 
 bool rekey_json_is_null(const struct rekey_json *json, int at) {
-    return at >= 0 && at < json->count && token(json, at)->type == JSMN_PRIMITIVE &&
-           rekey_span_equal(rekey_json_raw(json, at), REKEY_SPAN("null"));
+    struct rekey_span raw;
+
+    if (!is(json, at, JSMN_PRIMITIVE)) {
+        return false;
+    }
+    raw = rekey_json_raw(json, at);
+    return raw.len == 4 && raw.ptr[0] == 'n'; // a text that was cut may end in a part of it
 }
 
 // Writes `code` as UTF-8; returns its length, 1 to 4.
@@ -325,7 +302,6 @@ size_t rekey_json_string(const struct rekey_json *json, int at, char *buf, size_
 }
 
 size_t rekey_json_escape(struct rekey_span text, char *buf, size_t cap) {
-    static const char hex[] = "0123456789abcdef";
     size_t len = 0;
 
     for (size_t i = 0; i < text.len; i++) {
@@ -337,8 +313,7 @@ size_t rekey_json_escape(struct rekey_span text, char *buf, size_t cap) {
         }
         if (n == 6) {
             memcpy(buf + len, "\\u00", 4);
-            buf[len + 4] = hex[c >> 4];
-            buf[len + 5] = hex[c & 15];
+            rekey_hex(c, buf + len + 4);
         } else {
             buf[len] = '\\';
             buf[len + n - 1] = (char)c;

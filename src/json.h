@@ -10,8 +10,8 @@
 #include "span.h"
 
 struct rekey_json {
-    struct rekey_span text;
-    const void *tokens; // jsmntok_t, known to json.c alone
+    struct rekey_span text; // as far as it was read
+    const void *tokens;     // jsmntok_t, known to json.c alone
     int count;
 };
 
@@ -26,7 +26,8 @@ int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, 
                      size_t token_count);
 
 // The member `name` of the object that is token `object` (0: the top level): the token of its
-// value; -1 if there is none, or `object` is -1 or no object. Names are compared after unescaping.
+// value; -1 if there is none, or `object` is -1 or no object. Names are compared after unescaping;
+// `name` has at most 28 bytes.
 // Returns REKEY_E_JSON_DUPLICATE if the name is there twice.
 int rekey_json_find(const struct rekey_json *json, int object, const char *name);
 

@@ -7,11 +7,8 @@
 #include "retry.h"
 #include "url.h"
 
-// Version 4 of RFC 9562.
-int rekey_message_guid(const struct rekey *r, char guid[37]) {
-    static const char hex[] = "0123456789abcdef";
+int rekey_message_guid(const struct rekey *r, char guid[36]) {
     unsigned char random[16];
-    size_t at = 0;
 
     if (r->port->entropy(r->port->ctx, random, sizeof(random)) != REKEY_DONE) {
         return REKEY_E_ENTROPY;
@@ -19,13 +16,13 @@ int rekey_message_guid(const struct rekey *r, char guid[37]) {
     random[6] = (unsigned char)(0x40 | (random[6] & 0x0F));
     random[8] = (unsigned char)(0x80 | (random[8] & 0x3F));
     for (size_t i = 0; i < sizeof(random); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            guid[at++] = '-';
+        rekey_hex(random[i], guid);
+        *guid++ |= 0x20; // a digit has this bit
+        *guid++ |= 0x20;
+        if (i >= 3 && i <= 9 && i % 2 == 1) {
+            *guid++ = '-';
         }
-        guid[at++] = hex[random[i] >> 4];
-        guid[at++] = hex[random[i] & 15];
     }
-    guid[at] = '\0';
     return 0;
 }
 
@@ -44,9 +41,11 @@ int rekey_message_post(struct rekey *r, bool regenerate) {
 static const char request[] =
     "\200\201 HTTP/1.1\r\nHost: \202\203\204\r\nUser-Agent: rekey/" REKEY_VERSION " (\205)\r\n"
     "Accept: application/json\r\nAccept-Encoding: identity\r\n"
-    "x-ms-client-request-id: \206\r\nAuthorization: Bearer \207\r\n\210\211\212\r\n\213";
+    "x-ms-client-request-id: \206\r\nAuthorization: Bearer \207\r\n\210\211\r\n\212";
 
 size_t rekey_message_emit(struct rekey *r) {
+    static const char type_and_length[] = "Content-Type: application/json\r\nContent-Length: ";
+    const size_t type = sizeof("Content-Type: application/json\r\n") - 1;
     const struct rekey_options *o = r->options;
     bool ipv6 = memchr(o->host.ptr, ':', o->host.len) != NULL;
     char port[12] = "]:", length[12];
@@ -57,10 +56,9 @@ size_t rekey_message_emit(struct rekey *r) {
         o->host,
         rekey_span(port + !ipv6, ipv6),
         o->board,
-        rekey_span(r->client_id, strlen(r->client_id)),
+        rekey_span(r->client_id, sizeof(r->client_id) - 1),
         rekey_span(r->token, r->token_len),
-        REKEY_SPAN("Content-Type: application/json\r\n"),
-        REKEY_SPAN("Content-Length: "),
+        REKEY_SPAN(type_and_length),
         rekey_span(length, 0),
         rekey_span(r->staging.bytes, r->body_len),
     };
@@ -73,12 +71,14 @@ size_t rekey_message_emit(struct rekey *r) {
         rekey_url_parse(values[1], &url); // it was checked when it came
         values[0] = rekey_span("GET /", url.target.len > 0 && url.target.ptr[0] == '/' ? 4 : 5);
         values[1] = url.target;
-        values[8].len = values[9].len = 0;
+        values[8].len = 0;
     } else {
-        values[10].len = rekey_http_decimal(r->body_len, length);
-        length[values[10].len++] = '\r';
-        length[values[10].len++] = '\n';
-        values[8].len = r->body_len > 0 ? values[8].len : 0;
+        if (r->body_len == 0) {
+            values[8].ptr += type;
+            values[8].len -= type;
+        }
+        values[9].len = rekey_http_decimal(r->body_len, length) + 2;
+        memcpy(length + values[9].len - 2, "\r\n", 2);
     }
     return rekey_http_emit(request, values, &r->cursor, r->staging.bytes + r->body_len,
                            sizeof(r->staging.bytes) - r->body_len);
@@ -88,46 +88,31 @@ size_t rekey_message_emit(struct rekey *r) {
 // buffer, which still holds the POST's path, takes the other. A poll looks for its own kind of URL
 // only.
 void rekey_message_answer(struct rekey *r, bool cut_short) {
-    static const struct {
-        const char *name;
-        uint16_t offset, cap;
-    } captured[REKEY_FIELD_COUNT] = {
-#define CAPTURED(field, name, member, spare)                                                       \
-    [field] = {name, offsetof(struct rekey, member), sizeof(((struct rekey *)0)->member) - (spare)}
-        CAPTURED(REKEY_FIELD_ASYNC_OPERATION, "azure-asyncoperation", staging, 0),
-        CAPTURED(REKEY_FIELD_OPERATION_LOCATION, "operation-location", url, 0),
-        CAPTURED(REKEY_FIELD_LOCATION, "location", url, 0),
-        CAPTURED(REKEY_FIELD_RETRY_AFTER, "retry-after", retry_after, 0),
-        CAPTURED(REKEY_FIELD_RETRY_AFTER_MS, "retry-after-ms", retry_after_ms, 0),
-        CAPTURED(REKEY_FIELD_X_MS_RETRY_AFTER_MS, "x-ms-retry-after-ms", x_ms_retry_after_ms, 0),
-        CAPTURED(REKEY_FIELD_DATE, "date", date, 0),
-        CAPTURED(REKEY_FIELD_REQUEST_ID, "x-ms-request-id", request_id, 1),
-        CAPTURED(REKEY_FIELD_CORRELATION_ID, "x-ms-correlation-request-id", correlation_id, 1),
-        CAPTURED(REKEY_FIELD_AUTHENTICATE, "www-authenticate", service.message.text, 0),
-#undef CAPTURED
-    };
+    // In the order of enum rekey_field_index.
+    const char *name = "azure-asyncoperation\0operation-location\0location\0"
+                       "retry-after\0retry-after-ms\0x-ms-retry-after-ms\0date\0"
+                       "x-ms-request-id\0x-ms-correlation-request-id\0www-authenticate";
 
     for (size_t i = 0; i < REKEY_FIELD_COUNT; i++) {
         struct rekey_http_field *f = &r->fields[i];
 
-        *f = (struct rekey_http_field){.name = captured[i].name,
-                                       .buf = (char *)r + captured[i].offset,
-                                       .cap = captured[i].cap};
-        if (i <= REKEY_FIELD_LOCATION) {
+        f->name = name;
+        name += strlen(name) + 1;
+        if (i > REKEY_FIELD_LOCATION) { // the last one has no place of its own
+            f->buf = r->captured[i - REKEY_FIELD_RETRY_AFTER];
+            f->cap = sizeof(r->captured[0]) - 1;
+        } else {
+            f->buf = i == 0 || rekey_polling(r) ? r->staging.bytes : r->url;
             f->cap = !rekey_polling(r) || i + 1 == r->kind ? REKEY_URL_MAX : 0;
-            f->buf = rekey_polling(r) ? r->staging.bytes : f->buf;
         }
     }
+    r->fields[REKEY_FIELD_AUTHENTICATE].buf = r->service.message.text;
+    r->fields[REKEY_FIELD_AUTHENTICATE].cap = sizeof(r->service.message.text);
     r->service.message.len = 0;
     r->url_error = 0;
     r->new_kind = REKEY_POLL_NONE;
-    r->new_url = false;
     rekey_exchange_receive(&r->x, r->fields, REKEY_FIELD_COUNT, r->staging.bytes,
                            REKEY_STAGING_BODY_MAX, cut_short);
-}
-
-bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i) {
-    return r->fields[i].seen > 0;
 }
 
 // A captured field; empty if it did not come or did not fit.
@@ -137,25 +122,23 @@ struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_in
     return rekey_span(f->buf, f->len <= f->cap ? f->len : 0);
 }
 
-bool rekey_message_retry_after(const struct rekey *r, uint32_t *ms) {
-    const struct rekey_retry_after fields = {
-        .x_ms_ms = rekey_message_field(r, REKEY_FIELD_X_MS_RETRY_AFTER_MS),
-        .ms = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER_MS),
-        .after = rekey_message_field(r, REKEY_FIELD_RETRY_AFTER),
-        .date = rekey_message_field(r, REKEY_FIELD_DATE),
-    };
+int32_t rekey_message_named_ms(const struct rekey *r) {
+    struct rekey_span fields[REKEY_RETRY_FIELDS];
 
-    return rekey_retry_after(&fields, r->port->wall_s(r->port->ctx), ms);
+    for (unsigned i = 0; i < REKEY_RETRY_FIELDS; i++) {
+        fields[i] = rekey_message_field(r, (enum rekey_field_index)(REKEY_FIELD_RETRY_AFTER + i));
+    }
+    return rekey_retry_after(fields, r->port->wall_s(r->port->ctx));
 }
 
 // The word is nothing else's, so that the challenge need not be parsed; it may be cut.
 bool rekey_message_claims(const struct rekey *r) {
+    static const char word[] = "insufficient_claims";
     const struct rekey_http_field *f = &r->fields[REKEY_FIELD_AUTHENTICATE];
-    const struct rekey_span word = REKEY_SPAN("insufficient_claims");
     size_t len = f->len < f->cap ? f->len : f->cap;
 
-    for (size_t i = 0; r->http_status == 401 && i + word.len <= len; i++) {
-        if (memcmp(f->buf + i, word.ptr, word.len) == 0) {
+    for (size_t i = 0; i + sizeof(word) - 1 <= len; i++) {
+        if (memcmp(f->buf + i, word, sizeof(word) - 1) == 0) {
             return true;
         }
     }
@@ -171,46 +154,42 @@ static void set_subject(struct rekey *r, struct rekey_span url) {
 }
 
 // azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
-int rekey_message_check_url(struct rekey *r, struct rekey_span text) {
+int rekey_message_take_url(struct rekey *r, struct rekey_span text) {
     struct rekey_url url;
-    int error = rekey_url_parse(text, &url);
+    int error;
 
+    if (text.len > REKEY_URL_MAX) {
+        r->needed = (uint32_t)text.len;
+        return REKEY_E_LIMIT_URL;
+    }
+    error = rekey_url_parse(text, &url);
     if (error == 0 &&
         (url.port != r->options->port || !rekey_url_same_host(url.host, r->options->host))) {
         error = REKEY_E_URL_FOREIGN;
     }
     if (error != 0) {
         set_subject(r, text);
+        return error;
     }
-    return error;
+    memmove(r->url, text.ptr, text.len);
+    r->url_len = (uint16_t)text.len;
+    return 0;
 }
 
 // Takes the URL that field `i` brought, if it passes; else says in url_error why not.
-static void take_url(struct rekey *r, enum rekey_field_index i) {
+static void take_field(struct rekey *r, enum rekey_field_index i) {
     const struct rekey_http_field *f = &r->fields[i];
 
     r->new_kind = (uint8_t)(i + 1);
-    if (f->seen > 1) {
-        r->url_error = REKEY_E_REPEATED_FIELD;
-    } else if (f->len > f->cap) {
-        r->url_error = REKEY_E_LIMIT_URL;
-        r->needed = f->len;
-    } else {
-        r->url_error = rekey_message_check_url(r, rekey_span(f->buf, f->len));
-    }
-    if (r->url_error == 0) {
-        memmove(r->url, f->buf, f->len);
-        r->url_len = f->len;
-        r->new_url = true;
-    }
+    r->url_error = f->seen > 1 ? REKEY_E_REPEATED_FIELD
+                               : rekey_message_take_url(r, rekey_span(f->buf, f->len));
 }
 
 // The head is complete, and staging must be free for the body: the polling URL is chosen now.
 void rekey_message_head(struct rekey *r) {
     unsigned status = r->x.http.status;
+    enum rekey_field_index first = (enum rekey_field_index)(rekey_polling(r) ? r->kind - 1 : 0);
     bool monitor = rekey_message_seen(r, REKEY_FIELD_OPERATION_LOCATION);
-    enum rekey_field_index other = monitor ? REKEY_FIELD_OPERATION_LOCATION : REKEY_FIELD_LOCATION;
-    bool use_other = monitor || (rekey_message_seen(r, REKEY_FIELD_LOCATION) && status == 202);
 
     if (status >= 300 && status < 400 && !rekey_polling(r) && !monitor) {
         set_subject(r, rekey_message_field(r, REKEY_FIELD_LOCATION));
@@ -218,17 +197,15 @@ void rekey_message_head(struct rekey *r) {
     if (status < 200 || status > 202) {
         return;
     }
-    if (rekey_polling(r)) {
-        if (rekey_message_seen(r, (enum rekey_field_index)(r->kind - 1))) {
-            take_url(r, (enum rekey_field_index)(r->kind - 1));
+    if (rekey_message_seen(r, first)) {
+        take_field(r, first);
+        if (r->url_error != REKEY_E_LIMIT_URL) {
+            return;
         }
-        return;
     }
-    if (rekey_message_seen(r, REKEY_FIELD_ASYNC_OPERATION)) {
-        take_url(r, REKEY_FIELD_ASYNC_OPERATION);
-        use_other = use_other && status == 202 && r->url_error == REKEY_E_LIMIT_URL;
-    }
-    if (use_other) {
-        take_url(r, other);
+    if (!rekey_polling(r) && monitor) {
+        take_field(r, REKEY_FIELD_OPERATION_LOCATION);
+    } else if (!rekey_polling(r) && status == 202 && rekey_message_seen(r, REKEY_FIELD_LOCATION)) {
+        take_field(r, REKEY_FIELD_LOCATION);
     }
 }

@@ -16,8 +16,8 @@ static inline bool rekey_polling(const struct rekey *r) {
     return r->kind != REKEY_POLL_NONE;
 }
 
-// Writes a random GUID and a NUL to `guid`. Returns 0 or REKEY_E_ENTROPY.
-int rekey_message_guid(const struct rekey *r, char guid[37]);
+// Writes a random GUID (RFC 9562 4.4, version 4), in lower case. Returns 0 or REKEY_E_ENTROPY.
+int rekey_message_guid(const struct rekey *r, char guid[36]);
 
 // Prepares a POST: its path, its id, and the body of regenerateKeys at the start of staging.
 // Returns 0 or REKEY_E_ENTROPY.
@@ -31,23 +31,24 @@ size_t rekey_message_emit(struct rekey *r);
 void rekey_message_answer(struct rekey *r, bool cut_short);
 
 // The head of an answer is complete, and staging must be free for the body: takes the polling URL
-// that it brings, if it passes, or says in url_error why not; new_url and new_kind tell what was
-// taken.
+// that it brings, if it passes, or says in url_error why not; new_kind tells which there was.
 void rekey_message_head(struct rekey *r);
 
 // Whether a field came; and its value, empty if it did not come or did not fit.
-bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i);
+static inline bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i) {
+    return r->fields[i].seen > 0;
+}
 struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i);
 
-// The wait that the answer names, in *ms; false if it names none.
-bool rekey_message_retry_after(const struct rekey *r, uint32_t *ms);
+// The wait that the answer names, in milliseconds; -1 if it names none.
+int32_t rekey_message_named_ms(const struct rekey *r);
 
-// Whether the answer is a 401 with a claims challenge.
+// Whether the answer has a claims challenge.
 bool rekey_message_claims(const struct rekey *r);
 
-// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
-// Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then the report names the host that it
-// leads to.
-int rekey_message_check_url(struct rekey *r, struct rekey_span text);
+// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called. One
+// that is not is not taken. Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then the report
+// names the host that it leads to; or REKEY_E_LIMIT_URL.
+int rekey_message_take_url(struct rekey *r, struct rekey_span text);
 
 #endif

@@ -4,8 +4,7 @@
 #ifndef REKEY_OPERATION_H
 #define REKEY_OPERATION_H
 
-#include "rekey_error.h"
-#include "span.h"
+#include "json.h"
 
 // What kind of URL is polled, after the field that brought it. The first two are status monitors: a
 // poll answers with the operation's status. A Location answers with HTTP statuses.
@@ -29,18 +28,14 @@ enum rekey_next {
     REKEY_NEXT_UNKNOWN,   // what became of the operation cannot be said
 };
 
-struct rekey_step_rule {
-    enum rekey_next next;
-    int error; // what an end of this kind is reported as; 0 where it is none
-};
-
 // What the head of the POST's answer carries.
 #define REKEY_HAS_MONITOR 1u     // Azure-AsyncOperation or Operation-Location
 #define REKEY_HAS_LOCATION 2u    // Location
 #define REKEY_HAS_RETRY_AFTER 4u // a readable Retry-After in any of its spellings
 
-// azure.md 3: the answer to the POST.
-struct rekey_step_rule rekey_operation_post(unsigned status, unsigned has);
+// azure.md 3: the answer to the POST. *error is what an end of this kind is reported as; 0 where it
+// is none.
+enum rekey_next rekey_operation_post(unsigned status, unsigned has, int *error);
 
 // What a poll's answer says beside its status code.
 enum rekey_body {
@@ -61,14 +56,15 @@ struct rekey_status_body {
     char status[32]; // NUL-terminated, cut if it is longer; printable ASCII, '?' for all else
 };
 
-// Reads the body of a poll's answer with 200, 201 or 202. `cut`: it was longer than `body`;
-// `coded`: it has a Content-Encoding. `tokens` is room for `token_count` JSON tokens (json.h).
+// Reads the body of a poll's answer with 200, 201 or 202. `error` says why it is not to be read: an
+// error of rekey_json_parse, REKEY_E_CONTENT_CODING, REKEY_E_LIMIT_STAGING; or 0. With
+// REKEY_E_JSON an empty json->text is an empty body.
 void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
-                          struct rekey_span body, bool cut, bool coded, void *tokens,
-                          size_t token_count);
+                          const struct rekey_json *json, int error);
 
 // azure.md 4: the answer to a poll. Status codes but 200, 201 and 202 do not look at *body.
-struct rekey_step_rule rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
-                                            const struct rekey_status_body *body);
+// *error as above.
+enum rekey_next rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
+                                     const struct rekey_status_body *body, int *error);
 
 #endif

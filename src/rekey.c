@@ -13,81 +13,69 @@
 #include "retry.h"
 #include "url.h"
 
-enum state { UNUSABLE, IDLE, TOKEN, WAIT, EXCHANGE, ENDED };
+enum state { UNUSABLE, IDLE, ENDED, TOKEN, WAIT, EXCHANGE }; // from TOKEN on, an operation runs
 
 enum job { REGENERATE, LIST_KEYS, RESUME, GET_TOKEN };
-
-static void *json_tokens(struct rekey *r) {
-    return r->staging.bytes + REKEY_STAGING_BODY_MAX;
-}
-
-static struct rekey_span answer_body(const struct rekey *r) {
-    return rekey_span(r->staging.bytes, r->x.http.body_len);
-}
 
 static bool body_cut(const struct rekey *r) {
     return r->x.http.body_size > r->x.http.body_len;
 }
 
 static bool running(const struct rekey *r) {
-    return r->state != UNUSABLE && r->state != IDLE && r->state != ENDED;
+    return r->state >= TOKEN;
 }
 
 // ---- how it ends --------------------------------------------------------------------------------
 
 // azure.md 7: the phase decides before the cause.
 static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
-    int group = error < REKEY_E_LIMIT_ARENA && error > -800 ? 8 : -error / 100;
-    bool ours = group == 2 || group == 3 || group == 8 || group == 9 ||
-                error == REKEY_E_LIMIT_ARENA || error == REKEY_E_LIMIT_TOKEN;
+    // By the group of the error. One that speaks of an answer of no use is "refused".
+    static const uint8_t of_group[] = {
+        REKEY_REFUSED, REKEY_USAGE,   REKEY_NOT_REACHED, REKEY_NOT_TRUSTED, REKEY_REFUSED,
+        REKEY_REFUSED, REKEY_REFUSED, REKEY_REFUSED,     REKEY_CREDENTIALS, REKEY_LOCAL,
+    };
+    unsigned group = (unsigned)-error / 100;
+    enum rekey_outcome outcome = REKEY_REFUSED;
 
     if (error == 0) {
         return REKEY_SUCCEEDED;
     }
-    if (rekey_polling(r) && ours) {
-        return REKEY_RUNNING;
+    if (group < sizeof(of_group)) {
+        outcome = (enum rekey_outcome)of_group[group];
     }
-    if (r->remembered || (r->wrote && r->job == REGENERATE)) {
+    if (error == REKEY_E_NOT_PROCESSED) {
+        outcome = REKEY_NOT_REACHED;
+    } else if (error == REKEY_E_LIMIT_TOKEN) {
+        outcome = REKEY_USAGE;
+    } else if (error == REKEY_E_LIMIT_ARENA) {
+        outcome = REKEY_LOCAL;
+    } else if (error == REKEY_E_LIMIT_TOKEN_ANSWER || error == REKEY_E_LIMIT_CREDENTIAL) {
+        outcome = REKEY_CREDENTIALS;
+    } else if (error == REKEY_E_FAILED || error == REKEY_E_CANCELED) {
+        outcome = REKEY_FAILED;
+    }
+    if (rekey_polling(r) && outcome != REKEY_FAILED) {
+        return outcome == REKEY_REFUSED ? REKEY_UNKNOWN : REKEY_RUNNING;
+    }
+    if (r->job != LIST_KEYS && (r->remembered || r->wrote)) {
         return REKEY_UNKNOWN;
     }
-    if (error == REKEY_E_FAILED || error == REKEY_E_CANCELED) {
-        return REKEY_FAILED;
-    }
-    if (rekey_polling(r)) {
-        return REKEY_UNKNOWN;
-    }
-    if (group == 1 || error == REKEY_E_LIMIT_TOKEN) {
-        return REKEY_USAGE;
-    }
-    if (group == 2 || error == REKEY_E_NOT_PROCESSED) {
-        return REKEY_NOT_REACHED;
-    }
-    if (group == 3) {
-        return REKEY_NOT_TRUSTED;
-    }
-    if (group == 8) {
-        return REKEY_CREDENTIALS;
-    }
-    return ours ? REKEY_LOCAL : REKEY_REFUSED; // an answer to listKeys that is of no use: refused
-}
-
-static int end_as(struct rekey *r, int error, enum rekey_outcome outcome) {
-    rekey_exchange_close(&r->x);
-    rekey_zeroize(r->token, sizeof(r->token));
-    rekey_zeroize(r->key_value, sizeof(r->key_value));
-    rekey_zeroize(&r->staging, sizeof(r->staging));
-    rekey_zeroize(r->x.io, sizeof(r->x.io));
-    if (error != 0 && r->keys != NULL) {
-        rekey_zeroize(r->keys, sizeof(*r->keys));
-    }
-    r->error = error;
-    r->outcome = (uint8_t)outcome;
-    r->state = ENDED;
-    return error;
+    return outcome;
 }
 
 static int end(struct rekey *r, int error) {
-    return end_as(r, error, outcome_of(r, error));
+    const size_t secret = offsetof(struct rekey, key_value);
+
+    r->error = error;
+    r->outcome = (uint8_t)outcome_of(r, error);
+    r->state = ENDED;
+    rekey_exchange_close(&r->x);
+    rekey_zeroize((char *)r + secret, sizeof(*r) - secret);
+    rekey_zeroize(r->x.io, sizeof(r->x.io));
+    if (error != 0 && r->job == LIST_KEYS && r->out.keys != NULL) {
+        rekey_zeroize(r->out.keys, sizeof(*r->out.keys));
+    }
+    return error;
 }
 
 // ---- when the next request goes out -------------------------------------------------------------
@@ -121,7 +109,9 @@ static int open_with_token(struct rekey *r) {
 
 // Now, unless the token must be renewed first.
 static int open_now(struct rekey *r) {
-    if (r->renew_at != 0 && r->now >= r->renew_at) {
+    const struct rekey_credential *credential = r->options->credential;
+
+    if (credential != NULL && credential->renew_at != 0 && r->now >= credential->renew_at) {
         return ask_for_token(r);
     }
     return open_with_token(r);
@@ -141,35 +131,26 @@ static int open_later(struct rekey *r, uint32_t ms) {
     return REKEY_AGAIN;
 }
 
-// Something failed and is repeated: after the wait that the answer `named`, or the backoff for the
-// n-th time in a row.
-static int repeat(struct rekey *r, int error, unsigned n, bool named, uint32_t ms) {
+// Something failed and is repeated, after the wait that the answer named, or the backoff for the
+// n-th time in a row: a POST that was not executed, or a listKeys, up to REKEY_TRIES_MAX in all; a
+// poll that could not be read until the deadline.
+static int again(struct rekey *r, int error) {
+    unsigned n = r->tries;
+    uint32_t ms = (uint32_t)r->named_ms;
     uint32_t random;
 
-    r->cause = error;
-    if (!named) {
-        if (r->port->entropy(r->port->ctx, &random, sizeof(random)) != REKEY_DONE) {
-            random = UINT32_MAX; // no jitter
+    if (n < REKEY_TRIES_MAX - 1 || rekey_polling(r)) {
+        r->tries = (uint8_t)(n < 8 ? n + 1 : n); // the backoff grows no more
+        r->cause = error;
+        if (r->named_ms < 0) {
+            if (r->port->entropy(r->port->ctx, &random, sizeof(random)) != REKEY_DONE) {
+                random = UINT32_MAX; // no jitter
+            }
+            ms = rekey_backoff_ms(n, random);
         }
-        ms = rekey_backoff_ms(n, random);
+        return open_later(r, ms);
     }
-    return open_later(r, ms);
-}
-
-// A POST that was not executed, or a listKeys: up to REKEY_TRIES_MAX in all.
-static int try_again(struct rekey *r, int error, bool named, uint32_t ms) {
-    if (++r->tries >= REKEY_TRIES_MAX) {
-        return end(r, error);
-    }
-    return repeat(r, error, r->tries - 1u, named, ms);
-}
-
-// A poll that could not be read: until the deadline.
-static int poll_again(struct rekey *r, int error, bool named, uint32_t ms) {
-    unsigned n = r->failures;
-
-    r->failures = (uint8_t)(n < 8 ? n + 1 : n); // the backoff grows no more
-    return repeat(r, error, n, named, ms);
+    return end(r, error);
 }
 
 // The exchange came to no complete answer. Only what the network did may do better a second time.
@@ -178,11 +159,12 @@ static int exchange_failed(struct rekey *r, int error) {
     bool idle_close = r->x.reused && !r->x.got_byte && error != REKEY_E_IDLE_TIMEOUT;
 
     rekey_exchange_close(&r->x);
+    r->named_ms = -1;
     if (rekey_polling(r)) {
         if (idle_close) { // it crossed our request: repeat at once, not counted as a try
             return open_now(r);
         }
-        return passing ? poll_again(r, error, false, 0) : end(r, error);
+        return passing ? again(r, error) : end(r, error);
     }
     if (r->wrote && r->job == REGENERATE) {
         r->wrote = false;
@@ -193,7 +175,7 @@ static int exchange_failed(struct rekey *r, int error) {
     } else if (!passing || error == REKEY_E_CONNECT_TIMEOUT) {
         return end(r, error); // the whole connect timeout is what the caller would wait
     }
-    return try_again(r, error, false, 0);
+    return again(r, error);
 }
 
 // ---- the requests -------------------------------------------------------------------------------
@@ -202,7 +184,7 @@ static int save_record(struct rekey *r) {
     const struct rekey_record record = {
         .kind = (enum rekey_poll_kind)r->kind,
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
-        .request_id = rekey_span(r->client_id, strlen(r->client_id)),
+        .request_id = rekey_span(r->client_id, sizeof(r->client_id) - 1),
         .unsure = r->remembered,
     };
 
@@ -254,8 +236,9 @@ static int token_refused(struct rekey *r) {
 
 // The next poll comes after the wait that the answer named, or the default; never for long more
 // than one a second.
-static int poll_later(struct rekey *r, bool named, uint32_t ms) {
-    ms = named ? ms : r->options->poll_interval_ms;
+static int poll_later(struct rekey *r) {
+    uint32_t ms = r->named_ms < 0 ? r->options->poll_interval_ms : (uint32_t)r->named_ms;
+
     if (ms < REKEY_POLL_FLOOR_MS) {
         if (r->immediate == REKEY_IMMEDIATE_POLLS) {
             ms = REKEY_POLL_FLOOR_MS;
@@ -266,143 +249,137 @@ static int poll_later(struct rekey *r, bool named, uint32_t ms) {
     return open_later(r, ms);
 }
 
-// The new URL is polled from now on.
-static void adopt_url(struct rekey *r) {
-    r->kind = r->new_kind;
-    r->save_failed = save_record(r) != 0;
-}
-
-static int post_answered(struct rekey *r) {
-    uint32_t ms = 0;
-    bool named = rekey_message_retry_after(r, &ms);
-    bool monitor = rekey_message_seen(r, REKEY_FIELD_ASYNC_OPERATION) ||
-                   rekey_message_seen(r, REKEY_FIELD_OPERATION_LOCATION);
-    struct rekey_step_rule step = rekey_operation_post(
-        r->http_status, (named ? REKEY_HAS_RETRY_AFTER : 0) | (monitor ? REKEY_HAS_MONITOR : 0) |
-                            (rekey_message_seen(r, REKEY_FIELD_LOCATION) ? REKEY_HAS_LOCATION : 0));
-
-    r->wrote = false;
-    switch (step.next) {
-    case REKEY_NEXT_POLL:
-        if (r->url_error == 0) {
-            adopt_url(r);
-            r->renewing = false;
-            return poll_later(r, named, ms);
-        }
+// The operation is running. A URL that came is polled from now on.
+static int go_on_polling(struct rekey *r) {
+    if (r->url_error != 0) {
         r->remembered = true;
         return end(r, r->url_error);
-    case REKEY_NEXT_NEW_TOKEN:
-        return token_refused(r);
-    case REKEY_NEXT_REPEAT:
-        return try_again(r, step.error, named, ms);
-    case REKEY_NEXT_MAYBE:
-        r->remembered = true;
-        return r->options->retry_unsafe ? try_again(r, step.error, named, ms) : end(r, step.error);
-    case REKEY_NEXT_UNKNOWN:
-        r->remembered = true;
-        return end(r, step.error);
-    default: // succeeded, refused
-        return end(r, step.error);
     }
+    if (r->new_kind != REKEY_POLL_NONE) {
+        r->kind = r->new_kind;
+        r->renewing = false;
+        r->save_failed = save_record(r) != 0;
+    }
+    r->tries = 0;
+    return poll_later(r);
 }
 
-static int poll_answered(struct rekey *r) {
-    struct rekey_status_body body = {.percent = -1};
-    struct rekey_step_rule step;
-    uint32_t ms = 0;
-    bool named = rekey_message_retry_after(r, &ms);
+static enum rekey_next post_answered(const struct rekey *r, int *error) {
+    unsigned has = r->named_ms >= 0 ? REKEY_HAS_RETRY_AFTER : 0;
+
+    if (rekey_message_seen(r, REKEY_FIELD_ASYNC_OPERATION) ||
+        rekey_message_seen(r, REKEY_FIELD_OPERATION_LOCATION)) {
+        has |= REKEY_HAS_MONITOR;
+    }
+    if (rekey_message_seen(r, REKEY_FIELD_LOCATION)) {
+        has |= REKEY_HAS_LOCATION;
+    }
+    return rekey_operation_post(r->http_status, r->job == LIST_KEYS ? 0 : has, error);
+}
+
+// `unreadable` is why the body is evidence of nothing; 0 if it is not.
+static enum rekey_next poll_answered(struct rekey *r, const struct rekey_json *json, int unreadable,
+                                     int *error) {
+    enum rekey_poll_kind kind = (enum rekey_poll_kind)r->kind;
+    enum rekey_next next;
 
     r->polls++;
     if (r->http_status / 100 == 2) {
-        rekey_operation_body(&body, (enum rekey_poll_kind)r->kind, answer_body(r), body_cut(r),
-                             r->x.http.coded, json_tokens(r), REKEY_JSON_TOKENS);
-        memcpy(r->status, body.status, sizeof(r->status));
-        r->percent = body.percent;
+        rekey_operation_body(&r->status, kind, json, unreadable);
     }
-    step = rekey_operation_poll(r->http_status, (enum rekey_poll_kind)r->kind, &body);
-    if (step.next != REKEY_NEXT_NOT_FOUND) {
+    next = rekey_operation_poll(r->http_status, kind, &r->status, error);
+    if (next != REKEY_NEXT_NOT_FOUND) {
         r->not_found = 0;
     }
-    if (step.next != REKEY_NEXT_NEW_TOKEN) {
+    if (next != REKEY_NEXT_NEW_TOKEN) {
         r->renewing = false;
     }
-    switch (step.next) {
-    case REKEY_NEXT_RUNNING:
-        r->failures = 0;
-        if (r->url_error != 0) {
-            return end(r, r->url_error);
-        }
-        if (r->new_url) {
-            adopt_url(r);
-        }
-        return poll_later(r, named, ms);
-    case REKEY_NEXT_NEW_TOKEN:
-        return token_refused(r);
-    case REKEY_NEXT_REPEAT:
-        return poll_again(r, step.error, named, ms);
-    case REKEY_NEXT_NOT_FOUND:
-        r->cause = step.error;
-        if (++r->not_found > REKEY_NOT_FOUND_MAX) {
-            return end(r, step.error);
-        }
-        return poll_later(r, named, ms);
-    case REKEY_NEXT_FAILED:
-        rekey_arm_error_read(&r->service, answer_body(r), false, json_tokens(r), REKEY_JSON_TOKENS);
-        return end(r, step.error);
-    default: // succeeded, unknown
-        return end(r, step.error);
-    }
+    return next;
 }
 
-// listKeys changes nothing: what the rules for the POST call "may have been executed" is repeated.
-static int list_answered(struct rekey *r) {
-    uint32_t ms = 0;
-    bool named = rekey_message_retry_after(r, &ms);
-    struct rekey_step_rule step = rekey_operation_post(r->http_status, 0);
-
-    switch (step.next) {
-    case REKEY_NEXT_SUCCEEDED:
-        if (r->x.http.coded || body_cut(r)) {
-            return end(r, r->x.http.coded ? REKEY_E_CONTENT_CODING : REKEY_E_LIMIT_STAGING);
-        }
-        return end(r, rekey_endpoint_keys(r->keys, answer_body(r), json_tokens(r),
-                                          REKEY_JSON_TOKENS, &r->needed));
-    case REKEY_NEXT_NEW_TOKEN:
-        return token_refused(r);
-    case REKEY_NEXT_REPEAT:
-    case REKEY_NEXT_MAYBE:
-        return try_again(r, REKEY_E_NOT_PROCESSED, named, ms);
-    case REKEY_NEXT_REFUSED:
-        return end(r, step.error);
-    default:
-        return end(r, REKEY_E_STATUS);
-    }
+// A captured id as a string.
+static const char *id(const struct rekey *r, enum rekey_field_index i) {
+    return r->captured[i - REKEY_FIELD_RETRY_AFTER];
 }
 
 // Ends a captured id, which has a byte to spare.
-static void terminate(char *text, const struct rekey_http_field *f) {
-    text[f->len < f->cap ? f->len : f->cap] = '\0';
+static void terminate(struct rekey_http_field *f) {
+    f->buf[f->len < f->cap ? f->len : f->cap] = '\0';
+}
+
+// Parses the body. Returns why it is evidence of nothing; 0 if it is not. What a cut body holds can
+// still be looked up.
+static int parse_body(struct rekey *r, struct rekey_json *json) {
+    const struct rekey_span body = rekey_span(r->staging.bytes, r->x.http.body_len);
+    int error;
+
+    *json = (struct rekey_json){.text = body};
+    if (r->x.http.coded && body.len > 0) {
+        return REKEY_E_CONTENT_CODING;
+    }
+    error = rekey_json_parse(json, body, body_cut(r), r->staging.bytes + REKEY_STAGING_BODY_MAX,
+                             REKEY_JSON_TOKENS);
+    return body_cut(r) ? REKEY_E_LIMIT_STAGING : error;
 }
 
 static int answered(struct rekey *r) {
+    struct rekey_json json;
+    enum rekey_next next;
+    int error, unreadable;
+
     r->answers++;
     r->http_status = r->x.http.status;
-    terminate(r->request_id, &r->fields[REKEY_FIELD_REQUEST_ID]);
-    terminate(r->correlation_id, &r->fields[REKEY_FIELD_CORRELATION_ID]);
+    r->wrote = false;
+    terminate(&r->fields[REKEY_FIELD_REQUEST_ID]);
+    terminate(&r->fields[REKEY_FIELD_CORRELATION_ID]);
     if (r->url_error != REKEY_E_LIMIT_URL) {
         r->needed =
             body_cut(r) ? r->x.http.body_size + REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE : 0;
     }
+    r->named_ms = rekey_message_named_ms(r);
     r->claims = rekey_message_claims(r);
+    unreadable = parse_body(r, &json);
+    next =
+        rekey_polling(r) ? poll_answered(r, &json, unreadable, &error) : post_answered(r, &error);
     memset(&r->service, 0, sizeof(r->service));
-    if (r->http_status >= 400 && !r->x.http.coded) {
-        rekey_arm_error_read(&r->service, answer_body(r), body_cut(r), json_tokens(r),
-                             REKEY_JSON_TOKENS);
+    if (r->http_status >= 400 || next == REKEY_NEXT_FAILED) {
+        rekey_arm_error_read(&r->service, &json);
     }
-    if (rekey_polling(r)) {
-        return poll_answered(r);
+    switch (next) {
+    case REKEY_NEXT_POLL:
+    case REKEY_NEXT_RUNNING:
+        return go_on_polling(r);
+    case REKEY_NEXT_NEW_TOKEN:
+        return token_refused(r);
+    case REKEY_NEXT_MAYBE:
+        r->remembered = true;
+        if (r->job == LIST_KEYS) { // it changes nothing: repeated freely
+            error = REKEY_E_NOT_PROCESSED;
+        } else if (!r->options->retry_unsafe) {
+            break;
+        }
+        // fall through
+    case REKEY_NEXT_REPEAT:
+        return again(r, error);
+    case REKEY_NEXT_NOT_FOUND:
+        r->cause = error;
+        if (++r->not_found > REKEY_NOT_FOUND_MAX) {
+            break;
+        }
+        return poll_later(r);
+    case REKEY_NEXT_SUCCEEDED:
+        if (r->job == LIST_KEYS) {
+            error =
+                unreadable != 0 ? unreadable : rekey_endpoint_keys(r->out.keys, &json, &r->needed);
+        }
+        break;
+    case REKEY_NEXT_UNKNOWN:
+        r->remembered = true;
+        break;
+    default: // refused, failed
+        break;
     }
-    return r->job == LIST_KEYS ? list_answered(r) : post_answered(r);
+    return end(r, error);
 }
 
 // ---- the states ---------------------------------------------------------------------------------
@@ -440,23 +417,22 @@ static int given_token(struct rekey *r) {
 
 static int step_token(struct rekey *r) {
     struct rekey_credential *credential = r->options->credential;
-    int result;
+    int result = credential != NULL ? credential->step(credential, r) : given_token(r);
 
-    result = credential != NULL ? credential->step(credential, r) : given_token(r);
     if (result > 0) {
         return result;
     }
-    if (result < 0) {
-        return end(r, result);
+    if (result == 0) {
+        aim(r);
+        if (r->job != GET_TOKEN) {
+            return open_with_token(r);
+        }
+        r->out.token->lifetime_ms =
+            credential != NULL && credential->expiry != 0 ? credential->expiry - r->now : 0;
+        r->out.token->len = r->token_len;
+        memcpy(r->out.token->value, r->token, r->token_len);
     }
-    aim(r);
-    if (r->job != GET_TOKEN) {
-        return open_with_token(r);
-    }
-    r->token_out->lifetime_ms = r->expiry == 0 ? 0 : r->expiry - r->now;
-    r->token_out->len = r->token_len;
-    memcpy(r->token_out->value, r->token, r->token_len);
-    return end(r, 0);
+    return end(r, result);
 }
 
 static int step_wait(struct rekey *r) {
@@ -543,9 +519,11 @@ int rekey_init(struct rekey *r, const struct rekey_port *port,
     return r->error;
 }
 
-// Everything but port and options begins anew.
-static int start(struct rekey *r, enum job job) {
-    const size_t kept = offsetof(struct rekey, endpoint);
+// Everything but port and options begins anew. There is no endpoint to check when an operation is
+// resumed.
+static int start(struct rekey *r, enum job job, const struct rekey_endpoint *endpoint) {
+    const size_t kept = offsetof(struct rekey, state);
+    int error = 0;
 
     if (r->state == UNUSABLE) {
         return r->error;
@@ -556,11 +534,15 @@ static int start(struct rekey *r, enum job job) {
     memset((char *)r + kept, 0, sizeof(*r) - kept);
     aim(r);
     r->outcome = REKEY_NONE;
-    r->percent = -1;
+    r->status.percent = -1;
     r->job = (uint8_t)job;
     ask_for_token(r);
     r->deadline = r->port->now_ms(r->port->ctx) + r->options->timeout_ms;
-    return 0;
+    r->endpoint = endpoint;
+    if (endpoint != NULL) {
+        error = rekey_endpoint_check(endpoint);
+    }
+    return error == 0 ? 0 : end(r, error);
 }
 
 static int check_key(struct rekey *r, enum rekey_key key, struct rekey_span key_value) {
@@ -584,19 +566,17 @@ static int check_key(struct rekey *r, enum rekey_key key, struct rekey_span key_
 
 int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enum rekey_key key,
                      struct rekey_span key_value) {
-    int error = start(r, REGENERATE);
+    int error = start(r, REGENERATE, endpoint);
 
     if (error != 0) {
         return error;
     }
-    error = rekey_endpoint_check(endpoint);
-    if (error == 0) {
-        error = check_key(r, key, key_value);
-    }
+    error = check_key(r, key, key_value);
     if (error != 0) {
-        return end_as(r, error, REKEY_USAGE);
+        end(r, error);
+        r->outcome = REKEY_USAGE;
+        return error;
     }
-    r->endpoint = endpoint;
     r->key = (uint8_t)key;
     r->key_value_len = (uint16_t)key_value.len;
     if (key_value.len > 0) {
@@ -607,32 +587,26 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
 
 int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
                     struct rekey_keys *keys) {
-    int error = start(r, LIST_KEYS);
+    int error = start(r, LIST_KEYS, endpoint);
 
-    if (error != 0) {
-        return error;
+    if (error == 0) {
+        memset(keys, 0, sizeof(*keys));
+        r->out.keys = keys;
     }
-    error = rekey_endpoint_check(endpoint);
-    if (error != 0) {
-        return end(r, error);
-    }
-    memset(keys, 0, sizeof(*keys));
-    r->endpoint = endpoint;
-    r->keys = keys;
-    return 0;
+    return error;
 }
 
 int rekey_get_token(struct rekey *r, struct rekey_token *token) {
-    int error = start(r, GET_TOKEN);
+    int error = start(r, GET_TOKEN, NULL);
 
     if (error == 0) {
-        r->token_out = token;
+        r->out.token = token;
     }
     return error;
 }
 
 int rekey_resume(struct rekey *r, const struct rekey_record *record) {
-    int error = start(r, RESUME);
+    int error = start(r, RESUME, NULL);
 
     if (error != 0) {
         return error;
@@ -642,19 +616,12 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record) {
     }
     memcpy(r->client_id, record->request_id.ptr, record->request_id.len);
     r->remembered = record->unsure;
-    if (record->kind == REKEY_POLL_NONE) {
-        error = REKEY_E_RESUME_NO_URL;
-    } else if (record->url.len > REKEY_URL_MAX) {
-        r->needed = (uint32_t)record->url.len;
-        error = REKEY_E_LIMIT_URL;
-    } else {
-        error = rekey_message_check_url(r, record->url);
-    }
+    error = record->kind == REKEY_POLL_NONE ? REKEY_E_RESUME_NO_URL
+                                            : rekey_message_take_url(r, record->url);
     if (error != 0) {
-        return end_as(r, error, REKEY_UNKNOWN);
+        r->remembered = true; // what was saved may have been executed
+        return end(r, error);
     }
-    memcpy(r->url, record->url.ptr, record->url.len);
-    r->url_len = (uint16_t)record->url.len;
     r->kind = (uint8_t)record->kind;
     return 0;
 }
@@ -663,10 +630,7 @@ uint32_t rekey_wait_ms(const struct rekey *r) {
     uint64_t until = r->x.until < r->deadline ? r->x.until : r->deadline;
     uint64_t now = r->port->now_ms(r->port->ctx);
 
-    if (!running(r) || until <= now) {
-        return 0;
-    }
-    return until - now < UINT32_MAX ? (uint32_t)(until - now) : UINT32_MAX;
+    return running(r) && now < until ? (uint32_t)(until - now) : 0;
 }
 
 void rekey_report(const struct rekey *r, struct rekey_report *report) {
@@ -676,15 +640,15 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
         .cause = r->cause,
         .http_status = r->http_status,
         .service = &r->service,
-        .status = r->status,
-        .percent = r->percent,
+        .status = r->status.status,
+        .percent = r->status.percent,
         .kind = (enum rekey_poll_kind)r->kind,
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
         .host = r->x.host,
         .subject = rekey_span(r->subject, r->subject_len),
         .client_request_id = r->client_id,
-        .request_id = r->request_id,
-        .correlation_id = r->correlation_id,
+        .request_id = id(r, REKEY_FIELD_REQUEST_ID),
+        .correlation_id = id(r, REKEY_FIELD_CORRELATION_ID),
         .requests = r->requests,
         .answers = r->answers,
         .polls = r->polls,

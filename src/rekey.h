@@ -129,37 +129,39 @@ enum rekey_field_index {
 struct rekey {
     const struct rekey_port *port;
     const struct rekey_options *options;
-    const struct rekey_endpoint *endpoint;
-    struct rekey_keys *keys;
-    struct rekey_token *token_out;
-    uint64_t now;      // of the last step; all on the port's clock
-    uint64_t deadline; // of the operation
-    uint64_t wake;     // when a wait is over
-    uint64_t renew_at; // when a new token is got before the next request; 0: never
-    uint64_t expiry;   // of the token; 0: not known
-    struct rekey_http_cursor cursor;
-    int error, cause, url_error;
-    uint32_t requests, answers, polls, wait_ms;
-    uint32_t needed; // bytes that a passed limit would have had to hold
-    uint16_t url_len, token_len, key_value_len, body_len, http_status;
+    // What follows is cleared when an operation begins; the smallest come first, because they are
+    // read most and short offsets make short instructions.
     uint8_t state, job, key, outcome, kind, new_kind;
-    uint8_t tries, failures, not_found, immediate, subject_len;
+    uint8_t tries, not_found, immediate, subject_len;
     bool wrote;      // a POST is going out, or has gone and is not answered
     bool remembered; // an attempt may have been executed
     bool renewing;   // the service refused the token, and a new one is being got
-    bool claims;     // it refused it with a claims challenge
     bool save_failed;
-    bool new_url;
-    int percent;
+    bool claims; // the token was refused with a claims challenge
+    uint16_t url_len, token_len, key_value_len, body_len, http_status;
+    struct rekey_http_cursor cursor;
+    int error, cause, url_error;
+    int32_t named_ms; // the wait that the answer names; -1 if it names none
+    uint32_t requests, answers, polls, wait_ms;
+    uint32_t needed; // bytes that a passed limit would have had to hold
+    const struct rekey_endpoint *endpoint;
+    union {
+        struct rekey_keys *keys;
+        struct rekey_token *token;
+    } out;             // where the result of listKeys or of rekey_get_token goes
+    uint64_t now;      // of the last step; all on the port's clock
+    uint64_t deadline; // of the operation
+    uint64_t wake;     // when a wait is over
     struct rekey_exchange x;
     struct rekey_http_field fields[REKEY_FIELD_COUNT];
     struct rekey_arm_error service;
-    char status[32];
-    char client_id[37], request_id[41], correlation_id[41]; // NUL-terminated
-    char retry_after[32], retry_after_ms[12], x_ms_retry_after_ms[12], date[32];
+    struct rekey_status_body status; // of the last poll that had one
+    char client_id[37];              // NUL-terminated
+    char captured[6][41]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
     char subject[REKEY_TARGET_MAX];
-    char key_value[REKEY_KEY_VALUE_MAX];
     char url[REKEY_URL_MAX]; // before there is one: the path of the POST
+    // From here on, all is zeroized at the end.
+    char key_value[REKEY_KEY_VALUE_MAX];
     char token[REKEY_TOKEN_MAX];
     union {
         char bytes[REKEY_STAGING_MAX];

@@ -64,16 +64,14 @@
     X(REKEY_E_POLL_REFUSED,     -608, "the service refused to tell how the operation stands") \
     X(REKEY_E_POLL_NOT_FOUND,   -609, "the service does not know the operation any more") \
     X(REKEY_E_URL_SCHEME,       -610, "polling URL: not an absolute https URL") \
-    X(REKEY_E_URL_USERINFO,     -611, "polling URL: it has user information") \
-    X(REKEY_E_URL_HOST,         -612, "polling URL: its host is malformed") \
-    X(REKEY_E_URL_PORT,         -613, "polling URL: its port is malformed") \
-    X(REKEY_E_URL_BYTE,         -614, "polling URL: it has a byte that a URL may not have") \
-    X(REKEY_E_URL_FOREIGN,      -615, "polling URL: it leads to another host or port than the one called") \
-    X(REKEY_E_RESUME_NO_URL,    -616, "the saved operation has no polling URL") \
-    X(REKEY_E_KEYS_NULL,        -617, "the service has not both keys: one of them is null") \
-    X(REKEY_E_KEYS_EQUAL,       -618, "both keys are equal: which one is in use cannot be said") \
-    X(REKEY_E_KEY_UNCHANGED,    -619, "the service lists the old key still") \
-    X(REKEY_E_KEY_FOREIGN,      -620, "somebody else has changed the key that would be regenerated") \
+    X(REKEY_E_URL_HOST,         -611, "polling URL: its host or port is malformed, or it has user information") \
+    X(REKEY_E_URL_BYTE,         -612, "polling URL: it has a byte that a URL may not have") \
+    X(REKEY_E_URL_FOREIGN,      -613, "polling URL: it leads to another host or port than the one called") \
+    X(REKEY_E_RESUME_NO_URL,    -614, "the saved operation has no polling URL") \
+    X(REKEY_E_KEYS_NULL,        -615, "the service has not both keys: one of them is null") \
+    X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: which one is in use cannot be said") \
+    X(REKEY_E_KEY_UNCHANGED,    -617, "the service lists the old key still") \
+    X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that would be regenerated") \
     /* limits: each names the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
     X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \

@@ -4,57 +4,35 @@
 
 #include "httpdate.h"
 
-#define WAIT_MIN_MS 1000u
-#define WAIT_MAX_MS 600000u
+#define WAIT_MIN_MS 1000
+#define WAIT_MAX_MS 600000
 #define BACKOFF_FIRST_MS 800u
 #define BACKOFF_MAX_MS 60000u
 
-// A run of digits, held at WAIT_MAX_MS once it is beyond that.
-static bool parse_digits(struct rekey_span text, uint32_t *value) {
-    uint32_t v = 0;
-
-    if (text.len == 0) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (!rekey_is_digit(text.ptr[i])) {
-            return false;
-        }
-        if (v < WAIT_MAX_MS) {
-            v = v * 10 + (uint32_t)(text.ptr[i] - '0');
-        }
-    }
-    *value = v < WAIT_MAX_MS ? v : WAIT_MAX_MS;
-    return true;
-}
-
-// At least one second is given.
-static uint32_t seconds_to_wait(int64_t seconds) {
-    return seconds > WAIT_MAX_MS / 1000 ? WAIT_MAX_MS : (uint32_t)seconds * 1000;
-}
-
-bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, uint32_t *wait_ms) {
-    uint32_t number;
+int32_t rekey_retry_after(const struct rekey_span fields[REKEY_RETRY_FIELDS], int64_t wall_s) {
     int64_t until, now;
 
-    if (parse_digits(fields->x_ms_ms, wait_ms) || parse_digits(fields->ms, wait_ms)) {
-        return true;
+    for (int i = REKEY_RETRY_X_MS_MS; i >= REKEY_RETRY_AFTER; i--) {
+        int32_t unit = i == REKEY_RETRY_AFTER ? 1000 : 1;
+        int32_t number = rekey_number(fields[i], WAIT_MAX_MS / unit);
+
+        if (number >= 0) {
+            return number * unit;
+        }
     }
-    if (parse_digits(fields->after, &number)) {
-        *wait_ms = number == 0 ? 0 : seconds_to_wait(number);
-        return true;
+    if (!rekey_httpdate(fields[REKEY_RETRY_AFTER], &until)) {
+        return -1;
     }
-    if (!rekey_httpdate(fields->after, &until)) {
-        return false;
-    }
-    if (!rekey_httpdate(fields->date, &now)) {
+    if (!rekey_httpdate(fields[REKEY_RETRY_DATE], &now)) {
         now = wall_s;
     }
     if (now < 0) {
-        return false;
+        return -1;
     }
-    *wait_ms = until <= now ? WAIT_MIN_MS : seconds_to_wait(until - now);
-    return true;
+    if (until <= now) {
+        return WAIT_MIN_MS;
+    }
+    return until - now < WAIT_MAX_MS / 1000 ? (int32_t)(until - now) * 1000 : WAIT_MAX_MS;
 }
 
 uint32_t rekey_backoff_ms(unsigned n, uint32_t random) {

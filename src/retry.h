@@ -6,20 +6,23 @@
 
 #include "span.h"
 
-// The fields of one answer that name a wait. A field that did not come is empty.
-struct rekey_retry_after {
-    struct rekey_span x_ms_ms; // x-ms-retry-after-ms: milliseconds
-    struct rekey_span ms;      // retry-after-ms: milliseconds
-    struct rekey_span after;   // Retry-After: seconds, or a date
-    struct rekey_span date;    // Date: what a Retry-After date is measured against
+// The fields of one answer that name a wait, in the order of enum rekey_field_index. A field that
+// did not come is empty.
+enum {
+    REKEY_RETRY_AFTER,   // Retry-After: seconds, or a date
+    REKEY_RETRY_MS,      // retry-after-ms: milliseconds
+    REKEY_RETRY_X_MS_MS, // x-ms-retry-after-ms: milliseconds
+    REKEY_RETRY_DATE,    // Date: what a Retry-After date is measured against
+    REKEY_RETRY_FIELDS
 };
 
 // The wait that the answer names, in milliseconds: seconds and dates are clamped to 1..600 s, with
-// 0 seconds meaning at once; milliseconds to 0..600 s. The first readable one of the order above
-// wins. A number that is negative, has a fraction, or is no number at all counts as no wait named;
-// a huge one is the upper bound. `wall_s` (negative: never set) serves a date where the answer has
-// no Date. Returns false, with *wait_ms untouched, when the answer names no wait.
-bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, uint32_t *wait_ms);
+// 0 seconds meaning at once; milliseconds to 0..600 s. x-ms-retry-after-ms wins over
+// retry-after-ms, and that over Retry-After, if it can be read. A number that is negative, has a
+// fraction, or is no number at all counts as no wait named; a huge one is the upper bound. `wall_s`
+// (negative: never set) serves a date where the answer has no Date. Returns -1 when the answer
+// names no wait.
+int32_t rekey_retry_after(const struct rekey_span fields[REKEY_RETRY_FIELDS], int64_t wall_s);
 
 // The backoff before try number `n` + 1 (n from 0): full jitter over min(60 s, 0.8 s * 2^n), that
 // is a uniform value from 0 to that bound. `random` is 32 random bits.

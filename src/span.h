@@ -1,6 +1,6 @@
 // span.h - a pointer and a length: how every string below the API is passed.
-// Spans do not own what they point at and need no terminating NUL. What also lives here are the two
-// things that every file needs with them: comparison without regard to ASCII case, and zeroize.
+// Spans do not own what they point at and need no terminating NUL. What also lives here is what
+// several files need with them: comparison without regard to ASCII case, numbers, UTF-8, zeroize.
 
 #ifndef REKEY_SPAN_H
 #define REKEY_SPAN_H
@@ -41,8 +41,15 @@ static inline bool rekey_is_digit(char c) {
 
 bool rekey_is_alnum(char c);
 
+// The number that `text` is in decimal, or `max` (at most 200,000,000) if it is larger; -1 if it is
+// empty or has anything but digits.
+int32_t rekey_number(struct rekey_span text, int32_t max);
+
 // The value of a hexadecimal digit in either case; -1 if it is none.
 int rekey_hex_value(char c);
+
+// Writes `byte` as two hexadecimal digits, the letters in upper case.
+void rekey_hex(unsigned char byte, char out[2]);
 
 // Whether `c` is one of the characters of `set`; NUL never is.
 bool rekey_is_one_of(char c, const char *set);

@@ -2,21 +2,8 @@
 
 #include "url.h"
 
-// What a path, a query or a fragment may hold: pchar, '/', '?', and '%' before two hex digits.
-static bool url_bytes_valid(struct rekey_span text) {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-
-        if (c == '%') {
-            if (text.len - i < 3 || rekey_hex_value(text.ptr[i + 1]) < 0 ||
-                rekey_hex_value(text.ptr[i + 2]) < 0) {
-                return false;
-            }
-        } else if (!rekey_is_alnum(c) && !rekey_is_one_of(c, "-._~!$&'()*+,;=:@/?")) {
-            return false;
-        }
-    }
-    return true;
+static struct rekey_span behind(struct rekey_span text, size_t len) {
+    return rekey_span(text.ptr + len, text.len - len);
 }
 
 static struct rekey_span without_dot(struct rekey_span host) {
@@ -26,144 +13,106 @@ static struct rekey_span without_dot(struct rekey_span host) {
     return host;
 }
 
-bool rekey_url_host_valid(struct rekey_span host, bool ipv6) {
-    if (host.len < (ipv6 ? 2 : 1) || host.len > 253) {
-        return false;
-    }
-    for (size_t i = 0; i < host.len; i++) {
-        char c = host.ptr[i];
+// How many of the first bytes of `text` may stand in a host.
+static size_t host_length(struct rekey_span text, bool ipv6) {
+    size_t len = 0;
 
-        if (ipv6 ? !(rekey_hex_value(c) >= 0 || c == ':' || c == '.')
-                 : !(rekey_is_alnum(c) || rekey_is_one_of(c, "-._"))) {
-            return false;
-        }
+    while (len < text.len &&
+           ((ipv6 ? rekey_hex_value(text.ptr[len]) >= 0 : rekey_is_alnum(text.ptr[len])) ||
+            rekey_is_one_of(text.ptr[len], ipv6 ? ":." : "-._"))) {
+        len++;
     }
-    return ipv6 || (host.ptr[0] != '.' && host.ptr[0] != '-');
+    return len;
+}
+
+bool rekey_url_host_valid(struct rekey_span host, bool ipv6) {
+    return host.len > (ipv6 ? 1 : 0) && host.len <= 253 && host_length(host, ipv6) == host.len &&
+           (ipv6 || !rekey_is_one_of(host.ptr[0], "-."));
 }
 
 bool rekey_url_same_host(struct rekey_span a, struct rekey_span b) {
     return rekey_span_equal_nocase(without_dot(a), without_dot(b));
 }
 
-// The end of the authority that starts at `at`.
-static size_t authority_end(struct rekey_span text, size_t at) {
-    while (at < text.len && !rekey_is_one_of(text.ptr[at], "/?#\\")) {
-        at++;
+// The length of the authority that `text` begins with.
+static size_t authority_length(struct rekey_span text) {
+    size_t len = 0;
+
+    while (len < text.len && !rekey_is_one_of(text.ptr[len], "/?#\\")) {
+        len++;
     }
-    return at;
+    return len;
 }
 
-// A port is nothing at all (443), or ':' and 1 to 5 digits that make 1..65535. RFC 3986 allows an
-// empty one after the colon: it means the default.
-static int parse_port(struct rekey_span text, uint16_t *port) {
-    uint32_t value = 0;
+// What stands behind the host: nothing, or ':' and a port, which RFC 3986 allows to be empty; then
+// it is the default, too.
+static bool parse_port(struct rekey_span text, uint16_t *port) {
+    int32_t value = text.len > 1 ? rekey_number(behind(text, 1), 65536) : 443;
 
-    if (text.len <= 1) {
-        *port = 443;
-        return text.len == 0 || text.ptr[0] == ':' ? 0 : REKEY_E_URL_HOST;
-    }
-    if (text.ptr[0] != ':') {
-        return REKEY_E_URL_HOST;
-    }
-    for (size_t i = 1; i < text.len; i++) {
-        if (!rekey_is_digit(text.ptr[i]) || i > 5) {
-            return REKEY_E_URL_PORT;
-        }
-        value = value * 10 + (uint32_t)(text.ptr[i] - '0');
-    }
-    if (value == 0 || value > 65535) {
-        return REKEY_E_URL_PORT;
-    }
     *port = (uint16_t)value;
-    return 0;
+    return (text.len == 0 || text.ptr[0] == ':') && value > 0 && value < 65536;
+}
+
+// Cuts the fragment off, whatever it holds; false if there is a byte that no path or query may
+// hold, or a '%' that two hexadecimal digits do not follow.
+static bool parse_target(struct rekey_span *target) {
+    for (size_t i = 0; i < target->len; i++) {
+        const char *c = target->ptr + i;
+
+        if (*c == '#') {
+            target->len = i;
+        } else if (*c <= ' ' || *c > '~' || rekey_is_one_of(*c, "\"<>[\\]^`{|}") ||
+                   (*c == '%' && (target->len - i < 3 || rekey_hex_value(c[1]) < 0 ||
+                                  rekey_hex_value(c[2]) < 0))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int rekey_url_parse(struct rekey_span text, struct rekey_url *url) {
-    struct rekey_url u;
-    size_t end;
-    size_t at = sizeof("https://") - 1;
-    size_t host_end;
-    int error;
+    const size_t scheme = sizeof("https://") - 1;
+    struct rekey_span port;
 
-    if (text.len < at ||
-        !rekey_span_equal_nocase(rekey_span(text.ptr, at), REKEY_SPAN("https://"))) {
+    if (text.len < scheme ||
+        !rekey_span_equal_nocase(rekey_span(text.ptr, scheme), REKEY_SPAN("https://"))) {
         return REKEY_E_URL_SCHEME;
     }
-    end = authority_end(text, at);
-    if (end < text.len && text.ptr[end] == '\\') {
-        return REKEY_E_URL_BYTE;
-    }
-    if (memchr(text.ptr + at, '@', end - at) != NULL) {
-        return REKEY_E_URL_USERINFO;
-    }
-    u.ipv6 = at < end && text.ptr[at] == '[';
-    host_end = at;
-    while (host_end < end && text.ptr[host_end] != (u.ipv6 ? ']' : ':')) {
-        host_end++;
-    }
-    if (u.ipv6) {
-        if (host_end == end) {
+    text = behind(text, scheme);
+    url->target = behind(text, authority_length(text));
+    text.len -= url->target.len;
+    url->ipv6 = text.len > 0 && text.ptr[0] == '[';
+    url->host = behind(text, url->ipv6);
+    port = behind(url->host, host_length(url->host, url->ipv6));
+    url->host.len -= port.len;
+    if (url->ipv6) {
+        if (port.len == 0 || port.ptr[0] != ']') {
             return REKEY_E_URL_HOST;
         }
-        u.host = rekey_span(text.ptr + at + 1, host_end - at - 1);
-        host_end++;
-    } else {
-        u.host = without_dot(rekey_span(text.ptr + at, host_end - at));
+        port = behind(port, 1);
     }
-    if (!rekey_url_host_valid(u.host, u.ipv6) || u.host.ptr[u.host.len - 1] == '.') {
+    url->host = without_dot(url->host);
+    if (!rekey_url_host_valid(url->host, url->ipv6) || url->host.ptr[url->host.len - 1] == '.' ||
+        !parse_port(port, &url->port)) {
         return REKEY_E_URL_HOST;
     }
-    error = parse_port(rekey_span(text.ptr + host_end, end - host_end), &u.port);
-    if (error != 0) {
-        return error;
-    }
-    u.target = rekey_span(text.ptr + end, text.len - end);
-    for (size_t i = 0; i < u.target.len; i++) {
-        if (u.target.ptr[i] == '#') {
-            if (!url_bytes_valid(rekey_span(u.target.ptr + i + 1, u.target.len - i - 1))) {
-                return REKEY_E_URL_BYTE;
-            }
-            u.target.len = i;
-        }
-    }
-    if (!url_bytes_valid(u.target)) {
-        return REKEY_E_URL_BYTE;
-    }
-    *url = u;
-    return 0;
+    return parse_target(&url->target) ? 0 : REKEY_E_URL_BYTE;
 }
 
 struct rekey_span rekey_url_host_of(struct rekey_span text) {
-    size_t at = 0;
-    size_t end;
+    size_t at = 1;
 
-    for (size_t i = 0; i + 1 < text.len; i++) {
-        if (text.ptr[i] == '/' && text.ptr[i + 1] == '/') {
-            at = i + 2;
-            break;
+    while (at < text.len && (text.ptr[at] != '/' || text.ptr[at - 1] != '/')) {
+        at++;
+    }
+    if (at < text.len) {
+        text = behind(text, at + 1);
+    }
+    text.len = authority_length(text);
+    for (at = text.len; at > 0; at--) {
+        if (text.ptr[at - 1] == '@') {
+            return behind(text, at);
         }
     }
-    end = authority_end(text, at);
-    for (size_t i = at; i < end; i++) {
-        if (text.ptr[i] == '@') {
-            at = i + 1;
-        }
-    }
-    return rekey_span(text.ptr + at, end - at);
-}
-
-void rekey_url_append_segment(char *buf, size_t *len, struct rekey_span text) {
-    static const char hex[] = "0123456789ABCDEF";
-
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-
-        if (rekey_is_alnum((char)c) || rekey_is_one_of((char)c, "-._~()")) {
-            buf[(*len)++] = (char)c;
-        } else {
-            buf[(*len)++] = '%';
-            buf[(*len)++] = hex[c >> 4];
-            buf[(*len)++] = hex[c & 15];
-        }
-    }
+    return text;
 }

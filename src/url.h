@@ -19,9 +19,9 @@ struct rekey_url {
 // Splits `text` into its parts. Accepts what azure.md 4.1 accepts: scheme https in any case, no
 // userinfo, a host (a name, an IPv4 address, or an IPv6 address in brackets), an optional port
 // 1..65535, a path, an optional query; a fragment is cut off.
-// Returns 0, or REKEY_E_URL_SCHEME, REKEY_E_URL_USERINFO, REKEY_E_URL_HOST, REKEY_E_URL_PORT,
+// Returns 0, or REKEY_E_URL_SCHEME, REKEY_E_URL_HOST (the authority is not just a host and a port),
 // REKEY_E_URL_BYTE (a byte that RFC 3986 does not allow, such as a space or a backslash). On an
-// error *url is untouched.
+// error *url is of no use.
 int rekey_url_parse(struct rekey_span text, struct rekey_url *url);
 
 // The authority's host of a URL that may be any string, for an error text: what stands between "//"
@@ -34,10 +34,5 @@ bool rekey_url_same_host(struct rekey_span a, struct rekey_span b);
 // Whether `host` can stand in a URL: 1..253 bytes of letters, digits, '-', '.', '_', not beginning
 // with '.' or '-'; or with `ipv6` hexadecimal digits, ':' and '.'.
 bool rekey_url_host_valid(struct rekey_span host, bool ipv6);
-
-// Appends `text` to buf[*len] as one path segment: every byte but A-Z a-z 0-9 - . _ ~ ( ) becomes
-// %XX (RFC 3986 2.1; parentheses are sub-delims that a segment may hold). The caller has seen to it
-// that there is room: 3 bytes for each.
-void rekey_url_append_segment(char *buf, size_t *len, struct rekey_span text);
 
 #endif

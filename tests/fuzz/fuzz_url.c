@@ -22,15 +22,13 @@ static void check_again(const struct rekey_url *url) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct rekey_span text = rekey_span((const char *)data, size);
-    struct rekey_url url = {.port = 1};
+    struct rekey_url url;
     struct rekey_span host = rekey_url_host_of(text);
     int error = rekey_url_parse(text, &url);
 
     MUST(fuzz_inside(host, text));
     if (error != 0) {
-        MUST(error == REKEY_E_URL_SCHEME || error == REKEY_E_URL_USERINFO ||
-             error == REKEY_E_URL_HOST || error == REKEY_E_URL_PORT || error == REKEY_E_URL_BYTE);
-        MUST(url.host.ptr == NULL && url.target.ptr == NULL && url.port == 1);
+        MUST(error == REKEY_E_URL_SCHEME || error == REKEY_E_URL_HOST || error == REKEY_E_URL_BYTE);
         return 0;
     }
     MUST(fuzz_inside(url.host, text) && fuzz_inside(url.target, text) && url.port > 0);

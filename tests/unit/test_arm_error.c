@@ -25,12 +25,15 @@ static void check_error(const struct rekey_arm_error *error, const struct expect
     check_text(error->detail, false, expected->detail);
 }
 
-// Reads `body` with all that it touches at a guard; the result is filled with rubbish before.
+// Reads `body` with all that it touches at a guard.
 static struct rekey_arm_error *read_error(struct rekey_span body, bool cut, size_t tokens) {
     struct rekey_arm_error *error = guarded(sizeof(*error));
+    struct rekey_json json;
 
-    rekey_arm_error_read(error, guarded_copy(body), cut, guarded(tokens * REKEY_JSON_TOKEN_SIZE),
-                         tokens);
+    rekey_json_parse(&json, guarded_copy(body), cut, guarded(tokens * REKEY_JSON_TOKEN_SIZE),
+                     tokens);
+    memset(error, 0, sizeof(*error));
+    rekey_arm_error_read(error, &json);
     return error;
 }
 

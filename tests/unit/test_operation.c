@@ -11,6 +11,11 @@
 
 #define TOKENS 64
 
+struct rekey_step_rule {
+    enum rekey_next next;
+    int error;
+};
+
 static void check_rule(struct rekey_step_rule actual, enum rekey_next next, int error) {
     check_int(actual.next, next);
     check_int(actual.error, error);
@@ -20,6 +25,21 @@ static void check_rule(struct rekey_step_rule actual, enum rekey_next next, int 
 
 static struct rekey_step_rule rule(enum rekey_next next, int error) {
     return (struct rekey_step_rule){next, error};
+}
+
+static struct rekey_step_rule post(unsigned status, unsigned has) {
+    struct rekey_step_rule rule = {.error = 99};
+
+    rule.next = rekey_operation_post(status, has, &rule.error);
+    return rule;
+}
+
+static struct rekey_step_rule poll(unsigned status, enum rekey_poll_kind kind,
+                                   const struct rekey_status_body *body) {
+    struct rekey_step_rule rule = {.error = 99};
+
+    rule.next = rekey_operation_poll(status, kind, body, &rule.error);
+    return rule;
 }
 
 static struct rekey_step_rule post_expected(unsigned status, bool monitor, bool location,
@@ -62,7 +82,7 @@ static void test_post_sweep(void **state) {
                               (has & REKEY_HAS_LOCATION) != 0, (has & REKEY_HAS_RETRY_AFTER) != 0);
 
             row_nn("status, has", (long)status, (long)has);
-            check_rule(rekey_operation_post(status, has), expected.next, expected.error);
+            check_rule(post(status, has), expected.next, expected.error);
         }
     }
     rows_done();
@@ -112,7 +132,7 @@ static void test_post_rows(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         row(rows[i].name);
-        check_rule(rekey_operation_post(rows[i].status, rows[i].has), rows[i].next, rows[i].error);
+        check_rule(post(rows[i].status, rows[i].has), rows[i].next, rows[i].error);
     }
     rows_done();
 }
@@ -193,8 +213,7 @@ static void test_poll_sweep(void **state) {
                        : k == 1 ? "operation, body, status"
                                 : "location, body, status",
                        (long)body, (long)status);
-                check_rule(rekey_operation_poll(status, kinds[k], &read), expected.next,
-                           expected.error);
+                check_rule(poll(status, kinds[k], &read), expected.next, expected.error);
             }
         }
     }
@@ -210,13 +229,18 @@ static struct rekey_span status_of(const struct rekey_status_body *body) {
     return rekey_span(body->status, end != NULL ? (size_t)(end - body->status) : 0);
 }
 
-// Reads `text` with all that is touched at a guard; the result is filled with rubbish before.
+// Reads `text` as rekey.c does, with all that is touched at a guard; the result is filled with
+// rubbish before.
 static const struct rekey_status_body *read_body(enum rekey_poll_kind kind, struct rekey_span text,
                                                  bool cut, bool coded, size_t tokens) {
     struct rekey_status_body *body = guarded(sizeof(*body));
+    struct rekey_json json;
+    int error = rekey_json_parse(&json, guarded_copy(text), cut,
+                                 guarded(tokens * REKEY_JSON_TOKEN_SIZE), tokens);
 
-    rekey_operation_body(body, kind, guarded_copy(text), cut, coded,
-                         guarded(tokens * REKEY_JSON_TOKEN_SIZE), tokens);
+    error = cut ? REKEY_E_LIMIT_STAGING : error;
+    rekey_operation_body(body, kind, &json,
+                         coded && (text.len > 0 || cut) ? REKEY_E_CONTENT_CODING : error);
     return body;
 }
 
@@ -644,8 +668,7 @@ static void test_poll_rows(void **state) {
 
         row(rows[i].name);
         body = read_body(rows[i].kind, rows[i].text, rows[i].cut, rows[i].coded, rows[i].tokens);
-        check_rule(rekey_operation_poll(rows[i].status, rows[i].kind, body), rows[i].next,
-                   rows[i].error);
+        check_rule(poll(rows[i].status, rows[i].kind, body), rows[i].next, rows[i].error);
     }
     rows_done();
 }

@@ -9,11 +9,12 @@
 #define NOW "Sun, 06 Nov 1994 08:49:37 GMT"
 #define NOW_S 784111777
 #define UNSET (-1)
-#define UNTOUCHED 123456789
 
 static const struct {
     const char *name;
-    struct rekey_retry_after fields; // x-ms-retry-after-ms, retry-after-ms, Retry-After, Date
+    struct {
+        struct rekey_span x_ms_ms, ms, after, date;
+    } fields;
     int64_t wall_s;
     bool named;
     uint32_t wait_ms;
@@ -205,16 +206,15 @@ static struct rekey_span copy(struct rekey_span text) {
 static void test_retry_after(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct rekey_retry_after fields;
-        uint32_t wait_ms = UNTOUCHED;
+        struct rekey_span fields[REKEY_RETRY_FIELDS];
 
         row(rows[i].name);
-        fields.x_ms_ms = copy(rows[i].fields.x_ms_ms);
-        fields.ms = copy(rows[i].fields.ms);
-        fields.after = copy(rows[i].fields.after);
-        fields.date = copy(rows[i].fields.date);
-        check_int(rekey_retry_after(&fields, rows[i].wall_s, &wait_ms), rows[i].named);
-        check_int(wait_ms, rows[i].named ? rows[i].wait_ms : UNTOUCHED);
+        fields[REKEY_RETRY_X_MS_MS] = copy(rows[i].fields.x_ms_ms);
+        fields[REKEY_RETRY_MS] = copy(rows[i].fields.ms);
+        fields[REKEY_RETRY_AFTER] = copy(rows[i].fields.after);
+        fields[REKEY_RETRY_DATE] = copy(rows[i].fields.date);
+        check_int(rekey_retry_after(fields, rows[i].wall_s),
+                  rows[i].named ? (int32_t)rows[i].wait_ms : -1);
     }
     rows_done();
 }

@@ -241,10 +241,51 @@ static void test_zeroize(void **state) {
     rows_done();
 }
 
+static void test_number(void **state) {
+    static const struct {
+        const char *name;
+        struct rekey_span text;
+        int32_t max, number;
+    } rows[] = {
+        {"empty", BYTES(""), 9, -1},
+        {"zero", BYTES("0"), 9, 0},
+        {"leading zeros", BYTES("0000000000000000007"), 9, 7},
+        {"the largest", BYTES("600"), 600, 600},
+        {"one more", BYTES("601"), 600, 600},
+        {"very long", BYTES("99999999999999999999999999"), 200000000, 200000000},
+        {"sign", BYTES("-1"), 9, -1},
+        {"letter behind", BYTES("1a"), 9, -1},
+        {"letter beyond the largest", BYTES("99999a"), 9, -1},
+        {"space", BYTES(" 1"), 9, -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row(rows[i].name);
+        check_int(rekey_number(guarded_copy(rows[i].text), rows[i].max), rows[i].number);
+    }
+    rows_done();
+}
+
+// Each byte as two digits that rekey_hex_value reads again.
+static void test_hex(void **state) {
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char *hex = guarded(2);
+
+        row_n("byte", byte);
+        rekey_hex((unsigned char)byte, hex);
+        check_int(rekey_hex_value(hex[0]) * 16 + rekey_hex_value(hex[1]), byte);
+        check(hex[0] < 'a' && hex[1] < 'a');
+    }
+    rows_done();
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        UNIT(test_equal),      UNIT(test_classes),   UNIT(test_constructors), UNIT(test_utf8_all),
-        UNIT(test_utf8_pairs), UNIT(test_utf8_rows), UNIT(test_zeroize),
+        UNIT(test_equal),    UNIT(test_classes),    UNIT(test_constructors),
+        UNIT(test_utf8_all), UNIT(test_utf8_pairs), UNIT(test_utf8_rows),
+        UNIT(test_zeroize),  UNIT(test_number),     UNIT(test_hex),
     };
 
     return cmocka_run_group_tests_name("span", tests, NULL, rows_total);

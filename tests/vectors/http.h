@@ -337,7 +337,7 @@ static const struct http_vector http_vectors[] = {
      REFUSED(REKEY_E_CONTENT_LENGTH)},
     {"two lengths, both beyond the limit",
      BYTES(OK "Content-Length: 2000000\r\nContent-Length: 3000000\r\n\r\n"),
-     REFUSED(REKEY_E_CONTENT_LENGTH)},
+     REFUSED(REKEY_E_LIMIT_BODY)},
 
     // ---- the chunked coding (RFC 9112 7.1) ------------------------------------------------------
     {"chunks", BYTES(OK_CHUNKED "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"), COMPLETE, .status = 200,
