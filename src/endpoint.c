@@ -9,7 +9,7 @@
 // The names of struct rekey_endpoint, in its order.
 enum { RESOURCE_GROUP = 1, API_VERSION = 4, NAMES };
 
-_Static_assert(sizeof(struct rekey_endpoint) == NAMES * sizeof(struct rekey_span),
+_Static_assert(offsetof(struct rekey_endpoint, serverless) == NAMES * sizeof(struct rekey_span),
                "it is read as an array of its names");
 
 // Code points beyond ASCII that are certainly no letters. The service knows the rest.
@@ -101,17 +101,18 @@ static size_t percent_encode(char *buf, size_t len) {
 
 size_t rekey_endpoint_path(const struct rekey_endpoint *e, struct rekey_span action, char *buf) {
     struct rekey_http_cursor start = {0};
-    struct rekey_span values[NAMES + 1];
+    struct rekey_span values[NAMES + 2];
 
-    memcpy(values, e, sizeof(*e));
+    memcpy(values, e, NAMES * sizeof(values[0]));
     if (e->api_version.len == 0) {
         values[API_VERSION] = REKEY_SPAN("2025-09-01");
     }
     values[NAMES] = action;
+    values[NAMES + 1] = e->serverless ? REKEY_SPAN("serverless") : REKEY_SPAN("online");
     return percent_encode(
         buf, rekey_http_emit("/subscriptions/\200/resourceGroups/\201/providers/"
-                             "Microsoft.MachineLearningServices/workspaces/\202/onlineEndpoints/"
-                             "\203/\205?api-version=\204",
+                             "Microsoft.MachineLearningServices/workspaces/\202/\206Endpoints/"
+                             "\203\205?api-version=\204",
                              values, &start, buf, REKEY_PATH_MAX));
 }
 
@@ -146,7 +147,8 @@ static int read_key(struct rekey_key_value *key, const struct rekey_json *json, 
     return 0;
 }
 
-int rekey_endpoint_keys(struct rekey_keys *keys, const struct rekey_json *json, uint32_t *needed) {
+int rekey_endpoint_keys(void *out, const struct rekey_json *json, uint32_t *needed) {
+    struct rekey_keys *keys = out;
     int primary = rekey_json_find(json, 0, "primaryKey");
     int secondary = rekey_json_find(json, 0, "secondaryKey");
     int error;

@@ -10,7 +10,7 @@
 // Returns 0 or the error of the first parameter that breaks its rule.
 int rekey_endpoint_check(const struct rekey_endpoint *endpoint);
 
-// Writes the path and query of the endpoint's `action` ("regenerateKeys", "listKeys") to `buf`,
+// Writes the path and query of the endpoint's `action` ("/regenerateKeys", "/listKeys") to `buf`,
 // which has REKEY_PATH_MAX bytes; returns the length. The endpoint has passed the check.
 size_t rekey_endpoint_path(const struct rekey_endpoint *endpoint, struct rekey_span action,
                            char *buf);
@@ -19,9 +19,9 @@ size_t rekey_endpoint_path(const struct rekey_endpoint *endpoint, struct rekey_s
 // the key value and 128 more are enough, and required: it is escaped aside first.
 size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char *buf, size_t cap);
 
-// Reads the answer to listKeys.
+// Reads the answer to listKeys into a struct rekey_keys.
 // Returns 0, REKEY_E_JSON_DUPLICATE, REKEY_E_JSON_KEYS, or REKEY_E_LIMIT_KEY_VALUE with *needed
 // set.
-int rekey_endpoint_keys(struct rekey_keys *keys, const struct rekey_json *json, uint32_t *needed);
+int rekey_endpoint_keys(void *keys, const struct rekey_json *json, uint32_t *needed);
 
 #endif

@@ -26,10 +26,16 @@ int rekey_message_guid(const struct rekey *r, char guid[36]) {
     return 0;
 }
 
-int rekey_message_post(struct rekey *r, bool regenerate) {
-    r->url_len = (uint16_t)rekey_endpoint_path(
-        r->endpoint, regenerate ? REKEY_SPAN("regenerateKeys") : REKEY_SPAN("listKeys"), r->url);
-    if (regenerate) {
+int rekey_message_prepare(struct rekey *r) {
+    struct rekey_span action = r->read != NULL ? r->read->action : REKEY_SPAN("/regenerateKeys");
+
+    if (r->endpoint == NULL) {
+        r->url_len = (uint16_t)action.len;
+        memcpy(r->url, action.ptr, action.len);
+    } else {
+        r->url_len = (uint16_t)rekey_endpoint_path(r->endpoint, action, r->url);
+    }
+    if (r->read == NULL) {
         r->body_len = (uint16_t)rekey_endpoint_body((enum rekey_key)r->key,
                                                     rekey_span(r->key_value, r->key_value_len),
                                                     r->staging.bytes, sizeof(r->staging.bytes));
@@ -71,6 +77,9 @@ size_t rekey_message_emit(struct rekey *r) {
         rekey_url_parse(values[1], &url); // it was checked when it came
         values[0] = rekey_span("GET /", url.target.len > 0 && url.target.ptr[0] == '/' ? 4 : 5);
         values[1] = url.target;
+        values[8].len = 0;
+    } else if (r->read != NULL && r->read->get) {
+        values[0] = REKEY_SPAN("GET ");
         values[8].len = 0;
     } else {
         if (r->body_len == 0) {

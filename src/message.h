@@ -16,12 +16,28 @@ static inline bool rekey_polling(const struct rekey *r) {
     return r->kind != REKEY_POLL_NONE;
 }
 
+// Something that is read: repeated freely, because it changes nothing.
+struct rekey_read {
+    struct rekey_span action; // the end of the endpoint's path, as "/listKeys"; without an
+                              // endpoint, the whole target of the request
+    bool get; // GET, not POST
+    // Takes what the answer with 200 says to `out`, which has out_size bytes. Returns 0 or an
+    // error, for a limit with *needed.
+    int (*take)(void *out, const struct rekey_json *json, uint32_t *needed);
+    size_t out_size;
+};
+
+// Starts it, as rekey_list_keys does; in rekey.c. `read` and `out` live until it has ended; after
+// an error *out is zeroized.
+int rekey_start_read(struct rekey *r, const struct rekey_endpoint *endpoint,
+                     const struct rekey_read *read, void *out);
+
 // Writes a random GUID (RFC 9562 4.4, version 4), in lower case. Returns 0 or REKEY_E_ENTROPY.
 int rekey_message_guid(const struct rekey *r, char guid[36]);
 
-// Prepares a POST: its path, its id, and the body of regenerateKeys at the start of staging.
-// Returns 0 or REKEY_E_ENTROPY.
-int rekey_message_post(struct rekey *r, bool regenerate);
+// Prepares a request that is no poll: its path, its id, and the body of regenerateKeys at the start
+// of staging. Returns 0 or REKEY_E_ENTROPY.
+int rekey_message_prepare(struct rekey *r);
 
 // Puts the next bytes of the request into staging, behind the body. Returns how many, 0 at the end.
 size_t rekey_message_emit(struct rekey *r);

@@ -15,7 +15,7 @@
 
 enum state { UNUSABLE, IDLE, ENDED, TOKEN, WAIT, EXCHANGE }; // from TOKEN on, an operation runs
 
-enum job { REGENERATE, LIST_KEYS, RESUME, GET_TOKEN };
+enum job { REGENERATE, READ, RESUME, GET_TOKEN };
 
 static bool body_cut(const struct rekey *r) {
     return r->x.http.body_size > r->x.http.body_len;
@@ -57,7 +57,7 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (rekey_polling(r) && outcome != REKEY_FAILED) {
         return outcome == REKEY_REFUSED ? REKEY_UNKNOWN : REKEY_RUNNING;
     }
-    if (r->job != LIST_KEYS && (r->remembered || r->wrote)) {
+    if (r->read == NULL && (r->remembered || r->wrote)) {
         return REKEY_UNKNOWN;
     }
     return outcome;
@@ -72,8 +72,8 @@ static int end(struct rekey *r, int error) {
     rekey_exchange_close(&r->x);
     rekey_zeroize((char *)r + secret, sizeof(*r) - secret);
     rekey_zeroize(r->x.io, sizeof(r->x.io));
-    if (error != 0 && r->job == LIST_KEYS && r->out.keys != NULL) {
-        rekey_zeroize(r->out.keys, sizeof(*r->out.keys));
+    if (error != 0 && r->read != NULL) {
+        rekey_zeroize(r->out, r->read->out_size);
     }
     return error;
 }
@@ -203,7 +203,7 @@ static int begin_request(struct rekey *r) {
     r->cursor = (struct rekey_http_cursor){0};
     r->body_len = 0;
     if (!rekey_polling(r)) {
-        error = rekey_message_post(r, r->job == REGENERATE);
+        error = rekey_message_prepare(r);
     }
     if (error == 0 && !rekey_polling(r) && r->job == REGENERATE) {
         error = save_record(r);
@@ -274,7 +274,7 @@ static enum rekey_next post_answered(const struct rekey *r, int *error) {
     if (rekey_message_seen(r, REKEY_FIELD_LOCATION)) {
         has |= REKEY_HAS_LOCATION;
     }
-    return rekey_operation_post(r->http_status, r->job == LIST_KEYS ? 0 : has, error);
+    return rekey_operation_post(r->http_status, r->read != NULL ? 0 : has, error);
 }
 
 // `unreadable` is why the body is evidence of nothing; 0 if it is not.
@@ -353,7 +353,7 @@ static int answered(struct rekey *r) {
         return token_refused(r);
     case REKEY_NEXT_MAYBE:
         r->remembered = true;
-        if (r->job == LIST_KEYS) { // it changes nothing: repeated freely
+        if (r->read != NULL) { // it changes nothing: repeated freely
             error = REKEY_E_NOT_PROCESSED;
         } else if (!r->options->retry_unsafe) {
             break;
@@ -368,9 +368,8 @@ static int answered(struct rekey *r) {
         }
         return poll_later(r);
     case REKEY_NEXT_SUCCEEDED:
-        if (r->job == LIST_KEYS) {
-            error =
-                unreadable != 0 ? unreadable : rekey_endpoint_keys(r->out.keys, &json, &r->needed);
+        if (r->read != NULL) {
+            error = unreadable != 0 ? unreadable : r->read->take(r->out, &json, &r->needed);
         }
         break;
     case REKEY_NEXT_UNKNOWN:
@@ -417,6 +416,7 @@ static int given_token(struct rekey *r) {
 
 static int step_token(struct rekey *r) {
     struct rekey_credential *credential = r->options->credential;
+    struct rekey_token *out = r->out;
     int result = credential != NULL ? credential->step(credential, r) : given_token(r);
 
     if (result > 0) {
@@ -427,10 +427,10 @@ static int step_token(struct rekey *r) {
         if (r->job != GET_TOKEN) {
             return open_with_token(r);
         }
-        r->out.token->lifetime_ms =
+        out->lifetime_ms =
             credential != NULL && credential->expiry != 0 ? credential->expiry - r->now : 0;
-        r->out.token->len = r->token_len;
-        memcpy(r->out.token->value, r->token, r->token_len);
+        out->len = r->token_len;
+        memcpy(out->value, r->token, r->token_len);
     }
     return end(r, result);
 }
@@ -585,22 +585,31 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
     return 0;
 }
 
-int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
-                    struct rekey_keys *keys) {
-    int error = start(r, LIST_KEYS, endpoint);
+int rekey_start_read(struct rekey *r, const struct rekey_endpoint *endpoint,
+                     const struct rekey_read *read, void *out) {
+    int error = start(r, READ, endpoint);
 
     if (error == 0) {
-        memset(keys, 0, sizeof(*keys));
-        r->out.keys = keys;
+        memset(out, 0, read->out_size);
+        r->read = read;
+        r->out = out;
     }
     return error;
+}
+
+int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
+                    struct rekey_keys *keys) {
+    static const struct rekey_read list = {
+        .action = {"/listKeys", 9}, .take = rekey_endpoint_keys, .out_size = sizeof(*keys)};
+
+    return rekey_start_read(r, endpoint, &list, keys);
 }
 
 int rekey_get_token(struct rekey *r, struct rekey_token *token) {
     int error = start(r, GET_TOKEN, NULL);
 
     if (error == 0) {
-        r->out.token = token;
+        r->out = token;
     }
     return error;
 }

@@ -47,6 +47,7 @@ struct rekey_endpoint {
     struct rekey_span workspace;
     struct rekey_span name;
     struct rekey_span api_version;
+    bool serverless; // one of serverlessEndpoints, not of onlineEndpoints
 };
 
 // What a device needs to finish an operation after a restart. Saved twice: before the POST, with
@@ -145,19 +146,17 @@ struct rekey {
     uint32_t requests, answers, polls, wait_ms;
     uint32_t needed; // bytes that a passed limit would have had to hold
     const struct rekey_endpoint *endpoint;
-    union {
-        struct rekey_keys *keys;
-        struct rekey_token *token;
-    } out;             // where the result of listKeys or of rekey_get_token goes
-    uint64_t now;      // of the last step; all on the port's clock
-    uint64_t deadline; // of the operation
-    uint64_t wake;     // when a wait is over
+    const struct rekey_read *read; // what is read; NULL: nothing
+    void *out;                     // where what was read, or the token, goes
+    uint64_t now;                  // of the last step; all on the port's clock
+    uint64_t deadline;             // of the operation
+    uint64_t wake;                 // when a wait is over
     struct rekey_exchange x;
     struct rekey_http_field fields[REKEY_FIELD_COUNT];
     struct rekey_arm_error service;
     struct rekey_status_body status; // of the last poll that had one
     char client_id[37];              // NUL-terminated
-    char captured[6][41]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
+    char captured[6][39]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
     char subject[REKEY_TARGET_MAX];
     char url[REKEY_URL_MAX]; // before there is one: the path of the POST
     // From here on, all is zeroized at the end.

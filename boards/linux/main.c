@@ -61,7 +61,7 @@ static void set_names(struct command *c) {
     }
     if (o->command == COMMAND_REGENERATE || list) {
         size_t n = rekey_endpoint_path(
-            &o->endpoint, list ? REKEY_SPAN("listKeys") : REKEY_SPAN("regenerateKeys"), c->path);
+            &o->endpoint, list ? REKEY_SPAN("/listKeys") : REKEY_SPAN("/regenerateKeys"), c->path);
 
         c->path[n] = '\0';
         c->file.endpoint = rekey_span(c->path, n);

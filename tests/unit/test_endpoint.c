@@ -263,23 +263,23 @@ static void test_path(void **state) {
     } rows[] = {
         {"regenerateKeys",
          {BYTES("0-1"), BYTES("rg"), BYTES("wks"), BYTES("e"), {NULL, 0}},
-         BYTES("regenerateKeys"),
+         BYTES("/regenerateKeys"),
          BYTES(PATH("0-1", "rg", "wks", "e", "regenerateKeys", "2025-09-01"))},
         {"listKeys",
          {BYTES("0-1"), BYTES("rg"), BYTES("wks"), BYTES("e"), BYTES("")},
-         BYTES("listKeys"),
+         BYTES("/listKeys"),
          BYTES(PATH("0-1", "rg", "wks", "e", "listKeys", "2025-09-01"))},
         {"another version",
          {BYTES("0-1"), BYTES("rg"), BYTES("wks"), BYTES("e"), BYTES("2024-10-01-preview.1")},
-         BYTES("listKeys"),
+         BYTES("/listKeys"),
          BYTES(PATH("0-1", "rg", "wks", "e", "listKeys", "2024-10-01-preview.1"))},
         {"version of one byte",
          {BYTES("0"), BYTES("r"), BYTES("wks"), BYTES("e"), BYTES("v")},
-         BYTES("listKeys"),
+         BYTES("/listKeys"),
          BYTES(PATH("0", "r", "wks", "e", "listKeys", "v"))},
         {"all that ASCII has",
          {BYTES("aZ-9"), BYTES("a-_.(Z)9"), BYTES("a_-9"), BYTES("Z_-0"), {NULL, 0}},
-         BYTES("listKeys"),
+         BYTES("/listKeys"),
          BYTES(PATH("aZ-9", "a-_.(Z)9", "a_-9", "Z_-0", "listKeys", "2025-09-01"))},
         {"UTF-8",
          {BYTES("0-1"),
@@ -287,12 +287,22 @@ static void test_path(void **state) {
           BYTES("wks"),
           BYTES("e"),
           {NULL, 0}},
-         BYTES("listKeys"),
+         BYTES("/listKeys"),
          BYTES(PATH("0-1", "r%C3%BC%E4%B8%AD%F0%9D%94%B8g", "wks", "e", "listKeys", "2025-09-01"))},
         {"UTF-8 with the first byte beyond ASCII",
          {BYTES("0-1"), BYTES("\xC3\x80"), BYTES("wks"), BYTES("e"), {NULL, 0}},
-         BYTES("listKeys"),
+         BYTES("/listKeys"),
          BYTES(PATH("0-1", "%C3%80", "wks", "e", "listKeys", "2025-09-01"))},
+        {"no action",
+         {BYTES("0"), BYTES("r"), BYTES("wks"), BYTES("e"), {NULL, 0}},
+         BYTES(""),
+         BYTES("/subscriptions/0/resourceGroups/r/providers/Microsoft.MachineLearningServices"
+               "/workspaces/wks/onlineEndpoints/e?api-version=2025-09-01")},
+        {"serverless",
+         {BYTES("0"), BYTES("r"), BYTES("wks"), BYTES("e"), {NULL, 0}, true},
+         BYTES("/listKeys"),
+         BYTES("/subscriptions/0/resourceGroups/r/providers/Microsoft.MachineLearningServices"
+               "/workspaces/wks/serverlessEndpoints/e/listKeys?api-version=2025-09-01")},
     };
 
     (void)state;
@@ -302,9 +312,10 @@ static void test_path(void **state) {
         char *buf;
 
         row(rows[i].name);
-        copy = (struct rekey_endpoint){guarded_copy(e->subscription),
-                                       guarded_copy(e->resource_group), guarded_copy(e->workspace),
-                                       guarded_copy(e->name), guarded_copy(e->api_version)};
+        copy =
+            (struct rekey_endpoint){guarded_copy(e->subscription), guarded_copy(e->resource_group),
+                                    guarded_copy(e->workspace),    guarded_copy(e->name),
+                                    guarded_copy(e->api_version),  e->serverless};
         buf = guarded(REKEY_PATH_MAX);
         check_int(rekey_endpoint_check(&copy), 0);
         check_span(rekey_span(buf, rekey_endpoint_path(&copy, guarded_copy(rows[i].action), buf)),
@@ -333,7 +344,7 @@ static void test_longest_path(void **state) {
         rekey_span(letters, 33), rekey_span(letters, 255), rekey_span(letters, 32)};
     check_int(rekey_endpoint_check(&e), 0);
     buf = guarded(REKEY_PATH_MAX);
-    len = rekey_endpoint_path(&e, REKEY_SPAN("regenerateKeys"), buf);
+    len = rekey_endpoint_path(&e, REKEY_SPAN("/regenerateKeys"), buf);
     check_int(len, sizeof(fixed) - 1 + 64 + 90 * 12 + 33 + 255 + 32);
     check_span(rekey_span(buf + len - 32, 32), rekey_span(letters, 32));
     rows_done();
