@@ -155,10 +155,10 @@ static uint16_t copy(const struct rekey_json *json, const char *name, char *text
     return (uint16_t)len;
 }
 
-static void copy_id(const struct rekey_json *json, const char *name, char id[39]) {
+static void copy_id(const struct rekey_json *json, const char *name, char id[41]) {
     bool cut;
 
-    id[copy(json, name, id, 38, &cut)] = '\0';
+    id[copy(json, name, id, 40, &cut)] = '\0';
 }
 
 // Where the report finds the ids.

@@ -20,7 +20,7 @@ static inline bool rekey_polling(const struct rekey *r) {
 struct rekey_read {
     struct rekey_span action; // the end of the endpoint's path, as "/listKeys"; without an
                               // endpoint, the whole target of the request
-    bool get; // GET, not POST
+    bool get;                 // GET, not POST
     // Takes what the answer with 200 says to `out`, which has out_size bytes. Returns 0 or an
     // error, for a limit with *needed.
     int (*take)(void *out, const struct rekey_json *json, uint32_t *needed);

@@ -156,8 +156,8 @@ struct rekey {
     struct rekey_arm_error service;
     struct rekey_status_body status; // of the last poll that had one
     char client_id[37];              // NUL-terminated
-    char captured[6][39]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
-    char subject[REKEY_TARGET_MAX];
+    char captured[6][41]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
+    char subject[REKEY_SUBJECT_MAX];
     char url[REKEY_URL_MAX]; // before there is one: the path of the POST
     // From here on, all is zeroized at the end.
     char key_value[REKEY_KEY_VALUE_MAX];

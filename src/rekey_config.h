@@ -65,6 +65,7 @@
 #define REKEY_CODE_MAX 64
 #define REKEY_MESSAGE_MAX 256
 #define REKEY_TARGET_MAX 96
+#define REKEY_SUBJECT_MAX 88 // the host that a refused URL leads to
 
 // Defaults of struct rekey_options.
 #define REKEY_TIMEOUT_MS 1800000u       // the whole operation; the service's own is PT30M

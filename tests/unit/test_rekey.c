@@ -1845,7 +1845,7 @@ static void test_report(void **state) {
 
             row_n(table[i].name, (long)k);
             check_span(actual[k],
-                       rekey_span(expected, len < REKEY_TARGET_MAX ? len : REKEY_TARGET_MAX));
+                       rekey_span(expected, len < REKEY_SUBJECT_MAX ? len : REKEY_SUBJECT_MAX));
         }
     }
     rows_done();
