@@ -72,6 +72,7 @@
     X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: which one is in use cannot be said") \
     X(REKEY_E_KEY_UNCHANGED,    -617, "the service lists the old key still") \
     X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that would be regenerated") \
+    X(REKEY_E_KEY_REFUSED,      -619, "the scoring URI does not take the new key yet") \
     /* limits: each names the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
     X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \
