@@ -3,6 +3,7 @@
 #include "retry.h"
 
 #include "httpdate.h"
+#include "rekey_error.h"
 
 #define WAIT_MIN_MS 1000u
 #define WAIT_MAX_MS 600000u
@@ -55,6 +56,10 @@ bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, u
     }
     *wait_ms = until <= now ? WAIT_MIN_MS : seconds_to_wait(until - now);
     return true;
+}
+
+bool rekey_retry_helps(int error) {
+    return -error / 100 == 2 && error != REKEY_E_PROXY;
 }
 
 uint32_t rekey_backoff_ms(unsigned n, uint32_t random) {

@@ -21,6 +21,10 @@ struct rekey_retry_after {
 // no Date. Returns false, with *wait_ms untouched, when the answer names no wait.
 bool rekey_retry_after(const struct rekey_retry_after *fields, int64_t wall_s, uint32_t *wait_ms);
 
+// Whether another try may help after `error`: what the network did can pass, but a proxy that
+// refuses does so again.
+bool rekey_retry_helps(int error);
+
 // The backoff before try number `n` + 1 (n from 0): full jitter over min(60 s, 0.8 s * 2^n), that
 // is a uniform value from 0 to that bound. `random` is 32 random bits.
 uint32_t rekey_backoff_ms(unsigned n, uint32_t random);
