@@ -135,7 +135,7 @@ static int read_url(struct command *c, const char *name) {
         at = text + strlen(text) + 1;
         rekey_zeroize(at, (size_t)(c->proxy_url + sizeof(c->proxy_url) - at));
         if (rekey_url_parse(rekey_span(c->proxy_url, strlen(c->proxy_url)), &url) == 0 &&
-            url.target.len <= 1) {
+            (url.target.len == 0 || strcmp(url.target.ptr, "/") == 0)) {
             text[(size_t)(url.target.ptr - text)] = '\0'; // what is left is shown
             end = strrchr(text, url.ipv6 ? ']' : ':');
             end = url.ipv6 ? end + 1 : end;
