@@ -10,7 +10,7 @@
 #include "url.h"
 
 #define FIELD "Proxy-Authorization: Basic "
-#define CREDENTIALS_MAX 216u // bytes; a longer user:password has no room in the field
+#define CREDENTIALS_MAX ((size_t)216) // bytes; a longer user:password has no room in the field
 
 _Static_assert(sizeof(FIELD) - 1 + CREDENTIALS_MAX / 3 * 4 + 2 <=
                    sizeof(((struct command *)0)->proxy_authorization),
@@ -49,7 +49,7 @@ static size_t decode(const char *text, const char *end, char *buf) {
     size_t len = 0;
 
     while (text < end && len < CREDENTIALS_MAX) {
-        int byte = *text++;
+        char byte = *text++;
 
         if (byte == '%') { // a NUL is behind the end
             int high = rekey_hex_value(text[0]);
@@ -58,10 +58,10 @@ static size_t decode(const char *text, const char *end, char *buf) {
             if (low < 0) {
                 break;
             }
-            byte = high << 4 | low;
+            byte = (char)(high << 4 | low);
             text += 2;
         }
-        buf[len++] = (char)byte;
+        buf[len++] = byte;
     }
     return text == end ? len : CREDENTIALS_MAX + 1;
 }
@@ -87,15 +87,19 @@ static int take_credentials(struct command *c, const char *name, const char *use
         return 0;
     }
     if (len > CREDENTIALS_MAX || memchr(text, ':', len) == NULL) {
-        return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "%s: user:password is wanted, of %u bytes",
-                      name, CREDENTIALS_MAX);
+        return refuse(c, REKEY_USAGE, REKEY_E_PROXY,
+                      "%s: user:password is wanted, at most %zu bytes", name, CREDENTIALS_MAX);
     }
     memcpy(field, FIELD, sizeof(FIELD) - 1);
     field += sizeof(FIELD) - 1;
     len = rekey_base64url(text, len, field); // RFC 7617 has the other alphabet, and padding
     rekey_zeroize(text, sizeof(text));
     for (i = 0; i < len; i++) {
-        field[i] = field[i] == '-' ? '+' : field[i] == '_' ? '/' : field[i];
+        if (field[i] == '-') {
+            field[i] = '+';
+        } else if (field[i] == '_') {
+            field[i] = '/';
+        }
     }
     while (i % 4 != 0) {
         field[i++] = '=';
@@ -105,13 +109,32 @@ static int take_credentials(struct command *c, const char *name, const char *use
     return 0;
 }
 
-// Takes http://[USER:PASSWORD@]HOST[:PORT][/] in c->proxy_url apart.
-static int read_url(struct command *c, const char *name) {
-    char *text = c->proxy_url, *at = strrchr(text, '@');
-    struct rekey_span scheme = {text, strcspn(text, ":")};
-    const char *rule = "http://HOST or http://HOST:PORT, and nothing else", *end;
+// Takes HOST[:PORT][/] apart, as it would stand in a URL of https but for the default port, and
+// leaves it in c->proxy_url, without what stood before and behind it. False if it is none.
+static bool take_address(struct command *c, const char *address) {
+    char *text = c->proxy_url + 8, *end;
     struct rekey_url url;
-    int code;
+
+    memmove(text, address, strlen(address) + 1);
+    memcpy(c->proxy_url, "https://", 8);
+    end = text + strlen(text);
+    rekey_zeroize(end, (size_t)(c->proxy_url + sizeof(c->proxy_url) - end));
+    if (rekey_url_parse(rekey_span(c->proxy_url, (size_t)(end - c->proxy_url)), &url) != 0 ||
+        (url.target.len > 0 && strcmp(url.target.ptr, "/") != 0)) {
+        return false;
+    }
+    text[url.target.ptr - text] = '\0';
+    end = url.ipv6 ? strchr(text, ']') + 1 : strchr(text, ':');
+    c->proxy.host = url.host;
+    c->proxy.port = end == NULL || end[0] == '\0' || end[1] == '\0' ? 80 : url.port;
+    return true;
+}
+
+// Takes http://[USER:PASSWORD@]HOST[:PORT][/] in c->proxy_url apart. Returns 0 or an exit code.
+static int read_url(struct command *c, const char *name) {
+    const char *text = c->proxy_url, *at = strrchr(text, '@');
+    struct rekey_span scheme = {text, strcspn(text, ":")};
+    const char *rule = "http://HOST or http://HOST:PORT, and nothing else";
 
     if (rekey_span_equal_nocase(scheme, REKEY_SPAN("https"))) {
         rule = "https:// proxies are not supported";
@@ -122,26 +145,11 @@ static int read_url(struct command *c, const char *name) {
         rule = "everybody can read the credentials in it: use --proxy-auth-file";
     } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http")) &&
                strncmp(text + 4, "://", 3) == 0) {
-        text += 7;
-        at = at == NULL ? text : at + 1;
-        code = take_credentials(c, name, text, at);
-        if (code != 0) {
+        const char *address = at != NULL ? at + 1 : text + 7;
+        int code = take_credentials(c, name, text + 7, address);
+
+        if (code != 0 || take_address(c, address)) {
             return code;
-        }
-        // The rest is as in https://HOST[:PORT], but for the port where none is given.
-        text = c->proxy_url + 8;
-        memmove(text, at, strlen(at) + 1);
-        memcpy(c->proxy_url, "https://", 8);
-        at = text + strlen(text) + 1;
-        rekey_zeroize(at, (size_t)(c->proxy_url + sizeof(c->proxy_url) - at));
-        if (rekey_url_parse(rekey_span(c->proxy_url, strlen(c->proxy_url)), &url) == 0 &&
-            (url.target.len == 0 || strcmp(url.target.ptr, "/") == 0)) {
-            text[(size_t)(url.target.ptr - text)] = '\0'; // what is left is shown
-            end = strrchr(text, url.ipv6 ? ']' : ':');
-            end = url.ipv6 ? end + 1 : end;
-            c->proxy.host = url.host;
-            c->proxy.port = end == NULL || end[0] == '\0' || end[1] == '\0' ? 80 : url.port;
-            return 0;
         }
     }
     return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "%s: %s", name, rule);

@@ -232,9 +232,7 @@ def test_managed_identities_are_not_asked_through_it(
 def test_an_operation_that_another_process_began(arm, rekey, proxy, credentials):
     name = arm.play(post=[{**ACCEPTED, "headers": [ASYNC, ["Retry-After", "2"]]}], poll=[DONE])
     options = ["--proxy", proxy.url("guarded"), "--proxy-auth-file", credentials]
-    result = rekey.regenerate(
-        name, "--no-wait", "--operation-file", "op", *options, code=13
-    )
+    result = rekey.regenerate(name, "--no-wait", "--operation-file", "op", *options, code=13)
     result.says(f" --proxy '{proxy.url('guarded')}' --proxy-auth-file '{credentials}'")
     rekey.wait("op", *options, name=name)
     assert arm.counts(name) == (1, 1)
@@ -381,7 +379,16 @@ def test_credentials_of_a_file(arm, rekey, script, length):
     text = (":" + "?~>\xff\xbf" * 100)[:length].encode("latin-1")
     (rekey.directory / "auth").write_bytes(text + b"\r\n")
     rekey.regenerate(arm.endpoint(), "--proxy-auth-file", "auth", env=script.env)
-    assert f"\r\nProxy-Authorization: Basic {base64.b64encode(text).decode()}\r\n" in script.heads[0]
+    assert (
+        f"\r\nProxy-Authorization: Basic {base64.b64encode(text).decode()}\r\n" in script.heads[0]
+    )
+
+
+def test_nothing_on_the_heap(arm, rekey, script, preload, tmp_path):
+    url = script.url.replace("//", f"//{CREDENTIALS}@")
+    env = preload("heap", HEAP_REPORT=str(tmp_path / "heap"), https_proxy=url)
+    rekey.regenerate(arm.endpoint("three-polls"), "-v", env=env)
+    assert (tmp_path / "heap").read_text() == "heap allocations: 0\n"
 
 
 def test_the_proxy_looks_the_host_up(arm, rekey, script):
@@ -451,7 +458,9 @@ def test_answers_that_refuse(arm, rekey, script, answer):
     name = arm.endpoint()
     result = rekey.regenerate(name, "-o", "json", env=script.env, code=10)
     result.says("the proxy did not open a tunnel: 127.0.0.1:", text)
-    assert result.json["error"]["code"] == "REKEY_E_PROXY" and text in result.json["error"]["message"]
+    assert (
+        result.json["error"]["code"] == "REKEY_E_PROXY" and text in result.json["error"]["message"]
+    )
     assert len(script.heads) == 1 and arm.requests(name) == []
 
 
@@ -483,9 +492,7 @@ def test_it_always_closes(arm, rekey, script):
 def test_it_does_not_answer_in_time(arm, rekey, script, pieces):
     """The connect timeout is for the tunnel, too."""
     script.answers = [pieces]
-    result = rekey.regenerate(
-        arm.endpoint(), "--connect-timeout", "1", env=script.env, code=10
-    )
+    result = rekey.regenerate(arm.endpoint(), "--connect-timeout", "1", env=script.env, code=10)
     result.says("connect timeout", f"the proxy {script.url[7:]}: no answer to CONNECT")
     assert 0.95 <= result.seconds < 1 + SLOW and len(script.heads) == 1
 
@@ -493,9 +500,7 @@ def test_it_does_not_answer_in_time(arm, rekey, script, pieces):
 def test_a_tunnel_without_a_server(arm, rekey, script):
     """From then on the errors are not the proxy's."""
     script.answers = [[OPEN, "stall"]]
-    result = rekey.regenerate(
-        arm.endpoint(), "--connect-timeout", "1", env=script.env, code=10
-    )
+    result = rekey.regenerate(arm.endpoint(), "--connect-timeout", "1", env=script.env, code=10)
     result.says("connect timeout (localhost")
 
 
@@ -669,16 +674,16 @@ def test_urls_that_are_refused(arm, rekey, url):
 @pytest.mark.parametrize("userinfo", [CREDENTIALS, "user", "", f"a@b:{PROXY_PASSWORD}"])
 def test_credentials_in_an_argument_are_refused(rekey, userinfo):
     """conftest.py looks for the password; that it stands in the arguments is the user's doing."""
-    result = rekey.start(
-        "token", "--proxy", f"http://{userinfo}@proxy.example", token="t"
-    ).end()
+    result = rekey.start("token", "--proxy", f"http://{userinfo}@proxy.example", token="t").end()
     assert result.code == 2 and PROXY_PASSWORD not in result.err + result.out
     result.says("--proxy: everybody can read the credentials in it: use --proxy-auth-file")
 
 
 @pytest.mark.parametrize("userinfo", ["", "user", "a%", "a%4", "a%zz:b", ":" * 217, "x" * 600])
 def test_credentials_that_are_none(arm, rekey, userinfo):
-    result = rekey.regenerate(arm.endpoint(), env={"https_proxy": f"http://{userinfo}@p.example"}, code=2)
+    result = rekey.regenerate(
+        arm.endpoint(), env={"https_proxy": f"http://{userinfo}@p.example"}, code=2
+    )
     result.says("error: https_proxy: ")
 
 
@@ -690,5 +695,7 @@ def test_files_of_credentials_that_are_none(arm, rekey, script):
         result.says("--proxy-auth-file: user:password is wanted")
     result = rekey.regenerate(arm.endpoint(), *arguments[:3], "missing", code=2)
     result.says("--proxy-auth-file 'missing': No such file or directory")
-    rekey.regenerate(arm.endpoint(), *arguments[2:], code=2).says("--proxy-auth-file: there is no proxy")
+    rekey.regenerate(arm.endpoint(), *arguments[2:], code=2).says(
+        "--proxy-auth-file: there is no proxy"
+    )
     assert script.heads == []
