@@ -31,7 +31,12 @@ from test_network import pass_on
 CREDENTIALS = f"{PROXY_USER}:{PROXY_PASSWORD}"
 # What each is started with, where it is, and the form of a request's line in its log.
 SERVERS = {
-    "squid": ("usr/sbin/squid", ["-N", "-f"], re.compile(r"^\d+ (\S+) (\S+)$", re.MULTILINE)),
+    "squid": (
+        "usr/sbin/squid",
+        ["-N", "-f"],
+        # A connection without a request has a line as well: the ones that see whether it is up.
+        re.compile(r"^\d+ (\S+) (?!error:transaction-end-before-headers)(\S+)$", re.MULTILINE),
+    ),
     "tinyproxy": (
         "usr/bin/tinyproxy",
         ["-d", "-c"],
