@@ -17,9 +17,11 @@ _Static_assert(sizeof(FIELD) - 1 + CREDENTIALS_MAX / 3 * 4 + 2 <=
                "the field with its line end");
 
 // Copies the proxy's URL to c->proxy_url. Returns the name of what gave it, or NULL. Of the
-// environment, lower case wins, and what is not used does not stay there either.
+// environment, lower case wins, and what is not used does not stay there either: it
+// often has the same password.
 static const char *take_url(struct command *c) {
-    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY",   "http_proxy",  "HTTP_PROXY"};
     const size_t cap = sizeof(c->proxy_url) - 1;
     const char *taken = NULL;
     size_t len;
@@ -37,7 +39,7 @@ static const char *take_url(struct command *c) {
         if (use) {
             taken = names[i];
             c->proxy_url[len < cap ? len : 0] = '\0';
-        } else if (i >= 2 && c->options.verbose) {
+        } else if ((i == 2 || i == 3) && c->options.verbose) {
             say("proxy: %s is ignored", names[i]);
         }
     }

@@ -293,7 +293,7 @@ def test_the_password_is_nowhere_while_it_runs(arm, rekey, proxy):
     second, whichever variable it is in."""
     name = arm.play(post=[{**ACCEPTED, "headers": [ASYNC, ["Retry-After", "3"]]}], poll=[DONE])
     url = proxy.url("guarded", CREDENTIALS)
-    names = ("https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
+    names = ("https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "http_proxy", "HTTP_PROXY")
     rekey.regenerate(name, "-v", env=dict.fromkeys(names, url))
     assert arm.counts(name) == (1, 1)
     rekey.regenerate(name, "-v", "--proxy", proxy.url(), env=dict.fromkeys(names, url))
