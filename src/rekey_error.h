@@ -32,6 +32,8 @@
     X(REKEY_E_TLS,              -206, "TLS failed") \
     X(REKEY_E_DEADLINE,         -207, "the deadline passed") \
     X(REKEY_E_ABORTED,          -208, "stopped on request") \
+    X(REKEY_E_PROXY,            -209, "the proxy did not open a tunnel") \
+    X(REKEY_E_PROXY_TARGET,     -210, "the proxy could not reach the host") \
     /* trust: who the peer is could not be proved */ \
     X(REKEY_E_CERT_ISSUER,      -300, "the server's certificate leads to no trust anchor") \
     X(REKEY_E_CERT_NAME,        -301, "the server's certificate is for another host name") \

@@ -435,6 +435,7 @@ static void test_repeats(void **state) {
          REKEY_E_CONNECT_TIMEOUT,
          REKEY_NOT_REACHED,
          {0}},
+        {"a proxy that refuses", {{"", REKEY_E_PROXY}}, REKEY_E_PROXY, REKEY_NOT_REACHED, {0}},
         {"no trust", {{"", REKEY_E_CERT_NAME}}, REKEY_E_CERT_NAME, REKEY_NOT_TRUSTED, {0}},
         {"no arena", {{"", REKEY_E_LIMIT_ARENA}}, REKEY_E_LIMIT_ARENA, REKEY_LOCAL, {0}},
         {"not HTTP", {{"220 mail\r\n", 0}}, REKEY_E_TOKEN_ANSWER, REKEY_CREDENTIALS, {0}},
