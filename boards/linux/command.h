@@ -29,6 +29,7 @@ struct command {
     struct rekey_token got; // by `rekey token`
     struct identity identity;
     struct rekey_keys before; // with --check-keys
+    struct rekey checker;     // lists afterwards, while the report of `client` stays
     struct rekey_shown shown;
     struct operation_file file;
     struct state state; // of rotate and sync, as are these:

@@ -179,27 +179,85 @@ static int start(struct command *c) {
     }
 }
 
-static void run(struct command *c, struct rekey_report *report) {
+static void run(struct command *c, struct rekey *client, struct rekey_report *report) {
     int result = REKEY_AGAIN;
 
-    rekey_report(&c->client, report);
+    rekey_report(client, report);
     while (result > 0) {
         struct rekey_report before = *report;
         char status[32]; // the report's own is the client's, and changes
 
         memcpy(status, report->status, sizeof(status));
         before.status = status;
-        result = rekey_step(&c->client);
-        rekey_report(&c->client, report);
+        result = rekey_step(client);
+        rekey_report(client, report);
         tell(c, report, &before);
         if (stop_signal != 0 || (c->options.no_wait && report->kind != REKEY_POLL_NONE)) {
-            rekey_abort(&c->client);
+            rekey_abort(client);
             result = 0;
         } else if (result > 0 && result != REKEY_AGAIN) {
-            rekey_posix_wait(&c->tcp, result, rekey_wait_ms(&c->client));
+            rekey_posix_wait(&c->tcp, result, rekey_wait_ms(client));
         }
     }
-    rekey_report(&c->client, report);
+    rekey_report(client, report);
+}
+
+static const struct rekey_key_value *chosen(const struct command *c,
+                                            const struct rekey_keys *keys) {
+    return c->options.key == REKEY_KEY_PRIMARY ? &keys->primary : &keys->secondary;
+}
+
+// azure.md 7: that a key differs can raise "unknown" to "succeeded"; that it does not proves
+// nothing.
+static void compare_keys(struct command *c, struct rekey_report *report) {
+    const struct rekey_key_value *before = chosen(c, &c->before), *after = chosen(c, &c->keys);
+    struct rekey_report listed;
+
+    if (report->outcome != REKEY_SUCCEEDED && report->outcome != REKEY_UNKNOWN) {
+        return;
+    }
+    rekey_init(&c->checker, &c->port, &c->client_options);
+    rekey_list_keys(&c->checker, &c->options.endpoint, &c->keys);
+    run(c, &c->checker, &listed);
+    if (listed.outcome != REKEY_SUCCEEDED) {
+        say("--check-keys: the keys could not be listed afterwards: %s",
+            rekey_error_text(listed.error));
+    } else if (after->null || rekey_span_equal(rekey_span(before->value, before->len),
+                                               rekey_span(after->value, after->len))) {
+        say("--check-keys: the key is listed as it was before, which proves nothing");
+    } else if (report->outcome == REKEY_UNKNOWN) {
+        say("--check-keys: the key is another one than before: succeeded, by comparison (somebody "
+            "else may have changed it)");
+        report->outcome = REKEY_SUCCEEDED;
+        report->error = 0;
+    } else {
+        say("--check-keys: the key is another one than before");
+    }
+    rekey_zeroize(&c->keys, sizeof(c->keys));
+    rekey_zeroize(&c->before, sizeof(c->before));
+}
+
+// Runs the operation, between two lists where that was asked for. Returns the exit code.
+static int operate(struct command *c) {
+    struct rekey_report report;
+    int code;
+
+    if (c->options.check_keys) {
+        rekey_list_keys(&c->client, &c->options.endpoint, &c->before);
+        run(c, &c->client, &report);
+        if (report.outcome != REKEY_SUCCEEDED) {
+            return conclude(c, &report);
+        }
+    }
+    code = start(c);
+    if (code != 0) {
+        return code;
+    }
+    run(c, &c->client, &report);
+    if (c->options.check_keys) {
+        compare_keys(c, &report);
+    }
+    return conclude(c, &report);
 }
 
 // Everything that can be refused before the first packet, in the order in which a user would mend
@@ -230,7 +288,6 @@ int main(int argc, char **argv) {
     const struct rlimit none = {0, 0};
     struct command *c = &command;
     struct rekey_anchors anchors;
-    struct rekey_report report;
     sigset_t unblocked;
     int code = 0;
 
@@ -256,12 +313,8 @@ int main(int argc, char **argv) {
         code = run_rotation(c);
         rekey_tls_free(&c->tls);
     } else if (code == 0) {
-        code = start(c);
-        if (code == 0) {
-            run(c, &report);
-            code = conclude(c, &report);
-            rekey_tls_free(&c->tls);
-        }
+        code = operate(c);
+        rekey_tls_free(&c->tls);
     }
     rekey_zeroize(c->token, sizeof(c->token));
     rekey_zeroize(&c->got, sizeof(c->got));

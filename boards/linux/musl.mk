@@ -6,9 +6,9 @@ ifeq ($(findstring musl,$(shell $(if $(filter default,$(origin CC)),$(CROSS_COMP
 BOARD_DEPS     := musl-$(MUSL_ARCH)
 BOARD_CFLAGS   += -specs=$(or $(MUSL_DIR),$(DEPS_DIR)/musl-$(MUSL_ARCH))/lib/musl-gcc.specs -idirafter boards/linux/musl
 endif
-# Nothing in a static program of musl makes pages read-only once it has started; the alignment for it is padding, up to a
-# page of the file.
-BOARD_LDFLAGS  += -Wl,-z,norelro
+# Nothing in a static program of musl makes pages read-only once it has started: the alignment for that, and that of the data
+# to a page, would be padding of the file.
+BOARD_LDFLAGS  += -Wl,-z,norelro,-z,common-page-size=64
 # An snprintf of our own: musl's brings 7 KB of floating point along.
 BOARD_OBJECTS  := $(B)/boards/linux/musl/printf.o
 # A third slower at SHA-256, of which a handshake has little; 1.5 KB less.

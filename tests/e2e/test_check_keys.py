@@ -1,0 +1,36 @@
+"""`regenerate --check-keys`: the keys are listed before and after. That a key differs raises an
+unknown outcome to a success by comparison; that it does not proves nothing (azure.md 7)."""
+
+def check(rekey, name, *arguments, **more):
+    return rekey.regenerate(name, "--check-keys", *arguments, **more)
+
+
+def test_a_success_is_seen(arm, rekey):
+    name = arm.endpoint("ok-200")
+    check(rekey, name).says("--check-keys: the key is another one than before")
+    assert [each["kind"] for each in arm.requests(name)] == ["list", "post", "list"]
+
+
+def test_unknown_and_changed_is_a_success_by_comparison(arm, rekey, tmp_path):
+    name, file = arm.play(post=[{"cut": 0}], execute="post"), tmp_path / "operation"
+    result = check(rekey, name, "--operation-file", str(file), code=0)
+    result.says("succeeded, by comparison (somebody else may have changed it)")
+    assert result.word == "succeeded" and not file.exists()
+
+
+def test_unknown_and_not_changed_stays_unknown(arm, rekey, tmp_path):
+    name, file = arm.play(post=[{"cut": 0}], execute="never"), tmp_path / "operation"
+    result = check(rekey, name, "--operation-file", str(file), code=12)
+    result.says("listed as it was before, which proves nothing")
+    assert file.exists()
+
+
+def test_nothing_is_sent_where_the_keys_cannot_be_listed(arm, rekey):
+    name = arm.play(list=[{"status": 403}], post=[{"status": 200}])
+    result = check(rekey, name, code=1)
+    assert result.word == "refused" and arm.counts(name)[0] == 0
+
+
+def test_a_list_that_fails_afterwards_changes_nothing(arm, rekey):
+    name = arm.play(list=[{"status": 200}, {"status": 403}], post=[{"status": 200}])
+    check(rekey, name).says("could not be listed afterwards")
