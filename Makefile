@@ -213,14 +213,14 @@ uninstall: ## remove what install put there, with the same variables; configurat
 DEB_BOARDS  := linux-musl linux-armhf linux-arm64
 deb: ## Debian packages for this machine (amd64), armhf and arm64 into build/deb
 	$(Q)for b in $(DEB_BOARDS); do $(MAKE) --no-print-directory -s deps-cross BOARD=$$b && \
-	    $(MAKE) --no-print-directory -s deb-one BOARD=$$b B=build/$$b || exit 1; done
+	    $(MAKE) --no-print-directory -s deb-one BOARD=$$b || exit 1; done
 
 deps-cross:
 	$(Q)boards/deps.sh packages dpkg-dev binutils $(filter-out qemu-%,$(BOARD_PACKAGES))
 
 deb-one:
 	$(Q)rm -rf $(B)/deb
-	$(Q)$(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr UNITDIR=/lib/systemd/system
+	$(Q)$(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr
 	$(Q)$(STRIP) $(B)/deb/usr/bin/rekey
 	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
 
