@@ -57,7 +57,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help install install-command install-library uninstall deb dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate coverage size memory bench format clean FORCE
+.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
@@ -190,8 +190,8 @@ install-library: all ## of these only what an application needs
 	$(Q){ echo '// rekey_limits.h - what the archive was built with (make LIMITS="...").'; echo; \
 	    $(foreach l,$(limits),echo '#define $(subst =, ,$l)';) } \
 	    >$(B)/install/include/rekey_limits.h
-	$(Q)printf '#include "%s"\n' $(public_headers) | $(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(BOARD_CFLAGS) -M -MT . -xc - \
-	    >$(B)/install/headers && for header in $$(tr -d '\\' <$(B)/install/headers); do case $$header in \
+	$(Q)printf '#include "%s"\n' $(public_headers) | $(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(BOARD_CFLAGS) \
+	    -M -MT . -xc - >$(B)/install/headers && for header in $$(tr -d '\\' <$(B)/install/headers); do case $$header in \
 	    port/mbedtls/mbedtls_config.h) place=mbedtls/ ;; src/*|port/*) place= ;; \
 	    $(MBEDTLS)/include/*/*) place=$${header#$(MBEDTLS)/include/}; place=$${place%/*}/ ;; *) continue ;; esac; \
 	    sed '/^#define REKEY_\(CONFIG\|TLS\|MBEDTLS_CONFIG\)_H$$/a #include "rekey_limits.h"' "$$header" \
@@ -223,6 +223,14 @@ deb-one:
 	$(Q)$(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr
 	$(Q)$(STRIP) $(B)/deb/usr/bin/rekey
 	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
+
+deps-install: deps-test
+	$(Q)boards/deps.sh packages systemd mandoc lintian pkgconf qemu-user-static
+
+check-install: all deb deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made
+	$(Q)REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_DEB=build/deb \
+	    $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) tests/e2e/test_install.py
 
 dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
 	$(Q)mkdir -p build && git archive --prefix=rekey-$(VERSION)/ HEAD | gzip -9n >build/rekey-$(VERSION).tar.gz
@@ -316,7 +324,8 @@ sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 
 check: deps-check ## formatting, static analysis, both compilers, sanitizers, valgrind
 	clang-format --dry-run -Werror $(c_files)
-	shellcheck -s sh boards/deps.sh boards/lm3s6965evb/run tests/fuzz/fuzz.sh
+	shellcheck -s sh boards/deps.sh boards/lm3s6965evb/run tests/fuzz/fuzz.sh boards/linux/debian/build boards/linux/debian/post*
+	shellcheck -s bash boards/linux/completion.bash
 	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=comparePointers:boards/lm3s6965evb/startup.c -Isrc -Iport/posix \
 	    -D__linux__ -D__unix__ -DREKEY_BUILD_TIME=1 src port boards
