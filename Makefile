@@ -181,7 +181,7 @@ $(B)/install/%.a:
 
 # The headers that an application includes, and those that these include, mbedTLS's among them. A struct rekey must have
 # the size that the archive knows: the limits that it was built with become part of the headers.
-public_headers := rekey.h rotate.h client_certificate.h der_table.h pem_bundle.h tls.h \
+public_headers := rekey.h rotate.h show.h client_certificate.h der_table.h pem_bundle.h tls.h \
     $(notdir $(wildcard src/credential*.h port/posix/*.h))
 install-library: all ## of these only what an application needs
 	$(Q)$(MAKE) --no-print-directory -s $(B)/install/librekey.a $(B)/install/librekey-tls.a
