@@ -44,7 +44,7 @@ TABLE='
 '
 
 # lighttpd has TLS and compression in packages of their own; apache2 itself is mere configuration.
-PEERS='nginx haproxy apache2-bin lighttpd lighttpd-mod-openssl lighttpd-mod-deflate'
+PEERS='nginx haproxy apache2-bin lighttpd lighttpd-mod-openssl lighttpd-mod-deflate squid tinyproxy-bin'
 
 warn() { echo "deps: $*" >&2; }
 die() { warn "$*"; exit 1; }

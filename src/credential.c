@@ -252,7 +252,7 @@ static int failed(struct rekey_credential *c, struct rekey *r, int error) {
         r->cause = error;
         return REKEY_E_NO_TOKEN;
     }
-    if (group != 2 || error == REKEY_E_CONNECT_TIMEOUT) {
+    if (!rekey_retry_helps(error) || error == REKEY_E_CONNECT_TIMEOUT) {
         return error;
     }
     return again_later(c, r, error, -1);

@@ -155,7 +155,7 @@ static int again(struct rekey *r, int error) {
 
 // The exchange came to no complete answer. Only what the network did may do better a second time.
 static int exchange_failed(struct rekey *r, int error) {
-    bool passing = -error / 100 == 2;
+    bool passing = rekey_retry_helps(error);
     bool idle_close = r->x.reused && !r->x.got_byte && error != REKEY_E_IDLE_TIMEOUT;
 
     rekey_exchange_close(&r->x);

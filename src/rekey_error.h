@@ -32,6 +32,8 @@
     X(REKEY_E_TLS,              -206, "TLS failed") \
     X(REKEY_E_DEADLINE,         -207, "the deadline passed") \
     X(REKEY_E_ABORTED,          -208, "stopped on request") \
+    X(REKEY_E_PROXY,            -209, "the proxy did not open a tunnel") \
+    X(REKEY_E_PROXY_TARGET,     -210, "the proxy could not reach the host") \
     /* trust: who the peer is could not be proved */ \
     X(REKEY_E_CERT_ISSUER,      -300, "the server's certificate leads to no trust anchor") \
     X(REKEY_E_CERT_NAME,        -301, "the server's certificate is for another host name") \
@@ -72,6 +74,7 @@
     X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: which one is in use cannot be said") \
     X(REKEY_E_KEY_UNCHANGED,    -617, "the service lists the old key still") \
     X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that would be regenerated") \
+    X(REKEY_E_KEY_REFUSED,      -619, "the scoring URI does not take the new key yet") \
     /* limits: each names the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
     X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \

@@ -3,6 +3,7 @@
 #include "retry.h"
 
 #include "httpdate.h"
+#include "rekey_error.h"
 
 #define WAIT_MIN_MS 1000
 #define WAIT_MAX_MS 600000
@@ -33,6 +34,10 @@ int32_t rekey_retry_after(const struct rekey_span fields[REKEY_RETRY_FIELDS], in
         return WAIT_MIN_MS;
     }
     return until - now < WAIT_MAX_MS / 1000 ? (int32_t)(until - now) * 1000 : WAIT_MAX_MS;
+}
+
+bool rekey_retry_helps(int error) {
+    return -error / 100 == 2 && error != REKEY_E_PROXY;
 }
 
 uint32_t rekey_backoff_ms(unsigned n, uint32_t random) {

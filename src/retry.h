@@ -24,6 +24,10 @@ enum {
 // names no wait.
 int32_t rekey_retry_after(const struct rekey_span fields[REKEY_RETRY_FIELDS], int64_t wall_s);
 
+// Whether another try may help after `error`: what the network did can pass, but a proxy that
+// refuses does so again.
+bool rekey_retry_helps(int error);
+
 // The backoff before try number `n` + 1 (n from 0): full jitter over min(60 s, 0.8 s * 2^n), that
 // is a uniform value from 0 to that bound. `random` is 32 random bits.
 uint32_t rekey_backoff_ms(unsigned n, uint32_t random);

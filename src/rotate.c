@@ -3,6 +3,8 @@
 
 #include "rotate.h"
 
+#include "url.h"
+
 enum phase {
     ENDED,
     BEGIN, // the hook of an earlier run comes first
@@ -16,6 +18,9 @@ enum phase {
     LOOKING, // it has succeeded: when is the new key listed?
     LOOK_LATER,
     SETTLING,
+    SHOWING, // where does the endpoint score?
+    PROBING, // does it take the new key?
+    PROBE_LATER,
     HOOK,
 };
 
@@ -67,10 +72,17 @@ static bool in_use(const struct rekey_rotation *x, enum rekey_key slot) {
     return x->key_len > 0 && rekey_span_equal(rekey_span(x->key, x->key_len), listed(x, slot));
 }
 
+static void speak_to_management(struct rekey_rotation *x) {
+    x->options->timeout_ms = x->timeout_ms;
+    if (x->client->options != x->options) {
+        rekey_init(x->client, x->client->port, x->options);
+    }
+}
+
 static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) {
+    speak_to_management(x);
     rekey_zeroize(&x->keys, sizeof(x->keys));
     rekey_zeroize(x->key, sizeof(x->key));
-    x->options->timeout_ms = x->timeout_ms;
     x->error = error;
     x->outcome = outcome;
     x->phase = ENDED;
@@ -79,26 +91,19 @@ static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) 
 
 // ---- operations of the client -------------------------------------------------------------------
 
-// The client's own deadline is what is left of the run's.
-static bool set_timeout(struct rekey_rotation *x) {
+// The client's own deadline is what is left of the run's. What it cannot start it ends at once, and
+// says so in its next step.
+static void set_timeout(struct rekey_rotation *x) {
     uint64_t at = now(x);
 
-    if (at >= x->deadline) {
-        return false;
-    }
-    x->options->timeout_ms = (uint32_t)(x->deadline - at);
-    return true;
+    x->options->timeout_ms = at < x->deadline ? (uint32_t)(x->deadline - at) : 0;
 }
 
 static int list(struct rekey_rotation *x, enum phase phase) {
-    int error;
-
-    if (!set_timeout(x)) {
-        return end(x, REKEY_E_DEADLINE, phase == LISTING ? REKEY_NOT_REACHED : REKEY_UNKNOWN);
-    }
-    error = rekey_list_keys(x->client, x->endpoint, &x->keys);
+    set_timeout(x);
+    rekey_list_keys(x->client, x->endpoint, &x->keys);
     x->phase = (uint8_t)phase;
-    return error == 0 ? REKEY_AGAIN : end(x, error, REKEY_USAGE);
+    return REKEY_AGAIN;
 }
 
 // Looks once more later. `error` is what it ends with where the deadline is before that.
@@ -129,13 +134,11 @@ static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
     }
-    if (!set_timeout(x)) {
-        return end(x, REKEY_E_DEADLINE, REKEY_NOT_REACHED);
-    }
+    set_timeout(x);
     x->slot = slot;
     x->phase = REGENERATING;
-    error = rekey_regenerate(x->client, x->endpoint, slot, rekey_span(NULL, 0));
-    return error == 0 ? REKEY_AGAIN : end(x, error, REKEY_USAGE);
+    rekey_regenerate(x->client, x->endpoint, slot, rekey_span(NULL, 0));
+    return REKEY_AGAIN;
 }
 
 // ---- a key is put to use ------------------------------------------------------------------------
@@ -300,9 +303,76 @@ static int settle(struct rekey_rotation *x) {
     if (in_use(x, x->slot)) { // power failed after it was put to use
         return put_to_use(x, x->slot);
     }
+    if (x->rotation->probe) {
+        set_timeout(x);
+        rekey_show(x->client, x->endpoint, &x->shown);
+        x->phase = SHOWING;
+        return REKEY_AGAIN;
+    }
     x->wake = now(x) + x->rotation->settle_ms;
     x->phase = SETTLING;
     return REKEY_AGAIN;
+}
+
+// rekey_options.token while the scoring URI is asked: the new key.
+static int give_key(void *ctx, char *buf, size_t cap, size_t *len) {
+    const struct rekey_rotation *x = ctx;
+    struct rekey_span key = listed(x, x->slot);
+
+    *len = key.len;
+    memcpy(buf, key.ptr, key.len < cap ? key.len : cap);
+    return REKEY_DONE;
+}
+
+static int take_nothing(void *out, const struct rekey_json *json, uint32_t *needed) {
+    (void)out;
+    (void)json;
+    (void)needed;
+    return 0;
+}
+
+// The client speaks to the scoring URI, with the new key for a token, until probe_ended.
+static int probe(struct rekey_rotation *x) {
+    const struct rekey_port *port = x->client->port;
+    struct rekey_span uri = rekey_span(x->shown.scoring_uri, strlen(x->shown.scoring_uri));
+    struct rekey_url url;
+    int error = rekey_url_parse(uri, &url);
+
+    if (error != 0) {
+        return end(x, error, REKEY_RUNNING);
+    }
+    set_timeout(x);
+    x->probe_options = *x->options;
+    x->probe_options.host = url.host;
+    x->probe_options.port = url.port;
+    x->probe_options.credential = NULL;
+    x->probe_options.token = give_key;
+    x->probe_options.token_ctx = x;
+    x->probe_read = (struct rekey_read){
+        .action = url.target.len > 0 ? url.target : REKEY_SPAN("/"),
+        .get = true,
+        .take = take_nothing,
+    };
+    rekey_init(x->client, port, &x->probe_options);
+    rekey_start_read(x->client, NULL, &x->probe_read, &x->shown);
+    x->phase = PROBING;
+    return REKEY_AGAIN;
+}
+
+// A key is taken where the answer is anything but a refusal of the key, and comes from what scores.
+static int probe_ended(struct rekey_rotation *x, const struct rekey_report *report) {
+    unsigned status = report->http_status;
+    bool taken = (status >= 200 && status < 300) ||
+                 (status >= 400 && status < 500 && status != 401 && status != 403 &&
+                  status != 404 && status != 408 && status != 429);
+
+    speak_to_management(x);
+    if (taken) {
+        return put_to_use(x, x->slot);
+    }
+    x->wake = now(x) + x->rotation->list_interval_ms;
+    x->phase = PROBE_LATER;
+    return x->wake < x->deadline ? REKEY_AGAIN : end(x, REKEY_E_KEY_REFUSED, REKEY_RUNNING);
 }
 
 // The operation of an earlier run has come to nothing: this run begins.
@@ -376,10 +446,11 @@ static int begin(struct rekey_rotation *x) {
     age = wall(x) - begun;
     left = age < 0 ? x->timeout_ms / 1000 : (int64_t)x->timeout_ms / 1000 - age;
     set_deadline(x, left > 0 ? (uint64_t)left * 1000 : 0);
-    if (record.kind == REKEY_POLL_NONE || !set_timeout(x) ||
-        rekey_resume(x->client, &record) != 0) {
+    if (record.kind == REKEY_POLL_NONE || left <= 0) {
         return compare(x);
     }
+    set_timeout(x);
+    rekey_resume(x->client, &record);
     x->phase = RESUMING;
     return REKEY_AGAIN;
 }
@@ -392,7 +463,8 @@ static int operation_ended(struct rekey_rotation *x, const struct rekey_report *
         set_deadline(x, x->timeout_ms);
         return list(x, LOOKING);
     }
-    if (resumed && (report->outcome == REKEY_UNKNOWN || report->error == REKEY_E_DEADLINE)) {
+    if (resumed && (report->outcome == REKEY_UNKNOWN || report->outcome == REKEY_USAGE ||
+                    report->error == REKEY_E_DEADLINE)) {
         return compare(x);
     }
     if (report->outcome != REKEY_UNKNOWN && report->outcome != REKEY_RUNNING) {
@@ -412,13 +484,22 @@ static int step_client(struct rekey_rotation *x) {
         return result;
     }
     rekey_report(x->client, &report);
-    return x->phase == RESUMING || x->phase == REGENERATING ? operation_ended(x, &report)
-                                                            : list_ended(x, &report);
+    switch (x->phase) {
+    case RESUMING:
+    case REGENERATING:
+        return operation_ended(x, &report);
+    case SHOWING:
+        return report.error == 0 ? probe(x) : end(x, report.error, REKEY_RUNNING);
+    case PROBING:
+        return probe_ended(x, &report);
+    default:
+        return list_ended(x, &report);
+    }
 }
 
 static bool waiting(const struct rekey_rotation *x) {
     return x->phase == COMPARE_LATER || x->phase == LOOK_LATER || x->phase == DOUBT_LATER ||
-           x->phase == SETTLING;
+           x->phase == PROBE_LATER || x->phase == SETTLING;
 }
 
 int rekey_rotation_step(struct rekey_rotation *x) {
@@ -441,6 +522,8 @@ int rekey_rotation_step(struct rekey_rotation *x) {
         return list(x, LISTING);
     case SETTLING:
         return put_to_use(x, x->slot);
+    case PROBE_LATER:
+        return probe(x);
     default:
         return step_client(x);
     }

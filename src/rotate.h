@@ -7,7 +7,8 @@
 #ifndef REKEY_ROTATE_H
 #define REKEY_ROTATE_H
 
-#include "rekey.h"
+#include "message.h"
+#include "show.h"
 
 // What the storage keeps between two runs, beside the key and an unfinished operation.
 struct rekey_rotation_state {
@@ -61,6 +62,7 @@ enum rekey_rotation_result {
 
 struct rekey_rotation_options {
     uint32_t settle_ms;        // between the service's listing of a new key and its use
+    bool probe;                // instead: until the scoring URI takes the new key
     int64_t min_age_s;         // between two switches
     uint32_t list_interval_ms; // between two looks for a new key
 };
@@ -85,6 +87,9 @@ struct rekey_rotation {
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
     uint16_t key_len;
+    struct rekey_shown shown;           // with `probe`
+    struct rekey_options probe_options; // of the client while it speaks to the scoring URI
+    struct rekey_read probe_read;
 
     // results
     enum rekey_outcome outcome;

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "pem_bundle.h"
 #include "posix.h"
+#include "proxy.h"
 #include "rekey.h"
 
 struct command {
@@ -18,6 +19,9 @@ struct command {
     struct rekey_options client_options;
     struct rekey_port port;
     struct rekey_posix_tcp tcp;
+    struct rekey_proxy proxy;
+    char proxy_url[512]; // https://HOST[:PORT] of the proxy
+    char proxy_authorization[320];
     struct rekey_tls tls;
     struct rekey_pem_bundle bundle;
     struct rekey_keys keys;
@@ -63,6 +67,10 @@ int read_secret(const char *path, char *buf, size_t cap, size_t *len);
 // is not set, or empty. *len as above.
 bool take_environment(const char *name, char *buf, size_t cap, size_t *len);
 
+// The end of a run whose `option` names a file that cannot be read.
+int cannot_read(struct command *c, enum rekey_outcome outcome, int code, const char *option,
+                const char *file, int error);
+
 // Reads the token, so that a bad one is refused before anything is sent. Returns 0 or an exit code.
 int take_token(struct command *c);
 
@@ -75,5 +83,15 @@ int find_anchors(struct command *c, struct rekey_anchors *anchors);
 // rekey_options.token, with the struct command as its ctx: the token that was taken; after a 401,
 // a file is read anew.
 int give_token(void *ctx, char *buf, size_t cap, size_t *len);
+
+// ---- proxy.c: the way to the service ----
+
+// Chooses the proxy by --proxy or the environment, with its credentials. Returns 0 or an exit code.
+int choose_proxy(struct command *c);
+
+// Says in words what the proxy has to do with `error` of an attempt to reach `host`. False if it
+// has nothing to do with it.
+bool proxy_explain(const struct command *c, struct rekey_span host, int error, char *buf,
+                   size_t cap);
 
 #endif

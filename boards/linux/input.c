@@ -61,8 +61,8 @@ bool take_environment(const char *name, char *buf, size_t cap, size_t *len) {
     return true;
 }
 
-static int cannot_read(struct command *c, enum rekey_outcome outcome, int code, const char *option,
-                       const char *file, int error) {
+int cannot_read(struct command *c, enum rekey_outcome outcome, int code, const char *option,
+                const char *file, int error) {
     if (stop_signal != 0) {
         return refuse(c, REKEY_NOT_REACHED, REKEY_E_ABORTED, "%s",
                       rekey_error_text(REKEY_E_ABORTED));

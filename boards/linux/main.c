@@ -80,7 +80,8 @@ static void set_up_client(struct command *c, struct rekey_anchors anchors,
                                   .now_ms = rekey_posix_now_ms,
                                   .wall_s = rekey_posix_wall_s,
                                   .entropy = rekey_posix_entropy};
-    rekey_tls_init(&c->tls, rekey_posix_transport(&c->tcp), &c->port, anchors, c->arena,
+    c->proxy.lower = rekey_posix_transport(&c->tcp);
+    rekey_tls_init(&c->tls, rekey_proxy_transport(&c->proxy), &c->port, anchors, c->arena,
                    sizeof(c->arena));
     c->tls.keep = o->host;
     c->tls.keep_port = o->port;
@@ -199,6 +200,9 @@ static int prepare(struct command *c, struct rekey_anchors *anchors) {
                                                           : 0;
 
     if (code == 0) {
+        code = choose_proxy(c);
+    }
+    if (code == 0) {
         code = choose_identity(c);
     }
     if (code == 0) {
@@ -240,6 +244,7 @@ int main(int argc, char **argv) {
     }
     rekey_zeroize(c->token, sizeof(c->token));
     rekey_zeroize(&c->got, sizeof(c->got));
+    rekey_zeroize(c->proxy_authorization, sizeof(c->proxy_authorization));
     rekey_zeroize(c->identity.secret, sizeof(c->identity.secret));
     if (c->identity.pem_len > 0) { // else its pages were never touched
         rekey_zeroize(c->identity.pem, sizeof(c->identity.pem));

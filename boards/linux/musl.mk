@@ -6,3 +6,6 @@ ifeq ($(findstring musl,$(shell $(if $(filter default,$(origin CC)),$(CROSS_COMP
 BOARD_DEPS     := musl-$(MUSL_ARCH)
 BOARD_CFLAGS   += -specs=$(or $(MUSL_DIR),$(DEPS_DIR)/musl-$(MUSL_ARCH))/lib/musl-gcc.specs -idirafter boards/linux/musl
 endif
+# Nothing in a static program of musl makes pages read-only once it has started; the alignment for it is padding, up to a
+# page of the file.
+BOARD_LDFLAGS  += -Wl,-z,norelro

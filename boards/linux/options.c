@@ -34,6 +34,8 @@ enum option_id {
     SECRET_FILE,
     MANAGEMENT_URL,
     CA_FILE,
+    PROXY,
+    PROXY_AUTH_FILE,
     API_VERSION,
     TIMEOUT,
     CONNECT_TIMEOUT,
@@ -83,6 +85,11 @@ static const struct {
      ALL,
      "FILE",
      "trust anchors in PEM; default the system's [SSL_CERT_FILE]"},
+    {{"proxy", 1, 0, PROXY},
+     ALL,
+     "URL",
+     "http://HOST[:PORT], default port 80 [HTTPS_PROXY, NO_PROXY]"},
+    {{"proxy-auth-file", 1, 0, PROXY_AUTH_FILE}, ALL, "FILE", "user:password for the proxy"},
     {{"api-version", 1, 0, API_VERSION}, ENDPOINT, "V", "default 2025-09-01"},
     {{"timeout", 1, 0, TIMEOUT}, ALL, "S", "seconds for everything; default 1800"},
     {{"connect-timeout", 1, 0, CONNECT_TIMEOUT},
@@ -121,13 +128,13 @@ static const struct {
 };
 
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
-_Static_assert(OPTIONS <= 32, "a bit for each");
+_Static_assert(OPTIONS <= 64, "a bit for each");
 
 // The bit of an option in the set of those that were given; 0 for what is no option.
-static uint32_t bit_of(int id) {
+static uint64_t bit_of(int id) {
     for (size_t i = 0; i < OPTIONS; i++) {
         if (table[i].getopt.val == id) {
-            return 1u << i;
+            return UINT64_C(1) << i;
         }
     }
     return 0;
@@ -294,6 +301,12 @@ static bool take(struct command_options *o, int id, const char *value) {
     case CA_FILE:
         o->ca_file = value;
         return true;
+    case PROXY:
+        o->proxy = value;
+        return true;
+    case PROXY_AUTH_FILE:
+        o->proxy_auth_file = value;
+        return true;
     case API_VERSION:
         o->endpoint.api_version = text_of(value);
         return value[0] != '\0' ||
@@ -331,7 +344,7 @@ static bool take(struct command_options *o, int id, const char *value) {
 }
 
 // The environment fills in what was not given. Empty variables count as not set.
-static bool take_defaults(struct command_options *o, uint32_t given) {
+static bool take_defaults(struct command_options *o, uint64_t given) {
     static const struct {
         const char *variable;
         int id;
@@ -461,7 +474,7 @@ static bool abbreviated(const char *word, const char *name) {
 
 static bool parse(struct command_options *o, int argc, char **argv, bool *ended) {
     struct option options[OPTIONS + 1];
-    uint32_t given = 0; // a bit for each row of the table
+    uint64_t given = 0; // a bit for each row of the table
     int id, found;
 
     memset(options, 0, sizeof(options));
@@ -507,7 +520,7 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
         return false;
     }
     for (size_t i = 0; i < OPTIONS; i++) {
-        if ((given & (1u << i)) != 0 && (table[i].commands & o->command) == 0) {
+        if ((given & (UINT64_C(1) << i)) != 0 && (table[i].commands & o->command) == 0) {
             say("error: --%s does not go with this command; see rekey --help",
                 table[i].getopt.name);
             return false;

@@ -15,6 +15,7 @@ struct command_options {
     enum auth auth;
     const struct cloud *cloud;
     const char *key_value_file, *token_file, *secret_file, *ca_file, *operation_file;
+    const char *proxy, *proxy_auth_file;
     struct rekey_span host; // of the management URL, without brackets
     uint16_t port;
     uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;

@@ -87,6 +87,8 @@ static const char *explain(const struct command *c, const struct rekey_report *r
                  REKEY_ARENA_SIZE, REKEY_ARENA_SIZE + 16384);
     } else if (report->subject.len > 0 && (url || error == REKEY_E_REDIRECT)) {
         return visible(report->subject, buf, cap);
+    } else if (proxy_explain(c, report->host, error, text, sizeof(text))) {
+        return visible(rekey_span(text, strlen(text)), buf, cap);
     } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO ||
                 error == REKEY_E_CONNECT_TIMEOUT) &&
                c->tcp.error != 0) {
@@ -397,15 +399,24 @@ void tell(const struct command *c, const struct rekey_report *now,
 
 // The line that goes on with the operation, in a form that a shell takes.
 static void say_wait_line(const struct command *c) {
-    const char *ca = c->options.ca_file, *token = c->options.token_file;
-    char file_word[1024], ca_word[1024], token_word[1024];
+    const struct {
+        const char *option, *value;
+    } given[] = {{"--ca-file", c->options.ca_file},
+                 {"--token-file", c->options.token_file},
+                 {"--proxy", c->options.proxy},
+                 {"--proxy-auth-file", c->options.proxy_auth_file}};
+    char word[1024], options[3072] = "";
+    size_t len = 0;
 
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]) && len < sizeof(options); i++) {
+        if (given[i].value != NULL) {
+            len += (size_t)snprintf(options + len, sizeof(options) - len, " %s %s", given[i].option,
+                                    quoted(given[i].value, word, sizeof(word)));
+        }
+    }
     if (c->file.written) {
-        say("to go on: rekey wait --operation-file %s --management-url https://%s%s%s%s%s",
-            quoted(c->file.path, file_word, sizeof(file_word)), c->management,
-            ca != NULL ? " --ca-file " : "", ca != NULL ? quoted(ca, ca_word, sizeof(ca_word)) : "",
-            token != NULL ? " --token-file " : "",
-            token != NULL ? quoted(token, token_word, sizeof(token_word)) : "");
+        say("to go on: rekey wait --operation-file %s --management-url https://%s%s",
+            quoted(c->file.path, word, sizeof(word)), c->management, options);
     }
 }
 

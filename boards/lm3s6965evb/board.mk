@@ -13,6 +13,7 @@ BOARD_PORTS    := port/lwip/tcp.c port/mbedtls/tls.c port/mbedtls/arena.c port/m
 BOARD_PROGRAM  := firmware.elf
 BOARD_DEMO     := tests/arm/firmware.py
 BOARD_UNIT     := unit-images
+BOARD_UNIT_WITHOUT := proxy
 BOARD_E2E      := tests/e2e/test_firmware.py
 BOARD_BENCH    := tests/bench/instructions.py
 BOARD_CMOCKA_CPPFLAGS := -DHAVE_SIGNAL_H

@@ -52,6 +52,7 @@ LEND = ROOT / "tests/arm/lend.py"
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 SECOND_NAME = "eastus.management.example"  # in the certificate as well; tests give it addresses
 TOKEN = f"e2e-{secrets.token_hex(16)}.~+/-_=="
+PROXY_USER, PROXY_PASSWORD = "device", f"e2e{secrets.token_hex(12)}"
 
 WORDS = {
     0: ["succeeded"],
@@ -150,6 +151,8 @@ class Arm:
         self.port, self.ports = ready["control"], ready["ports"]
         self.no_identity = f"http://127.0.0.1:{self.identity('imds', absent=True)['port']}"
         self.secrets, self.pieces = 0, {TOKEN: "a token", **dict(private_keys())}
+        basic = base64.b64encode(f"{PROXY_USER}:{PROXY_PASSWORD}".encode()).decode()
+        self.pieces.update(dict.fromkeys([PROXY_PASSWORD, basic], "the proxy's password"))
 
     def close(self):
         self.process.stdin.close()

@@ -753,16 +753,6 @@ def test_an_authority_that_is_not_trusted(arm, refused, identity, authority_put_
     assert who.requests() == []
 
 
-@pytest.mark.parametrize("kind", ["secret", "imds", "arc"])
-def test_no_proxy(arm, regenerate, identity, kind):
-    """The variables of other programs say that there is one."""
-    who, name, mark = identity(kind), issued(arm, "ok-200"), arm.mark()
-    proxy = f"http://127.0.0.1:{arm.ports['forbidden']}"
-    names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    regenerate(who, name, env=dict.fromkeys(names, proxy))
-    assert who.used(name) == [0] and arm.forbidden(mark) == []
-
-
 def test_a_slow_authority(arm, regenerate, identity):
     who = identity("secret", answers=[{"delay": 1.5, "split": 100, "pause": 0.02}])
     name = issued(arm, "ok-200")

@@ -435,6 +435,7 @@ static void test_repeats(void **state) {
          REKEY_E_CONNECT_TIMEOUT,
          REKEY_NOT_REACHED,
          {0}},
+        {"a proxy that refuses", {{"", REKEY_E_PROXY}}, REKEY_E_PROXY, REKEY_NOT_REACHED, {0}},
         {"no trust", {{"", REKEY_E_CERT_NAME}}, REKEY_E_CERT_NAME, REKEY_NOT_TRUSTED, {0}},
         {"no arena", {{"", REKEY_E_LIMIT_ARENA}}, REKEY_E_LIMIT_ARENA, REKEY_LOCAL, {0}},
         {"not HTTP", {{"220 mail\r\n", 0}}, REKEY_E_TOKEN_ANSWER, REKEY_CREDENTIALS, {0}},
@@ -516,6 +517,30 @@ static void test_abort(void **state) {
     rows_done();
 }
 
+static int has_token(void *ctx, char *buf, size_t cap, size_t *len) {
+    check(ctx == &world && cap >= 4);
+    memcpy(buf, "mine", 4);
+    *len = 4;
+    return REKEY_DONE;
+}
+
+static void test_given(void **state) {
+    static const struct exchange script[] = {{NULL, 0}};
+
+    (void)state;
+    row("a token that the application has");
+    reset(script);
+    options.token = has_token;
+    options.token_ctx = &world;
+    check_int(get(NULL), 0);
+    check_token("mine");
+    check_int(token.lifetime_ms, 0);
+    row("neither one nor the other");
+    reset(script);
+    check_int(rekey_init(&client, &port, &options), REKEY_E_OPTIONS);
+    rows_done();
+}
+
 static void test_names(void **state) {
     char longest[255];
     struct rekey_credential_secret secret;
@@ -538,6 +563,7 @@ static void test_names(void **state) {
     NAME_ROW(e.tenant.len = 0, REKEY_E_IDENTITY);
     NAME_ROW(e.tenant = REKEY_SPAN("a/b"), REKEY_E_IDENTITY);
     NAME_ROW(e.tenant = REKEY_SPAN("contoso.example"), 0);
+    NAME_ROW(e.tenant = REKEY_SPAN(".."), REKEY_E_IDENTITY);
     NAME_ROW(e.tenant = rekey_span(longest, 253), 0);
     NAME_ROW(e.tenant = rekey_span(longest, 254), REKEY_E_IDENTITY);
     NAME_ROW(e.client_id = REKEY_SPAN("a&b"), REKEY_E_IDENTITY);
@@ -1194,10 +1220,11 @@ static void test_operation(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        UNIT(test_secret),   UNIT(test_answers),     UNIT(test_refusals),  UNIT(test_long_refusal),
-        UNIT(test_repeats),  UNIT(test_abort),       UNIT(test_names),     UNIT(test_too_long),
-        UNIT(test_workload), UNIT(test_certificate), UNIT(test_base64url), UNIT(test_imds),
-        UNIT(test_arc),      UNIT(test_plain_hosts), UNIT(test_challenge), UNIT(test_operation),
+        UNIT(test_secret),    UNIT(test_answers),  UNIT(test_refusals),    UNIT(test_long_refusal),
+        UNIT(test_repeats),   UNIT(test_abort),    UNIT(test_given),       UNIT(test_names),
+        UNIT(test_too_long),  UNIT(test_workload), UNIT(test_certificate), UNIT(test_base64url),
+        UNIT(test_imds),      UNIT(test_arc),      UNIT(test_plain_hosts), UNIT(test_challenge),
+        UNIT(test_operation),
     };
 
     return cmocka_run_group_tests_name("credential", tests, NULL, rows_total);

@@ -1,6 +1,7 @@
 // test_retry.c - retry.h: the wait that an answer names, to the millisecond, in each of its
 // spellings; and the bounds of the backoff (azure.md 4.2 and "Backoff").
 
+#include "rekey_error.h"
 #include "retry.h"
 #include "support.h"
 
@@ -263,11 +264,29 @@ static void test_backoff_jitter(void **state) {
     rows_done();
 }
 
+static void test_retry_helps(void **state) {
+    static const struct {
+        int error;
+        bool helps;
+    } errors[] = {
+        {REKEY_E_NO_PREVIOUS, false}, {REKEY_E_LOOKUP, true},       {REKEY_E_ABORTED, true},
+        {REKEY_E_PROXY, false},       {REKEY_E_PROXY_TARGET, true}, {REKEY_E_CERT_ISSUER, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        row_n("error", errors[i].error);
+        check_int(rekey_retry_helps(errors[i].error), errors[i].helps);
+    }
+    rows_done();
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         UNIT(test_retry_after),
         UNIT(test_backoff),
         UNIT(test_backoff_jitter),
+        UNIT(test_retry_helps),
     };
 
     return cmocka_run_group_tests_name("retry", tests, NULL, rows_total);

@@ -1,0 +1,1284 @@
+// test_rotate.c - rotations against a model of the service and of a storage that loses power. What
+// must hold is checked at every change of either: the key in the storage is one that the service
+// takes at that moment. Each run is cut at every call of the storage and at every step, and a run
+// after it must finish the work. Real files, processes and SIGKILL are for tests/e2e.
+
+#include <stdio.h>
+#include <string.h>
+
+#include "rotate.h"
+#include "support.h"
+
+#define DONE_STATUS "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+#define HOST "management.azure.com"
+
+enum regenerate_answer { SAYS_200, SAYS_202, SAYS_NOTHING, SAYS_403, SAYS_429, FAILS_LATER };
+
+static struct {
+    uint64_t now;
+    int64_t wall;
+    // the service
+    char keys[2][32];  // that it takes
+    char stale[2][32]; // that it lists before fresh_at
+    uint64_t fresh_at; // 0: at once
+    uint64_t stale_ms; // how long lists are old ones after a regeneration
+    int made, posts, lists, polls, shows, probes;
+    enum regenerate_answer answer;
+    bool loses_it;    // with SAYS_NOTHING: it is not executed
+    uint64_t late_ms; // ... or only after so long
+    int late_slot;    // 1, 2: executed at late_at
+    uint64_t late_at;
+    int list_status; // 200; another: so many lists are answered so
+    int list_failures;
+    const char *list_body; // instead of the keys
+    uint64_t taken_at;     // when the scoring URI takes a new key
+    const char *scoring;   // "" : no scoring URI
+    int score_status, poll_status;
+    // the connection
+    bool open, scores;
+    char sent[4096], text[2048];
+    size_t sent_len;
+    const char *rest;
+    // the storage
+    char key[32], previous[32];
+    struct rekey_rotation_state state;
+    bool has_state;
+    char url[128], id[37];
+    struct rekey_record record;
+    enum rekey_key operation; // 0: none
+    int64_t begun;
+    // what fails, and when
+    int calls, fail_at; // the call that fails
+    bool power;         // it fails for good: power is lost before the call has an effect
+    bool after;         // or after it had
+    bool lost;
+    int hooks, hook_fails, hook_waits;
+    bool hook_saw; // the key that the hook saw last was the one in use
+} world;
+
+static struct rekey client;
+static struct rekey_options options;
+static struct rekey_rotation rotation;
+static struct rekey_rotation_options rules;
+static uint32_t given_ms; // --timeout
+
+// ---- what must hold -----------------------------------------------------------------------------
+
+static bool takes(const char *key) {
+    return strcmp(key, world.keys[0]) == 0 || strcmp(key, world.keys[1]) == 0;
+}
+
+static void invariant(void) {
+    check(world.key[0] == '\0' || takes(world.key));
+}
+
+// ---- the service --------------------------------------------------------------------------------
+
+static void execute(int slot) {
+    check(strcmp(world.key, world.keys[slot - 1]) != 0); // the slot in use is never regenerated
+    memcpy(world.stale, world.keys, sizeof(world.keys));
+    snprintf(world.keys[slot - 1], sizeof(world.keys[0]), "key-%d-%d", slot, ++world.made);
+    world.fresh_at = world.now + world.stale_ms;
+    world.taken_at = world.now + world.taken_at;
+    invariant();
+}
+
+static void pass(uint64_t ms) {
+    world.now += ms;
+    world.wall = 1764000000 + (int64_t)(world.now / 1000);
+    if (world.late_slot != 0 && world.now >= world.late_at) {
+        execute(world.late_slot);
+        world.late_slot = 0;
+    }
+}
+
+static void answer_regenerate(void) {
+    int slot = strstr(world.sent, "\"Primary\"") != NULL ? 1 : 2;
+
+    world.posts++;
+    switch (world.answer) {
+    case SAYS_403:
+        strcpy(world.text, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+        return;
+    case SAYS_429:
+        strcpy(world.text, "HTTP/1.1 429 Later\r\nRetry-After: 600\r\nContent-Length: 0\r\n\r\n");
+        return;
+    case SAYS_NOTHING:
+        world.text[0] = '\0';
+        if (world.late_ms != 0) {
+            world.late_slot = slot;
+            world.late_at = world.now + world.late_ms;
+        } else if (!world.loses_it) {
+            execute(slot);
+        }
+        return;
+    case SAYS_200:
+        execute(slot);
+        strcpy(world.text, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        return;
+    default: // SAYS_202, FAILS_LATER
+        if (world.answer == SAYS_202) {
+            execute(slot);
+        }
+        strcpy(world.text, "HTTP/1.1 202 Accepted\r\nLocation: https://" HOST "/operation\r\n"
+                           "Retry-After: 1\r\nContent-Length: 0\r\n\r\n");
+    }
+}
+
+static void answer_list(void) {
+    const char(*keys)[32] =
+        (const char(*)[32])(world.now < world.fresh_at ? world.stale : world.keys);
+
+    world.lists++;
+    if (world.list_failures > 0) {
+        world.list_failures--;
+        snprintf(world.text, sizeof(world.text), "HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n",
+                 world.list_status);
+    } else if (world.list_body != NULL) {
+        snprintf(world.text, sizeof(world.text), DONE_STATUS "%s", world.list_body);
+    } else {
+        snprintf(world.text, sizeof(world.text),
+                 DONE_STATUS "{\"primaryKey\":\"%s\",\"secondaryKey\":\"%s\"}", keys[0], keys[1]);
+    }
+}
+
+static void answer_get(void) {
+    if (world.scores) {
+        const char *key = strstr(world.sent, "Authorization: Bearer ") + 22;
+        int slot = strncmp(key, "key-1-", 6) == 0 ? 0 : 1;
+        bool good = strncmp(key, world.keys[slot], strlen(world.keys[slot])) == 0;
+
+        world.probes++;
+        check(strncmp(world.sent, "GET /score?x=1 ", 15) == 0 ||
+              strncmp(world.sent, "GET / ", 6) == 0);
+        snprintf(world.text, world.score_status == 0 ? 1 : sizeof(world.text),
+                 "HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n",
+                 good && world.now >= world.taken_at ? world.score_status : 401);
+    } else if (strncmp(world.sent, "GET /operation ", 15) == 0) {
+        world.polls++;
+        snprintf(world.text, sizeof(world.text),
+                 world.answer == FAILS_LATER
+                     ? "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"status\":\"Failed\"}"
+                     : "HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n",
+                 world.poll_status);
+    } else {
+        world.shows++;
+        check(strstr(world.sent, "/onlineEndpoints/ep?api-version=2025-09-01 HTTP/1.1") != NULL);
+        check(strstr(world.sent, "Content-") == NULL);
+        snprintf(world.text, sizeof(world.text),
+                 DONE_STATUS "{\"properties\":{\"authMode\":\"Key\",\"scoringUri\":\"%s\"}}",
+                 world.scoring);
+    }
+}
+
+static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    (void)ctx;
+    check(port == 443 && timeout_ms > 0);
+    world.scores = rekey_span_equal(host, REKEY_SPAN("scores.example"));
+    check(world.scores || rekey_span_equal(host, REKEY_SPAN(HOST)));
+    world.open = true;
+    world.sent_len = 0;
+    world.rest = NULL;
+    return REKEY_DONE;
+}
+
+static int fake_write(void *ctx, const void *data, size_t len, size_t *done) {
+    (void)ctx;
+    if (world.rest != NULL) { // the next request on this connection
+        world.sent_len = 0;
+        world.rest = NULL;
+    }
+    check(world.sent_len + len < sizeof(world.sent));
+    memcpy(world.sent + world.sent_len, data, len);
+    world.sent_len += len;
+    world.sent[world.sent_len] = '\0';
+    *done = len;
+    return REKEY_DONE;
+}
+
+static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
+    size_t len;
+
+    (void)ctx;
+    if (world.rest == NULL && world.sent_len > 0) {
+        if (strncmp(world.sent, "GET ", 4) == 0) {
+            answer_get();
+        } else if (strstr(world.sent, "/listKeys?") != NULL) {
+            answer_list();
+        } else {
+            answer_regenerate();
+        }
+        world.rest = world.text;
+        world.sent_len = 0;
+    }
+    if (world.rest == NULL) {
+        return REKEY_WANT_READ;
+    }
+    len = strlen(world.rest);
+    if (len == 0) {
+        return strstr(world.text, "Content-Length") != NULL ? REKEY_WANT_READ : REKEY_END;
+    }
+    *done = len < cap ? len : cap;
+    memcpy(buf, world.rest, *done);
+    world.rest += *done;
+    return REKEY_DONE;
+}
+
+static void fake_close(void *ctx) {
+    (void)ctx;
+    world.open = false;
+}
+
+static uint64_t fake_now(void *ctx) {
+    (void)ctx;
+    return world.now;
+}
+
+static int64_t fake_wall(void *ctx) {
+    (void)ctx;
+    return world.wall;
+}
+
+static int fake_entropy(void *ctx, void *buf, size_t len) {
+    (void)ctx;
+    memset(buf, 0x55, len);
+    return REKEY_DONE;
+}
+
+static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
+    (void)ctx;
+    (void)cap;
+    memcpy(buf, "token", 5);
+    *len = 5;
+    return REKEY_DONE;
+}
+
+static const struct rekey_port port = {
+    .tls = {.open = fake_open, .write = fake_write, .read = fake_read, .close = fake_close},
+    .now_ms = fake_now,
+    .wall_s = fake_wall,
+    .entropy = fake_entropy,
+};
+
+static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
+                                               .resource_group = {"rg", 2},
+                                               .workspace = {"wks", 3},
+                                               .name = {"ep", 2}};
+
+// ---- the storage --------------------------------------------------------------------------------
+
+// Each call of the storage is one: returns whether it has an effect, and in *result what it
+// returns.
+static bool call(int *result) {
+    bool here = ++world.calls == world.fail_at;
+
+    *result = REKEY_DONE;
+    if (!here) {
+        return true;
+    }
+    if (world.power) {
+        world.lost = true;
+        return world.after;
+    }
+    *result = REKEY_E_STORE;
+    return false;
+}
+
+static int load_key(void *ctx, char *key, size_t cap, size_t *len) {
+    int result;
+
+    (void)ctx;
+    if (call(&result)) {
+        *len = strlen(world.key);
+        check(*len <= cap);
+        memcpy(key, world.key, *len);
+    }
+    return result;
+}
+
+static int save_key(void *ctx, struct rekey_span key) {
+    int result;
+
+    (void)ctx;
+    if (call(&result)) {
+        strcpy(world.previous, world.key);
+        memcpy(world.key, key.ptr, key.len);
+        world.key[key.len] = '\0';
+        invariant();
+    }
+    return result;
+}
+
+static int restore_key(void *ctx) {
+    char key[32];
+    int result;
+
+    (void)ctx;
+    if (world.previous[0] == '\0') {
+        return REKEY_E_NO_PREVIOUS;
+    }
+    if (call(&result)) {
+        strcpy(key, world.key);
+        strcpy(world.key, world.previous);
+        strcpy(world.previous, key);
+    }
+    return result;
+}
+
+static int load_state(void *ctx, struct rekey_rotation_state *state) {
+    int result;
+
+    (void)ctx;
+    if (call(&result) && world.has_state) {
+        *state = world.state;
+    }
+    return result;
+}
+
+static int save_state(void *ctx, const struct rekey_rotation_state *state) {
+    int result;
+
+    (void)ctx;
+    if (call(&result)) {
+        world.state = *state;
+        world.has_state = true;
+    }
+    return result;
+}
+
+static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
+                          int64_t *begun) {
+    int result;
+
+    (void)ctx;
+    if (call(&result) && world.operation != 0) {
+        *record = world.record;
+        *slot = world.operation;
+        *begun = world.begun;
+    }
+    return result;
+}
+
+static int save_operation(void *ctx, const struct rekey_record *record, enum rekey_key slot) {
+    int result;
+
+    (void)ctx;
+    if (call(&result)) {
+        memcpy(world.url, record->url.ptr, record->url.len);
+        memcpy(world.id, record->request_id.ptr, record->request_id.len);
+        world.record = *record;
+        world.record.url.ptr = world.url;
+        world.record.request_id.ptr = world.id;
+        world.begun = world.operation == 0 ? world.wall : world.begun;
+        world.operation = slot;
+    }
+    return result;
+}
+
+static int remove_operation(void *ctx) {
+    int result;
+
+    (void)ctx;
+    if (call(&result)) {
+        world.operation = (enum rekey_key)0;
+    }
+    return result;
+}
+
+static int hook(void *ctx) {
+    (void)ctx;
+    if (world.hook_waits > 0) {
+        world.hook_waits--;
+        return REKEY_WANT_TIME;
+    }
+    world.hooks++;
+    world.hook_saw = takes(world.key);
+    if (world.hook_fails > 0) {
+        world.hook_fails--;
+        return REKEY_E_HOOK;
+    }
+    return REKEY_DONE;
+}
+
+// Not SHA-256, which is the port's: a sum that tells these keys apart.
+static void sum(void *ctx, struct rekey_span data, unsigned char out[32]) {
+    (void)ctx;
+    memset(out, 1, 32);
+    for (size_t i = 0; i < data.len; i++) {
+        out[i % 31] = (unsigned char)(out[i % 31] * 31 + data.ptr[i]);
+    }
+}
+
+static struct rekey_storage storage = {
+    .load_key = load_key,
+    .save_key = save_key,
+    .restore_key = restore_key,
+    .load_state = load_state,
+    .save_state = save_state,
+    .load_operation = load_operation,
+    .save_operation = save_operation,
+    .remove_operation = remove_operation,
+    .hook = hook,
+    .sha256 = sum,
+};
+
+// ---- runs ---------------------------------------------------------------------------------------
+
+static void reset(void) {
+    memset(&world, 0, sizeof(world));
+    strcpy(world.keys[0], "key-1-0");
+    strcpy(world.keys[1], "key-2-0");
+    world.scoring = "https://scores.example/score?x=1";
+    world.score_status = world.poll_status = 200;
+    world.now = 1000;
+    pass(0);
+    rules = (struct rekey_rotation_options)REKEY_ROTATION_OPTIONS_INIT;
+    storage.hook = hook;
+    given_ms = REKEY_TIMEOUT_MS;
+}
+
+enum verb { ROTATE, SYNC, ROLLBACK };
+
+static int begin(enum verb verb) {
+    world.calls = 0;
+    world.open = world.lost = false;
+    world.rest = NULL;
+    world.sent_len = 0;
+    options = (struct rekey_options)REKEY_OPTIONS_INIT;
+    options.token = fake_token;
+    options.timeout_ms = given_ms;
+    check_int(rekey_init(&client, &port, &options), 0);
+    rekey_rotation_init(&rotation, &client, &options, &rules, &storage);
+    return verb == ROTATE ? rekey_rotate(&rotation, &endpoint)
+           : verb == SYNC ? rekey_sync(&rotation, &endpoint, REKEY_KEY_SECONDARY)
+                          : rekey_rollback(&rotation);
+}
+
+// Runs until it ends, loses power, or has made `steps` steps. Returns the error.
+static int run_for(enum verb verb, int steps) {
+    int result = begin(verb);
+
+    while (result >= 0 && !world.lost && steps-- > 0) {
+        result = rekey_rotation_step(&rotation);
+        if (result == 0) {
+            break;
+        }
+        if (result > 0 && result != REKEY_AGAIN) {
+            pass(rekey_rotation_wait_ms(&rotation) + 1);
+        }
+        check(world.now < UINT64_C(8640000000));
+    }
+    if (steps < 0 || world.lost) {
+        return REKEY_AGAIN;
+    }
+    check_int(rotation.error, result);
+    check_int(rekey_rotation_step(&rotation), result); // sticky
+    check_int(options.timeout_ms, given_ms);
+    check(!world.open);
+    invariant();
+    return result;
+}
+
+// Goes on to the end.
+static void finish(void) {
+    int result;
+
+    while ((result = rekey_rotation_step(&rotation)) > 0) {
+        if (result != REKEY_AGAIN) {
+            pass(rekey_rotation_wait_ms(&rotation) + 1);
+        }
+    }
+}
+
+static int run(enum verb verb) {
+    return run_for(verb, 1000000);
+}
+
+// A gateway that has its first key, a day ago.
+static void adopted(void) {
+    reset();
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+    check(strcmp(world.key, world.keys[0]) == 0);
+    check_int(world.hooks, 1);
+    pass(86400u * 1000);
+    world.hooks = 0;
+}
+
+static void check_rotated(int slot) {
+    check_int(rotation.error, 0);
+    check_int(rotation.outcome, REKEY_SUCCEEDED);
+    check_int(rotation.result, REKEY_ROTATION_ROTATED);
+    check(strcmp(world.key, world.keys[slot - 1]) == 0);
+    check_int(world.state.slot, slot);
+    check(!world.state.hook_pending && world.operation == 0 && world.hook_saw);
+}
+
+static void test_rotations(void **state) {
+    (void)state;
+    row("first, then in turn");
+    adopted();
+    for (int i = 1; i <= 6; i++) {
+        row_n("first, then in turn", i);
+        world.answer = i % 2 == 0 ? SAYS_202 : SAYS_200;
+        check_int(run(ROTATE), 0);
+        check_rotated(i % 2 == 1 ? 2 : 1);
+        check_int(world.posts, i);
+        check_int(world.hooks, i);
+        check(!rotation.found_operation && !rotation.by_comparison && !rotation.foreign);
+        check_int(run(ROTATE), 0);
+        check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
+        check_int(world.posts, i);
+        pass(86400u * 1000);
+    }
+    row("the settling takes a minute");
+    {
+        uint64_t before = world.now;
+
+        run(ROTATE);
+        check(world.now - before >= 60000 && world.now - before < 62000);
+    }
+    row("no hook");
+    adopted();
+    storage.hook = NULL;
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_ROTATED);
+    row("a hook that takes its time");
+    adopted();
+    world.hook_waits = 3;
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("lists that are old for five minutes");
+    adopted();
+    world.stale_ms = 300000;
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("lists that fail for a while after the regeneration");
+    adopted();
+    world.list_status = 403;
+    begin(ROTATE);
+    while (world.posts == 0) {
+        rekey_rotation_step(&rotation);
+    }
+    world.list_failures = 7;
+    finish();
+    check_rotated(2);
+    row("the clock was put back");
+    adopted();
+    world.state.switched = world.wall + 1000000;
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
+    check_int(world.state.switched, world.wall);
+    row("a key that was put there by hand, and is listed");
+    reset();
+    strcpy(world.key, world.keys[1]);
+    check_int(run(ROTATE), 0);
+    check_rotated(1);
+    rows_done();
+}
+
+static void test_refusals(void **state) {
+    static const struct {
+        const char *name, *body;
+        int status, error, outcome;
+    } rows[] = {
+        {"no right", NULL, 403, REKEY_E_REFUSED, REKEY_REFUSED},
+        {"throttled for ever", NULL, 429, REKEY_E_NOT_PROCESSED, REKEY_NOT_REACHED},
+        {"a null key", "{\"primaryKey\":null,\"secondaryKey\":\"x\"}", 0, REKEY_E_KEYS_NULL,
+         REKEY_REFUSED},
+        {"the other null key", "{\"primaryKey\":\"x\",\"secondaryKey\":null}", 0, REKEY_E_KEYS_NULL,
+         REKEY_REFUSED},
+        {"equal keys", "{\"primaryKey\":\"x\",\"secondaryKey\":\"x\"}", 0, REKEY_E_KEYS_EQUAL,
+         REKEY_REFUSED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row(rows[i].name);
+        adopted();
+        world.list_body = rows[i].body;
+        world.list_status = rows[i].status;
+        world.list_failures = rows[i].status != 0 ? 100 : 0;
+        check_int(run(ROTATE), rows[i].error);
+        check_int(rotation.outcome, rows[i].outcome);
+        check_int(world.posts, 0);
+    }
+    row("the regeneration is refused");
+    adopted();
+    world.answer = SAYS_403;
+    check_int(run(ROTATE), REKEY_E_REFUSED);
+    check_int(rotation.outcome, REKEY_REFUSED);
+    check_int(world.operation, 0);
+    row("throttled until the deadline");
+    adopted();
+    world.answer = SAYS_429;
+    check_int(run(ROTATE), REKEY_E_DEADLINE);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    check_int(world.operation, 0);
+    row("the operation fails");
+    adopted();
+    world.answer = FAILS_LATER;
+    check_int(run(ROTATE), REKEY_E_FAILED);
+    check_int(rotation.outcome, REKEY_FAILED);
+    check_int(world.operation, 0);
+    row("a bad endpoint");
+    {
+        const struct rekey_endpoint bad = {.subscription = {"/", 1}};
+
+        adopted();
+        begin(ROTATE);
+        rekey_rotate(&rotation, &bad);
+        while (rekey_rotation_step(&rotation) > 0) {
+        }
+        check_int(rotation.error, REKEY_E_SUBSCRIPTION);
+        check_int(rotation.outcome, REKEY_USAGE);
+    }
+    row("no time");
+    adopted();
+    begin(ROTATE);
+    pass(REKEY_TIMEOUT_MS);
+    while (rekey_rotation_step(&rotation) > 0) {
+    }
+    check_int(rotation.error, REKEY_E_DEADLINE);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    row("no time after the list");
+    adopted();
+    begin(ROTATE);
+    while (world.lists == 1) {
+        check_int(rekey_rotation_step(&rotation), REKEY_AGAIN);
+    }
+    pass(REKEY_TIMEOUT_MS - 1);
+    while (rekey_rotation_step(&rotation) > 0) {
+        pass(1);
+    }
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    check_int(world.posts, 0);
+    rows_done();
+}
+
+// Somebody else, or a storage that was changed by hand.
+static void test_foreign(void **state) {
+    (void)state;
+    row("the other key was changed");
+    adopted();
+    strcpy(world.keys[1], "key-2-by-hand");
+    check_int(run(ROTATE), REKEY_E_KEY_FOREIGN);
+    check_int(rotation.outcome, REKEY_REFUSED);
+    check(rotation.foreign && world.posts == 0);
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
+    pass(86400u * 1000);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("a key that the service does not list");
+    adopted();
+    strcpy(world.key, "");
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+    check(!rotation.foreign);
+    row("our own slot was changed: looked at for half a minute");
+    adopted();
+    {
+        uint64_t before = world.now;
+        int lists = world.lists;
+
+        strcpy(world.keys[0], "key-1-by-hand");
+        world.key[0] = '\0'; // what the invariant cannot hold against another's doing
+        begin(ROTATE);
+        strcpy(rotation.key, "key-1-0");
+        rotation.key_len = 7;
+        finish();
+        check_int(rotation.error, 0);
+        check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+        check(rotation.foreign);
+        check_int(world.lists - lists, 12);
+        check(world.now - before >= 50000 && world.now - before < 70000);
+        check(strcmp(world.key, "key-1-by-hand") == 0);
+    }
+    row("or for half of a short run");
+    adopted();
+    {
+        uint64_t before = world.now;
+
+        world.keys[0][6] = 'x';
+        given_ms = 20000;
+        begin(ROTATE);
+        world.key[0] = '\0';
+        finish();
+        check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+        check(world.now - before < 10000);
+    }
+    row("an old list is soon seen to be one");
+    adopted();
+    check_int(run(ROTATE), 0);
+    pass(86400u * 1000);
+    memcpy(world.stale[0], "key-1-0", 8);
+    memcpy(world.stale[1], "key-2-0", 8); // which is no more
+    world.fresh_at = world.now + 20000;
+    check_int(run(ROTATE), 0);
+    check_rotated(1);
+    rows_done();
+}
+
+static void test_unknown(void **state) {
+    (void)state;
+    row("executed, and no answer: seen by comparing");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    check_int(run(ROTATE), REKEY_E_END);
+    check_int(rotation.outcome, REKEY_UNKNOWN);
+    check_int(world.operation, REKEY_KEY_SECONDARY);
+    check(strcmp(world.key, world.keys[0]) == 0);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    check(rotation.found_operation && rotation.by_comparison && world.posts == 1);
+    row("not executed: given up at its deadline, then begun anew");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    world.loses_it = true;
+    check_int(run(ROTATE), REKEY_E_END);
+    world.answer = SAYS_200;
+    {
+        uint64_t before = world.now;
+
+        check_int(run(ROTATE), 0);
+        check(world.now - before > REKEY_TIMEOUT_MS - 10000);
+    }
+    check_rotated(2);
+    check(rotation.found_operation && !rotation.by_comparison && world.posts == 2);
+    row("executed late");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    world.late_ms = 600000;
+    check_int(run(ROTATE), REKEY_E_END);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    check(rotation.by_comparison && world.posts == 1);
+    row("its deadline has passed long ago: one look");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    world.loses_it = true;
+    check_int(run(ROTATE), REKEY_E_END);
+    world.answer = SAYS_200;
+    pass(7200000);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("the clock was put back meanwhile");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    check_int(run(ROTATE), REKEY_E_END);
+    world.begun = world.wall + 100000;
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("lists fail while it compares");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    check_int(run(ROTATE), REKEY_E_END);
+    world.list_status = 404;
+    world.list_failures = 10;
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("and go on failing");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    check_int(run(ROTATE), REKEY_E_END);
+    world.list_failures = 100000;
+    world.list_status = 404;
+    check_int(run(ROTATE), REKEY_E_REFUSED);
+    check_int(rotation.outcome, REKEY_UNKNOWN);
+    row("no time to look");
+    adopted();
+    world.stale_ms = 20000;
+    begin(ROTATE);
+    while (rekey_rotation_step(&rotation) != REKEY_WANT_TIME) {
+    }
+    pass(REKEY_TIMEOUT_MS);
+    check_int(rekey_rotation_wait_ms(&rotation), 0);
+    finish();
+    check_int(rotation.error, REKEY_E_DEADLINE);
+    check_int(rotation.outcome, REKEY_UNKNOWN);
+    row("a record without an id");
+    adopted();
+    world.answer = SAYS_202;
+    world.poll_status = 401;
+    run(ROTATE);
+    world.record.request_id.len = 1;
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("listed as before until the deadline");
+    adopted();
+    world.stale_ms = 2 * REKEY_TIMEOUT_MS;
+    check_int(run(ROTATE), REKEY_E_KEY_UNCHANGED);
+    check_int(rotation.outcome, REKEY_UNKNOWN);
+    check(strcmp(world.key, world.keys[0]) == 0);
+    pass(3 * REKEY_TIMEOUT_MS);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    check_int(world.posts, 1);
+    rows_done();
+}
+
+// An operation that was left while it ran.
+static void test_resumed(void **state) {
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        row_n("stopped while it polls", late);
+        adopted();
+        world.answer = SAYS_202;
+        begin(ROTATE);
+        while (world.record.kind == REKEY_POLL_NONE) {
+            rekey_rotation_step(&rotation);
+        }
+        rekey_rotation_abort(&rotation);
+        check_int(rotation.outcome, REKEY_RUNNING);
+        check_int(rotation.error, REKEY_E_ABORTED);
+        check_int(world.operation, REKEY_KEY_SECONDARY);
+        rekey_rotation_abort(&rotation); // nothing happens
+        pass(late != 0 ? 7200000 : 0);
+        check_int(run(ROTATE), 0);
+        check_rotated(2);
+        check(rotation.found_operation && rotation.by_comparison == (late != 0));
+        check_int(world.polls, late != 0 ? 0 : 1);
+    }
+    row("not known any more");
+    adopted();
+    world.answer = SAYS_202;
+    world.poll_status = 404;
+    check_int(run(ROTATE), REKEY_E_POLL_NOT_FOUND);
+    check_int(rotation.outcome, REKEY_UNKNOWN);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    check(rotation.by_comparison);
+    row("running until the deadline");
+    adopted();
+    world.answer = SAYS_202;
+    world.poll_status = 202;
+    check_int(run(ROTATE), REKEY_E_DEADLINE);
+    check_int(rotation.outcome, REKEY_RUNNING);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("the token is refused while it is resumed");
+    adopted();
+    world.answer = SAYS_202;
+    world.poll_status = 401;
+    check_int(run(ROTATE), REKEY_E_UNAUTHORIZED);
+    check_int(rotation.outcome, REKEY_RUNNING);
+    check_int(run(ROTATE), REKEY_E_UNAUTHORIZED);
+    check_int(rotation.outcome, REKEY_RUNNING);
+    row("it has failed: begun anew");
+    adopted();
+    world.answer = SAYS_202;
+    world.poll_status = 401;
+    run(ROTATE);
+    memcpy(world.keys[1], "key-2-0", 8); // it was not executed
+    world.answer = FAILS_LATER;
+    check_int(run(ROTATE), REKEY_E_FAILED);
+    check_int(world.posts, 2);
+    row("a record that leads elsewhere");
+    adopted();
+    world.answer = SAYS_202;
+    world.poll_status = 401;
+    run(ROTATE);
+    strcpy(world.url, "https://elsewhere/");
+    world.record.url.len = strlen(world.url);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    rows_done();
+}
+
+static void test_stopped(void **state) {
+    static const struct {
+        const char *name;
+        int posts, steps_after;
+        enum rekey_outcome outcome;
+    } rows[] = {
+        {"before anything", 0, 0, REKEY_NOT_REACHED},
+        {"while it lists", 0, 4, REKEY_NOT_REACHED},
+        {"while it settles", 1, 1000, REKEY_RUNNING},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row(rows[i].name);
+        adopted();
+        begin(ROTATE);
+        while (world.posts < rows[i].posts) {
+            rekey_rotation_step(&rotation);
+        }
+        for (int n = 0; n < rows[i].steps_after; n++) {
+            rekey_rotation_step(&rotation);
+        }
+        rekey_rotation_abort(&rotation);
+        check_int(rotation.outcome, rows[i].outcome);
+        check_int(rotation.error, REKEY_E_ABORTED);
+        check_int(run(ROTATE), 0);
+        check_rotated(2);
+    }
+    row("while the request goes out");
+    adopted();
+    begin(ROTATE);
+    while (world.operation == 0) {
+        rekey_rotation_step(&rotation);
+    }
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    check_int(world.operation, 0);
+    row("while the hook runs");
+    adopted();
+    world.hook_waits = 1000000;
+    begin(ROTATE);
+    while (strcmp(world.key, "key-1-0") == 0 || world.hook_waits == 1000000) {
+        if (rekey_rotation_step(&rotation) != REKEY_AGAIN) {
+            pass(rekey_rotation_wait_ms(&rotation));
+        }
+    }
+    check_int(rekey_rotation_wait_ms(&rotation), 100);
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_LOCAL);
+    begin(ROTATE);
+    rekey_rotation_step(&rotation);
+    rekey_rotation_step(&rotation);
+    check_int(rekey_rotation_wait_ms(&rotation), 100);
+    rekey_rotation_abort(&rotation); // the first hook
+    check_int(rotation.outcome, REKEY_LOCAL);
+    world.hook_waits = 0;
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    rows_done();
+}
+
+static void test_hooks(void **state) {
+    (void)state;
+    row("it fails, and fails, and succeeds");
+    adopted();
+    world.hook_fails = 2;
+    check_int(run(ROTATE), REKEY_E_HOOK);
+    check_int(rotation.outcome, REKEY_LOCAL);
+    check_int(world.hooks, 1);
+    check(strcmp(world.key, world.keys[1]) == 0);
+    pass(86400u * 1000);
+    check_int(run(ROTATE), REKEY_E_HOOK); // no new rotation before
+    check_int(world.posts, 1);
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    check_int(world.posts, 1);
+    pass(86400u * 1000);
+    check_int(run(ROTATE), 0);
+    check_rotated(1);
+    rows_done();
+}
+
+static void test_probe(void **state) {
+    static const struct {
+        int status;
+        bool taken;
+    } rows[] = {{200, true},  {299, true},  {400, true},  {405, true},  {424, true},
+                {401, false}, {403, false}, {404, false}, {408, false}, {429, false},
+                {500, false}, {302, false}, {0, false}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row_n("the scoring URI says", rows[i].status);
+        adopted();
+        rules.probe = true;
+        world.score_status = rows[i].status;
+        check_int(run(ROTATE), rows[i].taken ? 0 : REKEY_E_KEY_REFUSED);
+        check_int(rotation.outcome, rows[i].taken ? REKEY_SUCCEEDED : REKEY_RUNNING);
+        if (rows[i].taken) {
+            check_rotated(2);
+            continue;
+        }
+        check(strcmp(world.key, world.keys[0]) == 0);
+        world.score_status = 200;
+        check_int(run(ROTATE), 0);
+        check_rotated(2);
+    }
+    row("after a while");
+    adopted();
+    rules.probe = true;
+    world.taken_at = 100000;
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    check(world.probes > 10);
+    row("a URI without a path");
+    adopted();
+    rules.probe = true;
+    world.scoring = "https://scores.example";
+    check_int(run(ROTATE), 0);
+    check_rotated(2);
+    row("no URI");
+    adopted();
+    rules.probe = true;
+    world.scoring = "";
+    check_int(run(ROTATE), REKEY_E_URL_SCHEME);
+    check_int(rotation.outcome, REKEY_RUNNING);
+    row("not https");
+    world.scoring = "http://scores.example/";
+    check_int(run(ROTATE), REKEY_E_URL_SCHEME);
+    check_int(world.probes, 0);
+    row("stopped while it asks");
+    adopted();
+    rules.probe = true;
+    begin(ROTATE);
+    while (world.probes == 0) {
+        rekey_rotation_step(&rotation);
+    }
+    rekey_rotation_abort(&rotation);
+    check(client.options == &options);
+    check_int(rotation.outcome, REKEY_RUNNING);
+    row("not shown");
+    adopted();
+    rules.probe = true;
+    begin(ROTATE);
+    while (world.shows == 0) {
+        rekey_rotation_step(&rotation);
+    }
+    pass(REKEY_TIMEOUT_MS);
+    while (rekey_rotation_step(&rotation) > 0) {
+    }
+    check_int(rotation.outcome, REKEY_RUNNING);
+    row("no time to show");
+    adopted();
+    rules.probe = true;
+    rules.list_interval_ms = REKEY_TIMEOUT_MS - 2000;
+    world.stale_ms = 10;
+    check_int(run(ROTATE), 0);
+    rows_done();
+}
+
+static void test_sync(void **state) {
+    (void)state;
+    row("at first the slot that was named");
+    reset();
+    check_int(run(SYNC), 0);
+    check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+    check(strcmp(world.key, world.keys[1]) == 0 && world.hooks == 1);
+    row("nothing has changed");
+    check_int(run(SYNC), 0);
+    check_int(rotation.result, REKEY_ROTATION_UNCHANGED);
+    check_int(world.hooks, 1);
+    for (int slot = 1; slot <= 2; slot++) {
+        row_n("one has changed", slot);
+        reset();
+        check_int(run(SYNC), 0);
+        snprintf(world.keys[slot - 1], sizeof(world.keys[0]), "changed-%d", slot);
+        strcpy(world.key, slot == 2 ? "" : world.key);
+        check_int(run(SYNC), 0);
+        check_int(rotation.result, REKEY_ROTATION_ROTATED);
+        check(!rotation.foreign && strcmp(world.key, world.keys[slot - 1]) == 0);
+        check_int(world.hooks, 2);
+    }
+    row("both have: a rotation was missed");
+    reset();
+    check_int(run(SYNC), 0);
+    strcpy(world.keys[0], "changed-1");
+    strcpy(world.keys[1], "changed-2");
+    strcpy(world.key, "");
+    check_int(run(SYNC), 0);
+    check(rotation.foreign && strcmp(world.key, "changed-2") == 0);
+    row("the key was changed here");
+    strcpy(world.key, "");
+    check_int(run(SYNC), 0);
+    check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+    check(rotation.foreign && strcmp(world.key, "changed-2") == 0);
+    row("equal keys");
+    world.list_body = "{\"primaryKey\":\"x\",\"secondaryKey\":\"x\"}";
+    check_int(run(SYNC), REKEY_E_KEYS_EQUAL);
+    check_int(world.posts, 0);
+    rows_done();
+}
+
+static void test_rollback(void **state) {
+    (void)state;
+    row("back, and back again");
+    adopted();
+    check_int(run(ROTATE), 0);
+    for (int i = 0; i < 2; i++) {
+        check_int(run(ROLLBACK), 0);
+        check_int(rotation.result, REKEY_ROTATION_RESTORED);
+        check(strcmp(world.key, world.keys[i]) == 0);
+        check_int(world.state.slot, i + 1);
+    }
+    check_int(world.hooks, 3);
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
+    row("there is none");
+    reset();
+    check_int(run(ROLLBACK), REKEY_E_NO_PREVIOUS);
+    check_int(rotation.outcome, REKEY_USAGE);
+    row("of a key that nobody noted");
+    reset();
+    strcpy(world.key, world.keys[0]);
+    strcpy(world.previous, world.keys[1]);
+    check_int(run(ROLLBACK), 0);
+    check_int(world.state.slot, 0);
+    for (int at = 1; at <= 6; at++) {
+        row_n("the storage fails at call", at);
+        adopted();
+        check_int(run(ROTATE), 0);
+        world.fail_at = at;
+        check_int(run(ROLLBACK), REKEY_E_STORE);
+        check_int(rotation.outcome, REKEY_LOCAL);
+        world.fail_at = 0;
+    }
+    rows_done();
+}
+
+// Power is lost, or the storage fails, at every call of the storage, before it has an effect or
+// after; and at every step. Whatever it was, one more run finishes it, or two where a hook was due.
+static void cut(enum regenerate_answer answer, bool power, bool after, bool first) {
+    bool went = true;
+
+    for (int at = 1; went; at++) {
+        row_nn(power ? "power is lost at call" : "the storage fails at call", at, answer);
+        adopted();
+        if (first) {
+            reset();
+        }
+        world.answer = answer;
+        world.fail_at = at;
+        world.power = power;
+        world.after = after;
+        went = run(ROTATE) != 0;
+        invariant();
+        world.fail_at = 0;
+        world.answer = SAYS_200;
+        pass(7200000);
+        check_int(run(ROTATE), 0);
+        pass(86400u * 1000);
+        check_int(run(ROTATE), 0);
+        check_int(rotation.result, REKEY_ROTATION_ROTATED);
+        check(!world.state.hook_pending && world.operation == 0 && world.hook_saw);
+    }
+    check(first || world.calls > 0);
+}
+
+static void test_cuts(void **state) {
+    static const enum regenerate_answer answers[] = {SAYS_200, SAYS_202};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        for (int first = 0; first < 2; first++) {
+            cut(answers[i], true, false, first != 0);
+            cut(answers[i], true, true, first != 0);
+            cut(answers[i], false, false, first != 0);
+        }
+    }
+    for (int steps = 1;; steps++) {
+        int result;
+
+        row_n("power is lost after step", steps);
+        adopted();
+        world.answer = SAYS_202;
+        result = run_for(ROTATE, steps);
+        invariant();
+        if (result == 0) {
+            check(steps > 30);
+            break;
+        }
+        pass(7200000);
+        check_int(run(ROTATE), 0);
+        check_int(rotation.result, REKEY_ROTATION_ROTATED);
+    }
+    rows_done();
+}
+
+// The storage fails in the runs that finish what was left, too.
+static void test_cuts_of_what_was_left(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        bool went = true;
+
+        for (int at = 1; went; at++) {
+            row_nn("the storage fails at call", at, kind);
+            adopted();
+            world.answer = kind == 3 ? SAYS_202 : SAYS_NOTHING;
+            world.loses_it = kind == 1;
+            world.hook_fails = kind == 2;
+            world.poll_status = 401;
+            run(ROTATE);
+            world.poll_status = 200;
+            if (kind == 2) {
+                run(ROTATE);
+            }
+            world.answer = kind == 3 ? FAILS_LATER : SAYS_200;
+            world.fail_at = at;
+            went = run(ROTATE) == REKEY_E_STORE;
+            check(!went || rotation.outcome == REKEY_LOCAL);
+            world.fail_at = 0;
+            world.answer = SAYS_200;
+            world.state.switched = 0;
+            // One that failed had changed its key all the same here: that is seen as another's
+            // doing.
+            check(run(ROTATE) == 0 || (kind == 3 && rotation.error == REKEY_E_KEY_FOREIGN));
+        }
+    }
+    for (int at = 1; at < 9; at++) {
+        row_n("and where somebody else has changed a key", at);
+        adopted();
+        strcpy(world.keys[1], "key-2-by-hand");
+        world.fail_at = at;
+        run(ROTATE);
+        check(rotation.outcome == REKEY_LOCAL || rotation.error == REKEY_E_KEY_FOREIGN);
+        row_n("or the clock", at);
+        adopted();
+        world.state.switched = world.wall + 1000;
+        world.fail_at = at;
+        run(ROTATE);
+        check(rotation.outcome == REKEY_LOCAL || rotation.result == REKEY_ROTATION_NOT_DUE);
+    }
+    rows_done();
+}
+
+static void test_show(void **state) {
+    static const struct {
+        const char *body, *mode, *uri;
+        int error;
+    } rows[] = {
+        {"{\"properties\":{\"authMode\":\"AADToken\",\"provisioningState\":\"Succeeded\","
+         "\"scoringUri\":\"https://s/\"}}",
+         "AADToken", "https://s/", 0},
+        {"{\"properties\":{\"authMode\":5}}", "", "", 0},
+        {"{\"properties\":{\"authMode\":\"a mode that is far too long\"}}", "", "", 0},
+        {"{\"name\":\"x\"}", "", "", 0},
+        {"{\"properties\":{},\"properties\":{}}", "", "", REKEY_E_JSON_DUPLICATE},
+        {"<html>", "", "", REKEY_E_JSON},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct rekey_shown shown;
+        struct rekey_report report;
+        int result;
+
+        row(rows[i].body);
+        reset();
+        begin(ROTATE);
+        check_int(rekey_show(&client, &endpoint, &shown), 0);
+        while (!world.open || world.sent_len == 0 || strstr(world.sent, "\r\n\r\n") == NULL) {
+            rekey_step(&client);
+        }
+        snprintf(world.text, sizeof(world.text), DONE_STATUS "%s", rows[i].body);
+        world.rest = world.text;
+        while ((result = rekey_step(&client)) > 0) {
+        }
+        rekey_report(&client, &report);
+        check_int(result, rows[i].error);
+        check_int(report.outcome, rows[i].error == 0 ? REKEY_SUCCEEDED : REKEY_REFUSED);
+        check(strcmp(shown.auth_mode, rows[i].mode) == 0);
+        check(strcmp(shown.scoring_uri, rows[i].uri) == 0);
+    }
+    rows_done();
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        UNIT(test_rotations), UNIT(test_refusals), UNIT(test_foreign),
+        UNIT(test_unknown),   UNIT(test_resumed),  UNIT(test_stopped),
+        UNIT(test_hooks),     UNIT(test_probe),    UNIT(test_sync),
+        UNIT(test_rollback),  UNIT(test_cuts),     UNIT(test_cuts_of_what_was_left),
+        UNIT(test_show),
+    };
+
+    return cmocka_run_group_tests_name("rotate", tests, NULL, rows_total);
+}
