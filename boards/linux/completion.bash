@@ -25,12 +25,16 @@ _rekey() {
     case $previous:$argument in
     --auth:*) argument='token secret certificate workload arc imds' ;;
     *'|'*) argument=${argument//|/ } ;;
-    *:FILE | *:PROGRAM) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-    *:DIR) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+    *:FILE | *:PROGRAM | *:DIR)
+        compopt -o filenames 2>/dev/null # it is an error where this runs outside of a completion
+        [[ $argument == DIR ]] && line=-d || line=-f
+        mapfile -t COMPREPLY < <(compgen "$line" -- "$current")
+        return
+        ;;
     *:GROUP) mapfile -t COMPREPLY < <(compgen -g -- "$current"); return ;;
     *:?*) return ;;
     *) [[ $current == -* ]] && argument=$options || argument=$verbs ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$argument" -- "$current")
 }
-complete -o filenames -F _rekey rekey
+complete -F _rekey rekey

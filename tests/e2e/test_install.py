@@ -158,7 +158,7 @@ def test_units(prefix, instances):
     assert verify(prefix, instances) == ""
 
 
-@pytest.mark.parametrize("name", ["arc", "certificate", "secret"])
+@pytest.mark.parametrize("name", ["arc", "certificate", "proxy", "secret"])
 def test_drop_ins(prefix, instances, name):
     for unit in ("rekey-rotate@.service.d", "rekey-sync@.service.d"):
         (instances / unit).mkdir()
