@@ -26,7 +26,7 @@ _rekey() {
     --auth:*) argument='token secret certificate workload arc imds' ;;
     *'|'*) argument=${argument//|/ } ;;
     *:FILE | *:PROGRAM | *:DIR)
-        compopt -o filenames 2>/dev/null # it is an error where this runs outside of a completion
+        compopt -o filenames 2>/dev/null || : # outside of a completion it is an error
         [[ $argument == DIR ]] && line=-d || line=-f
         mapfile -t COMPREPLY < <(compgen "$line" -- "$current")
         return
