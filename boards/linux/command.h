@@ -12,6 +12,7 @@
 #include "posix.h"
 #include "proxy.h"
 #include "rekey.h"
+#include "state.h"
 
 struct command {
     struct command_options options;
@@ -27,7 +28,15 @@ struct command {
     struct rekey_keys keys;
     struct rekey_token got; // by `rekey token`
     struct identity identity;
+    struct rekey_keys before; // with --check-keys
+    struct rekey_shown shown;
     struct operation_file file;
+    struct state state; // of rotate and sync, as are these:
+    struct rekey_rotation rotation;
+    struct rekey_storage storage;
+    struct rekey_rotation_options rotation_options;
+    pid_t hook; // that runs; 0: none does
+    uint64_t hook_started;
     char token[REKEY_TOKEN_MAX]; // as it was given; kept because a repeated request needs it again
     size_t token_len;
     bool token_used; // the client has had it
@@ -83,6 +92,29 @@ int find_anchors(struct command *c, struct rekey_anchors *anchors);
 // rekey_options.token, with the struct command as its ctx: the token that was taken; after a 401,
 // a file is read anew.
 int give_token(void *ctx, char *buf, size_t cap, size_t *len);
+
+// ---- hook.c ----
+
+// rekey_storage.hook, with the struct command as its ctx.
+int run_hook(void *ctx);
+
+// Ends the hook, if it runs.
+void stop_hook(struct command *c);
+
+// ---- switch.c: rotate, sync and status ----
+
+// Runs rotate or sync to its end, and says what it came to. Returns the exit code.
+int run_rotation(struct command *c);
+
+// Prints what the last run came to. Returns the exit code.
+int print_status(struct command *c);
+
+// ---- report.c and main.c, for switch.c ----
+
+// The details of an end, as conclude tells them.
+void say_error(const struct command *c, const struct rekey_report *report);
+const char *outcome_word(enum rekey_outcome outcome);
+int finish(enum rekey_outcome outcome);
 
 // ---- proxy.c: the way to the service ----
 

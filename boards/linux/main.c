@@ -59,9 +59,16 @@ static void set_names(struct command *c) {
         c->file.key_type =
             o->key == REKEY_KEY_PRIMARY ? REKEY_SPAN("Primary") : REKEY_SPAN("Secondary");
     }
-    if (o->command == COMMAND_REGENERATE || list) {
-        size_t n = rekey_endpoint_path(
-            &o->endpoint, list ? REKEY_SPAN("/listKeys") : REKEY_SPAN("/regenerateKeys"), c->path);
+    if (o->endpoint.name.ptr != NULL) {
+        struct rekey_span action = list ? REKEY_SPAN("/listKeys")
+                                   : o->command == COMMAND_REGENERATE
+                                       ? REKEY_SPAN("/regenerateKeys")
+                                       : rekey_span("", 0);
+        size_t n = rekey_endpoint_path(&o->endpoint, action, c->path);
+
+        if (o->state != NULL) { // it names the endpoint, in all versions of the API
+            n = (size_t)((char *)memchr(c->path, '?', n) - c->path);
+        }
 
         c->path[n] = '\0';
         c->file.endpoint = rekey_span(c->path, n);
@@ -158,6 +165,9 @@ static int start(struct command *c) {
     case COMMAND_TOKEN:
         rekey_get_token(&c->client, &c->got);
         return 0;
+    case COMMAND_SHOW:
+        rekey_show(&c->client, &c->options.endpoint, &c->shown);
+        return 0;
     default:
         error = rekey_regenerate(&c->client, &c->options.endpoint, c->options.key, value);
         rekey_zeroize(c->key_value, sizeof(c->key_value));
@@ -197,8 +207,13 @@ static void run(struct command *c, struct rekey_report *report) {
 static int prepare(struct command *c, struct rekey_anchors *anchors) {
     int code = c->options.command == COMMAND_WAIT         ? read_operation_file(c)
                : c->options.command == COMMAND_REGENERATE ? check_operation_file(c)
+               : c->options.state != NULL                 ? open_state(c)
                                                           : 0;
 
+    memset(anchors, 0, sizeof(*anchors));
+    if (code != 0 || c->options.rollback) {
+        return code;
+    }
     if (code == 0) {
         code = choose_proxy(c);
     }
@@ -226,6 +241,9 @@ int main(int argc, char **argv) {
     if (!parse_options(&c->options, argc, argv, &code)) {
         return code;
     }
+    if (c->options.command == COMMAND_STATUS) {
+        return print_status(c);
+    }
     catch_signals();
     set_names(c);
     code = prepare(c, &anchors);
@@ -234,13 +252,16 @@ int main(int argc, char **argv) {
         set_up_client(c, anchors, &unblocked);
         code = check_identity(c);
     }
-    if (code == 0) {
-        code = start(c);
-    }
-    if (code == 0) {
-        run(c, &report);
-        code = conclude(c, &report);
+    if (code == 0 && c->options.state != NULL) {
+        code = run_rotation(c);
         rekey_tls_free(&c->tls);
+    } else if (code == 0) {
+        code = start(c);
+        if (code == 0) {
+            run(c, &report);
+            code = conclude(c, &report);
+            rekey_tls_free(&c->tls);
+        }
     }
     rekey_zeroize(c->token, sizeof(c->token));
     rekey_zeroize(&c->got, sizeof(c->got));

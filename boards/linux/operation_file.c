@@ -46,7 +46,8 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
         f->error = EMSGSIZE;
         return REKEY_E_SAVE;
     }
-    if (rekey_posix_write_file(f->path, f->text, (size_t)len, !f->written) != 0) {
+    if (rekey_posix_write_file(f->path, f->text, (size_t)len, f->written ? 0 : REKEY_POSIX_NEW,
+                               REKEY_POSIX_NO_GROUP) != 0) {
         f->error = errno;
         return REKEY_E_SAVE;
     }
@@ -54,8 +55,7 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
     return REKEY_DONE;
 }
 
-// Takes the next line, which must be `name`, a space and the value.
-static bool take_line(struct rekey_span *rest, const char *name, struct rekey_span *value) {
+bool take_line(struct rekey_span *rest, const char *name, struct rekey_span *value) {
     const char *end = memchr(rest->ptr, '\n', rest->len);
     size_t name_len = strlen(name);
     size_t len = end == NULL ? 0 : (size_t)(end - rest->ptr);

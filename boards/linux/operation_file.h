@@ -39,6 +39,9 @@ enum operation_file_result operation_file_read(struct operation_file *f, const c
 // Removes the file. Returns false, with f->error set, if that failed and the file is still there.
 bool operation_file_remove(struct operation_file *f);
 
+// Takes the next line of `rest`, which must be `name`, a space and the value.
+bool take_line(struct rekey_span *rest, const char *name, struct rekey_span *value);
+
 // The field name of a kind, as "Azure-AsyncOperation".
 const char *poll_kind_name(enum rekey_poll_kind kind);
 

@@ -2,19 +2,25 @@
 
 #include "options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <mbedtls/version.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "endpoint.h"
 #include "output.h"
 #include "url.h"
 
-#define ALL (COMMAND_REGENERATE | COMMAND_WAIT | COMMAND_LIST_KEYS | COMMAND_TOKEN)
-#define MANAGEMENT (COMMAND_REGENERATE | COMMAND_WAIT | COMMAND_LIST_KEYS)
-#define ENDPOINT (COMMAND_REGENERATE | COMMAND_LIST_KEYS)
+#define KEYS (COMMAND_REGENERATE | COMMAND_LIST_KEYS | COMMAND_ROTATE | COMMAND_SYNC)
+#define ENDPOINT (KEYS | COMMAND_SHOW)
+#define MANAGEMENT (ENDPOINT | COMMAND_WAIT)
+#define NETWORK (MANAGEMENT | COMMAND_TOKEN)
+#define ALL (NETWORK | COMMAND_STATUS)
 #define OPERATION (COMMAND_REGENERATE | COMMAND_WAIT)
+#define POLLS (OPERATION | COMMAND_ROTATE)
+#define SWITCH (COMMAND_ROTATE | COMMAND_SYNC)
 
 enum option_id {
     SUBSCRIPTION = 256,
@@ -45,6 +51,18 @@ enum option_id {
     NO_WAIT,
     RETRY_UNSAFE,
     SHOW,
+    KIND,
+    CHECK_KEYS,
+    STATE,
+    SETTLE,
+    PROBE,
+    MIN_AGE,
+    ROLLBACK,
+    EXEC,
+    EXEC_TIMEOUT,
+    KEY_GROUP,
+    VOLATILE_OK,
+    PROMETHEUS,
 };
 
 static const struct {
@@ -60,21 +78,24 @@ static const struct {
     {{"workspace-name", 1, 0, WORKSPACE}, ENDPOINT, "WS", "workspace [AZURE_DEFAULTS_WORKSPACE]"},
     {{"name", 1, 0, NAME}, ENDPOINT, "ENDPOINT", "online endpoint"},
     {{"key-type", 1, 0, KEY_TYPE},
-     ENDPOINT,
+     COMMAND_REGENERATE | COMMAND_LIST_KEYS | COMMAND_SYNC,
      "primary|secondary",
-     "which key; regenerate has no default"},
+     "which key; regenerate, and the first sync, have no default"},
     {{"key-value-file", 1, 0, KEY_VALUE_FILE},
      COMMAND_REGENERATE,
      "FILE",
      "a key value to set (-: stdin)"},
     {{"auth", 1, 0, AUTH},
-     ALL,
+     NETWORK,
      "KIND",
      "token, secret, certificate, workload, arc or imds; default the first that is there"},
-    {{"cloud", 1, 0, CLOUD}, ALL, "public|usgov|china", "default public"},
-    {{"token-file", 1, 0, TOKEN_FILE}, ALL, "FILE", "bearer token (-: stdin) [AZURE_ACCESS_TOKEN]"},
+    {{"cloud", 1, 0, CLOUD}, NETWORK, "public|usgov|china", "default public"},
+    {{"token-file", 1, 0, TOKEN_FILE},
+     NETWORK,
+     "FILE",
+     "bearer token (-: stdin) [AZURE_ACCESS_TOKEN]"},
     {{"secret-file", 1, 0, SECRET_FILE},
-     ALL,
+     NETWORK,
      "FILE",
      "client secret (-: stdin) [AZURE_CLIENT_SECRET]"},
     {{"management-url", 1, 0, MANAGEMENT_URL},
@@ -82,26 +103,26 @@ static const struct {
      "URL",
      "default that of --cloud [REKEY_MANAGEMENT_URL]"},
     {{"ca-file", 1, 0, CA_FILE},
-     ALL,
+     NETWORK,
      "FILE",
      "trust anchors in PEM; default the system's [SSL_CERT_FILE]"},
     {{"proxy", 1, 0, PROXY},
-     ALL,
+     NETWORK,
      "URL",
      "http://HOST[:PORT], default port 80 [HTTPS_PROXY, NO_PROXY]"},
-    {{"proxy-auth-file", 1, 0, PROXY_AUTH_FILE}, ALL, "FILE", "user:password for the proxy"},
+    {{"proxy-auth-file", 1, 0, PROXY_AUTH_FILE}, NETWORK, "FILE", "user:password for the proxy"},
     {{"api-version", 1, 0, API_VERSION}, ENDPOINT, "V", "default 2025-09-01"},
-    {{"timeout", 1, 0, TIMEOUT}, ALL, "S", "seconds for everything; default 1800"},
+    {{"timeout", 1, 0, TIMEOUT}, NETWORK, "S", "seconds for everything; default 1800"},
     {{"connect-timeout", 1, 0, CONNECT_TIMEOUT},
-     ALL,
+     NETWORK,
      "S",
      "seconds for one connection; default 15"},
     {{"idle-timeout", 1, 0, IDLE_TIMEOUT},
-     ALL,
+     NETWORK,
      "S",
      "seconds without a byte of an answer; default 100"},
     {{"poll-interval", 1, 0, POLL_INTERVAL},
-     OPERATION,
+     POLLS,
      "S",
      "seconds between polls where the service names no wait; default 10"},
     {{"operation-file", 1, 0, OPERATION_FILE},
@@ -120,6 +141,36 @@ static const struct {
      COMMAND_LIST_KEYS | COMMAND_TOKEN,
      NULL,
      "print keys on a terminal, too; print the token"},
+    {{"kind", 1, 0, KIND}, KEYS, "online|serverless", "of the endpoint; default online"},
+    {{"check-keys", 0, 0, CHECK_KEYS},
+     COMMAND_REGENERATE,
+     NULL,
+     "list the keys before and after, and compare"},
+    {{"state", 1, 0, STATE},
+     SWITCH | COMMAND_STATUS,
+     "DIR",
+     "where the key, and what a rotation keeps, lie"},
+    {{"settle", 1, 0, SETTLE},
+     COMMAND_ROTATE,
+     "S",
+     "seconds from the listing of a new key to its use; default 60"},
+    {{"probe", 0, 0, PROBE}, COMMAND_ROTATE, NULL, "instead: until the scoring URI takes it"},
+    {{"min-age", 1, 0, MIN_AGE},
+     COMMAND_ROTATE,
+     "S",
+     "seconds between two rotations; default 86400"},
+    {{"rollback", 0, 0, ROLLBACK}, COMMAND_ROTATE, NULL, "put the key before back, and end"},
+    {{"exec", 1, 0, EXEC}, SWITCH, "PROGRAM", "run it when the key has changed"},
+    {{"exec-timeout", 1, 0, EXEC_TIMEOUT}, SWITCH, "S", "seconds that it may take; default 60"},
+    {{"key-group", 1, 0, KEY_GROUP}, SWITCH, "GROUP", "the key file is mode 0640, and the group's"},
+    {{"volatile-ok", 0, 0, VOLATILE_OK},
+     SWITCH,
+     NULL,
+     "take a DIR that does not survive a restart"},
+    {{"prometheus", 0, 0, PROMETHEUS},
+     COMMAND_STATUS,
+     NULL,
+     "print metrics for a textfile collector"},
     {{"output", 1, 0, OUTPUT}, ALL, "text|json", "form of standard output"},
     {{"quiet", 0, 0, QUIET}, ALL, NULL, "only errors and the last line"},
     {{"verbose", 0, 0, VERBOSE}, ALL, NULL, "each request and answer, without secrets"},
@@ -148,7 +199,12 @@ static void print_help(void) {
         "  rekey list-keys  --subscription ID -g RG -w WS -n ENDPOINT [--key-type "
         "primary|secondary]\n"
         "  rekey wait       --operation-file FILE\n"
-        "  rekey token      [--show]          checks the identity\n\n"
+        "  rekey token      [--show]                       checks the identity\n"
+        "  rekey show       --subscription ID -g RG -w WS -n ENDPOINT\n"
+        "  rekey rotate     --state DIR --subscription ID -g RG -w WS -n ENDPOINT [--exec "
+        "PROGRAM]\n"
+        "  rekey sync       --state DIR --key-type primary|secondary, and as rotate: follows one\n"
+        "  rekey status     --state DIR [--prometheus]     what the last run came to\n\n"
         "Options (in brackets the environment variable that serves as well):\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         int id = table[i].getopt.val;
@@ -205,23 +261,25 @@ static bool bad(const char *name, const char *value, const char *rule) {
     return false;
 }
 
-static bool parse_seconds(const char *name, const char *text, uint32_t from, uint32_t to,
-                          uint32_t *ms) {
-    uint32_t value = 0;
+static bool parse_number(const char *name, const char *text, int32_t from, int32_t to,
+                         uint32_t *value) {
+    int32_t number = rekey_number(text_of(text), to + 1);
     char rule[64];
-    size_t len = strlen(text);
-    bool ok = len > 0 && len <= 7;
 
-    for (size_t i = 0; ok && i < len; i++) {
-        ok = rekey_is_digit(text[i]);
-        value = value * 10 + (uint32_t)(text[i] - '0');
-    }
-    if (!ok || value < from || value > to) {
-        snprintf(rule, sizeof(rule), "a whole number of seconds from %u to %u", from, to);
+    if (number < from || number > to) {
+        snprintf(rule, sizeof(rule), "a whole number of seconds from %d to %d", (int)from, (int)to);
         return bad(name, text, rule);
     }
-    *ms = value * 1000;
+    *value = (uint32_t)number;
     return true;
+}
+
+static bool parse_seconds(const char *name, const char *text, int32_t from, int32_t to,
+                          uint32_t *ms) {
+    bool ok = parse_number(name, text, from, to, ms);
+
+    *ms *= 1000;
+    return ok;
 }
 
 static bool parse_management_url(struct command_options *o, const char *name, const char *text) {
@@ -331,6 +389,40 @@ static bool take(struct command_options *o, int id, const char *value) {
     case SHOW:
         o->show = true;
         return true;
+    case KIND:
+        o->endpoint.serverless = strcmp(value, "serverless") == 0;
+        return o->endpoint.serverless || strcmp(value, "online") == 0 ||
+               bad("--kind", value, "online or serverless");
+    case CHECK_KEYS:
+        o->check_keys = true;
+        return true;
+    case STATE:
+        o->state = value;
+        return value[0] != '\0' || bad("--state", value, "a directory");
+    case SETTLE:
+        return parse_seconds("--settle", value, 0, 86400, &o->settle_ms);
+    case PROBE:
+        o->probe = true;
+        return true;
+    case MIN_AGE:
+        return parse_number("--min-age", value, 0, 100000000, &o->min_age_s);
+    case ROLLBACK:
+        o->rollback = true;
+        return true;
+    case EXEC:
+        o->exec = value;
+        return access(value, X_OK) == 0 || bad("--exec", value, error_word(errno));
+    case EXEC_TIMEOUT:
+        return parse_seconds("--exec-timeout", value, 1, 3600, &o->exec_timeout_ms);
+    case KEY_GROUP:
+        o->key_group = value;
+        return true;
+    case VOLATILE_OK:
+        o->volatile_ok = true;
+        return true;
+    case PROMETHEUS:
+        o->prometheus = true;
+        return true;
     case QUIET:
         o->quiet = true;
         return true;
@@ -401,6 +493,12 @@ static bool check(const struct command_options *o) {
     if (o->command == COMMAND_TOKEN) {
         return true;
     }
+    if ((o->command & (SWITCH | COMMAND_STATUS)) != 0 && o->state == NULL) {
+        return missing("--state", "");
+    }
+    if (o->command == COMMAND_STATUS || o->rollback) {
+        return true;
+    }
     if (o->command == COMMAND_WAIT) {
         return o->operation_file != NULL || missing("--operation-file", "");
     }
@@ -432,6 +530,8 @@ static bool check(const struct command_options *o) {
     return true;
 }
 
+#define COMMANDS "regenerate, list-keys, wait, token, show, rotate, sync or status"
+
 static bool parse_command(struct command_options *o, const char *word) {
     static const struct {
         const char *word;
@@ -439,7 +539,11 @@ static bool parse_command(struct command_options *o, const char *word) {
     } commands[] = {{"regenerate", COMMAND_REGENERATE},
                     {"wait", COMMAND_WAIT},
                     {"list-keys", COMMAND_LIST_KEYS},
-                    {"token", COMMAND_TOKEN}};
+                    {"token", COMMAND_TOKEN},
+                    {"show", COMMAND_SHOW},
+                    {"rotate", COMMAND_ROTATE},
+                    {"sync", COMMAND_SYNC},
+                    {"status", COMMAND_STATUS}};
 
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(word, commands[i].word) == 0) {
@@ -447,7 +551,7 @@ static bool parse_command(struct command_options *o, const char *word) {
             return true;
         }
     }
-    say("error: '%s' is no command: regenerate, list-keys, wait or token", shown(word));
+    say("error: '%s' is no command: " COMMANDS, shown(word));
     return false;
 }
 
@@ -516,7 +620,7 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
         return false;
     }
     if (o->command == 0) {
-        say("error: no command: regenerate, list-keys, wait or token; see rekey --help");
+        say("error: no command: " COMMANDS "; see rekey --help");
         return false;
     }
     for (size_t i = 0; i < OPTIONS; i++) {
@@ -533,6 +637,9 @@ bool parse_options(struct command_options *o, int argc, char **argv, int *exit_c
     bool ended = false;
 
     *o = (struct command_options){.cloud = &clouds[0],
+                                  .settle_ms = 60000,
+                                  .min_age_s = 86400,
+                                  .exec_timeout_ms = 60000,
                                   .timeout_ms = REKEY_TIMEOUT_MS,
                                   .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,
                                   .idle_timeout_ms = REKEY_IDLE_TIMEOUT_MS,

@@ -6,7 +6,16 @@
 #include "identity.h"
 #include "rekey.h"
 
-enum verb { COMMAND_REGENERATE = 1, COMMAND_WAIT = 2, COMMAND_LIST_KEYS = 4, COMMAND_TOKEN = 8 };
+enum verb {
+    COMMAND_REGENERATE = 1,
+    COMMAND_WAIT = 2,
+    COMMAND_LIST_KEYS = 4,
+    COMMAND_TOKEN = 8,
+    COMMAND_SHOW = 16,
+    COMMAND_ROTATE = 32,
+    COMMAND_SYNC = 64,
+    COMMAND_STATUS = 128
+};
 
 struct command_options {
     enum verb command;
@@ -18,6 +27,9 @@ struct command_options {
     const char *proxy, *proxy_auth_file;
     struct rekey_span host; // of the management URL, without brackets
     uint16_t port;
+    const char *state, *exec, *key_group;
+    uint32_t settle_ms, min_age_s, exec_timeout_ms; // of rotate and sync
+    bool check_keys, probe, rollback, volatile_ok, prometheus;
     uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;
     bool no_wait, retry_unsafe, json, quiet, verbose, show;
 };

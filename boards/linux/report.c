@@ -10,7 +10,7 @@
 #include "command.h"
 #include "output.h"
 
-static const char *outcome_word(enum rekey_outcome outcome) {
+const char *outcome_word(enum rekey_outcome outcome) {
     switch (outcome) {
     case REKEY_SUCCEEDED:
         return "succeeded";
@@ -99,6 +99,10 @@ static const char *explain(const struct command *c, const struct rekey_report *r
         snprintf(text, sizeof(text), "%s", c->identity.why + 2);
     } else {
         rekey_tls_explain(&c->tls, error, text, sizeof(text));
+        if (error == REKEY_E_STORE && c->state.fault != NULL) {
+            snprintf(text, sizeof(text), "'%s/%s': %s", c->state.directory, c->state.fault,
+                     c->state.why != NULL ? c->state.why : error_word(c->state.error));
+        }
         if (text[0] == '\0') {
             identity_explain(&c->identity, error, text, sizeof(text));
         }
@@ -134,7 +138,7 @@ static void say_answer(const struct rekey_report *report, bool token) {
     }
 }
 
-static void say_error(const struct command *c, const struct rekey_report *report) {
+void say_error(const struct command *c, const struct rekey_report *report) {
     char details[1024];
     int error = report->error;
     // Whoever gives tokens was spoken to last, if not the management host.
@@ -271,6 +275,33 @@ static bool put_keys(struct command *c) {
     return true;
 }
 
+// What `rekey show` prints.
+static void put_shown(const struct command *c) {
+    const struct rekey_shown *shown = &c->shown;
+    const struct {
+        const char *name, *value;
+    } rows[] = {{"authMode", shown->auth_mode},
+                {"provisioningState", shown->provisioning_state},
+                {"scoringUri", shown->scoring_uri}};
+    char text[4 * REKEY_URI_MAX];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rekey_span value = rekey_span(rows[i].value, strlen(rows[i].value));
+
+        if (c->options.json) {
+            out(i == 0 ? "{\"%s\":" : ",\"%s\":", rows[i].name);
+            out_json(value.len > 0 ? value : rekey_span(NULL, 0));
+        } else {
+            out("%s: %s\n", rows[i].name, value.len > 0 ? visible(value, text, sizeof(text)) : "-");
+        }
+    }
+    out("%s", c->options.json ? "}\n" : "");
+    if (shown->auth_mode[0] != '\0' && strcmp(shown->auth_mode, "Key") != 0) {
+        say("the endpoint is authenticated by %s, not by keys: there is nothing to regenerate",
+            visible(rekey_span(shown->auth_mode, strlen(shown->auth_mode)), text, sizeof(text)));
+    }
+}
+
 // What `rekey token` prints.
 static void put_token(struct command *c) {
     const struct identity *id = &c->identity;
@@ -311,7 +342,7 @@ static void put_token(struct command *c) {
 }
 
 // Writes what was collected, and makes the exit code.
-static int finish(enum rekey_outcome outcome) {
+int finish(enum rekey_outcome outcome) {
     if (!out_flush()) {
         say("error: standard output could not be written; what the service said: %s",
             outcome_word(outcome));
@@ -362,7 +393,8 @@ static void tell_exchange(const struct command *c, const struct rekey_report *no
 
     if (now->requests != before->requests) {
         if (now->kind == REKEY_POLL_NONE) {
-            say("> POST https://%s%s", c->management, c->path);
+            say("> %s https://%s%s", c->options.command == COMMAND_SHOW ? "GET" : "POST",
+                c->management, c->path);
         } else {
             const char *query = memchr(now->url.ptr, '?', now->url.len); // it is signed: a secret
             size_t len = query == NULL ? now->url.len : (size_t)(query - now->url.ptr);
@@ -448,7 +480,8 @@ int conclude(struct command *c, const struct rekey_report *report) {
     if (hint(c, outcome) != NULL) {
         say("%s", hint(c, outcome));
     }
-    if (outcome == REKEY_SUCCEEDED && !list && !token && !c->options.quiet) {
+    if (outcome == REKEY_SUCCEEDED &&
+        (c->options.command & (COMMAND_REGENERATE | COMMAND_WAIT)) != 0 && !c->options.quiet) {
         say("%s: the %.*s key was regenerated",
             report->status[0] != '\0' ? report->status : "Succeeded", (int)c->file.key_type.len,
             c->file.key_type.ptr);
@@ -471,6 +504,8 @@ int conclude(struct command *c, const struct rekey_report *report) {
         outcome = put_keys(c) ? outcome : REKEY_REFUSED;
     } else if (token && outcome == REKEY_SUCCEEDED) {
         put_token(c);
+    } else if (c->options.command == COMMAND_SHOW && outcome == REKEY_SUCCEEDED) {
+        put_shown(c);
     } else if (c->options.json) {
         explain(c, report, report->error, details, sizeof(details));
         snprintf(message, sizeof(message), "%s%s%s", rekey_error_text(report->error),

@@ -56,9 +56,13 @@ static int put_new(const char *temporary, const char *path) {
     return (int)syscall(SYS_renameat2, AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE);
 }
 
-int rekey_posix_write_file(const char *path, const void *data, size_t len, bool create) {
+int rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
+                           gid_t group) {
+    const bool create = (how & REKEY_POSIX_NEW) != 0;
     char temporary[PATH_MAX];
-    int n = snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
+    int n = (how & REKEY_POSIX_ALONE) != 0
+                ? snprintf(temporary, sizeof(temporary), "%s.tmp", path)
+                : snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
     int fd, error;
 
     if (n < 0 || (size_t)n >= sizeof(temporary)) {
@@ -67,6 +71,14 @@ int rekey_posix_write_file(const char *path, const void *data, size_t len, bool 
     }
     fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
+        return -1;
+    }
+    if (group != REKEY_POSIX_NO_GROUP &&
+        (fchown(fd, (uid_t)-1, group) != 0 || fchmod(fd, 0640) != 0)) {
+        error = errno;
+        close(fd);
+        unlink(temporary);
+        errno = error;
         return -1;
     }
     error = write_all(fd, data, len) != 0 ? errno : 0;

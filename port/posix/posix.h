@@ -68,11 +68,18 @@ int rekey_posix_lookup_step(struct rekey_posix_tcp *tcp);
 // Kills the child, if there is one.
 void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
 
+#define REKEY_POSIX_NEW 1u // a file that exists is left alone, and none is left after a failure
+#define REKEY_POSIX_ALONE                                                                          \
+    2u // nobody else writes there: the temporary file has always the same name
+
+#define REKEY_POSIX_NO_GROUP ((gid_t)-1)
+
 // Puts `len` bytes into the file `path` so that after a power cut it holds either these or what it
-// held before: a temporary file beside it (mode 0600), fsync, rename, fsync of the directory. With
-// `create` a file that exists is left alone, and none is left after a failure. Returns 0, or -1
-// with errno set (EEXIST for that).
-int rekey_posix_write_file(const char *path, const void *data, size_t len, bool create);
+// held before: a temporary file beside it, fsync, rename, fsync of the directory. `how` is made of
+// the flags above. The mode is 0600; with a group 0640, and the file is the group's. Returns 0, or
+// -1 with errno set (EEXIST with REKEY_POSIX_NEW for a file that is there).
+int rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
+                           gid_t group);
 
 // Reads the file `path` into buf[0..cap), if it is a regular file, is no symbolic link, and fits.
 // Returns 0 with *len, or -1 with errno set (ELOOP, EISDIR, EINVAL, EFBIG among others).

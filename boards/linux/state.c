@@ -1,0 +1,350 @@
+// state.c - see state.h. `state` has one "name value" a line, in a fixed order:
+//
+//     rekey-state 1
+//     endpoint /subscriptions/S/resourceGroups/.../onlineEndpoints/E
+//     slot Primary
+//     hook done
+//     switched 1795420800
+//     primary 64 hexadecimal digits: the SHA-256 of the key
+//     secondary the same
+//     end
+
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mbedtls/sha256.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "output.h"
+
+#define FORMAT "rekey-state 1"
+#define PROBE_SIZE 8192 // what a run may have to write at the worst, at once
+
+static int failed(struct state *s, const char *name, const char *why) {
+    s->error = errno;
+    s->fault = name;
+    s->why = why;
+    return REKEY_E_STORE;
+}
+
+const char *state_path(struct state *s, const char *name) {
+    int n = snprintf(s->path, sizeof(s->path), "%s/%s", s->directory, name);
+
+    return n > 0 && (size_t)n < sizeof(s->path) ? s->path : "";
+}
+
+int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group) {
+    return rekey_posix_write_file(state_path(s, name), text, len, REKEY_POSIX_ALONE, group) == 0
+               ? 0
+               : failed(s, name, NULL);
+}
+
+// Reads DIR/NAME; *len is 0 if it is not there.
+static int state_read(struct state *s, const char *name, char *buf, size_t cap, size_t *len) {
+    if (rekey_posix_read_file(state_path(s, name), buf, cap, len) == 0) {
+        return 0;
+    }
+    *len = 0;
+    return errno == ENOENT ? 0 : failed(s, name, NULL);
+}
+
+// ---- keys ---------------------------------------------------------------------------------------
+
+static int load_key(void *ctx, char *key, size_t cap, size_t *len) {
+    struct command *c = ctx;
+    int error = state_read(&c->state, "key", key, cap, len);
+
+    if (*len > 0 && key[*len - 1] == '\n') { // put there by hand
+        (*len)--;
+    }
+    return error;
+}
+
+static int save_key(void *ctx, struct rekey_span key) {
+    struct command *c = ctx;
+    struct state *s = &c->state;
+    char before[REKEY_KEY_VALUE_MAX];
+    size_t len;
+    int error = state_read(s, "key", before, sizeof(before), &len);
+
+    if (error == 0 && len > 0) {
+        error = state_write(s, "key.previous", before, len, REKEY_POSIX_NO_GROUP);
+    }
+    rekey_zeroize(before, sizeof(before));
+    return error == 0 ? state_write(s, "key", key.ptr, key.len, s->group) : error;
+}
+
+static int restore_key(void *ctx) {
+    struct command *c = ctx;
+    struct state *s = &c->state;
+    char key[REKEY_KEY_VALUE_MAX];
+    size_t len;
+    int error = state_read(s, "key.previous", key, sizeof(key), &len);
+
+    if (error == 0) {
+        error = len == 0 ? REKEY_E_NO_PREVIOUS : save_key(c, rekey_span(key, len));
+    }
+    rekey_zeroize(key, sizeof(key));
+    return error;
+}
+
+// ---- the state ----------------------------------------------------------------------------------
+
+static const char *slot_word(enum rekey_key slot) {
+    return slot == REKEY_KEY_PRIMARY     ? "Primary"
+           : slot == REKEY_KEY_SECONDARY ? "Secondary"
+                                         : "none";
+}
+
+static bool parse_slot(struct rekey_span word, enum rekey_key *slot) {
+    for (int i = 0; i <= REKEY_KEY_SECONDARY; i++) {
+        const char *each = slot_word((enum rekey_key)i);
+
+        if (rekey_span_equal(word, rekey_span(each, strlen(each)))) {
+            *slot = (enum rekey_key)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_sum(struct rekey_span text, unsigned char sha256[32]) {
+    bool ok = text.len == 64;
+
+    for (size_t i = 0; ok && i < 64; i += 2) {
+        int high = rekey_hex_value(text.ptr[i]), low = rekey_hex_value(text.ptr[i + 1]);
+
+        ok = high >= 0 && low >= 0;
+        sha256[i / 2] = (unsigned char)(high << 4 | low);
+    }
+    return ok;
+}
+
+static int save_state(void *ctx, const struct rekey_rotation_state *state) {
+    struct command *c = ctx;
+    struct state *s = &c->state;
+    char sums[2][64];
+    int len;
+
+    for (size_t i = 0; i < 64; i++) {
+        rekey_hex(state->sha256[i / 32][i % 32], &sums[i / 32][i % 32 * 2]);
+    }
+    len = snprintf(s->text, sizeof(s->text),
+                   FORMAT "\nendpoint %s\nslot %s\nhook %s\nswitched %lld\nprimary %.64s\n"
+                          "secondary %.64s\nend\n",
+                   c->path, slot_word(state->slot), state->hook_pending ? "pending" : "done",
+                   (long long)state->switched, sums[0], sums[1]);
+    if ((size_t)len >= sizeof(s->text)) {
+        errno = EMSGSIZE;
+        return failed(s, "state", NULL);
+    }
+    return state_write(s, "state", s->text, (size_t)len, REKEY_POSIX_NO_GROUP);
+}
+
+static int load_state(void *ctx, struct rekey_rotation_state *state) {
+    struct command *c = ctx;
+    struct state *s = &c->state;
+    struct rekey_span rest = {s->text, 0}, version, endpoint, slot, hook, switched, sums[2];
+    int error = state_read(s, "state", s->text, sizeof(s->text), &rest.len);
+    size_t len = strlen(c->path);
+
+    if (error != 0 || rest.len == 0) {
+        return error;
+    }
+    if (!take_line(&rest, "rekey-state", &version)) {
+        return failed(s, "state", "it is damaged");
+    }
+    if (!rekey_span_equal(version, REKEY_SPAN("1"))) {
+        return failed(s, "state", "its format is that of another version of rekey");
+    }
+    if (!take_line(&rest, "endpoint", &endpoint) || !take_line(&rest, "slot", &slot) ||
+        !take_line(&rest, "hook", &hook) || !take_line(&rest, "switched", &switched) ||
+        !take_line(&rest, "primary", &sums[0]) || !take_line(&rest, "secondary", &sums[1]) ||
+        !rekey_span_equal(rest, REKEY_SPAN("end\n")) || !parse_slot(slot, &state->slot) ||
+        !parse_sum(sums[0], state->sha256[0]) || !parse_sum(sums[1], state->sha256[1])) {
+        return failed(s, "state", "it is damaged");
+    }
+    if (len > 0 && !rekey_span_equal(endpoint, rekey_span(c->path, len))) {
+        return failed(s, "state", "it is of another endpoint");
+    }
+    if (len == 0 && endpoint.len < sizeof(c->path)) { // --rollback names none
+        memcpy(c->path, endpoint.ptr, endpoint.len);
+        c->path[endpoint.len] = '\0';
+    }
+    state->hook_pending = !rekey_span_equal(hook, REKEY_SPAN("done"));
+    state->switched = strtoll(switched.ptr, NULL, 10); // a line end follows
+    return 0;
+}
+
+// ---- the operation ------------------------------------------------------------------------------
+
+static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
+                          int64_t *begun) {
+    struct command *c = ctx;
+    struct operation_file *f = c->state.file;
+
+    switch (operation_file_read(f, f->path)) {
+    case OPERATION_FILE_OK:
+        *record = f->record;
+        *begun = f->time;
+        return parse_slot(f->key_type, slot) ? 0 : failed(&c->state, "operation", "it is damaged");
+    case OPERATION_FILE_UNREADABLE:
+        errno = f->error;
+        return f->error == ENOENT ? 0 : failed(&c->state, "operation", NULL);
+    case OPERATION_FILE_FORMAT:
+        return failed(&c->state, "operation", "its format is that of another version of rekey");
+    default:
+        return failed(&c->state, "operation", "it is damaged");
+    }
+}
+
+static int save_operation(void *ctx, const struct rekey_record *record, enum rekey_key slot) {
+    struct command *c = ctx;
+    struct operation_file *f = c->state.file;
+    const char *word = slot_word(slot);
+
+    if (record->kind == REKEY_POLL_NONE) {
+        f->time = rekey_posix_wall_s(NULL);
+    }
+    f->management = rekey_span(c->management, strlen(c->management));
+    f->endpoint = rekey_span(c->path, strlen(c->path));
+    f->key_type = rekey_span(word, strlen(word));
+    if (operation_file_save(f, record) == REKEY_DONE) {
+        return 0;
+    }
+    errno = f->error;
+    return failed(&c->state, "operation", NULL);
+}
+
+static int remove_operation(void *ctx) {
+    struct command *c = ctx;
+    struct operation_file *f = c->state.file;
+
+    if (!operation_file_remove(f)) {
+        errno = f->error;
+        return failed(&c->state, "operation", NULL);
+    }
+    f->written = false;
+    return 0;
+}
+
+static void sha256(void *ctx, struct rekey_span data, unsigned char out[32]) {
+    (void)ctx;
+    mbedtls_sha256((const unsigned char *)data.ptr, data.len, out, 0);
+}
+
+const struct rekey_storage state_storage = {
+    .load_key = load_key,
+    .save_key = save_key,
+    .restore_key = restore_key,
+    .load_state = load_state,
+    .save_state = save_state,
+    .load_operation = load_operation,
+    .save_operation = save_operation,
+    .remove_operation = remove_operation,
+    .hook = run_hook,
+    .sha256 = sha256,
+};
+
+// ---- the directory ------------------------------------------------------------------------------
+
+// A group by its name in /etc/group, or its number. The C library's look-up may ask a network.
+static bool find_group(const char *name, gid_t *group) {
+    const size_t len = strlen(name);
+    char line[512];
+    size_t at = 0;
+    char byte;
+    int fd;
+    int32_t number = rekey_number(rekey_span(name, len), 200000000);
+
+    if (number >= 0) {
+        *group = (gid_t)number;
+        return true;
+    }
+    fd = open("/etc/group", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && read(fd, &byte, 1) == 1) {
+        if (byte != '\n') {
+            line[at] = byte;
+            at += at < sizeof(line) - 1;
+            continue;
+        }
+        line[at] = '\0';
+        at = 0;
+        if (strncmp(line, name, len) == 0 && line[len] == ':') { // name:password:number:members
+            const char *second = strchr(line + len + 1, ':');
+
+            *group = second != NULL ? (gid_t)strtoul(second + 1, NULL, 10) : REKEY_POSIX_NO_GROUP;
+            close(fd);
+            return second != NULL;
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return false;
+}
+
+// Whether what is written there is gone after a restart.
+static bool is_volatile(const char *directory) {
+    static const unsigned long types[] = {0x01021994, 0x858458F6,
+                                          0x794C7630}; // tmpfs, ramfs, overlay
+    struct statfs s;
+
+    if (statfs(directory, &s) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if ((unsigned long)s.f_type == types[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int open_state(struct command *c) {
+    static char filler[PROBE_SIZE];
+    static char operation[512];
+    struct state *s = &c->state;
+
+    s->directory = c->options.state;
+    s->file = &c->file;
+    s->group = REKEY_POSIX_NO_GROUP;
+    if (strlen(s->directory) > sizeof(s->path) - 32) {
+        return refuse(c, REKEY_USAGE, REKEY_E_STORE, "--state: the name is too long");
+    }
+    strcpy(operation, state_path(s, "operation"));
+    c->file.path = operation;
+    if (c->options.key_group != NULL && !find_group(c->options.key_group, &s->group)) {
+        return refuse(c, REKEY_USAGE, REKEY_E_STORE, "--key-group '%s': there is no such group",
+                      c->options.key_group);
+    }
+    s->lock = open(state_path(s, "lock"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->lock < 0) {
+        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': %s", s->directory,
+                      error_word(errno));
+    }
+    if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
+        return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
+                      errno == EWOULDBLOCK ? "--state '%s': another rekey is at work there"
+                                           : "--state '%s': it cannot be locked",
+                      s->directory);
+    }
+    if (!c->options.volatile_ok && is_volatile(s->directory)) {
+        return refuse(c, REKEY_USAGE, REKEY_E_STORE,
+                      "--state '%s': what lies there (tmpfs, overlayfs) may be gone after a "
+                      "restart, and with it the key; --volatile-ok takes it all the same",
+                      s->directory);
+    }
+    if (state_write(s, "probe", filler, sizeof(filler), s->group) != 0 ||
+        unlink(state_path(s, "probe")) != 0) {
+        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': %s", s->directory,
+                      error_word(errno));
+    }
+    return 0;
+}

@@ -1,0 +1,45 @@
+// state.h - the directory of a rotation: what src/rotate.h asks of a storage, as files.
+//
+//     key, key.previous   the keys, without a newline; mode 0600, or 0640 for a group
+//     state               what the next run must know; text
+//     operation           an unfinished operation, as --operation-file has it
+//     status.json         what the last run came to; for people and monitoring, nothing reads it
+//     here lock                held while a run lasts
+//
+// Each is replaced atomically. A format that is not known is refused, and never overwritten.
+
+#ifndef REKEY_COMMAND_STATE_H
+#define REKEY_COMMAND_STATE_H
+
+#include <sys/types.h>
+
+#include "operation_file.h"
+#include "rotate.h"
+
+struct state {
+    const char *directory;
+    struct operation_file *file; // of the operation
+    gid_t group;                 // of the key file
+    int lock;                    // its descriptor
+    const char *fault;           // the file that the last failure was about
+    const char *why;             // in words, or NULL: see `error`
+    int error;                   // errno
+    char path[512];
+    char text[1024];
+};
+
+// Opens and locks the directory, and sees to it that it can be written, and that what is there can
+// be read. Returns 0 or an exit code.
+struct command;
+int open_state(struct command *c);
+
+// As rotate.h asks; the ctx is the struct command. `hook` is in hook.c.
+extern const struct rekey_storage state_storage;
+
+// DIR/NAME, in s->path.
+const char *state_path(struct state *s, const char *name);
+
+// Replaces DIR/NAME. Returns 0 or REKEY_E_STORE.
+int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group);
+
+#endif

@@ -1,0 +1,255 @@
+// switch.c - rotate and sync: the machine of src/rotate.h over the files of state.c; and status.
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "command.h"
+#include "json.h"
+#include "output.h"
+
+static const char *const result_words[] = {"none",    "rotated",   "adopted",
+                                           "not-due", "unchanged", "restored"};
+
+static const char *slot_name(enum rekey_key slot) {
+    return slot == REKEY_KEY_PRIMARY ? "Primary" : slot == REKEY_KEY_SECONDARY ? "Secondary" : "";
+}
+
+// ---- what is said -------------------------------------------------------------------------------
+
+static void say_result(const struct command *c) {
+    const struct rekey_rotation *x = &c->rotation;
+    const char *slot = slot_name(x->state.slot), *directory = c->state.directory;
+    bool rotates = c->options.command == COMMAND_ROTATE;
+
+    if (x->by_comparison) {
+        say("that the %s key was regenerated was seen by comparing, and not said by the service: "
+            "somebody else may have done it",
+            slot_name(x->slot));
+    }
+    if (x->foreign) {
+        say("warning: %s", x->error == REKEY_E_KEY_FOREIGN
+                               ? "the key that would be regenerated was changed by somebody else: "
+                                 "another rotator, or by hand? It is left alone for --min-age"
+                           : x->result == REKEY_ROTATION_ADOPTED
+                               ? "the key that was in use here is none of the service's (now): "
+                                 "changed by another rotator, or by hand?"
+                               : "both keys have changed since the last run: run sync at least "
+                                 "twice within the rotator's --min-age");
+    }
+    switch (x->result) {
+    case REKEY_ROTATION_ROTATED:
+        if (x->error == 0 && !c->options.quiet) {
+            say("the %s key %s, and is in '%s/key' now", slot,
+                rotates ? "was regenerated" : "has changed", directory);
+        }
+        break;
+    case REKEY_ROTATION_ADOPTED:
+        if (x->error == 0 && !c->options.quiet) {
+            say("the %s key is in '%s/key' now; %s", slot, directory,
+                rotates ? "a later run rotates" : "later runs follow the rotator");
+        }
+        break;
+    case REKEY_ROTATION_NOT_DUE:
+    case REKEY_ROTATION_UNCHANGED:
+        if (!c->options.quiet) {
+            say(x->result == REKEY_ROTATION_NOT_DUE
+                    ? "not due: the %s key in '%s/key' is younger than --min-age"
+                    : "nothing has changed: the %s key in '%s/key' stays",
+                slot, directory);
+        }
+        break;
+    case REKEY_ROTATION_RESTORED:
+        if (x->error == 0 && !c->options.quiet) {
+            say("the key before is in '%s/key' again", directory);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static const char *next_step(const struct rekey_rotation *x) {
+    switch (x->outcome) {
+    case REKEY_NOT_REACHED:
+        return "nothing was changed: run it again, safely";
+    case REKEY_NOT_TRUSTED:
+        return "nothing was sent: mend the trust anchors (--ca-file), the name, or the clock";
+    case REKEY_UNKNOWN:
+        return "the key in use stays; the next run finds out what became of the other one";
+    case REKEY_RUNNING:
+        return "the key in use stays; the next run goes on";
+    case REKEY_LOCAL:
+        return x->state.hook_pending
+                   ? "the key file has the new key; the next run runs the hook again"
+                   : NULL;
+    default:
+        return NULL;
+    }
+}
+
+// ---- status.json --------------------------------------------------------------------------------
+
+// The object, without a newline; its length.
+static size_t make_status(const struct command *c, const struct rekey_report *report, int code,
+                          char *buf, size_t cap) {
+    const struct rekey_rotation *x = &c->rotation;
+    int64_t now = rekey_posix_wall_s(NULL);
+    char id[168];
+    int len = snprintf(
+        buf, cap,
+        "{\"format\":1,\"outcome\":\"%s\",\"exit\":%d,\"result\":\"%s\",\"time\":%" PRId64
+        ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64 ",\"nextDue\":%" PRId64
+        ",\"hookPending\":%s,\"requestId\":\"%s\"}",
+        outcome_word(x->outcome), code, result_words[x->result], now, slot_name(x->state.slot),
+        x->state.switched, x->state.slot != 0 ? now - x->state.switched : 0,
+        x->state.slot != 0 && c->options.command == COMMAND_ROTATE
+            ? x->state.switched + (int64_t)c->options.min_age_s
+            : 0,
+        x->state.hook_pending ? "true" : "false",
+        visible(rekey_span(report->request_id, strcspn(report->request_id, "\"\\")), id,
+                sizeof(id)));
+
+    return len < 0 || (size_t)len >= cap ? 0 : (size_t)len;
+}
+
+static int conclude_rotation(struct command *c) {
+    struct rekey_rotation *x = &c->rotation;
+    enum rekey_outcome outcome = x->outcome;
+    int code = outcome == REKEY_FAILED ? REKEY_REFUSED : (int)outcome;
+    struct rekey_report report;
+    char text[1024];
+    size_t len;
+
+    rekey_report(&c->client, &report);
+    report.error = x->error;
+    if (report.host.ptr == NULL) { // nothing was spoken to
+        report.host = c->options.host;
+    }
+    if (x->error != 0) {
+        say_error(c, &report);
+    }
+    say_result(c);
+    if (next_step(x) != NULL) {
+        say("%s", next_step(x));
+    }
+    len = make_status(c, &report, code, text, sizeof(text));
+    if (state_write(&c->state, "status.json", text, len, c->state.group) != 0) {
+        say("error: '%s/status.json': %s", c->state.directory, error_word(c->state.error));
+        outcome = outcome == REKEY_SUCCEEDED ? REKEY_LOCAL : outcome;
+    }
+    if (c->options.json) {
+        out("%.*s\n", (int)len, text);
+    }
+    return finish(outcome);
+}
+
+int run_rotation(struct command *c) {
+    struct rekey_rotation *x = &c->rotation;
+    struct rekey_report report;
+    int result;
+
+    c->rotation_options = (struct rekey_rotation_options)REKEY_ROTATION_OPTIONS_INIT;
+    c->rotation_options.settle_ms = c->options.settle_ms;
+    c->rotation_options.probe = c->options.probe;
+    c->rotation_options.min_age_s = c->options.min_age_s;
+    if (c->options.poll_interval_ms < c->rotation_options.list_interval_ms) {
+        c->rotation_options.list_interval_ms =
+            c->options.poll_interval_ms < 1000 ? 1000 : c->options.poll_interval_ms;
+    }
+    c->storage = state_storage;
+    c->storage.ctx = c;
+    rekey_rotation_init(x, &c->client, &c->client_options, &c->rotation_options, &c->storage);
+    result = c->options.rollback ? rekey_rollback(x)
+             : c->options.command == COMMAND_ROTATE
+                 ? rekey_rotate(x, &c->options.endpoint)
+                 : rekey_sync(x, &c->options.endpoint, c->options.key);
+    rekey_report(&c->client, &report);
+    if (result == 0) {
+        result = REKEY_AGAIN;
+    }
+    while (result > 0) {
+        struct rekey_report before = report;
+        char status[32];
+
+        memcpy(status, report.status, sizeof(status));
+        before.status = status;
+        result = rekey_rotation_step(x);
+        rekey_report(&c->client, &report);
+        tell(c, &report, &before);
+        if (stop_signal != 0) {
+            stop_hook(c);
+            rekey_rotation_abort(x);
+            result = 0;
+        } else if (result > 0 && result != REKEY_AGAIN) {
+            rekey_posix_wait(&c->tcp, result, rekey_rotation_wait_ms(x));
+        }
+    }
+    return conclude_rotation(c);
+}
+
+// ---- status -------------------------------------------------------------------------------------
+
+// The member of status.json as it stands.
+static struct rekey_span member(const struct rekey_json *json, const char *name) {
+    int at = rekey_json_find(json, 0, name);
+
+    return at > 0 ? rekey_json_raw(json, at) : rekey_span("", 0);
+}
+
+static void put_metrics(const struct rekey_json *json) {
+    static const struct {
+        const char *metric, *member, *help;
+    } rows[] = {
+        {"rekey_last_run_timestamp_seconds", "time", "When rekey last ran."},
+        {"rekey_last_exit_code", "exit", "What it ended with; 0 is good."},
+        {"rekey_key_switched_timestamp_seconds", "switched", "When the key was put to use."},
+        {"rekey_next_due_timestamp_seconds", "nextDue", "When the next rotation is due; 0: never."},
+    };
+    struct rekey_span slot = member(json, "slot");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rekey_span value = member(json, rows[i].member);
+
+        out("# HELP %s %s\n# TYPE %s gauge\n%s %.*s\n", rows[i].metric, rows[i].help,
+            rows[i].metric, rows[i].metric, (int)value.len, value.ptr);
+    }
+    out("# HELP rekey_slot_in_use The slot whose key is in use.\n# TYPE rekey_slot_in_use gauge\n"
+        "rekey_slot_in_use{slot=\"%.*s\"} 1\n",
+        (int)slot.len, slot.ptr);
+}
+
+int print_status(struct command *c) {
+    static const char *const names[] = {"outcome",     "exit",     "result", "time",
+                                        "slot",        "switched", "keyAge", "nextDue",
+                                        "hookPending", "requestId"};
+    static int tokens[64 * REKEY_JSON_TOKEN_SIZE / sizeof(int)];
+    struct rekey_json json;
+    char text[1024];
+    size_t len = 0;
+
+    c->state.directory = c->options.state;
+    if (rekey_posix_read_file(state_path(&c->state, "status.json"), text, sizeof(text), &len) !=
+        0) {
+        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "'%s/status.json': %s", c->options.state,
+                      error_word(errno));
+    }
+    if (rekey_json_parse(&json, rekey_span(text, len), false, tokens, 64) != 0 ||
+        !rekey_span_equal(member(&json, "format"), REKEY_SPAN("1"))) {
+        return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
+                      "'%s/status.json': it is damaged, or of another version of rekey",
+                      c->options.state);
+    }
+    if (c->options.prometheus) {
+        put_metrics(&json);
+    } else if (c->options.json) {
+        out("%.*s\n", (int)len, text);
+    } else {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            struct rekey_span value = member(&json, names[i]);
+
+            out("%s: %.*s\n", names[i], (int)value.len, value.ptr);
+        }
+    }
+    return finish(REKEY_SUCCEEDED);
+}
