@@ -190,39 +190,66 @@ def calls_of(name):
     return calls
 
 
-def test_the_sandbox_allows_what_the_command_calls(arm, rekey, prefix, tmp_path):
+def command_of(unit, state, **variables):
+    """The words of a unit's ExecStart, as systemd makes them; the group of the key file is ours."""
+    text = unit.read_text()
+    values = dict(re.findall(r"(?:^Environment=| )(REKEY_\w+)=(\S*)(?= |$)", text, re.M))
+    values |= variables
+    words = []
+    for word in re.search(r"^ExecStart=(.*)", text, re.M)[1].split():
+        if re.fullmatch(r"\$\w+", word):  # may be several words, or none
+            words += values[word[1:]].split()
+        else:
+            word = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], word)
+            words.append(word.replace("%S/rekey/%i", str(state)))
+    words[words.index("rekey-key")] = grp.getgrgid(os.getgid()).gr_name
+    assert not [word for word in words if "%" in word or "$" in word]
+    return words
+
+
+@pytest.mark.parametrize("verb", ["rotate", "sync"])
+def test_the_command_of_the_unit_and_its_sandbox(arm, rekey, prefix, tmp_path, verb):
+    """The line as it is there works, and every system call in it is one that the unit allows."""
     need("strace", "systemd-analyze")
-    units = prefix / "lib/systemd/system"
-    for verb in ("rotate", "sync"):
-        allowed = set()
-        for line in re.findall(
-            r"^SystemCallFilter=(.*)", (units / f"rekey-{verb}@.service").read_text(), re.M
-        ):
-            named = set().union(*(calls_of(each) for each in line.strip("~").split()))
-            allowed = allowed - named if line.startswith("~") else allowed | named
-        name = arm.endpoint()
-        for each in (1, 2):  # takes the primary key; rotates
-            rekey.run(
-                verb,
-                "--state",
-                tmp_path / verb,
-                "--volatile-ok",
-                "--key-group",
-                grp.getgrgid(os.getgid()).gr_name,
-                "--exec",
-                "/bin/true",
-                *rekey.options(name),
-                *(
-                    ["--min-age", "0", "--settle", "0"]
-                    if verb == "rotate"
-                    else ["--key-type", "primary"]
-                ),
-                code=0,
-                prefix=["strace", "-f", "-qq", "-o", tmp_path / f"{verb}.{each}"],
-            )
-            trace = (tmp_path / f"{verb}.{each}").read_text()
-            called = set(re.findall(r"^\d+ +(\w+)\(", trace, re.M))
-            assert {"connect", "execve", "fsync"} <= called and called <= allowed, called - allowed
+    unit = prefix / f"lib/systemd/system/rekey-{verb}@.service"
+    allowed = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)", unit.read_text(), re.M):
+        named = set().union(*(calls_of(each) for each in line.strip("~").split()))
+        allowed = allowed - named if line.startswith("~") else allowed | named
+    name = arm.endpoint()
+    options = rekey.options(name)
+    place = dict(zip(options[4::2], options[5::2]))
+    environment = {
+        "AZURE_SUBSCRIPTION_ID": place["--subscription"],
+        "AZURE_DEFAULTS_GROUP": place["-g"],
+        "AZURE_DEFAULTS_WORKSPACE": place["-w"],
+        "REKEY_MANAGEMENT_URL": arm.url(),
+        "SSL_CERT_FILE": str(CERTS / "ca-all.pem"),
+    }
+    state = tmp_path / "state"
+    state.mkdir()
+    keys, seen = arm.keys(name), set()
+    for more in ({}, {"REKEY_MIN_AGE": "0"}):  # takes the primary key; rotates, or stays
+        command = command_of(
+            unit,
+            state,
+            REKEY_ENDPOINT_NAME=name,
+            REKEY_OPTIONS="--volatile-ok --exec /bin/true"
+            + (" --settle 0" if verb == "rotate" else ""),
+            **more,
+        )
+        assert command[0] == str(prefix / "bin/rekey")
+        rekey.run(
+            *command[1:],
+            code=0,
+            env=environment,
+            prefix=["strace", "-f", "-qq", "-o", tmp_path / "trace"],
+        )
+        seen |= set(re.findall(r"^\d+ +(\w+)\(", (tmp_path / "trace").read_text(), re.M))
+    assert {"connect", "execve", "fsync", "fchown"} <= seen and seen <= allowed, seen - allowed
+    after = arm.keys(name)
+    assert (after == keys) == (verb == "sync")
+    assert (state / "key").read_text() == after["primaryKey" if verb == "sync" else "secondaryKey"]
 
 
 def seconds(text):
@@ -266,6 +293,20 @@ def test_the_units_give_options_that_there_are(prefix, help_text):
         text = re.sub(r"^# .*", "", path.read_text(), flags=re.M)
         for option in re.findall(r" (--[a-z-]+)", text):
             assert any(each.endswith(option) for each in known), f"{path}: {option}"
+
+
+def test_the_example_configuration_names_variables_that_there_are(prefix):
+    example = (prefix / "share/doc/rekey/examples/endpoint.conf").read_text()
+    known = "".join(
+        path.read_text()
+        for path in [
+            *prefix.glob("share/man/man1/*"),
+            *prefix.glob("lib/systemd/system/*.service"),
+            *prefix.glob("share/doc/rekey/examples/*.service"),
+        ]
+    )
+    names = re.findall(r"^#?([A-Z_]+)=", example, re.M)
+    assert len(names) > 8 and [name for name in names if not re.search(rf"\b{name}\b", known)] == []
 
 
 def test_the_user_and_the_group(prefix, tmp_path):
