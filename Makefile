@@ -64,7 +64,7 @@ all: deps-sources ## build the command, or the firmware, and librekey.a (the def
 
 help: ## this list
 	@echo 'make [VERB] [BOARD=board] [V=1]'
-	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 18
 	@echo 'Boards:'
 	@for b in boards/*/board.mk; do printf '  %-15s%s\n' "$$(basename "$$(dirname "$$b")")" \
 	    "$$(sed -n 's/^BOARD_TITLE *:= //p' "$$b")"; done
