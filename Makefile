@@ -128,7 +128,7 @@ $(B)/libmbedtls.a: $(mbedtls_objects)
 	$(call say,AR)
 	$(Q)rm -f $@ && $(AR) crs $@ $^
 
-$(B)/rekey: $(command_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+$(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections,-Map=$@.map $^ -o $@
 

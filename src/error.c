@@ -3,30 +3,51 @@
 
 #include "rekey_error.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "rekey_config.h"
 
+// Names and texts lie one behind the other, so that a place among them takes two bytes and not a
+// pointer.
+static const struct texts {
+#define REKEY_ERROR_MEMBERS(name, value, text)                                                     \
+    char name##_name[sizeof(#name)];                                                               \
+    char name##_text[sizeof(text)];
+    REKEY_ERRORS(REKEY_ERROR_MEMBERS)
+#undef REKEY_ERROR_MEMBERS
+} texts = {
+#define REKEY_ERROR_TEXTS(name, value, text) #name, text,
+    REKEY_ERRORS(REKEY_ERROR_TEXTS)
+#undef REKEY_ERROR_TEXTS
+};
+
+static const struct {
+    int16_t error;
+    uint16_t name, text;
+} places[] = {
+#define REKEY_ERROR_PLACE(name, value, text)                                                       \
+    {value, offsetof(struct texts, name##_name), offsetof(struct texts, name##_text)},
+    REKEY_ERRORS(REKEY_ERROR_PLACE)
+#undef REKEY_ERROR_PLACE
+};
+
 const char *rekey_error_text(int error) {
-    switch (error) {
-#define REKEY_ERROR_CASE(name, value, text)                                                        \
-    case name:                                                                                     \
-        return text;
-        REKEY_ERRORS(REKEY_ERROR_CASE)
-#undef REKEY_ERROR_CASE
-    default:
-        return "unknown error";
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (places[i].error == error) {
+            return (const char *)&texts + places[i].text;
+        }
     }
+    return "unknown error";
 }
 
 const char *rekey_error_name(int error) {
-    switch (error) {
-#define REKEY_ERROR_NAME(name, value, text)                                                        \
-    case name:                                                                                     \
-        return #name;
-        REKEY_ERRORS(REKEY_ERROR_NAME)
-#undef REKEY_ERROR_NAME
-    default:
-        return "";
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (places[i].error == error) {
+            return (const char *)&texts + places[i].name;
+        }
     }
+    return "";
 }
 
 unsigned long rekey_error_limit(int error, const char **macro) {

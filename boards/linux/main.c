@@ -235,7 +235,7 @@ int main(int argc, char **argv) {
     int code = 0;
 
     open_standard_descriptors();
-    setrlimit(RLIMIT_CORE, &none); // a core dump would hold the token
+    prlimit(0, RLIMIT_CORE, &none, NULL); // a core dump would hold the token
     prctl(PR_SET_DUMPABLE, 0);
     c->started = rekey_posix_now_ms(NULL);
     if (!parse_options(&c->options, argc, argv, &code)) {

@@ -156,14 +156,53 @@ const char *visible(struct rekey_span text, char *buf, size_t cap) {
     return buf;
 }
 
+// glibc's strerror may use the heap, and musl's table of all words is 1.4 KB longer than the one of
+// those that can come here.
 const char *error_word(int number) {
-#ifdef __GLIBC__
-    const char *text = strerrordesc_np(number);
+    static const struct {
+        uint8_t number;
+        char word[35];
+    } words[] = {
+        {EPERM, "Operation not permitted"},
+        {ENOENT, "No such file or directory"},
+        {EIO, "Input/output error"},
+        {ENXIO, "No such device or address"},
+        {ENOEXEC, "Exec format error"},
+        {EBADF, "Bad file descriptor"},
+        {EAGAIN, "Resource temporarily unavailable"},
+        {ENOMEM, "Cannot allocate memory"},
+        {EACCES, "Permission denied"},
+        {EBUSY, "Device or resource busy"},
+        {EEXIST, "File exists"},
+        {EXDEV, "Invalid cross-device link"},
+        {ENOTDIR, "Not a directory"},
+        {EISDIR, "Is a directory"},
+        {EINVAL, "Invalid argument"},
+        {EMFILE, "Too many open files"},
+        {EFBIG, "File too large"},
+        {ENOSPC, "No space left on device"},
+        {EROFS, "Read-only file system"},
+        {EPIPE, "Broken pipe"},
+        {ENAMETOOLONG, "File name too long"},
+        {ELOOP, "Too many levels of symbolic links"},
+        {EMSGSIZE, "Message too long"},
+        {EAFNOSUPPORT, "Address family not supported"},
+        {EADDRNOTAVAIL, "Cannot assign requested address"},
+        {ENETUNREACH, "Network is unreachable"},
+        {ECONNRESET, "Connection reset by peer"},
+        {ETIMEDOUT, "Connection timed out"},
+        {ECONNREFUSED, "Connection refused"},
+        {EHOSTUNREACH, "No route to host"},
+    };
+    static char other[24];
 
-    return text != NULL ? text : "unknown error";
-#else
-    return strerror(number); // musl's is a table
-#endif
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (words[i].number == number) {
+            return words[i].word;
+        }
+    }
+    snprintf(other, sizeof(other), "error number %d", number);
+    return other;
 }
 
 const char *quoted(const char *text, char *buf, size_t cap) {

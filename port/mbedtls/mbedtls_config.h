@@ -54,6 +54,7 @@ time_t rekey_tls_time(time_t *out);
 #define MBEDTLS_PSA_CRYPTO_C
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 #define MBEDTLS_PSA_KEY_SLOT_COUNT 8
+#define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS // there is one thread, and one caller
 #define MBEDTLS_HKDF_C
 #endif
 
@@ -62,6 +63,7 @@ time_t rekey_tls_time(time_t *out);
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
+#define MBEDTLS_X509_REMOVE_INFO // no descriptions of certificates in words
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C
 #define MBEDTLS_OID_C
