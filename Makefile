@@ -57,14 +57,14 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate coverage size memory bench format clean FORCE
+.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
 
 help: ## this list
 	@echo 'make [VERB] [BOARD=board] [V=1]'
-	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 18
 	@echo 'Boards:'
 	@for b in boards/*/board.mk; do printf '  %-15s%s\n' "$$(basename "$$(dirname "$$b")")" \
 	    "$$(sed -n 's/^BOARD_TITLE *:= //p' "$$b")"; done
@@ -134,6 +134,107 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 
 -include boards/$(BOARD)/rules.mk
 -include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/tests/*.d)
+
+# ---- installing -----------------------------------------------------------------------------------
+
+# Where things go. A distribution that has other places sets these; nothing outside of them is written. Not stripped:
+# a distribution strips by its own rules, and keeps what it takes away.
+PREFIX      ?= /usr/local
+BINDIR      ?= $(PREFIX)/bin
+LIBDIR      ?= $(PREFIX)/lib
+INCLUDEDIR  ?= $(PREFIX)/include
+MANDIR      ?= $(PREFIX)/share/man
+DOCDIR      ?= $(PREFIX)/share/doc/rekey
+COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERS    ?= $(PREFIX)/lib/sysusers.d
+INSTALL     ?= install
+VERSION     := $(shell sed -n 's/^\#define REKEY_VERSION "\(.*\)"/\1/p' src/rekey_config.h)
+
+units       := $(patsubst boards/linux/systemd/%.in,%,$(wildcard boards/linux/systemd/rekey-*.in))
+examples    := $(wildcard boards/linux/systemd/examples/*)
+fill_in     := sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+    -e 's|@VERSION@|$(VERSION)|g' -e 's|@LDFLAGS@|$(BOARD_LDFLAGS)|g'
+to          = "$(DESTDIR)"$(1)
+
+install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
+
+install-command: all ## of these only what a gateway needs
+	$(Q)$(if $(BOARD_PROGRAM),echo "$(BOARD) has no command to install"; exit 1)
+	$(Q)$(INSTALL) -d $(call to,$(BINDIR)) $(call to,$(MANDIR)/man1) $(call to,$(COMPLETIONS)) $(call to,$(UNITDIR)) \
+	    $(call to,$(SYSUSERS)) $(call to,$(DOCDIR)/examples)
+	$(Q)$(INSTALL) -m 755 $(B)/rekey $(call to,$(BINDIR)/rekey)
+	$(Q)$(INSTALL) -m 644 docs/rekey.1 $(call to,$(MANDIR)/man1/rekey.1)
+	$(Q)$(INSTALL) -m 644 boards/linux/completion.bash $(call to,$(COMPLETIONS)/rekey)
+	$(Q)$(INSTALL) -m 644 boards/linux/systemd/sysusers.conf $(call to,$(SYSUSERS)/rekey.conf)
+	$(Q)$(INSTALL) -m 644 $(examples) $(call to,$(DOCDIR)/examples)
+	$(Q)for unit in $(units); do $(fill_in) "boards/linux/systemd/$$unit.in" >"$(B)/$$unit" && \
+	    $(INSTALL) -m 644 "$(B)/$$unit" $(call to,$(UNITDIR)) || exit 1; done
+
+# Two archives, because an application may have TLS of its own: librekey.a is the core with the POSIX port and has no
+# name of mbedTLS in it, librekey-tls.a is port/mbedtls with mbedTLS as our configuration wants it.
+$(B)/install/librekey.a: $(core_objects) $(filter $(B)/port/posix/%,$(port_objects))
+$(B)/install/librekey-tls.a: $(filter $(B)/port/mbedtls/%,$(port_objects)) $(mbedtls_objects)
+$(B)/install/%.a:
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) crs $@ $^
+
+# The headers that an application includes, and those that these include, mbedTLS's among them. A struct rekey must have
+# the size that the archive knows: the limits that it was built with become part of the headers.
+public_headers := rekey.h rotate.h show.h client_certificate.h der_table.h pem_bundle.h tls.h \
+    $(notdir $(wildcard src/credential*.h port/posix/*.h))
+install-library: all ## of these only what an application needs
+	$(Q)$(MAKE) --no-print-directory -s $(B)/install/librekey.a $(B)/install/librekey-tls.a
+	$(Q)rm -rf $(B)/install/include && $(INSTALL) -d $(B)/install/include/mbedtls $(B)/install/include/psa \
+	    $(call to,$(LIBDIR)/pkgconfig) $(call to,$(INCLUDEDIR)) $(call to,$(MANDIR)/man3)
+	$(Q){ echo '// rekey_limits.h - what the archive was built with (make LIMITS="...").'; echo; \
+	    $(foreach l,$(limits),echo '#define $(subst =, ,$l)';) } \
+	    >$(B)/install/include/rekey_limits.h
+	$(Q)printf '#include "%s"\n' $(public_headers) | $(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(BOARD_CFLAGS) \
+	    -M -MT . -xc - >$(B)/install/headers && for header in $$(tr -d '\\' <$(B)/install/headers); do case $$header in \
+	    port/mbedtls/mbedtls_config.h) place=mbedtls/ ;; src/*|port/*) place= ;; \
+	    $(MBEDTLS)/include/*/*) place=$${header#$(MBEDTLS)/include/}; place=$${place%/*}/ ;; *) continue ;; esac; \
+	    sed '/^#define REKEY_\(CONFIG\|TLS\|MBEDTLS_CONFIG\)_H$$/a #include "rekey_limits.h"' "$$header" \
+	    >"$(B)/install/include/$$place$${header##*/}" || exit 1; done
+	$(Q)rm -rf $(call to,$(INCLUDEDIR)/rekey) && cp -r $(B)/install/include $(call to,$(INCLUDEDIR)/rekey)
+	$(Q)$(INSTALL) -m 644 $(B)/install/librekey.a $(B)/install/librekey-tls.a $(call to,$(LIBDIR))
+	$(Q)$(fill_in) boards/linux/rekey.pc.in >$(B)/install/rekey.pc
+	$(Q)$(INSTALL) -m 644 $(B)/install/rekey.pc $(call to,$(LIBDIR)/pkgconfig/rekey.pc)
+	$(Q)$(INSTALL) -m 644 docs/librekey.3 $(call to,$(MANDIR)/man3/librekey.3)
+
+uninstall: ## remove what install put there, with the same variables; configuration and keys stay
+	$(Q)rm -f $(call to,$(BINDIR)/rekey) $(call to,$(LIBDIR)/librekey.a) $(call to,$(LIBDIR)/librekey-tls.a) \
+	    $(call to,$(LIBDIR)/pkgconfig/rekey.pc) $(call to,$(MANDIR)/man1/rekey.1) $(call to,$(MANDIR)/man3/librekey.3) \
+	    $(call to,$(COMPLETIONS)/rekey) $(call to,$(SYSUSERS)/rekey.conf)
+	$(Q)for unit in $(units); do rm -f $(call to,$(UNITDIR))/"$$unit"; done
+	$(Q)rm -rf $(call to,$(INCLUDEDIR)/rekey) $(call to,$(DOCDIR))
+
+# Static commands, so that one package fits every release and derivative of Debian.
+DEB_BOARDS  := linux-musl linux-armhf linux-arm64
+deb: ## Debian packages for this machine (amd64), armhf and arm64 into build/deb
+	$(Q)for b in $(DEB_BOARDS); do $(MAKE) --no-print-directory -s deps-cross BOARD=$$b && \
+	    $(MAKE) --no-print-directory -s deb-one BOARD=$$b || exit 1; done
+
+deps-cross:
+	$(Q)boards/deps.sh packages dpkg-dev binutils $(filter-out qemu-%,$(BOARD_PACKAGES))
+
+deb-one:
+	$(Q)rm -rf $(B)/deb
+	$(Q)$(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr
+	$(Q)$(STRIP) $(B)/deb/usr/bin/rekey
+	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
+
+deps-install: deps-test
+	$(Q)boards/deps.sh packages systemd mandoc lintian pkgconf qemu-user-static
+
+check-install: all deb deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made
+	$(Q)REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_DEB=build/deb \
+	    $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) tests/e2e/test_install.py
+
+dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
+	$(Q)mkdir -p build && git archive --prefix=rekey-$(VERSION)/ HEAD | gzip -9n >build/rekey-$(VERSION).tar.gz
+	@echo build/rekey-$(VERSION).tar.gz
 
 # ---- tests ----------------------------------------------------------------------------------------
 
@@ -223,7 +324,8 @@ sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 
 check: deps-check ## formatting, static analysis, both compilers, sanitizers, valgrind
 	clang-format --dry-run -Werror $(c_files)
-	shellcheck -s sh boards/deps.sh boards/lm3s6965evb/run tests/fuzz/fuzz.sh
+	shellcheck -s sh boards/deps.sh boards/lm3s6965evb/run tests/fuzz/fuzz.sh boards/linux/debian/build boards/linux/debian/post*
+	shellcheck -s bash boards/linux/completion.bash
 	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=comparePointers:boards/lm3s6965evb/startup.c -Isrc -Iport/posix \
 	    -D__linux__ -D__unix__ -DREKEY_BUILD_TIME=1 src port boards

@@ -1,0 +1,607 @@
+"""What `make install` and `make deb` leave: units, man pages, completion, the library, packages.
+
+`make check-install` makes the packages, gets the tools, and runs these; in `make e2e` what lacks a
+tool or a package is skipped. Nothing is installed on this machine, and no daemon is started.
+"""
+
+import grp
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from conftest import (
+    BUILD,
+    CERTS,
+    ENVIRONMENT,
+    EXEC,
+    GROUP,
+    REKEY,
+    ROOT,
+    SANITIZED,
+    SUBSCRIPTION,
+    TOKEN,
+    WORKSPACE,
+)
+
+pytestmark = pytest.mark.skipif(
+    bool(EXEC) or SANITIZED or BUILD.name != "linux",
+    reason="of what is built for this machine, without an emulator or a sanitizer",
+)
+PACKAGES = sorted((ROOT / os.environ.get("REKEY_DEB", "none")).glob("*.deb"))
+MADE = {  # variables of the caller's that the Makefile takes, beside PATH
+    name: value
+    for name, value in os.environ.items()
+    if name in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LIMITS", "SOURCE_DATE_EPOCH")
+    or name.endswith("_DIR")
+}
+
+
+def run(*arguments, code=0, env=None, **more):
+    """Runs a program; standard error comes with standard output."""
+    result = subprocess.run(
+        [str(each) for each in arguments],
+        env={**ENVIRONMENT, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        **more,
+    )
+    assert result.returncode == code, f"{arguments}: {result.returncode}\n{result.stdout}"
+    return result.stdout
+
+
+def make(*arguments):
+    return run("make", "--no-print-directory", "-s", *arguments, env=MADE, cwd=ROOT)
+
+
+def need(*tools):
+    for tool in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"there is no {tool}")
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    """A tree that is used where it is."""
+    folder = tmp_path_factory.mktemp("prefix")
+    make("install", f"PREFIX={folder}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def help_text():
+    return run(REKEY, "--help")
+
+
+def options_of(text):
+    """Options of --help, each as it is there: "-n, --name" or "--subscription"."""
+    return sorted(re.findall(r"^ +((?:-\w, )?--[a-z-]+)", text.split("Options")[1], re.M))
+
+
+def verbs_of(text):
+    return sorted(set(re.findall(r"^  rekey ([a-z-]+)", text.split("Options")[0], re.M)))
+
+
+# ---- the tree ------------------------------------------------------------------------------------
+
+
+def test_install_with_destdir_and_uninstall(tmp_path):
+    where = [f"DESTDIR={tmp_path}", "PREFIX=/usr"]
+    make("install", *where)
+    there = files(tmp_path)
+    assert all(name.startswith("usr/") for name in there)
+    for name in (
+        "bin/rekey",
+        "include/rekey/rekey.h",
+        "lib/librekey.a",
+        "lib/librekey-tls.a",
+        "lib/pkgconfig/rekey.pc",
+        "lib/systemd/system/rekey-rotate@.service",
+        "lib/sysusers.d/rekey.conf",
+        "share/bash-completion/completions/rekey",
+        "share/man/man1/rekey.1",
+        "share/man/man3/librekey.3",
+    ):
+        assert f"usr/{name}" in there
+    for path in tmp_path.rglob("*"):  # no place of the build, no @NAME@ that nobody filled in
+        if path.suffix in (".service", ".timer", ".pc", ".h", ".conf"):
+            text = path.read_text()
+            assert str(tmp_path) not in text and str(ROOT) not in text
+            assert not re.search(r"@[A-Z]+@", text), path
+    other = tmp_path / "usr/bin/other"
+    other.touch()
+    make("uninstall", *where)
+    assert files(tmp_path) == ["usr/bin/other"]
+
+
+def test_the_makefile_lists_the_verbs():
+    text = make("help")
+    for verb in ("install", "uninstall", "deb", "dist", "check-install"):
+        assert re.search(rf"^  {verb} ", text, re.M), verb
+
+
+# ---- systemd -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def instances(prefix, tmp_path):
+    """The units and the examples, each as an instance: a template is not looked at as a whole."""
+    need("systemd-analyze")
+    examples = prefix / "share/doc/rekey/examples"
+    for path in [*prefix.glob("lib/systemd/system/*"), *examples.glob("*@.*")]:
+        shutil.copy(path, tmp_path / path.name)
+        shutil.copy(path, tmp_path / path.name.replace("@.", "@scoring."))
+    return tmp_path
+
+
+def verify(prefix, folder):
+    manual = [] if shutil.which("man") else ["--man=no"]
+    return run(
+        "systemd-analyze",
+        "verify",
+        *manual,
+        *sorted(folder.glob("*@scoring.*[a-z]")),
+        env={"MANPATH": str(prefix / "share/man"), "SYSTEMD_UNIT_PATH": f"{folder}:"},
+    )
+
+
+def test_units(prefix, instances):
+    assert verify(prefix, instances) == ""
+
+
+@pytest.mark.parametrize("name", ["arc", "certificate", "proxy", "secret"])
+def test_drop_ins(prefix, instances, name):
+    for unit in ("rekey-rotate@.service.d", "rekey-sync@.service.d"):
+        (instances / unit).mkdir()
+        shutil.copy(prefix / f"share/doc/rekey/examples/{name}.conf", instances / unit)
+    assert verify(prefix, instances) == ""
+
+
+@pytest.mark.parametrize("verb", ["rotate", "sync"])
+def test_sandbox(instances, verb):
+    text = run(
+        "systemd-analyze",
+        "security",
+        "--offline=yes",
+        "--threshold=19",  # of 100: below 2.0
+        instances / f"rekey-{verb}@scoring.service",
+    )
+    assert float(re.search(r"exposure level for .*: ([\d.]+)", text)[1]) < 2.0
+
+
+def calls_of(name):
+    """The system calls of one of systemd's sets."""
+    calls = set()
+    for line in run("systemd-analyze", "syscall-filter", name).splitlines()[1:]:
+        word = line.strip()
+        if word.startswith("@"):
+            calls |= calls_of(word)
+        elif word and not word.startswith("#"):
+            calls.add(word)
+    return calls
+
+
+def command_of(unit, state, **variables):
+    """The words of a unit's ExecStart, as systemd makes them; the group of the key file is ours."""
+    text = unit.read_text()
+    values = dict(re.findall(r"(?:^Environment=| )(REKEY_\w+)=(\S*)(?= |$)", text, re.M))
+    values |= variables
+    words = []
+    for word in re.search(r"^ExecStart=(.*)", text, re.M)[1].split():
+        if re.fullmatch(r"\$\w+", word):  # may be several words, or none
+            words += values[word[1:]].split()
+        else:
+            word = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], word)
+            words.append(word.replace("%S/rekey/%i", str(state)))
+    words[words.index("rekey-key")] = grp.getgrgid(os.getgid()).gr_name
+    assert not [word for word in words if "%" in word or "$" in word]
+    return words
+
+
+@pytest.mark.parametrize("verb", ["rotate", "sync"])
+def test_the_command_of_the_unit_and_its_sandbox(arm, rekey, prefix, tmp_path, verb):
+    """The line as it is there works, and every system call in it is one that the unit allows."""
+    need("strace", "systemd-analyze")
+    unit = prefix / f"lib/systemd/system/rekey-{verb}@.service"
+    allowed = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)", unit.read_text(), re.M):
+        named = set().union(*(calls_of(each) for each in line.strip("~").split()))
+        allowed = allowed - named if line.startswith("~") else allowed | named
+    name = arm.endpoint()
+    options = rekey.options(name)
+    place = dict(zip(options[4::2], options[5::2]))
+    environment = {
+        "AZURE_SUBSCRIPTION_ID": place["--subscription"],
+        "AZURE_DEFAULTS_GROUP": place["-g"],
+        "AZURE_DEFAULTS_WORKSPACE": place["-w"],
+        "REKEY_MANAGEMENT_URL": arm.url(),
+        "SSL_CERT_FILE": str(CERTS / "ca-all.pem"),
+    }
+    state = tmp_path / "state"
+    state.mkdir()
+    keys, seen = arm.keys(name), set()
+    for more in ({}, {"REKEY_MIN_AGE": "0"}):  # takes the primary key; rotates, or stays
+        command = command_of(
+            unit,
+            state,
+            REKEY_ENDPOINT_NAME=name,
+            REKEY_OPTIONS="--volatile-ok --exec /bin/true"
+            + (" --settle 0" if verb == "rotate" else ""),
+            **more,
+        )
+        assert command[0] == str(prefix / "bin/rekey")
+        rekey.run(
+            *command[1:],
+            code=0,
+            env=environment,
+            prefix=["strace", "-f", "-qq", "-o", tmp_path / "trace"],
+        )
+        seen |= set(re.findall(r"^\d+ +(\w+)\(", (tmp_path / "trace").read_text(), re.M))
+    assert {"connect", "execve", "fsync", "fchown"} <= seen and seen <= allowed, seen - allowed
+    after = arm.keys(name)
+    assert (after == keys) == (verb == "sync")
+    assert (state / "key").read_text() == after["primaryKey" if verb == "sync" else "secondaryKey"]
+
+
+def seconds(text):
+    units = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
+    number, unit = re.fullmatch(r"(\d+)([a-z]*)", text).groups()
+    return int(number) * units[unit]
+
+
+def setting(path, name):
+    (value,) = re.findall(rf"^{name}=(.*)$", path.read_text(), re.M)
+    return value
+
+
+def default(help_text, option):
+    """Seconds that an option has by default."""
+    return int(re.search(rf"--{option} S .*default (\d+)", help_text)[1])
+
+
+def test_the_units_wait_long_enough(prefix, help_text):
+    units = prefix / "lib/systemd/system"
+    timeout, hook = default(help_text, "timeout"), default(help_text, "exec-timeout")
+    rotate = 2 * timeout + default(help_text, "settle") + hook
+    assert seconds(setting(units / "rekey-rotate@.service", "TimeoutStartSec")) > rotate
+    assert seconds(setting(units / "rekey-sync@.service", "TimeoutStartSec")) > timeout + hook
+
+
+def test_sync_runs_twice_within_the_least_age(prefix, help_text):
+    units = prefix / "lib/systemd/system"
+    assert setting(units / "rekey-sync@.timer", "OnCalendar") == "hourly"
+    longest = 3600 + seconds(setting(units / "rekey-sync@.timer", "RandomizedDelaySec"))
+    (age,) = re.findall(r"REKEY_MIN_AGE=(\d+)", (units / "rekey-rotate@.service").read_text())
+    assert 2 * longest < min(int(age), default(help_text, "min-age"))
+
+
+def test_the_units_give_options_that_there_are(prefix, help_text):
+    known = options_of(help_text)
+    for path in [
+        *prefix.glob("lib/systemd/system/*.service"),
+        *prefix.glob("share/doc/rekey/examples/*.conf"),
+    ]:
+        text = re.sub(r"^# .*", "", path.read_text(), flags=re.M)
+        for option in re.findall(r" (--[a-z-]+)", text):
+            assert any(each.endswith(option) for each in known), f"{path}: {option}"
+
+
+def test_the_example_configuration_names_variables_that_there_are(prefix):
+    example = (prefix / "share/doc/rekey/examples/endpoint.conf").read_text()
+    known = "".join(
+        path.read_text()
+        for path in [
+            *prefix.glob("share/man/man1/*"),
+            *prefix.glob("lib/systemd/system/*.service"),
+            *prefix.glob("share/doc/rekey/examples/*.service"),
+        ]
+    )
+    names = re.findall(r"^#?([A-Z_]+)=", example, re.M)
+    assert len(names) > 8 and [name for name in names if not re.search(rf"\b{name}\b", known)] == []
+
+
+def test_the_user_and_the_group(prefix, tmp_path):
+    need("systemd-sysusers")
+    (tmp_path / "etc").mkdir()
+    run("systemd-sysusers", f"--root={tmp_path}", prefix / "lib/sysusers.d/rekey.conf")
+    (user,) = re.findall(r"^rekey:.*", (tmp_path / "etc/passwd").read_text(), re.M)
+    assert user.split(":")[5] == "/var/lib/rekey" and user.endswith("/nologin")
+    assert re.search(r"^rekey-key:x:\d+:$", (tmp_path / "etc/group").read_text(), re.M)
+
+
+# ---- man pages, completion -----------------------------------------------------------------------
+
+
+def test_man_pages_are_silent(prefix, namespace):
+    """mandoc looks for the pages that a page names in the system's own directory alone."""
+    need("mandoc", "makewhatis")
+    pages = prefix / "share/man"
+    run("makewhatis", pages)
+    mount = namespace("m", f"mount --bind '{pages}' /usr/share/man")
+    assert run(*mount, "mandoc", "-Tlint", *pages.glob("man?/*")) == ""
+
+
+def test_the_man_page_says_what_the_help_says(prefix, help_text):
+    page = (prefix / "share/man/man1/rekey.1").read_text()
+    found = re.findall(r"^\.It Fl (?:(\w) , Fl )?(-[a-z-]+)", page, re.M)
+    assert sorted(f"-{s}, -{l}" if s else f"-{l}" for s, l in found) == options_of(help_text)
+    assert sorted(re.findall(r"^\.It Cm ([a-z-]+)", page, re.M)) == verbs_of(help_text)
+    codes = re.findall(r"^ +(\d+) ", help_text.split("Exit codes:")[1], re.M)
+    assert re.findall(r"^\.It (\d+)$", page, re.M) == codes
+
+
+def test_completion(prefix, help_text):
+    need("bash")
+
+    def complete(*words):
+        script = (
+            '. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _rekey; '
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        rule = prefix / "share/bash-completion/completions/rekey"
+        return sorted(run("bash", "-ec", script, "bash", rule, REKEY, *words).split())
+
+    assert complete("") == verbs_of(help_text)
+    assert complete("--") == sorted(each.split(", ")[-1] for each in options_of(help_text))
+    assert complete("wait", "--no-wait", "reg") == ["regenerate"]
+    assert complete("list-keys", "--key-type", "") == ["primary", "secondary"]
+    assert complete("list-keys", "-o", "j") == ["json"]
+    assert complete("token", "--ca-file", f"{CERTS}/ca-a") == [str(CERTS / "ca-all.pem")]
+    assert complete("--timeout", "") == []
+    rule = re.search(r"--auth KIND +(.*?);", help_text)[1]
+    assert complete("--auth", "") == sorted(re.findall(r"\w+", rule.replace(" or ", " ")))
+
+
+# ---- the library ---------------------------------------------------------------------------------
+
+
+def test_the_example_builds_against_the_installed_library(arm, prefix, tmp_path):
+    need("cc", "pkg-config")
+    example = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    (tmp_path / "example.c").write_text(example)
+    run(
+        "sh",
+        "-ec",
+        "cc -Wall -Wextra -Werror example.c $(pkg-config --cflags --libs rekey) -o example",
+        env={"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")},
+        cwd=tmp_path,
+    )
+    name = arm.endpoint("three-polls")
+    before = arm.keys(name)
+    place = [SUBSCRIPTION, GROUP, WORKSPACE, name]
+    text = run(
+        tmp_path / "example",
+        "localhost",
+        arm.ports["main"],
+        CERTS / "ca.pem",
+        *place,
+        env={"TOKEN": TOKEN},
+    )
+    assert text == "outcome 0, error , polls 3\n"
+    assert arm.keys(name)["primaryKey"] != before["primaryKey"]
+
+
+def test_every_installed_header_stands_alone(prefix, tmp_path):
+    need("cc", "pkg-config")
+    flags = run(
+        "pkg-config", "--cflags", "rekey", env={"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
+    ).split()
+    for path in sorted((prefix / "include/rekey").glob("*.h")):
+        (tmp_path / "one.c").write_text(f'#include "{path.name}"\n')
+        run("cc", "-Wall", "-Werror", *flags, "-fsyntax-only", tmp_path / "one.c")
+
+
+def test_the_core_has_no_name_of_mbedtls(prefix):
+    """An application with an mbedTLS of its own links -lrekey alone."""
+    names = {
+        archive: set(re.findall(r" ([A-Za-z]) (\w+)$", run("nm", prefix / "lib" / archive), re.M))
+        for archive in ("librekey.a", "librekey-tls.a")
+    }
+    core = {name for _, name in names["librekey.a"]}
+    assert not [name for name in core if re.match("mbedtls_|psa_|rekey_tls_", name)]
+    for archive, symbols in names.items():  # and an application has no name of its own taken
+        public = {name for kind, name in symbols if kind in "TDBRC"}
+        assert not [n for n in public if not re.match("rekey_|mbedtls_|psa_", n)], archive
+
+
+def test_the_tarball_builds_with_what_the_recipes_give(tmp_path):
+    """docs/packaging: variables on the command line, sources from elsewhere, no git."""
+    if not PACKAGES:
+        pytest.skip("takes a while: make check-install")
+    need("gcc", "git")
+    tarball = ROOT / make("dist").strip()
+    run("tar", "-C", tmp_path, "--strip-components=1", "-xf", tarball)
+    deps = ROOT / "build/deps"
+    sources = {name: MADE.get(f"{name}_DIR") or deps / name.lower() for name in ("MBEDTLS", "JSMN")}
+    variables = [
+        *(f"{name}_DIR={path}" for name, path in sources.items()),
+        "CC=gcc",
+        "CFLAGS=-O0",
+        "CPPFLAGS=-D_LARGEFILE_SOURCE",
+        "LDFLAGS=-Wl,-O1",
+        "AR=ar",
+        "PREFIX=/usr",
+        "LIBDIR=/usr/lib64",
+    ]
+    nothing = {"GIT_DIR": "/dev/null", "SOURCE_DATE_EPOCH": "1700000000"}
+    run("make", "-s", "-j2", *variables, env=nothing, cwd=tmp_path)
+    for verb, root in (("install-command", "target"), ("install-library", "staging")):
+        run("make", "-s", verb, f"DESTDIR={tmp_path}/{root}", *variables, env=nothing, cwd=tmp_path)
+    assert "(linux)" in run(tmp_path / "target/usr/bin/rekey", "--version")
+    assert not list((tmp_path / "target").rglob("*.a"))
+    assert (tmp_path / "staging/usr/lib64/librekey.a").exists()
+    assert "libdir=/usr/lib64" in (tmp_path / "staging/usr/lib64/pkgconfig/rekey.pc").read_text()
+
+
+@pytest.mark.parametrize("name", ["buildroot", "openwrt", "yocto"])
+def test_the_recipes_are_of_this_version(name):
+    """They give only what the Makefile takes, and fetch what boards/deps.sh does."""
+    recipe = (ROOT / f"docs/packaging/{name}.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    given = set(re.findall(r"[\s\"]([A-Z_]+)=[$/]", recipe))
+    assert {"MBEDTLS_DIR", "JSMN_DIR", "PREFIX"} <= given
+    taken = set(re.findall(r"^([A-Z_]+) +\?=|\$\(DESTDIR\)|or \$\(([A-Z]+_DIR)\)", makefile, re.M))
+    assert given - {"DESTDIR"} <= {name for pair in taken for name in pair}
+    for verb in re.findall(r"\binstall-[a-z]+", recipe):
+        assert re.search(rf"^{verb}:", makefile, re.M), verb
+    config = (ROOT / "src/rekey_config.h").read_text()
+    assert re.search(r'#define REKEY_VERSION "(.*)"', config)[1] in recipe
+    for part in ("mbedtls", "jsmn"):
+        table = (ROOT / "boards/deps.sh").read_text()
+        version = re.search(rf"^ +{part} +([0-9.]+)", table, re.M)[1]
+        assert f"{part}-{version}" in recipe, part
+    sums = re.findall(r"LICENSE;md5=(\w+)", recipe)
+    if sums:
+        assert sums[0] == hashlib.md5((ROOT / "LICENSE").read_bytes()).hexdigest()
+
+
+# ---- packages ------------------------------------------------------------------------------------
+
+
+def packages(test):
+    if not PACKAGES:
+        return pytest.mark.skip(reason="make check-install makes the packages")(test)
+    return pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.stem)(test)
+
+
+@packages
+def test_lintian(package):
+    need("lintian")
+    text = run("lintian", "--fail-on", "error,warning", package)
+    assert not re.findall(r"^[EWIP]: .*", text, re.M), text
+    text = run("lintian", "--fail-on", "none", "--show-overrides", package)
+    assert sorted(re.findall(r"^(\w: rekey: [a-z-]+)", text, re.M)) == [
+        "O: rekey: initial-upload-closes-no-bugs",
+        "O: rekey: statically-linked-binary",
+    ], text
+
+
+@packages
+def test_what_is_in_a_package(package, tmp_path):
+    run("dpkg-deb", "-R", package, tmp_path)
+    sums = (tmp_path / "DEBIAN/md5sums").read_text()
+    run("md5sum", "-c", "--quiet", "DEBIAN/md5sums", cwd=tmp_path)
+    named = {line.split("  ", 1)[1] for line in sums.splitlines()}
+    there = {name for name in files(tmp_path) if not name.startswith("DEBIAN/")}
+    assert named == there and "usr/bin/rekey" in there
+    assert not [name for name in there if not name.startswith("usr/")]
+    owners = {line.split()[1] for line in run("dpkg-deb", "-c", package).splitlines()}
+    assert owners == {"root/root"}
+    architecture = run("dpkg-deb", "-f", package, "Architecture").strip()
+    machine = {"amd64": "X86-64", "arm64": "AArch64", "armhf": "ARM"}[architecture]
+    head = run("readelf", "-hlW", tmp_path / "usr/bin/rekey")
+    assert re.search(rf"Machine: .*{machine}", head) and "INTERP" not in head
+
+
+# An armhf root, with the package in it and nothing of this machine but the emulator and trust
+# anchors.
+
+
+@pytest.fixture
+def armhf(tmp_path, namespace):
+    """A function that runs the package's command there."""
+    need("qemu-arm-static")
+    package = [path for path in PACKAGES if path.stem.endswith("_armhf")]
+    if not package:
+        pytest.skip("make check-install makes the packages")
+    run("dpkg-deb", "-x", package[0], tmp_path)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hosts").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "dev").mkdir()
+    shutil.copy(shutil.which("qemu-arm-static"), tmp_path / "qemu")
+    shutil.copy(CERTS / "ca-all.pem", tmp_path / "etc/ca.pem")
+    chroot = [*namespace("m", ""), "chroot", tmp_path, "/qemu", "/usr/bin/rekey"]
+
+    def command(*arguments, **more):
+        return run(*chroot, *arguments, **more)
+
+    command.root = tmp_path
+    return command
+
+
+def test_the_armhf_package_runs(armhf):
+    text = armhf("--version")
+    assert text.startswith("rekey ") and "(linux-armhf)" in text
+
+
+def test_the_armhf_package_rotates(arm, armhf):
+    name = arm.endpoint("three-polls")
+    arguments = [
+        "rotate",
+        "--state",
+        "/var/lib/rekey/scoring",
+        "--volatile-ok",  # the test's directory may be anywhere
+        "--management-url",
+        arm.url(),
+        "--ca-file",
+        "/etc/ca.pem",
+        "--subscription",
+        SUBSCRIPTION,
+        "-g",
+        GROUP,
+        "-w",
+        WORKSPACE,
+        "-n",
+        name,
+        "--settle",
+        "0",
+        "--min-age",
+        "0",
+    ]
+    state = armhf.root / "var/lib/rekey/scoring"
+    state.mkdir(parents=True, mode=0o750)
+    before = arm.keys(name)
+    armhf(*arguments, env={"AZURE_ACCESS_TOKEN": TOKEN})
+    assert (state / "key").read_text() == before["primaryKey"]  # adopted
+    armhf(*arguments, env={"AZURE_ACCESS_TOKEN": TOKEN})
+    after = arm.keys(name)
+    assert after["primaryKey"] == before["primaryKey"]
+    assert (state / "key").read_text() == after["secondaryKey"] != before["secondaryKey"]
+
+
+# ---- who can read the key ------------------------------------------------------------------------
+
+
+def test_the_group_of_the_key_file(arm, rekey):
+    """The directory as systemd makes it (0750, of the group), the file as rekey does."""
+    if os.getuid() != 0:
+        pytest.skip("takes root to be other users")
+    need("setpriv")
+    group = next(each for each in grp.getgrall() if 0 < each.gr_gid < 60000)
+    name = arm.endpoint()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        state = Path(folder) / "scoring"
+        state.mkdir()
+        os.chown(state, 0, group.gr_gid)
+        os.chmod(state, 0o750)
+        rekey.run(
+            "rotate",
+            "--state",
+            state,
+            "--volatile-ok",
+            "--key-group",
+            group.gr_name,
+            *rekey.options(name),
+            code=0,
+        )
+
+        def cat(file, *groups, code=0):
+            user = ["setpriv", "--reuid=65534", "--regid=65534", *groups]
+            return run(*user, "cat", state / file, code=code)
+
+        assert cat("key", f"--groups={group.gr_gid}") == arm.keys(name)["primaryKey"]
+        assert "Permission denied" in cat("key", "--clear-groups", code=1)
+        assert oct((state / "key").stat().st_mode) == "0o100640"
+        for path in state.iterdir():  # of the rest the group gets no secret
+            assert path.name in ("key", "status.json") or path.stat().st_mode & 0o077 == 0, path
