@@ -12,14 +12,14 @@ def test_a_success_is_seen(arm, rekey):
 
 
 def test_unknown_and_changed_is_a_success_by_comparison(arm, rekey, tmp_path):
-    name, file = arm.play(post=[{"cut": 0}], execute="post"), tmp_path / "operation"
+    name, file = arm.play(post=[{"cut": 0, "then": "reset"}], execute="post"), tmp_path / "operation"
     result = check(rekey, name, "--operation-file", str(file), code=0)
     result.says("succeeded, by comparison (somebody else may have changed it)")
     assert result.word == "succeeded" and not file.exists()
 
 
 def test_unknown_and_not_changed_stays_unknown(arm, rekey, tmp_path):
-    name, file = arm.play(post=[{"cut": 0}], execute="never"), tmp_path / "operation"
+    name, file = arm.play(post=[{"cut": 0, "then": "reset"}], execute="never"), tmp_path / "operation"
     result = check(rekey, name, "--operation-file", str(file), code=12)
     result.says("listed as it was before, which proves nothing")
     assert file.exists()
@@ -32,5 +32,5 @@ def test_nothing_is_sent_where_the_keys_cannot_be_listed(arm, rekey):
 
 
 def test_a_list_that_fails_afterwards_changes_nothing(arm, rekey):
-    name = arm.play(list=[{"status": 200}, {"status": 403}], post=[{"status": 200}])
+    name = arm.play(list=[{"status": 200, "body": "{keys}"}, {"status": 403}], post=[{"status": 200}])
     check(rekey, name).says("could not be listed afterwards")
