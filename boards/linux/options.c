@@ -233,7 +233,7 @@ static void print_help(void) {
         "  12 outcome unknown      the key may have changed: rekey list-keys, then decide\n"
         "  13 still running        accepted; rekey wait goes on with it\n"
         "  14 credentials          no token, or it was refused; nothing was executed\n"
-        "  15 local                disk, or standard output\n");
+        "  15 local                disk, lock, hook, or standard output\n");
 }
 
 static void print_version(void) {

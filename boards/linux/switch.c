@@ -197,7 +197,8 @@ static struct rekey_span member(const struct rekey_json *json, const char *name)
     return at > 0 ? rekey_json_raw(json, at) : rekey_span("", 0);
 }
 
-static void put_metrics(const struct rekey_json *json) {
+// The directory is the label: a machine may have several.
+static void put_metrics(const char *directory, const struct rekey_json *json) {
     static const struct {
         const char *metric, *member, *help;
     } rows[] = {
@@ -211,12 +212,12 @@ static void put_metrics(const struct rekey_json *json) {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct rekey_span value = member(json, rows[i].member);
 
-        out("# HELP %s %s\n# TYPE %s gauge\n%s %.*s\n", rows[i].metric, rows[i].help,
-            rows[i].metric, rows[i].metric, (int)value.len, value.ptr);
+        out("# HELP %s %s\n# TYPE %s gauge\n%s{state=\"%s\"} %.*s\n", rows[i].metric, rows[i].help,
+            rows[i].metric, rows[i].metric, directory, (int)value.len, value.ptr);
     }
     out("# HELP rekey_slot_in_use The slot whose key is in use.\n# TYPE rekey_slot_in_use gauge\n"
-        "rekey_slot_in_use{slot=\"%.*s\"} 1\n",
-        (int)slot.len, slot.ptr);
+        "rekey_slot_in_use{state=\"%s\",slot=\"%.*s\"} 1\n",
+        directory, (int)slot.len, slot.ptr);
 }
 
 int print_status(struct command *c) {
@@ -241,7 +242,7 @@ int print_status(struct command *c) {
                       c->options.state);
     }
     if (c->options.prometheus) {
-        put_metrics(&json);
+        put_metrics(c->options.state, &json);
     } else if (c->options.json) {
         out("%.*s\n", (int)len, text);
     } else {

@@ -3,7 +3,7 @@
 // It compiles as it stands, refuses to do anything, and is built by every test run, so that it
 // never falls behind rekey_port.h. docs/porting.md says in which order to go about it.
 
-#include "rekey.h"
+#include "rotate.h"
 
 // What one connection needs. Its size is known at compile time; there is one for each struct rekey.
 struct template_connection {
@@ -124,3 +124,89 @@ int template_save(void *ctx, const struct rekey_record *record) {
     (void)record;
     return REKEY_E_SAVE; // FILL IN
 }
+
+// Duty 10, only for src/rotate.h: what a rotation must not forget. Each save must have happened
+// when it returns, wholly, and a power cut during it must leave what was there before. On flash:
+// for each of the three records (key, state, operation) two sectors that are written in turn, each
+// record with a sequence number and a checksum; the valid one with the higher number counts.
+// save_key needs a third place for the key before. A load of what was never saved succeeds and
+// changes nothing; a load of what is damaged is REKEY_E_STORE: to take it for "never saved" could
+// regenerate the key that is in use.
+static int template_load_key(void *ctx, char *key, size_t cap, size_t *len) {
+    (void)ctx;
+    (void)key;
+    (void)cap;
+    *len = 0;
+    return REKEY_E_STORE; // FILL IN
+}
+
+static int template_save_key(void *ctx, struct rekey_span key) {
+    (void)ctx;
+    (void)key;
+    return REKEY_E_STORE; // FILL IN
+}
+
+static int template_restore_key(void *ctx) {
+    (void)ctx;
+    return REKEY_E_NO_PREVIOUS; // FILL IN, for rekey_rollback
+}
+
+static int template_load_state(void *ctx, struct rekey_rotation_state *state) {
+    (void)ctx;
+    (void)state;
+    return REKEY_E_STORE; // FILL IN
+}
+
+static int template_save_state(void *ctx, const struct rekey_rotation_state *state) {
+    (void)ctx;
+    (void)state;
+    return REKEY_E_STORE; // FILL IN
+}
+
+static int template_load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
+                                   int64_t *time) {
+    (void)ctx;
+    (void)record;
+    (void)slot;
+    (void)time;
+    return REKEY_E_STORE; // FILL IN
+}
+
+static int template_save_operation(void *ctx, const struct rekey_record *record,
+                                   enum rekey_key slot) {
+    (void)ctx;
+    (void)record;
+    (void)slot;
+    return REKEY_E_STORE; // FILL IN: copy what the record points at, and the time
+}
+
+static int template_remove_operation(void *ctx) {
+    (void)ctx;
+    return REKEY_E_STORE; // FILL IN
+}
+
+// Hands the key on. It is called again until it returns REKEY_DONE, also after a restart.
+static int template_hook(void *ctx) {
+    (void)ctx;
+    return REKEY_E_HOOK; // FILL IN
+}
+
+static void template_sha256(void *ctx, struct rekey_span data, unsigned char out[32]) {
+    (void)ctx;
+    (void)data;
+    memset(out, 0, 32); // FILL IN: mbedtls_sha256
+}
+
+const struct rekey_storage template_storage;
+const struct rekey_storage template_storage = {
+    .load_key = template_load_key,
+    .save_key = template_save_key,
+    .restore_key = template_restore_key,
+    .load_state = template_load_state,
+    .save_state = template_save_state,
+    .load_operation = template_load_operation,
+    .save_operation = template_save_operation,
+    .remove_operation = template_remove_operation,
+    .hook = template_hook,
+    .sha256 = template_sha256,
+};
