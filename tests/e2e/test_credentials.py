@@ -247,8 +247,11 @@ def test_the_other_commands(arm, rekey, regenerate, identity, kind):
 def test_a_long_key_and_either_version_of_tls(arm, regenerate, identity, listener):
     who = identity("certificate", certificate=str(CERTS / "device-4096.pem"), lifetime=2)
     name = issued(arm, post=[{**ACCEPTED, "headers": [ASYNC, SECOND]}], poll=[waiting(), DONE])
-    regenerate(who, name, listener=listener)
+    result = regenerate(who, name, "-v", listener=listener)
     assert who.count() >= 2 and arm.counts(name) == (1, 2)
+    # Signing, and the management host's session, while TLS has its buffers: it all fits, with slack.
+    peak, size = map(int, re.search(r"arena peak (\d+) of (\d+) bytes", result.err).groups())
+    assert 40000 < peak < size - 8192, (peak, size)
 
 
 # ---- the requests --------------------------------------------------------------------------------
