@@ -10,7 +10,10 @@ struct reader {
 };
 
 static char first(const struct reader *in) {
-    return in->rest.len > 0 ? in->rest.ptr[0] : '\0';
+    if (in->rest.len > 0) {
+        return in->rest.ptr[0];
+    }
+    return '\0';
 }
 
 static void skip(struct reader *in, const char *set) {

@@ -107,7 +107,10 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
 
         f->name = name;
         name += strlen(name) + 1;
-        if (i > REKEY_FIELD_LOCATION) { // the last one has no place of its own
+        if (i == REKEY_FIELD_AUTHENTICATE) {
+            f->buf = r->service.message.text;
+            f->cap = sizeof(r->service.message.text);
+        } else if (i > REKEY_FIELD_LOCATION) {
             f->buf = r->captured[i - REKEY_FIELD_RETRY_AFTER];
             f->cap = sizeof(r->captured[0]) - 1;
         } else {
@@ -115,8 +118,6 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
             f->cap = !rekey_polling(r) || i + 1 == r->kind ? REKEY_URL_MAX : 0;
         }
     }
-    r->fields[REKEY_FIELD_AUTHENTICATE].buf = r->service.message.text;
-    r->fields[REKEY_FIELD_AUTHENTICATE].cap = sizeof(r->service.message.text);
     r->service.message.len = 0;
     r->url_error = 0;
     r->new_kind = REKEY_POLL_NONE;
