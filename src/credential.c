@@ -92,7 +92,8 @@ static void set_lifetime(struct rekey_credential *c, const struct rekey *r, uint
         c->expiry = c->renew_at = 0;
         return;
     }
-    if (c->expiry != 0 && expiry < c->expiry + SAME_EXPIRY_MS && before > RENEW_LATE_MS) {
+    if (expiry + SAME_EXPIRY_MS > c->expiry && expiry < c->expiry + SAME_EXPIRY_MS &&
+        before > RENEW_LATE_MS) {
         before = RENEW_LATE_MS;
     }
     c->expiry = expiry;

@@ -224,7 +224,7 @@ int print_status(struct command *c) {
     static const char *const names[] = {"outcome",     "exit",     "result", "time",
                                         "slot",        "switched", "keyAge", "nextDue",
                                         "hookPending", "requestId"};
-    static int tokens[64 * REKEY_JSON_TOKEN_SIZE / sizeof(int)];
+    static int tokens[256]; // room for 64
     struct rekey_json json;
     char text[1024];
     size_t len = 0;

@@ -41,6 +41,7 @@ static struct {
     const char *file; // what the reading callbacks give
     int file_error;
     size_t file_len; // 0: its own
+    size_t file_cap; // what there was room for
 } world;
 
 // For long texts that a test makes: one test at a time.
@@ -144,8 +145,9 @@ static struct rekey_port port = {
 static int fake_file(void *ctx, char *buf, size_t cap, size_t *len) {
     check(ctx == &world);
     world.file_read = true;
+    world.file_cap = cap;
     *len = world.file_len != 0 ? world.file_len : strlen(world.file);
-    memcpy(buf, world.file, *len < cap ? strlen(world.file) : 0);
+    memcpy(buf, world.file, *len <= cap ? strlen(world.file) : 0);
     return world.file_error;
 }
 
@@ -255,6 +257,8 @@ static void test_answers(void **state) {
         {"{\"access_token\":\"t\",\"expires_in\":199999999}", "t", 0, 199999999000},
         {"{\"access_token\":\"t\",\"expires_in\":42949672960}", "t", 0, 200000000000},
         {"{\"access_token\":\"a\\u002eb\\/c\"}", "a.b/c", 0, 0},
+        {"{\"access_token\":\"!~\"}", "!~", 0, 0},
+        {"{\"access_token\":\" a\"}", "", REKEY_E_TOKEN_ANSWER, 0},
         {"{\"access_token\":\"\"}", "", REKEY_E_TOKEN_ANSWER, 0},
         {"{\"access_token\":\"a b\"}", "", REKEY_E_TOKEN_ANSWER, 0},
         {"{\"access_token\":\"a\\u007f\"}", "", REKEY_E_TOKEN_ANSWER, 0},
@@ -321,6 +325,13 @@ static void test_refusals(void **state) {
                        "\\r\\nTrace ID: t\",\"error_codes\":[7000215],\"trace_id\":\"trace-1\","
                        "\"correlation_id\":\"correlation-1\"}"),
          "invalid_client", "AADSTS7000215: Wrong.", "trace-1", "correlation-1", false},
+        {"ids that are too long",
+         CLOSED("400", "{\"trace_id\":\"0123456789012345678901234567890123456789ab\","
+                       "\"correlation_id\":\"0123456789012345678901234567890123456789\"}"),
+         "", "", "0123456789012345678901234567890123456789",
+         "0123456789012345678901234567890123456789", false},
+        {"a line feed first", CLOSED("400", "{\"error_description\":\"\\nTwo\"}"), "", "", "", "",
+         false},
         {"a line feed alone", CLOSED("400", "{\"error_description\":\"One\\nTwo\"}"), "", "One", "",
          "", false},
         {"not JSON", CLOSED("400", "<html>"), "", "", "", "", false},
@@ -541,6 +552,76 @@ static void test_given(void **state) {
     rows_done();
 }
 
+// When it is renewed, and when a lifetime is that of the same token again.
+static void test_lifetimes(void **state) {
+    static const struct {
+        const char *first, *then;
+        uint64_t before; // the end
+    } rows[] = {
+        {TOKEN("4000"), NULL, 300000},          {TOKEN("600"), NULL, 300000},
+        {TOKEN("599"), NULL, 299500},           {TOKEN("4000"), TOKEN("4004"), 30000},
+        {TOKEN("4000"), TOKEN("4005"), 300000}, {TOKEN("80"), TOKEN("80"), 30000},
+        {TOKEN("80"), TOKEN("60"), 30000},      {TOKEN("80"), TOKEN("50"), 25000},
+        {TOKEN("4000"), TOKEN("3996"), 30000},  {TOKEN("4000"), TOKEN("3995"), 300000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct exchange script[] = {{rows[i].first, 0}};
+        const struct exchange again[] = {{rows[i].then, 0}};
+        struct rekey_credential *credential = with_secret();
+
+        row_n("lifetime", (long)i);
+        reset(script);
+        check_int(get(credential), 0);
+        if (rows[i].then != NULL) {
+            reset(again);
+            check_int(get(credential), 0);
+        }
+        check_int(credential->expiry - credential->renew_at, rows[i].before);
+        check_int(credential->expiry, 1000 + token.lifetime_ms);
+    }
+    rows_done();
+}
+
+static void test_writer(void **state) {
+    struct rekey_writer w;
+    char *buf;
+
+    (void)state;
+    row("full to the last byte");
+    buf = guarded(3);
+    w = (struct rekey_writer){.buf = buf, .cap = 3};
+    rekey_writer_put(&w, REKEY_SPAN("abc"));
+    check(rekey_writer_whole(&w));
+    check_span(rekey_span(buf, w.len), REKEY_SPAN("abc"));
+    rekey_writer_put(&w, REKEY_SPAN(""));
+    check(rekey_writer_whole(&w));
+    row("and one more");
+    buf = guarded(3);
+    w = (struct rekey_writer){.buf = buf, .cap = 3};
+    rekey_writer_put(&w, REKEY_SPAN("abc"));
+    rekey_writer_put(&w, REKEY_SPAN("d"));
+    check(!rekey_writer_whole(&w));
+    rekey_writer_put(&w, REKEY_SPAN(""));
+    rekey_writer_put(&w, REKEY_SPAN("e"));
+    rekey_writer_encode(&w, REKEY_SPAN("f"));
+    check(!rekey_writer_whole(&w));
+    check_span(rekey_span(buf, 3), REKEY_SPAN("abc"));
+    row("encoded to the last byte");
+    buf = guarded(3);
+    w = (struct rekey_writer){.buf = buf, .cap = 3};
+    rekey_writer_encode(&w, REKEY_SPAN("&"));
+    check(rekey_writer_whole(&w));
+    check_span(rekey_span(buf, w.len), REKEY_SPAN("%26"));
+    row("encoded, and one more");
+    buf = guarded(5);
+    w = (struct rekey_writer){.buf = buf, .cap = 5};
+    rekey_writer_encode(&w, REKEY_SPAN("&&"));
+    check(!rekey_writer_whole(&w));
+    rows_done();
+}
+
 static void test_names(void **state) {
     char longest[255];
     struct rekey_credential_secret secret;
@@ -562,6 +643,8 @@ static void test_names(void **state) {
     NAME_ROW(e.port = 0, REKEY_E_HOST);
     NAME_ROW(e.tenant.len = 0, REKEY_E_IDENTITY);
     NAME_ROW(e.tenant = REKEY_SPAN("a/b"), REKEY_E_IDENTITY);
+    NAME_ROW(e.tenant = REKEY_SPAN("/ab"), REKEY_E_IDENTITY);
+    NAME_ROW(e.tenant = REKEY_SPAN("a"), 0);
     NAME_ROW(e.tenant = REKEY_SPAN("contoso.example"), 0);
     NAME_ROW(e.tenant = REKEY_SPAN(".."), REKEY_E_IDENTITY);
     NAME_ROW(e.tenant = rekey_span(longest, 253), 0);
@@ -657,7 +740,15 @@ static void test_workload(void **state) {
         body = strstr(world.sent, "\r\n\r\n" ASSERTION);
         check(body != NULL && strcmp(body + 4 + strlen(ASSERTION), rows[i].sent) == 0);
     }
-    check(report.needed > 100000 + REKEY_ENTRA_BODY);
+    check_int(report.needed, REKEY_ENTRA_BODY + strlen(ASSERTION) + 100000);
+    row("as long as there is room");
+    reset(script);
+    memset(scratch, 'a', sizeof(scratch));
+    scratch[REKEY_STAGING_MAX - REKEY_ENTRA_BODY - strlen(ASSERTION)] = '\0';
+    world.file = scratch;
+    check_int(rekey_credential_workload_init(&workload, &entra), 0);
+    check_int(get(&workload.base), 0);
+    check_int(world.file_cap, strlen(scratch));
     row("no room for it");
     reset(script);
     memset(longest, '&', sizeof(scratch));
@@ -669,6 +760,36 @@ static void test_workload(void **state) {
     e.tenant.len = 0;
     check_int(rekey_credential_workload_init(&workload, &e), REKEY_E_IDENTITY);
     rows_done();
+}
+
+// ---- in an operation ----------------------------------------------------------------------------
+
+static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
+                                               .resource_group = {"rg", 2},
+                                               .workspace = {"wks", 3},
+                                               .name = {"ep", 2}};
+
+#define ACCEPTED                                                                                   \
+    ANSWER("202", "Azure-AsyncOperation: https://management.azure.com/o\r\nRetry-After: 60\r\n")
+#define STATUS(word, fields)                                                                       \
+    "HTTP/1.1 200 OK\r\nConnection: close\r\n" fields "\r\n{\"status\":\"" word "\"}"
+
+#define CLAIMS                                                                                     \
+    ANSWER("401", "WWW-Authenticate: Bearer authorization_uri=\"https://a/, b\", "                 \
+                  "error=\"insufficient_claims\", claims=\"eyJ9\"\r\n")
+#define FIFTY "01234567890123456789012345678901234567890123456789"
+#define LONG_CHALLENGE                                                                             \
+    ANSWER("401", "WWW-Authenticate: Bearer x=\"" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY "\"\r\n")
+
+static int regenerate(struct rekey_credential *credential) {
+    int result;
+
+    options.credential = credential;
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    result = rekey_run(&client);
+    rekey_report(&client, &report);
+    return result;
 }
 
 // ---- certificate --------------------------------------------------------------------------------
@@ -718,6 +839,8 @@ static size_t decode(const char *text, char *out) {
 
 static void test_certificate(void **state) {
     static const struct exchange script[] = {{TOKEN("3599"), 0}};
+    static const struct exchange renewed[] = {
+        {TOKEN("100"), 0}, {ACCEPTED, 0}, {TOKEN("100"), 0}, {STATUS("Succeeded", ""), 0}};
     char *longest = scratch;
     const struct rekey_signer fake = {&signer, fake_thumbprint, fake_sign};
     struct rekey_credential_certificate certificate;
@@ -770,10 +893,40 @@ static void test_certificate(void **state) {
     FAILS(e.client_id = e.tenant = e.authority = rekey_span(longest, 253),
           REKEY_E_LIMIT_CREDENTIAL); // the claims do not fit
     memset(longest, '&', sizeof(scratch));
-    for (size_t room = 0; room < 650; room += 50) { // what does not fit: all, or parts of it
+    for (size_t room = 0; room < 620; room++) { // what does not fit: all, or parts of it
         FAILS(e.scope = rekey_span(longest, (REKEY_STAGING_MAX - 2048 - 240 - room) / 3),
               REKEY_E_LIMIT_CREDENTIAL);
     }
+    row("as long as it can be");
+    {
+        size_t room = 620;
+        int error = REKEY_E_LIMIT_CREDENTIAL;
+
+        while (error != 0 && room < 1000) {
+            reset(script);
+            e = entra;
+            e.scope = rekey_span(longest, (REKEY_STAGING_MAX - 2048 - 240 - ++room) / 3);
+            check_int(rekey_credential_certificate_init(&certificate, &e, fake), 0);
+            error = get(&certificate.base);
+        }
+        check_int(error, 0);
+        dot = strstr(world.sent, "\r\n\r\n");
+        check(dot != NULL && strlen(dot + 4) >= REKEY_STAGING_MAX - 2048 - 8 &&
+              strlen(dot + 4) <= REKEY_STAGING_MAX - 2048);
+    }
+    row("the usual port is not named");
+    reset(script);
+    signer.signature_len = 256;
+    check_int(rekey_credential_certificate_init(&certificate, &entra, fake), 0);
+    check_int(get(&certificate.base), 0);
+    signer.text[signer.text_len] = '\0';
+    dot = strchr(signer.text, '.');
+    decode(dot + 1, text);
+    check(strncmp(text, "{\"aud\":\"https://login.example/tenant-1/", 39) == 0);
+    row("renewed while it polls");
+    reset(renewed);
+    check_int(regenerate(&certificate.base), 0);
+    check_int(report.polls, 1);
 #undef FAILS
     row("no tenant");
     e.tenant.len = 0;
@@ -823,6 +976,11 @@ static void test_imds(void **state) {
                                                {ANSWER("410", "Retry-After: 2\r\n"), 0},
                                                {ANSWER("410", ""), 0},
                                                {TOKEN("3599"), 0}};
+    static const struct exchange missing[] = {{ANSWER("404", ""), 0},
+                                              {ANSWER("404", ""), 0},
+                                              {ANSWER("404", ""), 0},
+                                              {ANSWER("404", ""), 0},
+                                              {ANSWER("404", ""), 0}};
     static const struct exchange refused[] = {
         {CLOSED("400",
                 "{\"error\":\"invalid_request\",\"error_description\":\"Identity not found\"}"),
@@ -859,6 +1017,19 @@ static void test_imds(void **state) {
     check_int(get(&imds.base), REKEY_E_TOKEN_REFUSED);
     check_int(world.wait_count, 6);
     check_int(world.now, 1000 + 402 + 71000);
+
+    row("not there: five tries");
+    reset(missing);
+    check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+    check_int(get(&imds.base), REKEY_E_TOKEN_REFUSED);
+    check_int(world.wait_count, 4);
+
+    row("an id of one byte");
+    reset(good);
+    m.client_id = REKEY_SPAN("i");
+    check_int(rekey_credential_imds_init(&imds, &m, false), 0);
+    check_int(get(&imds.base), 0);
+    check(strstr(world.sent, "&client_id=i HTTP/1.1\r\n") != NULL);
 
     row("none is assigned");
     reset(refused);
@@ -947,13 +1118,10 @@ static void test_arc(void **state) {
         const char *file;
         int file_error, error;
     } files[] = {
-        {"the/key+1==\r\n", 0, 0},
-        {"", 0, REKEY_E_KEY_FILE},
-        {"\n", 0, REKEY_E_KEY_FILE},
-        {"a\r\nX: y", 0, REKEY_E_KEY_FILE},
-        {"a b", 0, REKEY_E_KEY_FILE},
-        {"a\x7f", 0, REKEY_E_KEY_FILE},
-        {"a", REKEY_E_KEY_FILE, REKEY_E_KEY_FILE},
+        {"the/key+1==\r\n", 0, 0},      {"", 0, REKEY_E_KEY_FILE},
+        {"\n", 0, REKEY_E_KEY_FILE},    {"a\r\nX: y", 0, REKEY_E_KEY_FILE},
+        {"a b", 0, REKEY_E_KEY_FILE},   {" ab", 0, REKEY_E_KEY_FILE},
+        {"a\x7f", 0, REKEY_E_KEY_FILE}, {"a", REKEY_E_KEY_FILE, REKEY_E_KEY_FILE},
     };
     struct rekey_credential_arc arc = {.read = fake_key_file, .ctx = &world};
     struct rekey_managed m = agent;
@@ -967,6 +1135,15 @@ static void test_arc(void **state) {
     check_token("token-1");
     check_sent(with_key);
     check(strcmp(world.hosts, "127.0.0.1:40342 127.0.0.1:40342 ") == 0);
+    row("a key of one byte");
+    reset(good);
+    world.file = "k";
+    check_int(get(&arc.base), 0);
+    check(strstr(world.sent, "\r\nAuthorization: Basic k\r\n\r\n") != NULL);
+    row("a key of other visible bytes");
+    reset(good);
+    world.file = "!~";
+    check_int(get(&arc.base), 0);
     row("a token at once");
     reset(unasked);
     check_int(get(&arc.base), 0);
@@ -1025,6 +1202,7 @@ static void test_plain_hosts(void **state) {
         {"169.254.169.254", true},
         {"", false},
         {"127.", false},
+        {"127.1", true},
         {"127", false},
         {"128.0.0.1", false},
         {"127.0.0.1.example", false},
@@ -1060,6 +1238,8 @@ static void test_challenge(void **state) {
         {"Negotiate YWJj==, Basic realm=r", "Basic", "realm", "r"},
         {", ,Basic realm=r", "Basic", "realm", "r"},
         {"Basic realm=\"no end", "Basic", "realm", ""},
+        {"Basic realm=\"", "Basic", "realm", ""},
+        {"Basic realm=\"\", x=y", "Basic", "x", "y"},
         {"Basic realm=\"no end\\", "Basic", "realm", ""},
         {"Basic realm=", "Basic", "realm", ""},
         {"Basic =a, realm=b", "Basic", "realm", ""},
@@ -1079,36 +1259,6 @@ static void test_challenge(void **state) {
                    rekey_span(rows[i].value, strlen(rows[i].value)));
     }
     rows_done();
-}
-
-// ---- in an operation ----------------------------------------------------------------------------
-
-static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
-                                               .resource_group = {"rg", 2},
-                                               .workspace = {"wks", 3},
-                                               .name = {"ep", 2}};
-
-#define ACCEPTED                                                                                   \
-    ANSWER("202", "Azure-AsyncOperation: https://management.azure.com/o\r\nRetry-After: 60\r\n")
-#define STATUS(word, fields)                                                                       \
-    "HTTP/1.1 200 OK\r\nConnection: close\r\n" fields "\r\n{\"status\":\"" word "\"}"
-
-#define CLAIMS                                                                                     \
-    ANSWER("401", "WWW-Authenticate: Bearer authorization_uri=\"https://a/, b\", "                 \
-                  "error=\"insufficient_claims\", claims=\"eyJ9\"\r\n")
-#define FIFTY "01234567890123456789012345678901234567890123456789"
-#define LONG_CHALLENGE                                                                             \
-    ANSWER("401", "WWW-Authenticate: Bearer x=\"" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY "\"\r\n")
-
-static int regenerate(struct rekey_credential *credential) {
-    int result;
-
-    options.credential = credential;
-    check_int(rekey_init(&client, &port, &options), 0);
-    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
-    result = rekey_run(&client);
-    rekey_report(&client, &report);
-    return result;
 }
 
 #define LOGIN "s login.example:443 "
@@ -1220,11 +1370,11 @@ static void test_operation(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        UNIT(test_secret),    UNIT(test_answers),  UNIT(test_refusals),    UNIT(test_long_refusal),
-        UNIT(test_repeats),   UNIT(test_abort),    UNIT(test_given),       UNIT(test_names),
-        UNIT(test_too_long),  UNIT(test_workload), UNIT(test_certificate), UNIT(test_base64url),
-        UNIT(test_imds),      UNIT(test_arc),      UNIT(test_plain_hosts), UNIT(test_challenge),
-        UNIT(test_operation),
+        UNIT(test_secret),      UNIT(test_answers),   UNIT(test_refusals),  UNIT(test_long_refusal),
+        UNIT(test_repeats),     UNIT(test_abort),     UNIT(test_given),     UNIT(test_lifetimes),
+        UNIT(test_writer),      UNIT(test_names),     UNIT(test_too_long),  UNIT(test_workload),
+        UNIT(test_certificate), UNIT(test_base64url), UNIT(test_imds),      UNIT(test_arc),
+        UNIT(test_plain_hosts), UNIT(test_challenge), UNIT(test_operation),
     };
 
     return cmocka_run_group_tests_name("credential", tests, NULL, rows_total);
