@@ -36,13 +36,13 @@ size_t rekey_base64url(const void *data, size_t len, char *out) {
 
 // Appends base64url of data[0..len).
 static void put_encoded(struct rekey_writer *w, const void *data, size_t len) {
-    const size_t needed = len / 3 * 4 + 4;
+    const char *at = data;
+    char four[4];
 
-    if (rekey_writer_whole(w) && needed <= w->cap - w->len) {
-        w->len += rekey_base64url(data, len, w->buf + w->len);
-    } else {
-        w->len = w->cap + 1;
+    for (; len > 3; len -= 3, at += 3) {
+        rekey_writer_put(w, rekey_span(four, rekey_base64url(at, 3, four)));
     }
+    rekey_writer_put(w, rekey_span(four, rekey_base64url(at, len, four)));
 }
 
 // Appends base64url of `form`, filled in at the end of staging.

@@ -1062,7 +1062,7 @@ static void test_sync(void **state) {
         reset();
         check_int(run(SYNC), 0);
         snprintf(world.keys[slot - 1], sizeof(world.keys[0]), "changed-%d", slot);
-        strcpy(world.key, slot == 2 ? "" : world.key);
+        world.key[0] = slot == 2 ? '\0' : world.key[0];
         check_int(run(SYNC), 0);
         check_int(rotation.result, REKEY_ROTATION_ROTATED);
         check(!rotation.foreign && strcmp(world.key, world.keys[slot - 1]) == 0);
