@@ -759,6 +759,12 @@ static void test_workload(void **state) {
     check_int(rekey_credential_workload_init(&workload, &entra), 0);
     check_int(get(&workload.base), 0);
     check_int(world.file_cap, strlen(scratch));
+    row("and a byte more");
+    world.sent_len = 0;
+    world.connection = -1;
+    world.file_len = strlen(scratch) + 1;
+    check_int(rekey_credential_workload_init(&workload, &entra), 0);
+    check_int(get(&workload.base), REKEY_E_LIMIT_CREDENTIAL);
     row("no room for it");
     reset(script);
     memset(longest, '&', sizeof(scratch));
