@@ -244,8 +244,8 @@ SCENARIOS = {
 
     # Serverless endpoints: regenerateKeys returns both keys.
     "serverless": {"kind": "serverless", "post": [{"status": 200, "body": "{keys}"}]},
-    "serverless-202": {"kind": "serverless", "post": [BOTH], "poll": [RUNNING, {"status": 200, "body": "{keys}"}],
-                       "execute": "success"},
+    "serverless-202": {"kind": "serverless", "post": [accepted(LOCATION, NOW)], "execute": "success",
+                       "poll": [accepted(NOW), {"status": 200, "body": "{keys}"}]},
 
     # listKeys; the keys follow what was regenerated unless said otherwise.
     "list-null": {"list": [{"status": 200, "body": {"primaryKey": None, "secondaryKey": None}}]},

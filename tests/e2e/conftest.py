@@ -766,3 +766,60 @@ def etc(tmp_path):
         return f"mount --bind {shlex.quote(str(folder))} /etc"
 
     return make
+
+
+class Hook:
+    """A program for --exec that notes how it was started: its environment, its descriptors."""
+
+    def __init__(self, folder):
+        self.folder, self.script = folder, folder / "program"
+        folder.mkdir()
+
+    @property
+    def path(self):
+        return self.that("exit 0")
+
+    def that(self, command):
+        """What it does once it has noted that: a line of shell."""
+        folder = shlex.quote(str(self.folder))
+        self.script.write_text(
+            f"#!/bin/sh\ncd {folder}\necho $$ >>pids\n"
+            "for fd in /proc/$$/fd/*; do\n"
+            '    echo "${fd##*/} $(readlink $fd)"\ndone >fds.$$\n'
+            "cat /proc/$$/environ >new.$$\nmv new.$$ run.$$\n"
+            f"{command}\n"
+        )
+        self.script.chmod(0o755)
+        return self.script
+
+    def runs(self):
+        """The environment of each run so far, in order."""
+        files = sorted(self.folder.glob("run.*"), key=lambda path: path.stat().st_mtime_ns)
+        return [
+            dict(entry.split("=", 1) for entry in path.read_text().split("\0") if entry)
+            for path in files
+        ]
+
+    def descriptors(self):
+        """{number: what it is} of the last run, without the script that the shell reads."""
+        path = max(self.folder.glob("fds.*"), key=lambda path: path.stat().st_mtime_ns)
+        pairs = (line.split(" ", 1) for line in path.read_text().splitlines())
+        return {int(number): what for number, what in pairs if what != str(self.script)}
+
+    def alive(self):
+        """Processes that are in the file of its pids and still there."""
+        pids = (self.folder / "pids").read_text().split()
+        return [pid for pid in pids if os.path.exists(f"/proc/{pid}/cmdline") and running(pid)]
+
+
+def running(pid):
+    """It is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def hook(tmp_path):
+    return Hook(tmp_path / "hook")

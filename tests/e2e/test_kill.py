@@ -31,8 +31,8 @@ FILE_CALLS = ("openat", "open", "write", "fsync", "rename", "renameat", "renamea
 FILE_CALLS += ("linkat", "unlink", "unlinkat", "close", "flock", "fchown", "fchmod", "fchown32")
 ERRORS = ("ENOSPC", "EIO", "EROFS")
 SCENARIO = "location-only"
-WORKERS = 6
-TRIES = 6  # a call whose number depends on how the bytes come may come one time less
+WORKERS = 8
+TRIES = 4  # a call whose number depends on how the bytes come may come one time less
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -148,14 +148,17 @@ def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
         what = f"{stage}, killed at {name} {n}"
         for _ in range(TRIES):
             gateway = Gateway(arm, rekey, hook, STAGES[stage])
-            inject = f"inject={name}:signal=KILL:when={n}"
-            result = gateway.run("strace", "-o", "/dev/null", "-e", inject)
+            trace = rekey.directory / f"trace-{gateway.name}"
+            inject = ["-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={n}"]
+            result = gateway.run("strace", "-o", trace, *inject)
             gateway.check(what)
             if result.code == -signal.SIGKILL:
                 gateway.complete(what)
                 return True
             assert result.code == 0, f"{what}: {result.err}"
-        raise AssertionError(f"{what}: it was not killed")
+            came = trace.read_text().count(f"{name}(")
+            assert came < n, f"{what}: it was not killed, and called it {came} times"
+        return False  # how often it waits depends on how the bytes come
 
     def child_killed(name, n):
         what = f"{stage}, a child killed at {name} {n}"
@@ -166,12 +169,13 @@ def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
         gateway.check(what)
         gateway.complete(what)
 
-    count = len(in_parallel(killed, own))
-    assert count == len(own) > 150
+    count = sum(in_parallel(killed, own))
+    assert count > 150 and count >= len(own) * 0.98
     in_parallel(child_killed, children)
     with capsys.disabled():
         print(
-            f"\n{stage}: killed at {count} calls of rekey, {len(children)} of its children"
+            f"\n{stage}: killed at {count} calls of rekey ({len(own) - count} did not come again),"
+            f" {len(children)} of its children"
             f" ({time.monotonic() - started:.0f} s)"
         )
 
