@@ -384,10 +384,14 @@ static int give_up_operation(struct rekey_rotation *x) {
 // The end of an operation is not known, and its key is as it was: it may still change, until the
 // deadline of the operation has passed.
 static int not_changed(struct rekey_rotation *x) {
+    uint64_t at = now(x);
     int error;
 
-    if (now(x) + x->rotation->list_interval_ms < x->give_up) {
-        return list_later(x, COMPARE_LATER, REKEY_E_KEY_UNCHANGED);
+    if (at < x->give_up) {
+        x->wake = at + x->rotation->list_interval_ms;
+        x->wake = x->wake < x->give_up ? x->wake : x->give_up;
+        x->phase = COMPARE_LATER;
+        return REKEY_AGAIN;
     }
     error = give_up_operation(x);
     return error == 0 ? decide_rotation(x) : end(x, error, REKEY_LOCAL);

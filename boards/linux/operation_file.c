@@ -46,7 +46,9 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
         f->error = EMSGSIZE;
         return REKEY_E_SAVE;
     }
-    if (rekey_posix_write_file(f->path, f->text, (size_t)len, f->written ? 0 : REKEY_POSIX_NEW,
+    if (rekey_posix_write_file(f->path, f->text, (size_t)len,
+                               (f->written ? 0 : REKEY_POSIX_NEW) |
+                                   (f->alone ? REKEY_POSIX_ALONE : 0),
                                REKEY_POSIX_NO_GROUP) != 0) {
         f->error = errno;
         return REKEY_E_SAVE;

@@ -13,6 +13,7 @@ struct operation_file {
     const char *path; // NULL: none
     bool written;     // by this run, or read and whole
     int error;        // errno of the last failure
+    bool alone;       // nobody else writes there: its temporary file needs no name of its own
     // What the record stands for; for a person who reads the file, and for `rekey wait` to show.
     int64_t time;                 // seconds since 1970
     struct rekey_span management; // host or host:port

@@ -215,6 +215,7 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
     f->management = rekey_span(c->management, strlen(c->management));
     f->endpoint = rekey_span(c->path, strlen(c->path));
     f->key_type = rekey_span(word, strlen(word));
+    f->written = true; // by the lock nobody else writes it, and it may be there
     if (operation_file_save(f, record) == REKEY_DONE) {
         return 0;
     }
@@ -307,6 +308,19 @@ static bool is_volatile(const char *directory) {
     return false;
 }
 
+// A run that was killed while it wrote leaves these, with a key or a signed URL in them.
+static bool remove_temporaries(struct state *s) {
+    static const char *const names[] = {"key.tmp",         "key.previous.tmp", "state.tmp",
+                                        "status.json.tmp", "operation.tmp",    "probe.tmp"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (unlink(state_path(s, names[i])) != 0 && errno != ENOENT) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int open_state(struct command *c) {
     static char filler[PROBE_SIZE];
     static char operation[512];
@@ -320,6 +334,7 @@ int open_state(struct command *c) {
     }
     strcpy(operation, state_path(s, "operation"));
     c->file.path = operation;
+    c->file.alone = true;
     if (c->options.key_group != NULL && !find_group(c->options.key_group, &s->group)) {
         return refuse(c, REKEY_USAGE, REKEY_E_STORE, "--key-group '%s': there is no such group",
                       c->options.key_group);
@@ -341,7 +356,7 @@ int open_state(struct command *c) {
                       "restart, and with it the key; --volatile-ok takes it all the same",
                       s->directory);
     }
-    if (state_write(s, "probe", filler, sizeof(filler), s->group) != 0 ||
+    if (!remove_temporaries(s) || state_write(s, "probe", filler, sizeof(filler), s->group) != 0 ||
         unlink(state_path(s, "probe")) != 0) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': %s", s->directory,
                       error_word(errno));

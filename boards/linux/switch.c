@@ -165,6 +165,11 @@ int run_rotation(struct command *c) {
                  ? rekey_rotate(x, &c->options.endpoint)
                  : rekey_sync(x, &c->options.endpoint, c->options.key);
     rekey_report(&c->client, &report);
+    if (result == 0 && c->options.command == COMMAND_SYNC && c->options.key == 0 &&
+        x->state.slot == 0) {
+        return refuse(c, REKEY_USAGE, REKEY_E_KEY_TYPE,
+                      "--key-type is missing: the first sync has no default");
+    }
     if (result == 0) {
         result = REKEY_AGAIN;
     }

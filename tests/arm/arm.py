@@ -9,7 +9,10 @@
 #   GET  /ports                           ports of the listeners
 #   GET  /log/ENDPOINT                    its requests, and all events of the connections they came on
 #   GET  /log[?listener=L][&since=SEQ]    all events; idle=S: both wait up to S s for the last connection to end
-#   GET  /keys/ENDPOINT                   its keys, and which were regenerated, in order
+#   GET  /log/ENDPOINT@score              the same of its scoring URI: these requests are in a log of their own
+#   GET  /keys/ENDPOINT                   its keys, which were regenerated, in order, and all keys that it ever had
+#   PUT  /keys/ENDPOINT                   {"primaryKey": text or null, ...}: sets them, at once and for all purposes
+#   PUT  /keys/ENDPOINT?regenerate=WHICH  what another client's request does: "Primary" or "Secondary"
 #   PUT  /scenario/ENDPOINT               a scenario (JSON); its lists start anew, keys and polling URLs stay
 #   PUT  /scenario/@LISTENER              {"connect": [...]}: what its next connections get
 #   PUT  /certificate/LISTENER?name=N     new connections of this listener get N.pem
@@ -42,7 +45,7 @@ import warnings
 sys.dont_write_bytecode = True
 from identity import Identities
 from scenarios import ANSWER_MEMBERS, DEFAULT, LISTS, MEMBERS, SCENARIOS
-from wire import Connection, Ended, HEAD_MAX, check_body, check_headers, decode_segment, describe, only, parse_head
+from wire import Connection, Ended, HEAD_MAX, REQUIRED, check_body, check_headers, decode_segment, describe, only, parse_head
 from wire import read_body, render
 
 REMEMBERED = 4096   # events, endpoints and polling URLs; the oldest go first
@@ -62,6 +65,7 @@ LISTENERS = {
     "forbidden-tls": {"tls": "server", "serve": "record"},
     "forbidden-host": {"tls": "server", "serve": "record", "addresses": ["127.0.0.2"], "port_of": "main"},
     "plain": {"serve": "stall"},
+    "scoring": {"tls": "server", "role": "scoring"},    # where all endpoints' scoringUri leads to
     "behind": {},    # plain HTTP, for a front end that does the TLS and passes the Host header on
     "authority": {"tls": "server", "role": "authority", "addresses": [HERE, "::1"]},
     # For processes that lend a socket on port 443 of a namespace, where the real names lead to.
@@ -77,9 +81,11 @@ SEGMENTS = [
     ("resourceGroups", None), ("resourceGroupName", r"[\w.()-]{0,89}[\w()-]"),
     ("providers", None), ("Microsoft.MachineLearningServices", None),
     ("workspaces", None), ("workspaceName", r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}"),
-    ("onlineEndpoints", None), ("endpointName", r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"),
+    ("onlineEndpoints|serverlessEndpoints", None), ("endpointName", r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"),
 ]
-ACTIONS = {"regenerateKeys": "post", "listKeys": "list"}
+ACTIONS = {("POST", "regenerateKeys"): "post", ("POST", "listKeys"): "list", ("GET", None): "get"}
+COLLECTIONS = {"onlineEndpoints": "online", "serverlessEndpoints": "serverless"}
+SCORING_PATH = re.compile(r"/endpoints/([A-Za-z0-9][A-Za-z0-9_-]{0,254})/score")
 # What a listener that must never be contacted answers: a client that gets so far is led on.
 TEMPTING = {"body": {"status": "Succeeded"}, "then": "close"}
 PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::(\d+)|([+-]\d+))?\}")
@@ -173,11 +179,15 @@ class Listener:
 
 
 class Endpoint:
-    """An online endpoint: its keys, its scenario, and how far that has been played."""
+    """An online or serverless endpoint: its keys, its scenario, and how far that has been played."""
 
     def __init__(self, name, scenario):
         self.name, self.keys, self.regenerated = name, {}, []
         self.urls, self.given, self.pending, self.request_ids = {}, 0, None, Remembered()
+        self.before, self.stale_until, self.stale_left = {}, 0, 0    # what lists may still say after a regeneration
+        self.ever = []
+        self.accepted_from, self.retired = {}, []                    # by scoring: {which: time}, [(old key, until)]
+        self.lock = threading.RLock()
         self.play(scenario)
         for which in ("Primary", "Secondary"):
             self.set_key(which)
@@ -193,6 +203,41 @@ class Endpoint:
         text = f"{self.name}-{which}-{len(self.regenerated)}"
         self.keys[f"{which.lower()}Key"] = (
             base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() if value is None else value)
+        self.ever.append(self.keys[f"{which.lower()}Key"])
+
+    def regenerate(self, which, value=None):
+        """What the service does with a request, once it does it."""
+        with self.lock:
+            now, name = time.monotonic(), f"{which.lower()}Key"
+            self.before = dict(self.keys)
+            self.stale_until, self.stale_left = now + self.scenario["stale_for"], self.scenario["stale_lists"]
+            self.accepted_from[name] = now + self.scenario["accept_after"]
+            self.retired = [(key, until) for key, until in self.retired if until > now]
+            if self.scenario["old_accepted"]:
+                self.retired.append((self.keys[name], self.accepted_from[name]))
+            self.regenerated.append(which)
+            self.set_key(which, value)
+
+    def put_keys(self, keys):
+        with self.lock:
+            self.keys.update(keys)
+            self.ever += filter(None, keys.values())
+            self.before, self.accepted_from, self.retired = {}, {}, []
+
+    def listed(self):
+        """The keys that this listKeys gives."""
+        with self.lock:
+            if self.before and (self.stale_left > 0 or time.monotonic() < self.stale_until):
+                self.stale_left -= 1
+                return dict(self.before)
+            return dict(self.keys)
+
+    def scores(self, key):
+        """Whether the scoring URI accepts a key now."""
+        with self.lock:
+            now = time.monotonic()
+            return (any(key == value and now >= self.accepted_from.get(name, 0) for name, value in self.keys.items())
+                    or any(key == old and now < until for old, until in self.retired))
 
     def list_for(self, kind):
         if kind in ("async", "location"):
@@ -204,10 +249,11 @@ class Endpoint:
         answers = self.scenario[name]
         return answers[min(self.played[name], len(answers) - 1)]
 
-    def values(self):
-        """What an answer can be filled with."""
-        return {"primary": self.keys["primaryKey"], "secondary": self.keys["secondaryKey"],
-                "keys": json.dumps(self.keys)}
+    def values(self, kind, keys):
+        """What an answer can be filled with. keys: those that it gives, noted when they are first asked for."""
+        keys.update(keys or (self.listed() if kind == "list" else self.keys))
+        return {"primary": keys["primaryKey"], "secondary": keys["secondaryKey"], "keys": json.dumps(keys),
+                "keys_before": json.dumps(self.before or self.keys), "name": self.name}
 
     def accepts(self, token, kind, issued):
         tokens = self.scenario.get("tokens")
@@ -218,17 +264,23 @@ class Endpoint:
     def next_answer(self, kind, wanted):
         """The next answer, after its effect on the keys. wanted: (key type, key value) of a readable POST."""
         answer = self.peek(kind)
+        if "properties" in self.scenario and kind == "get" and answer is DEFAULT["get"][0]:
+            body = answer["body"]
+            answer = {**answer, "body": {**body, "properties": {**body["properties"], **self.scenario["properties"]}}}
         self.played[self.list_for(kind)] += 1
         status, when = answer.get("status", 200), self.scenario.get("execute", "unless refused")
         if kind == "post":
             self.pending, self.urls = wanted, {}
         now = (kind == "post" and (when == "post" or when == "unless refused" and status < 300)
                or kind in ("async", "location") and when == "first-poll"
-               or kind != "list" and when == "success" and succeeds(answer))
+               or kind not in ("list", "get") and when == "success" and succeeds(answer))
         if now and self.pending:
-            which, value = self.pending
-            self.regenerated.append(which)
-            self.set_key(which, value)
+            self.regenerate(*self.pending)
+            self.pending = None
+        elif kind == "post" and isinstance(when, dict) and self.pending:
+            timer = threading.Timer(when["after"], self.regenerate, self.pending)
+            timer.daemon = True
+            timer.start()
             self.pending = None
         return answer
 
@@ -358,6 +410,8 @@ class Arm:
         request = {"index": index, "tls": tls and tls.version(), "resumed": tls and tls.session_reused,
                    "faults": [] if head else [f"no end of the head within {HEAD_MAX} bytes"]}
         parse_head(head or b"", request)
+        if listener.spec.get("role") == "scoring":
+            return self.serve_scoring(listener, connection, request)
         if "role" in listener.spec:
             return self.perform(listener, connection, self.identities.serve(listener, connection, request), request)
         self.find(request)
@@ -373,7 +427,7 @@ class Arm:
             body = read_body(connection, request)
             wanted = check_body(request, body)
         request_id = only(request, "x-ms-client-request-id")
-        if kind in ("post", "list"):
+        if kind in ("post", "list", "get"):
             if request_id in endpoint.request_ids:
                 request["faults"].append("x-ms-client-request-id: used before (azure.md 4)")
             endpoint.request_ids[request_id] = True
@@ -385,10 +439,37 @@ class Arm:
             answer = self.decide(request, wanted)
         return self.perform(listener, connection, answer, request)
 
+    def serve_scoring(self, listener, connection, request):
+        """A request to a scoring URI: by an application, or by rekey, which is held to what it always sends."""
+        match = SCORING_PATH.fullmatch(request["target"])
+        endpoint = match and self.endpoint(match[1])
+        request.update(endpoint=endpoint, kind="score")
+        ours = (only(request, "User-Agent") or "").startswith("rekey/")
+        check_headers(request, [f"{host}:{listener.port}" for host in (*self.hosts, HERE)],
+                      REQUIRED if ours else REQUIRED[:1])
+        if request["method"] not in ("GET", "POST"):
+            request["faults"].append(f"method: {request['method']!r}")
+        body = read_body(connection, request)
+        key = (only(request, "Authorization") or "").removeprefix("Bearer ")
+        taken = bool(endpoint and endpoint.scores(key))
+        self.record("request", listener, connection, **{
+            **request, "endpoint": endpoint and f"{endpoint.name}@score", "accepted": taken,
+            "body": body.decode("utf-8", "backslashreplace")})
+        if request["faults"]:
+            answer = arm_error(400, "BadRequest", "; ".join(request["faults"]))
+        elif not endpoint:
+            answer = arm_error(404, "NotFound", "There is no such endpoint.")
+        elif not taken:
+            answer = {"status": 401, "body": "key_auth_access_denied"}
+        else:
+            with self.state:
+                answer = endpoint.next_answer("score", None)
+        return self.perform(listener, connection, answer, request)
+
     # Which endpoint a request is about, and the answer that it gets.
 
     def find(self, request):
-        """Sets the request's endpoint and kind: post, list, async, location, or None."""
+        """Sets the request's endpoint and kind: post, list, get, async, location, or None."""
         path, mark, query = request["target"].partition("?")
         request["endpoint"] = request["kind"] = None
         issued = self.issued.get(path)
@@ -401,8 +482,10 @@ class Arm:
                 request["faults"].append(f"polling URL: it was given for {authority}")
             return
         segments = [decode_segment(segment, request["faults"]) for segment in path.split("/")[1:]]
-        if (len(segments) != len(SEGMENTS) + 1 or segments[-1] not in ACTIONS or request["method"] != "POST"
-                or any(pattern is None and segment != name for segment, (name, pattern) in zip(segments, SEGMENTS))):
+        action = (request["method"], segments[-1] if len(segments) == len(SEGMENTS) + 1 else None)
+        if (len(segments) not in (len(SEGMENTS), len(SEGMENTS) + 1) or action not in ACTIONS
+                or any(pattern is None and segment not in name.split("|")
+                       for segment, (name, pattern) in zip(segments, SEGMENTS))):
             if "mfeOperation" in path:
                 request["faults"].append("polling URL: never given")
             return
@@ -410,9 +493,9 @@ class Arm:
                               if pattern and not re.fullmatch(pattern, segment)]
         if not re.fullmatch(r"api-version=[A-Za-z0-9.-]{1,32}", query):
             request["faults"].append(f"query: {query!r}")
-        endpoint = self.endpoint(segments[-2])
-        if endpoint:
-            request.update(endpoint=endpoint, kind=ACTIONS[segments[-1]])
+        endpoint = self.endpoint(segments[len(SEGMENTS) - 1])
+        if endpoint and endpoint.scenario["kind"] == COLLECTIONS[segments[len(SEGMENTS) - 2]]:
+            request.update(endpoint=endpoint, kind=ACTIONS[action])
 
     def endpoint(self, name):
         with self.state:
@@ -442,6 +525,7 @@ class Arm:
         """A function that fills in the placeholders of a string, or of all strings of a JSON value."""
         endpoint = request["endpoint"]
         authority = only(request, "Host") or f"localhost:{listener.port}"
+        keys = {}    # both of one moment
         host = re.sub(r":\d+$", "", authority)
 
         def url(kind, size=None, signed=False, new=False):
@@ -462,7 +546,8 @@ class Arm:
                       "forbidden": self.port("forbidden"), "forbidden_tls": self.port("forbidden-tls"),
                       "pad": "x" * size, "date": email.utils.formatdate(time.time() + offset, usegmt=True)}
             if endpoint:
-                values.update(endpoint.values())
+                values.update(endpoint.values(request.get("kind"), keys))
+                values["scoring_uri"] = f"https://{host}:{self.port('scoring')}/endpoints/{endpoint.name}/score"
             return str(values.get(name, match[0]))
 
         def fill(value):
@@ -503,7 +588,8 @@ class Arm:
         data = data[:answer.get("cut")]
         asked = [only({"headers": each}, "Connection") for each in (headers, request["headers"])]
         then = answer.get("then") or ("close" if "close" in asked or answer.get("framing") == "close" else "keep")
-        name, status = request["endpoint"] and request["endpoint"].name, answer.get("status", 200) if data else None
+        name = request["endpoint"] and request["endpoint"].name + ("@score" if request.get("kind") == "score" else "")
+        status = answer.get("status", 200) if data else None
         self.record("answer", listener, connection, endpoint=name, status=status, headers=headers, bytes=len(data),
                     then=then)
         if self.demo and request["method"]:
@@ -545,7 +631,19 @@ class Arm:
                 return 200, {"next": len(texts), "secrets": texts[int(query.get("since", 0)):]}
         if (method, what) == ("GET", "keys") and self.endpoint(name):
             with self.state:
-                return 200, {**self.endpoint(name).keys, "regenerated": self.endpoint(name).regenerated}
+                one = self.endpoint(name)
+                return 200, {**one.keys, "regenerated": one.regenerated, "ever": one.ever}
+        if (method, what) == ("PUT", "keys") and self.endpoint(name):
+            if query.get("regenerate", "Primary") not in ("Primary", "Secondary"):
+                return 400, {"error": "regenerate: Primary or Secondary"}
+            keys = {} if "regenerate" in query else json.loads(body)
+            if set(keys) - {"primaryKey", "secondaryKey"}:
+                return 400, {"error": "members: primaryKey and secondaryKey"}
+            if "regenerate" in query:
+                self.endpoint(name).regenerate(query["regenerate"])
+            else:
+                self.endpoint(name).put_keys(keys)
+            return 200, {}
         if (method, what) == ("PUT", "scenario"):
             scenario = json.loads(body)
             with self.state:

@@ -142,7 +142,7 @@ class Identity:
     def __getitem__(self, member):
         return self.members[member]
 
-    def values(self):
+    def values(self, *_):
         """Nothing more for arm.py to fill in."""
         return {}
 

@@ -2,10 +2,17 @@
 # "--" (or sent as JSON through the control listener, which takes the same form). arm.py plays them; nothing here runs.
 #
 # A scenario:
-#   post, poll, list      lists of answers: the n-th request gets the n-th answer, the last one repeats
+#   post, poll, list, get, score   lists of answers: the n-th request gets the n-th answer, the last one repeats.
+#                         get: of the endpoint itself; score: at its scoring URI, with a key that is accepted
 #   poll_async, poll_location   answers by the kind of the URL polled, instead of poll
 #   execute               when the key really changes: "post" (the default, unless that answer's status is 3xx, 4xx or
-#                         5xx), "first-poll", "success" (with the answer that says so) or "never"
+#                         5xx), "first-poll", "success" (with the answer that says so), "never", or {"after": S}:
+#                         seconds after the POST, whatever its answer was
+#   kind                  "online" (the default) or "serverless": requests for the other kind get 404
+#   properties            members of `properties` in the answer to get, over those of ENDPOINT
+#   stale_for, stale_lists   for so many seconds, and so many lists, after a regeneration listKeys gives the keys before
+#   accept_after          seconds until scoring accepts a key that was regenerated; old_accepted: true: till then the key
+#                         that it replaces is accepted
 #   tokens                the tokens that are accepted (others get 401): a list, or lists by request (post, poll, list);
 #                         "issued" instead of a list: those that an identity of identity.py gave, while they are good
 #   base                  (over the control listener) the name of the scenario that this one changes
@@ -27,10 +34,12 @@
 # Header values and bodies may hold {self} (https://host:port that was called), {host}, {port}, {forbidden} and
 # {forbidden_tls} (ports), {async} and {location} (this operation's polling URLs), {async:N} (padded to N bytes),
 # {signed_async} and {signed_location} (3.2 KB), {new_async} and {new_location} (URLs of their own from now on),
-# {operation} and {operation_path}, {primary}, {secondary} and {keys} (as JSON), {guid}, {pad:N}, {date} and {date+5}.
+# {operation} and {operation_path}, {primary}, {secondary} and {keys} (as JSON), {keys_before} (the last regeneration),
+# {name} (of the endpoint), {scoring_uri}, {guid}, {pad:N}, {date} and {date+5}.
 
-LISTS = ("post", "poll", "poll_async", "poll_location", "list")
-MEMBERS = {*LISTS, "execute", "tokens", "base"}
+LISTS = ("post", "poll", "poll_async", "poll_location", "list", "get", "score")
+MEMBERS = {*LISTS, "execute", "tokens", "base", "kind", "properties", "stale_for", "stale_lists", "accept_after",
+           "old_accepted"}
 ANSWER_MEMBERS = {"status", "reason", "version", "headers", "body", "framing", "chunk", "bare", "raw", "interim",
                   "delay", "split", "pause", "cut", "after_head", "do_before", "do_after", "then", "before_handshake"}
 
@@ -65,8 +74,23 @@ NOT_FOUND = {"status": 404, "body": {"error": {
     "code": "NotFound", "message": "The operation was not found.", "target": None,
     "details": [{"code": "OperationNotFound", "message": "Operation {operation} was not found."}]}}}
 BOTH = accepted(ASYNC, LOCATION, NOW)
+# What get answers: of the size, and with the members, of the service's own.
+ENDPOINT = {
+    "id": "/subscriptions/x/resourceGroups/x/providers/Microsoft.MachineLearningServices/workspaces/x/{name}",
+    "name": "{name}", "type": "Microsoft.MachineLearningServices/workspaces/onlineEndpoints", "location": "eastus",
+    "tags": {}, "kind": "Managed", "identity": {"type": "SystemAssigned", "principalId": "{guid}", "tenantId": "{guid}"},
+    "systemData": {"createdBy": "somebody", "createdAt": "2026-03-03T20:17:59.3874592Z", "lastModifiedBy": "somebody"},
+    "properties": {
+        "authMode": "Key", "provisioningState": "Succeeded", "scoringUri": "{scoring_uri}",
+        "swaggerUri": "{scoring_uri}/swagger.json", "description": "{pad:600}", "compute": None, "keys": None,
+        "traffic": {"blue": 90, "green": 10}, "mirrorTraffic": {}, "publicNetworkAccess": "Enabled",
+        "properties": {"azureml.onlineendpointid": "{guid}", "createdBy": "{guid}", "AzureAsyncOperationUri":
+                       "https://management.azure.com/subscriptions/x/providers/Microsoft.MachineLearningServices"
+                       "/locations/eastus/mfeOperationsStatus/oe:{guid}:{guid}?api-version=2022-02-01-preview"}}}
 # What a scenario does not say.
-DEFAULT = {"post": [{"status": 200}], "poll": [DONE], "list": [{"status": 200, "body": "{keys}"}]}
+DEFAULT = {"post": [{"status": 200}], "poll": [DONE], "list": [{"status": 200, "body": "{keys}"}],
+           "get": [{"status": 200, "body": ENDPOINT}], "score": [{"status": 200, "body": {"result": [1.0]}}],
+           "kind": "online", "stale_for": 0, "stale_lists": 0, "accept_after": 0, "old_accepted": False}
 
 # A head of some 8 KB with 22 headers, as the service sends it since 2024.
 SIGNED = {"status": 202, "bare": True, "framing": "chunked", "body": "null", "headers": [
@@ -217,6 +241,11 @@ SCENARIOS = {
     "half-head": {"post": [{"status": 200, "cut": 60, "then": "close"}]},
     "half-body": {"post": [{"status": 200, "body": "null", "cut": -2, "then": "close"}]},
     "not-http": {"post": [{"raw": "SSH-2.0-OpenSSH_9.2\r\n", "then": "close"}]},
+
+    # Serverless endpoints: regenerateKeys returns both keys.
+    "serverless": {"kind": "serverless", "post": [{"status": 200, "body": "{keys}"}]},
+    "serverless-202": {"kind": "serverless", "post": [accepted(LOCATION, NOW)], "execute": "success",
+                       "poll": [accepted(NOW), {"status": 200, "body": "{keys}"}]},
 
     # listKeys; the keys follow what was regenerated unless said otherwise.
     "list-null": {"list": [{"status": 200, "body": {"primaryKey": None, "secondaryKey": None}}]},

@@ -5,8 +5,9 @@ The environment says what is tested: REKEY (the command), REKEY_EXEC (a prefix s
 qemu-arm-static or valgrind), REKEY_BUILD (where heap.so, clock.so and the archives are),
 REKEY_SANITIZED (set for a build with sanitizers). After every run the runner checks what holds for
 all of them: the last line names the outcome and the exit code, no secret was printed or is in an
-operation file (nor in the command line or the environment of a process that ran for a second), and
-the stand-in found no fault in any request. No test sleeps to let something happen: they wait for
+operation file (nor in the command line or the environment of a process that ran for a second), no
+key is in a command line, on standard error or in status.json, a run of rotate or sync that succeeds
+leaves no temporary file, and the stand-in found no fault in any request. No test sleeps to let something happen: they wait for
 lines of output, for the stand-in's log, or for a process to end, all with a deadline.
 """
 
@@ -185,6 +186,14 @@ class Arm:
 
     def keys(self, name):
         return self.control("GET", f"/keys/{name}")
+
+    def set_keys(self, name, **keys):
+        """By hand, or by the service: primaryKey, secondaryKey; None is null."""
+        self.control("PUT", f"/keys/{name}", keys)
+
+    def regenerate(self, name, which):
+        """As another client does."""
+        self.control("PUT", f"/keys/{name}?regenerate={which}")
 
     # Identities (tests/arm/identity.py).
 
@@ -506,6 +515,23 @@ class Rekey:
             **more,
         )
 
+    def start_switch(self, command, name, *arguments, state="state", **more):
+        """Starts rotate or sync. The temporary directory may be one that a restart empties, which is
+        taken; a settling time of 0 is what most tests want, and an age of 0."""
+        if state == "state":
+            (self.directory / state).mkdir(exist_ok=True)
+        given = {str(each) for each in arguments}
+        defaults = ["--settle", "0"] if command == "rotate" and "--settle" not in given else []
+        defaults += ["--min-age", "0"] if command == "rotate" and "--min-age" not in given else []
+        where = ["--state", state, "--volatile-ok"]
+        return self.start(command, *self.options(name), *where, *defaults, *arguments, **more)
+
+    def rotate(self, name, *arguments, code=0, **more):
+        return self.finish(self.start_switch("rotate", name, *arguments, **more), code, name)
+
+    def sync(self, name, *arguments, code=0, **more):
+        return self.finish(self.start_switch("sync", name, *arguments, **more), code, name)
+
     def wait(self, file, *arguments, code=0, name=None, shows=(), **more):
         return self.run(
             "wait",
@@ -545,7 +571,25 @@ class Rekey:
             for request in self.arm.requests(identity):
                 assert request["faults"] == [], text
         self.check_secrets(process, result)
+        self.check_keys(process, result, name)
         return result
+
+    def check_keys(self, process, result, name):
+        """No key that the endpoint ever had is where others can see it; a state directory holds what
+        it is meant to hold, and no more."""
+        places = [("arguments", "\n".join(process.arguments)), ("stderr", result.err)]
+        places += process.looks
+        if "--state" in process.arguments:
+            folder = self.directory / process.arguments[process.arguments.index("--state") + 1]
+            status = folder / "status.json"
+            if status.is_file():
+                places.append(("status.json", status.read_text()))
+            if result.code == 0 and folder.is_dir() and "status" not in process.arguments:
+                assert not list(folder.glob("*.tmp")), os.listdir(folder)
+        for place, text in places:
+            assert TOKEN not in text, f"the token is in {place}"
+            for key in self.arm.keys(name)["ever"] if name else ():
+                assert key not in text, f"a key is in {place}: {text}"
 
     def check_secrets(self, process, result):
         """No secret of any identity is where others can see it."""
@@ -722,3 +766,60 @@ def etc(tmp_path):
         return f"mount --bind {shlex.quote(str(folder))} /etc"
 
     return make
+
+
+class Hook:
+    """A program for --exec that notes how it was started: its environment, its descriptors."""
+
+    def __init__(self, folder):
+        self.folder, self.script = folder, folder / "program"
+        folder.mkdir()
+
+    @property
+    def path(self):
+        return self.that("exit 0")
+
+    def that(self, command):
+        """What it does once it has noted that: a line of shell."""
+        folder = shlex.quote(str(self.folder))
+        self.script.write_text(
+            f"#!/bin/sh\ncd {folder}\necho $$ >>pids\n"
+            "for fd in /proc/$$/fd/*; do\n"
+            '    echo "${fd##*/} $(readlink $fd)"\ndone >fds.$$\n'
+            "cat /proc/$$/environ >new.$$\nmv new.$$ run.$$\n"
+            f"{command}\n"
+        )
+        self.script.chmod(0o755)
+        return self.script
+
+    def runs(self):
+        """The environment of each run so far, in order."""
+        files = sorted(self.folder.glob("run.*"), key=lambda path: path.stat().st_mtime_ns)
+        return [
+            dict(entry.split("=", 1) for entry in path.read_text().split("\0") if entry)
+            for path in files
+        ]
+
+    def descriptors(self):
+        """{number: what it is} of the last run, without the script that the shell reads."""
+        path = max(self.folder.glob("fds.*"), key=lambda path: path.stat().st_mtime_ns)
+        pairs = (line.split(" ", 1) for line in path.read_text().splitlines())
+        return {int(number): what for number, what in pairs if what != str(self.script)}
+
+    def alive(self):
+        """Processes that are in the file of its pids and still there."""
+        pids = (self.folder / "pids").read_text().split()
+        return [pid for pid in pids if os.path.exists(f"/proc/{pid}/cmdline") and running(pid)]
+
+
+def running(pid):
+    """It is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def hook(tmp_path):
+    return Hook(tmp_path / "hook")

@@ -1,0 +1,220 @@
+"""A rotation that is killed at any system call, and one whose files fail at any call: the key file
+holds a key that the service accepts, and the next run completes.
+
+One run is recorded with strace; then each (system call, n-th occurrence) of it is a run of its own
+in which SIGKILL comes as that call is entered. strace counts occurrences for each process, so that
+the calls of the command itself are injected without -f; those of its children (the look-up of a
+name, the hook) with -f, where it is the child that is killed, and the command sees that."""
+
+import collections
+import concurrent.futures
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import EXEC, SANITIZED, WORDS
+
+pytestmark = pytest.mark.skipif(
+    bool(EXEC) or SANITIZED, reason="strace would trace the emulator, or the sanitizer"
+)
+
+CALL = re.compile(r"(\d+) +(\w+)\(")
+# What a run calls to begin with, before it has looked at its arguments: the loader's calls are not
+# its own, and a loader that cannot read the C library ends as it likes.
+BEGUN = "prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)"
+FILE_CALLS = ("openat", "open", "write", "fsync", "rename", "renameat", "renameat2", "link")
+FILE_CALLS += ("linkat", "unlink", "unlinkat", "close", "flock", "fchown", "fchmod", "fchown32")
+ERRORS = ("ENOSPC", "EIO", "EROFS")
+SCENARIO = "location-only"
+WORKERS = 8
+TRIES = 4  # a call whose number depends on how the bytes come may come one time less
+
+
+@pytest.fixture(scope="module", autouse=True)
+def strace():
+    if shutil.which("strace") is None:
+        pytest.fail("there is no strace: `make deps` brings it")
+    run = subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.PIPE)
+    if run.returncode != 0:
+        pytest.skip(f"strace cannot trace here: {run.stderr.decode().strip()}")
+
+
+@pytest.fixture
+def hook(tmp_path):
+    """A hook that notes each of its runs."""
+    path = tmp_path / "hook"
+    path.write_text('#!/bin/sh\necho "$REKEY_KEY_TYPE" >>"$REKEY_KEY_FILE.hooks"\n')
+    path.chmod(0o755)
+    return path
+
+
+class Gateway:
+    """An endpoint and a state directory of its own, so many runs old."""
+
+    def __init__(self, arm, rekey, hook, runs, *more):
+        self.arm, self.rekey, self.arguments = arm, rekey, ["--exec", hook, "--timeout", "3", *more]
+        self.name = arm.endpoint(SCENARIO)
+        self.state = rekey.directory / self.name
+        self.state.mkdir()
+        for _ in range(runs):
+            assert self.run().code == 0
+
+    def run(self, *prefix):
+        process = self.rekey.start_switch(
+            "rotate", self.name, *self.arguments, state=self.state, prefix=prefix
+        )
+        return process.end()
+
+    def key(self):
+        path = self.state / "key"
+        return path.read_text() if path.exists() else None
+
+    def check(self, what):
+        """The invariant, at this moment; and no secret was let out."""
+        keys, key = self.arm.keys(self.name), self.key()
+        accepted = (keys["primaryKey"], keys["secondaryKey"])
+        assert key is None or key in accepted, f"{what}: the key is lost: {os.listdir(self.state)}"
+        return keys
+
+    def complete(self, what):
+        """One more run."""
+        result = self.run()
+        assert result.code == 0, f"{what}: the next run did not complete:\n{result.err}"
+        keys = self.check(what)
+        assert self.key() is not None, what
+        assert all(key not in result.err for key in keys["ever"]), what
+        left = set(os.listdir(self.state))
+        names = {"key", "key.previous", "key.hooks", "state", "status.json", "lock"}
+        assert left <= names, f"{what}: {left - names} stayed"
+        assert (self.state / "key.hooks").read_text().strip(), f"{what}: no hook ever ran"
+        shutil.rmtree(self.state)
+
+
+def recorded(gateway, follow):
+    """The calls of a run: {name: how many}, of the command itself or (follow) the most that one of
+    its children made; and of those the ones that come before it has begun."""
+    trace = gateway.rekey.directory / f"trace-{gateway.name}"
+    result = gateway.run("strace", *["-f"] * follow, "-o", trace)
+    assert result.code == 0, result.err
+    lines, calls, before = trace.read_text().splitlines(), {}, None
+    for line in lines:
+        call = CALL.match(line if follow else f"1 {line}")
+        if call is None:
+            continue
+        if before is None and BEGUN in line:
+            before = calls[call[1]].copy()
+        calls.setdefault(call[1], collections.Counter())[call[2]] += 1
+    own = calls.pop(lines[0].split()[0] if follow else "1")
+    assert before is not None and own["execve"] == 1
+    most = collections.Counter()
+    for counts in calls.values():
+        most |= counts
+    return most if follow else own, before
+
+
+def points_of(make, follow=False):
+    """Pairs (name, n) that each of three recordings has, so that they do not depend on how bytes
+    happened to come; and what was there before it began. Without -f for the command itself: it is
+    slower with it, and waits less often."""
+    runs = [recorded(make(), follow) for _ in range(3)]
+    calls = runs[0][0] & runs[1][0] & runs[2][0]
+    return [(name, n + 1) for name in sorted(calls) for n in range(calls[name])], runs[0][1]
+
+
+def in_parallel(function, points):
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(lambda point: function(*point), points))
+
+
+# How many runs came before: the first takes the primary key, the second rotates, and so the third.
+STAGES = {"adoption": 0, "rotation": 1, "following": 2}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
+    """SIGKILL at each call of the command: it must have been killed, execve excepted, which is over
+    when strace begins to count."""
+    started = time.monotonic()
+    children, _ = points_of(lambda: Gateway(arm, rekey, hook, STAGES[stage]), follow=True)
+    own, _ = points_of(lambda: Gateway(arm, rekey, hook, STAGES[stage]))
+    own = [(name, n) for name, n in own if name != "execve"]
+
+    def killed(name, n):
+        what = f"{stage}, killed at {name} {n}"
+        for _ in range(TRIES):
+            gateway = Gateway(arm, rekey, hook, STAGES[stage])
+            trace = rekey.directory / f"trace-{gateway.name}"
+            inject = ["-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={n}"]
+            result = gateway.run("strace", "-o", trace, *inject)
+            gateway.check(what)
+            if result.code == -signal.SIGKILL:
+                gateway.complete(what)
+                return True
+            assert result.code == 0, f"{what}: {result.err}"
+            came = trace.read_text().count(f"{name}(")
+            assert came < n, f"{what}: it was not killed, and called it {came} times"
+        return False  # how often it waits depends on how the bytes come
+
+    def child_killed(name, n):
+        what = f"{stage}, a child killed at {name} {n}"
+        gateway = Gateway(arm, rekey, hook, STAGES[stage])
+        inject = f"inject={name}:signal=KILL:when={n}"
+        result = gateway.run("strace", "-f", "-o", "/dev/null", "-e", inject)
+        assert result.code == -signal.SIGKILL or result.code in WORDS, f"{what}: {result.err}"
+        gateway.check(what)
+        gateway.complete(what)
+
+    count = sum(in_parallel(killed, own))
+    assert count > 150 and count >= len(own) * 0.98
+    in_parallel(child_killed, children)
+    with capsys.disabled():
+        print(
+            f"\n{stage}: killed at {count} calls of rekey ({len(own) - count} did not come again),"
+            f" {len(children)} of its children"
+            f" ({time.monotonic() - started:.0f} s)"
+        )
+
+
+@pytest.mark.parametrize("stage", ["adoption", "following"])
+def test_files_that_fail_at_any_call(arm, rekey, hook, capsys, stage):
+    """Each file call of the command fails with each error: a documented exit code, the invariant,
+    and the next run completes. With a group, so that there is an fchown and an fchmod."""
+    started = time.monotonic()
+    group = ["--key-group", str(os.getgid())]
+
+    def make():
+        return Gateway(arm, rekey, hook, STAGES[stage], *group)
+
+    own, before = points_of(make)
+    points = [
+        (name, n, error)
+        for name, n in own
+        if name in FILE_CALLS and n > before[name]
+        for error in ERRORS
+    ]
+    assert {"openat", "write", "fsync", "rename", "close", "flock"} <= {each[0] for each in points}
+    codes = collections.Counter()
+
+    def failing(name, n, error):
+        what = f"{stage}, {name} {n}: {error}"
+        gateway = make()
+        inject = f"inject={name}:error={error}:when={n}"
+        result = gateway.run("strace", "-o", "/dev/null", "-e", inject)
+        assert result.code in WORDS, f"{what}: exit {result.code}\n{result.err}"
+        codes[result.code] += 1
+        gateway.check(what)
+        gateway.complete(what)
+
+    in_parallel(failing, points)
+    assert codes[15] > 0
+    with capsys.disabled():
+        ends = ", ".join(f"exit {code}: {count}" for code, count in sorted(codes.items()))
+        print(
+            f"\n{stage}: {len(points)} failures of file calls; {ends}"
+            f" ({time.monotonic() - started:.0f} s)"
+        )

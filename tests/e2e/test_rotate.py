@@ -1,0 +1,696 @@
+"""`rekey rotate` and its neighbours against the stand-in: what a run does with the key file, the state
+directory and the service, in good times and in bad ones. The invariant: the slot whose key is in the
+key file is never regenerated, and a key is not there before the service has listed it."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from conftest import (
+    ACCEPTED,
+    DONE,
+    NOW,
+    RUNNING,
+    SLOW,
+    error,
+    header,
+    wait_until,
+)
+
+STALL = {"cut": 0, "then": "stall"}
+LOST = {"cut": 0, "then": "reset"}
+SLOTS = {"Primary": "primaryKey", "Secondary": "secondaryKey"}
+
+
+@pytest.fixture
+def state(tmp_path):
+    (tmp_path / "state").mkdir()
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def adopted(arm, rekey, state):
+    """A function that gives an endpoint whose primary key was taken into the key file, and whose
+    scenario is set only then."""
+
+    def adopt(name=None, **scenario):
+        name = name or arm.endpoint()
+        rekey.rotate(name)
+        if scenario:
+            arm.play(name=name, **scenario)
+        return name
+
+    return adopt
+
+
+def key_of(state):
+    return (state / "key").read_text()
+
+
+def in_use(arm, name, state):
+    """The slot whose key is in the key file, which the service must know."""
+    keys, key = arm.keys(name), key_of(state)
+    return next(slot for slot, member in SLOTS.items() if keys[member] == key)
+
+
+def status_of(state):
+    return json.loads((state / "status.json").read_text())
+
+
+def kinds(arm, name):
+    return [request["kind"] for request in arm.requests(name)]
+
+
+def fields(path):
+    return dict(line.split(" ", 1) for line in path.read_text().splitlines() if " " in line)
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+# ---- the runs, one after the other ---------------------------------------------------------------
+
+
+@pytest.mark.board
+def test_adopt_rotate_rotate(arm, rekey, state):
+    name = arm.endpoint("three-polls")
+    rekey.rotate(name).says("the Primary key is in 'state/key' now; a later run rotates")
+    assert kinds(arm, name) == ["list"] and arm.keys(name)["regenerated"] == []
+    assert in_use(arm, name, state) == "Primary" and not (state / "key.previous").exists()
+    first = key_of(state)
+    rekey.rotate(name).says("the Secondary key was regenerated, and is in 'state/key' now")
+    assert kinds(arm, name)[1:] == ["list", "post", "async", "async", "async", "list"]
+    assert in_use(arm, name, state) == "Secondary" and (state / "key.previous").read_text() == first
+    arm.play("three-polls", name)
+    rekey.rotate(name).says("the Primary key was regenerated")
+    assert in_use(arm, name, state) == "Primary"
+    assert arm.keys(name)["regenerated"] == ["Secondary", "Primary"]
+    assert sorted(os.listdir(state)) == ["key", "key.previous", "lock", "state", "status.json"]
+
+
+def test_adoption_of_a_key_that_is_there(arm, rekey, state):
+    """A key that was put there by hand, with a newline, is the secondary: that slot is in use, and
+    the first run rotates at once."""
+    name = arm.endpoint()
+    (state / "key").write_text(arm.keys(name)["secondaryKey"] + "\n")
+    rekey.rotate(name)
+    assert arm.keys(name)["regenerated"] == ["Primary"] and in_use(arm, name, state) == "Primary"
+
+
+def test_a_key_that_the_service_does_not_know(arm, rekey, state):
+    """It is replaced by the primary one, said so, and kept as key.previous; nothing is regenerated."""
+    name = arm.endpoint()
+    (state / "key").write_text("of-another-endpoint")
+    rekey.rotate(name).says("none of the service's")
+    assert arm.keys(name)["regenerated"] == [] and in_use(arm, name, state) == "Primary"
+    assert (state / "key.previous").read_text() == "of-another-endpoint"
+
+
+def test_not_due(arm, rekey, adopted, state):
+    name = adopted()
+    before = (state / "state").read_text(), key_of(state)
+    rekey.rotate(name, "--min-age", "3600").says("not due")
+    assert kinds(arm, name) == ["list", "list"] and status_of(state)["result"] == "not-due"
+    assert ((state / "state").read_text(), key_of(state)) == before
+    due = status_of(state)
+    assert due["nextDue"] == due["switched"] + 3600
+
+
+def test_due_by_the_clock(arm, rekey, adopted, preload, state):
+    """The same --min-age, as seen two hours later; and with a clock that was put back."""
+    name = adopted()
+    rekey.rotate(name, "--min-age", "3600", env=preload("clock", CLOCK_SHIFT="3500"))
+    assert arm.keys(name)["regenerated"] == []
+    rekey.rotate(name, "--min-age", "3600", env=preload("clock", CLOCK_SHIFT="7200"))
+    assert arm.keys(name)["regenerated"] == ["Secondary"]
+    rekey.rotate(name, "--min-age", "3600")
+    assert arm.keys(name)["regenerated"] == ["Secondary"]
+    assert abs(int(fields(state / "state")["switched"]) - time.time()) < 60 * SLOW
+
+
+@pytest.mark.parametrize("key", ["primaryKey", "secondaryKey"])
+def test_null_keys(arm, rekey, adopted, state, key):
+    name = adopted()
+    arm.set_keys(name, **{key: None})
+    before = key_of(state)
+    rekey.rotate(name, code=1)
+    assert key_of(state) == before and "post" not in kinds(arm, name)
+
+
+def test_equal_keys(arm, rekey, adopted, state):
+    name = adopted()
+    arm.set_keys(name, secondaryKey=key_of(state))
+    rekey.rotate(name, code=1)
+    assert "post" not in kinds(arm, name)
+
+
+def test_no_right_to_list(arm, rekey, adopted, state):
+    name = adopted(list=[error(403, code="AuthorizationFailed")])
+    rekey.rotate(name, code=1).says("AuthorizationFailed")
+    assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Primary"
+
+
+@pytest.mark.parametrize("post", [error(403), error(409), {"status": 404}])
+def test_refused(arm, rekey, adopted, state, post):
+    """The key in use stays, and no intent: the next run rotates."""
+    name = adopted(post=[post])
+    rekey.rotate(name, code=1)
+    assert in_use(arm, name, state) == "Primary" and not (state / "operation").exists()
+    arm.play(name=name)
+    rekey.rotate(name)
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_failed(arm, rekey, adopted, state):
+    name = adopted(base="failed")
+    rekey.rotate(name, code=1).says("KeyRegenerationFailed")
+    assert in_use(arm, name, state) == "Primary" and not (state / "operation").exists()
+
+
+def test_not_reached(arm, rekey, adopted, state, main_put_back):
+    name = adopted()
+    arm.control("PUT", "/listener/main?state=down")
+    rekey.rotate(name, "--timeout", "1", code=10).says("run it again, safely")
+    assert status_of(state)["exit"] == 10 and status_of(state)["slot"] == "Primary"
+
+
+def test_not_trusted(arm, rekey, adopted, main_put_back):
+    name = adopted()
+    arm.control("PUT", "/certificate/main?name=unknown")
+    rekey.rotate(name, code=11)
+    assert kinds(arm, name) == ["list"]
+
+
+# ---- rollback ------------------------------------------------------------------------------------
+
+
+def rollback(rekey, *arguments, code=0, **more):
+    return rekey.run(
+        *("rotate", "--rollback", "--state", "state", "--volatile-ok", *arguments),
+        code=code,
+        token=None,
+        **more,
+    )
+
+
+def test_rollback(arm, rekey, adopted, state, hook):
+    """Locally: no token, nothing is sent. The hook runs, and the next run keeps to --min-age."""
+    name = adopted()
+    rekey.rotate(name)
+    before, mark = (state / "key.previous").read_text(), arm.mark()
+    rollback(rekey, "--exec", hook.path).says("the key before is in 'state/key' again")
+    assert arm.connections("main", mark) == []
+    assert key_of(state) == before and in_use(arm, name, state) == "Primary"
+    assert [run["REKEY_KEY_TYPE"] for run in hook.runs()] == ["Primary"]
+    assert status_of(state)["result"] == "restored" and status_of(state)["slot"] == "Primary"
+    rekey.rotate(name, "--min-age", "3600").says("not due")
+    rollback(rekey)  # and back again
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_the_slot_after_a_rollback(arm, rekey, adopted, state):
+    """The key file says which slot is in use: the other one is regenerated."""
+    name = adopted()
+    rekey.rotate(name)
+    rollback(rekey)
+    rekey.rotate(name)
+    assert arm.keys(name)["regenerated"] == ["Secondary", "Secondary"]
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_nothing_to_roll_back_to(rekey, adopted, state):
+    adopted()
+    before = key_of(state)
+    rollback(rekey, code=2)
+    assert key_of(state) == before
+
+
+# ---- unknown, late and lost ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base", ["reset-after-post", "http-500-executed", "no-url"])
+def test_executed_without_an_answer(arm, rekey, adopted, state, base):
+    """The first run ends as unknown, and changes nothing; the next one sees the new key."""
+    name = adopted(base=base, execute="post")
+    rekey.rotate(name, code=12).says("the next run finds out")
+    assert (state / "operation").exists() and in_use(arm, name, state) == "Primary"
+    rekey.rotate(name).says("seen by comparing")
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    assert not (state / "operation").exists()
+
+
+def test_executed_late(arm, rekey, adopted, state):
+    """The POST is executed while the next run looks: it waits for that, and sends no second one."""
+    name = adopted(post=[LOST], execute={"after": 2.5})
+    rekey.rotate(name, "--timeout", "20", code=12)
+    rekey.rotate(name, "--timeout", "20", "--poll-interval", "1").says("seen by comparing")
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    assert kinds(arm, name).count("post") == 1
+
+
+def test_executed_later_than_anybody_waits(arm, rekey, adopted, state, gate):
+    """The deadline of the first has passed: the slot, which is not in use, is regenerated once more.
+    When both are executed in the end, the key that is in use is still accepted, or was never put to
+    use: the next runs put it right."""
+    name = adopted(post=[LOST], execute={"after": 3.5})
+    rekey.rotate(name, "--timeout", "1", code=12)
+    arm.play(name=name)
+    wait_until(lambda: time.time() - int(fields(state / "operation")["time"]) > 2, "the deadline")
+    rekey.rotate(name, "--timeout", "1")
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    wait_until(lambda: len(arm.keys(name)["regenerated"]) == 2, "the late one")
+    rekey.rotate(name, "--timeout", "3").says("none of the service's")
+    in_use(arm, name, state)  # one of the two
+
+
+def test_lost(arm, rekey, adopted, state):
+    """Never executed: within the deadline of the intent the next run waits, then it regenerates."""
+    name = adopted(post=[LOST, {"status": 200}], execute="never")
+    rekey.rotate(name, "--timeout", "4", code=12)
+    arm.play(name=name)
+    result = rekey.rotate(name, "--timeout", "4")
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    assert kinds(arm, name).count("post") == 2 and 1 < result.seconds < 6 * SLOW
+
+
+def test_lost_long_ago(arm, rekey, adopted, preload, state):
+    """A day later nobody waits."""
+    name = adopted(post=[LOST], execute="never")
+    rekey.rotate(name, code=12)
+    arm.play(name=name)
+    result = rekey.rotate(name, env=preload("clock", CLOCK_SHIFT="86400"))
+    assert in_use(arm, name, state) == "Secondary" and result.seconds < 5 * SLOW
+
+
+@pytest.mark.parametrize("stale", [{"stale_lists": 2}, {"stale_for": 1.5}])
+def test_stale_lists(arm, rekey, adopted, state, stale):
+    """listKeys gives the keys before for a while: the new one is not used before it is listed."""
+    name = adopted(**stale)
+    before = key_of(state)
+    process = rekey.start_switch("rotate", name, "--poll-interval", "1", "--timeout", "20")
+    arm.wait_for(name, "request", 3, "list")
+    assert key_of(state) == before
+    rekey.finish(process, 0, name)
+    assert in_use(arm, name, state) == "Secondary"
+    assert arm.keys(name)["regenerated"] == ["Secondary"]
+
+
+def test_lists_that_stay_stale(arm, rekey, adopted, state):
+    """Beyond the deadline: unknown; the file stays. The next run finds the key."""
+    name = adopted(stale_for=60)
+    rekey.rotate(name, "--timeout", "2", "--poll-interval", "1", code=12)
+    assert (state / "operation").exists()
+    assert in_use(arm, name, state) == "Primary"
+    arm.set_keys(name)  # the lists are up to date
+    rekey.rotate(name)
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+
+
+def test_a_list_that_goes_back(arm, rekey, adopted, state):
+    """Two front ends, one of them late: the run after a rotation is told of the keys before it. What
+    is in use is not among them; it is not replaced by a key that is no more."""
+    old, new = {"status": 200, "body": "{keys_before}"}, {"status": 200, "body": "{keys}"}
+    name = adopted()
+    rekey.rotate(name)
+    arm.play(name=name, list=[old, old, new])
+    rekey.rotate(name, "--min-age", "3600", "--poll-interval", "1", "--timeout", "30").says("not due")
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+
+
+# ---- polls, kills and signals --------------------------------------------------------------------
+
+
+def test_resumed_after_a_kill_while_polling(arm, rekey, adopted, state):
+    name = adopted(post=[ACCEPTED], poll=[RUNNING, STALL, RUNNING, DONE], execute="success")
+    process = rekey.start_switch("rotate", name)
+    arm.wait_for(name, "request", 2, "async")
+    process.kill()
+    assert fields(state / "operation")["kind"] == "Azure-AsyncOperation"
+    rekey.rotate(name)
+    assert kinds(arm, name).count("post") == 1 and not (state / "operation").exists()
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_resumed_and_failed(arm, rekey, adopted, state):
+    """What was begun has come to nothing: the same run begins anew."""
+    failed = {"status": 200, "body": {"status": "Failed", "error": {"code": "TheCode"}}}
+    name = adopted(post=[ACCEPTED], poll=[STALL], execute="never")
+    process = rekey.start_switch("rotate", name)
+    arm.wait_for(name, "request", 1, "async")
+    process.kill()
+    arm.play(name=name, post=[{"status": 200}], poll=[failed])
+    rekey.rotate(name)
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+
+
+def test_still_running_at_the_deadline(arm, rekey, adopted, state):
+    name = adopted(base="forever")
+    rekey.rotate(name, "--timeout", "2", code=13).says("the next run goes on")
+    assert in_use(arm, name, state) == "Primary" and (state / "operation").exists()
+    assert status_of(state)["outcome"] == "running"
+
+
+# Where SIGTERM comes: the scenario, the request that is waited for, more arguments, the exit code.
+PHASES = {
+    "listing": ({"list": [STALL]}, ("list", 2), [], 10),
+    "regenerating": ({"post": [STALL]}, ("post", 1), [], 12),
+    "polling": ({"post": [ACCEPTED], "poll": [STALL]}, ("async", 1), [], 13),
+    "looking": (
+        {"list": [{"status": 200, "body": "{keys}"}, STALL]},
+        ("list", 3),
+        [],
+        13,
+    ),
+    "settling": ({}, ("list", 3), ["--settle", "600"], 13),
+    "showing": ({"get": [STALL]}, ("get", 1), ["--probe"], 13),
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_sigterm(arm, rekey, adopted, state, phase):
+    """Ends at once, with the outcome of the phase; the next run completes."""
+    scenario, (kind, count), arguments, code = PHASES[phase]
+    name = adopted()
+    arm.play(name=name, **scenario)
+    process = rekey.start_switch("rotate", name, *arguments)
+    arm.wait_for(name, "request", count, kind)
+    process.signal(signal.SIGTERM)
+    result = rekey.finish(process, code, name)
+    assert result.seconds < 10 * SLOW and in_use(arm, name, state) == "Primary"
+    assert status_of(state)["exit"] == code
+    arm.play(name=name)
+    rekey.rotate(name, "--timeout", "5")
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_sigterm_while_the_hook_runs(arm, rekey, adopted, state, hook):
+    """The hook is ended, with its children; it runs again in the next run, and nothing is
+    regenerated before."""
+    name = adopted()
+    process = rekey.start_switch("rotate", name, "--exec", hook.that("sleep 600"))
+    wait_until(hook.runs, "a hook")
+    process.signal(signal.SIGTERM)
+    rekey.finish(process, 15, name).says("the next run runs the hook again")
+    wait_until(lambda: not hook.alive(), "the end of the hook")
+    rekey.rotate(name, "--min-age", "3600", "--exec", hook.that("exit 0"))
+    assert len(hook.runs()) >= 2 and arm.keys(name)["regenerated"] == ["Secondary"]
+    assert {run["REKEY_KEY_TYPE"] for run in hook.runs()} == {"Secondary"}
+
+
+# ---- somebody else -------------------------------------------------------------------------------
+
+
+def test_a_second_rotator(arm, rekey, adopted, state):
+    """Another client regenerates the slot that is not in use: that is named, and it is left alone
+    for --min-age; then it goes on."""
+    name = adopted()
+    arm.regenerate(name, "Secondary")
+    rekey.rotate(name, code=1).says("changed by somebody else", "--min-age")
+    assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Primary"
+    rekey.rotate(name, "--min-age", "3600").says("not due")
+    rekey.rotate(name)
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_the_key_in_use_is_changed_by_hand(arm, rekey, adopted, state):
+    name = adopted()
+    arm.regenerate(name, "Primary")
+    rekey.rotate(name, "--timeout", "3").says("changed by another rotator, or by hand?")
+    assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Primary"
+
+
+def test_two_at_once(arm, rekey, adopted, state):
+    name = adopted()
+    arm.play(name=name, list=[STALL])
+    process = rekey.start_switch("rotate", name)
+    arm.wait_for(name, "request", 2, "list")
+    for command in ("rotate", "sync"):
+        result = rekey.finish(rekey.start_switch(command, name), 15)
+        result.says("another rekey is at work there")
+    process.signal(signal.SIGTERM)
+    rekey.finish(process, 10, name)
+    assert kinds(arm, name) == ["list", "list"]
+    arm.play(name=name)
+    rekey.rotate(name)
+
+
+# ---- probe and settle ----------------------------------------------------------------------------
+
+
+def scores(arm, name):
+    """What the scoring URI was asked, and whether it took the key."""
+    return [
+        request["accepted"]
+        for request in arm.requests(f"{name}@score")
+        if request["faults"] == [] and request["method"] == "GET"
+    ]
+
+
+@pytest.mark.parametrize("answer", [{"status": 200}, {"status": 405}, {"status": 400}])
+def test_probe(arm, rekey, adopted, state, answer):
+    """Any answer but a refusal of the key will do."""
+    name = adopted(score=[answer])
+    rekey.rotate(name, "--probe", "--settle", "600")
+    assert scores(arm, name) == [True] and in_use(arm, name, state) == "Secondary"
+    asked = arm.requests(f"{name}@score")[0]
+    assert header(asked, "Authorization") == f"Bearer {key_of(state)}"
+
+
+def test_probe_waits_until_the_key_is_accepted(arm, rekey, adopted, state):
+    name = adopted(accept_after=1.5)
+    process = rekey.start_switch("rotate", name, "--probe", "--poll-interval", "1")
+    arm.wait_for(f"{name}@score", "request")
+    assert in_use(arm, name, state) == "Primary"
+    rekey.finish(process, 0, name)
+    asked = scores(arm, name)
+    assert asked[0] is False and asked[-1] is True and in_use(arm, name, state) == "Secondary"
+
+
+def test_probe_of_a_key_that_is_not_accepted(arm, rekey, adopted, state):
+    """Within the deadline: the key in use stays, and the next run goes on."""
+    name = adopted(accept_after=600)
+    rekey.rotate(name, "--probe", "--poll-interval", "1", "--timeout", "3", code=13)
+    assert in_use(arm, name, state) == "Primary" and set(scores(arm, name)) == {False}
+    arm.set_keys(name)
+    rekey.rotate(name, "--probe")
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+
+
+@pytest.mark.parametrize("uri", ["", "http://localhost/score", "https://127.0.0.1:{main}/x"])
+def test_probe_without_a_good_scoring_uri(arm, rekey, adopted, state, uri):
+    """None, a plain one (the key is never sent there), and one that does not score."""
+    name = adopted(properties={"scoringUri": uri.format_map(arm.ports)})
+    rekey.rotate(name, "--probe", "--poll-interval", "1", "--timeout", "3", code=(12, 13))
+    assert in_use(arm, name, state) == "Primary"
+    rekey.rotate(name)
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+
+
+def test_settle(arm, rekey, adopted, state):
+    name = adopted()
+    process = rekey.start_switch("rotate", name, "--settle", "2")
+    listed = arm.wait_for(name, "request", 3, "list")[-1]
+    assert listed and in_use(arm, name, state) == "Primary"
+    result = rekey.finish(process, 0, name)
+    assert result.seconds >= 2 and in_use(arm, name, state) == "Secondary"
+
+
+# ---- credentials other than a token --------------------------------------------------------------
+
+
+def test_a_token_is_acquired_anew_in_the_middle(arm, rekey, state):
+    """A client secret; the token that the polls begin with is refused half way."""
+    tenant = "11111111-2222-3333-4444-" + os.urandom(6).hex()
+    arm.identity(tenant, kind="authority", client_id="the-client", secret="the-secret-of-e2e")
+    env = {
+        "AZURE_TENANT_ID": tenant,
+        "AZURE_CLIENT_ID": "the-client",
+        "AZURE_CLIENT_SECRET": "the-secret-of-e2e",
+        "AZURE_AUTHORITY_HOST": arm.url("authority"),
+    }
+    name = arm.play("three-polls", tokens="issued")
+    more = {"token": None, "env": env}
+    rekey.rotate(name, "--auth", "secret", **more)
+    revoke = {**RUNNING, "do_after": [f"PUT /identity/{tenant}?revoke=1"]}
+    arm.play("three-polls", name, tokens="issued", poll=[revoke, RUNNING, DONE])
+    rekey.rotate(name, "--auth", "secret", **more)
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+    numbers = [request["token"]["number"] for request in arm.requests(name, "async")]
+    assert len(numbers) == 4 and numbers[0] == numbers[1] and len(set(numbers)) == 2  # one 401
+
+
+def test_a_token_that_is_refused(arm, rekey, adopted, state):
+    name = adopted(tokens=[])
+    rekey.rotate(name, code=14)
+    assert in_use(arm, name, state) == "Primary" and status_of(state)["exit"] == 14
+
+
+# ---- serverless ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base", ["serverless", "serverless-202"])
+def test_serverless(arm, rekey, state, base):
+    name = arm.endpoint(base)
+    rekey.rotate(name, "--kind", "serverless")
+    rekey.rotate(name, "--kind", "serverless")
+    assert in_use(arm, name, state) == "Secondary"
+    assert all("/serverlessEndpoints/" in each["target"] for each in arm.requests(name, "list"))
+    keys = arm.keys(name)
+    result = rekey.list_keys(name, "--kind", "serverless", "-o", "json")
+    assert result.json == {member: keys[member] for member in SLOTS.values()}
+    rekey.regenerate(name, "--kind", "serverless")
+    assert arm.keys(name)["regenerated"] == ["Secondary", "Primary"]
+
+
+def test_the_kinds_are_not_the_same(arm, rekey, state):
+    for name, kind in ((arm.endpoint(), "serverless"), (arm.endpoint("serverless"), "online")):
+        rekey.rotate(name, "--kind", kind, code=1).says("ResourceNotFound")
+    rekey.rotate(name, "--kind", "other", code=2)
+
+
+# ---- sync ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["primary", "secondary"])
+def test_sync_follows(arm, rekey, state, first):
+    name = arm.endpoint()
+    slot, other = first.capitalize(), {"primary": "Secondary", "secondary": "Primary"}[first]
+    rekey.sync(name, "--key-type", first).says("later runs follow the rotator")
+    assert in_use(arm, name, state) == slot
+    rekey.sync(name).says("nothing has changed")
+    arm.regenerate(name, other)
+    rekey.sync(name).says(f"the {other} key has changed")
+    assert in_use(arm, name, state) == other
+    arm.regenerate(name, slot)
+    rekey.sync(name)
+    assert in_use(arm, name, state) == slot and set(kinds(arm, name)) == {"list"}
+    assert status_of(state)["nextDue"] == 0 and status_of(state)["result"] == "rotated"
+
+
+def test_sync_that_missed_a_rotation(arm, rekey, state):
+    name = arm.endpoint()
+    rekey.sync(name, "--key-type", "primary")
+    arm.regenerate(name, "Secondary")
+    arm.regenerate(name, "Primary")
+    rekey.sync(name).says("both keys have changed since the last run")
+    assert in_use(arm, name, state) == "Primary"
+
+
+def test_sync_after_a_change_by_hand(arm, rekey, state):
+    name = arm.endpoint()
+    rekey.sync(name, "--key-type", "secondary")
+    (state / "key").write_text("by hand")
+    rekey.sync(name).says("changed by another rotator, or by hand?")
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_the_first_sync_without_a_slot(arm, rekey, state):
+    name, mark = arm.endpoint(), arm.mark()
+    rekey.sync(name, code=2).says("--key-type")
+    assert arm.connections("main", mark) == [] and not (state / "key").exists()
+
+
+# ---- status and show -----------------------------------------------------------------------------
+
+
+def status(rekey, *arguments, code=0):
+    return rekey.run("status", "--state", "state", *arguments, code=code, token=None)
+
+
+def test_status(rekey, arm, adopted, state):
+    name = adopted()
+    rekey.rotate(name, "--min-age", "3600")
+    rekey.rotate(name, "--min-age", "0")
+    seen = json.loads(status(rekey, "-o", "json").out)
+    assert seen == status_of(state)
+    assert seen["format"] == 1 and seen["outcome"] == "succeeded" and seen["exit"] == 0
+    assert seen["result"] == "rotated" and seen["slot"] == "Secondary"
+    assert seen["hookPending"] is False and abs(seen["time"] - time.time()) < 60 * SLOW
+    assert seen["switched"] <= seen["time"] and seen["keyAge"] == seen["time"] - seen["switched"]
+    given = [
+        value
+        for answer in arm.answers(name)
+        for field, value in answer["headers"]
+        if field == "x-ms-request-id"
+    ]
+    assert seen["requestId"] == given[-1]
+    text = dict(line.split(": ", 1) for line in status(rekey).out.splitlines())
+    assert text.pop("hookPending") == "false"
+    assert text == {name: str(seen[name]) for name in text} and len(text) == len(seen) - 2
+
+
+def test_status_prometheus(rekey, adopted, state):
+    adopted()
+    text = status(rekey, "--prometheus").out
+    seen, values = status_of(state), {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"(?:# (?:HELP|TYPE) \w+ .+|(\w+(?:\{slot=\"\w+\"\})?) (-?\d+))", line)
+        assert match, line
+        if match[1]:
+            values[match[1]] = int(match[2])
+    assert values == {
+        "rekey_last_run_timestamp_seconds": seen["time"],
+        "rekey_last_exit_code": 0,
+        "rekey_key_switched_timestamp_seconds": seen["switched"],
+        "rekey_next_due_timestamp_seconds": seen["nextDue"],
+        'rekey_slot_in_use{slot="Primary"}': 1,
+    }
+
+
+def test_status_before_any_run(rekey, state):
+    status(rekey, code=15).says("No such file")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format":2}', "null", "x" * 5000])
+def test_a_damaged_status(rekey, state, text):
+    (state / "status.json").write_text(text)
+    status(rekey, code=15)
+    assert (state / "status.json").read_text() == text
+
+
+def test_json_of_a_run(rekey, arm, adopted, state):
+    name = adopted()
+    result = rekey.rotate(name, "-o", "json")
+    assert result.json == status_of(state)
+
+
+def show(rekey, name, *arguments, code=0):
+    return rekey.run("show", *rekey.options(name), *arguments, code=code, name=name)
+
+
+def test_show(arm, rekey):
+    name = arm.endpoint()
+    uri = f"https://localhost:{arm.ports['scoring']}/endpoints/{name}/score"
+    assert show(rekey, name).out == (
+        f"authMode: Key\nprovisioningState: Succeeded\nscoringUri: {uri}\n"
+    )
+    assert show(rekey, name, "-o", "json").json == {
+        "authMode": "Key",
+        "provisioningState": "Succeeded",
+        "scoringUri": uri,
+    }
+    assert kinds(arm, name) == ["get", "get"]
+    size = arm.answers(name)[0]["bytes"]
+    assert 1000 < size < 4500
+
+
+@pytest.mark.parametrize("mode", ["AMLToken", "AADToken"])
+def test_show_of_other_modes(arm, rekey, mode):
+    name = arm.play(properties={"authMode": mode, "provisioningState": "Updating"})
+    result = show(rekey, name, "-o", "json")
+    result.says(mode, "there is nothing to regenerate")
+    assert result.json["authMode"] == mode and result.json["provisioningState"] == "Updating"
+
+
+def test_show_of_what_is_not_said(arm, rekey):
+    name = arm.play(properties={"authMode": None, "provisioningState": None, "scoringUri": None})
+    assert show(rekey, name).out == "authMode: -\nprovisioningState: -\nscoringUri: -\n"
+    assert set(show(rekey, name, "-o", "json").json.values()) == {None}
+    show(rekey, arm.play(get=[error(404, code="ResourceNotFound")]), code=1)
