@@ -487,6 +487,10 @@ static int step_client(struct rekey_rotation *x) {
     if (result > 0) {
         return result;
     }
+    x->ended = !x->ended;
+    if (x->ended) { // a caller can look at the report before the next operation begins
+        return REKEY_AGAIN;
+    }
     rekey_report(x->client, &report);
     switch (x->phase) {
     case RESUMING:
@@ -590,6 +594,7 @@ static int start(struct rekey_rotation *x, enum job job) {
     x->result = REKEY_ROTATION_NONE;
     x->found_operation = x->by_comparison = x->foreign = false;
     x->phase = BEGIN;
+    x->ended = false;
     x->doubt = now(x) + (x->timeout_ms / 2 < DOUBT_MS ? x->timeout_ms / 2 : DOUBT_MS);
     set_deadline(x, x->timeout_ms);
     error = x->storage->load_key(x->storage->ctx, x->key, sizeof(x->key), &len);

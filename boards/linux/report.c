@@ -391,7 +391,7 @@ static void tell_exchange(const struct command *c, const struct rekey_report *no
                           const struct rekey_report *before) {
     char id[168];
 
-    if (now->requests != before->requests) {
+    if (now->requests > before->requests) {
         if (now->kind == REKEY_POLL_NONE) {
             say("> %s https://%s%s", c->options.command == COMMAND_SHOW ? "GET" : "POST",
                 c->management, c->path);
@@ -402,7 +402,7 @@ static void tell_exchange(const struct command *c, const struct rekey_report *no
             say("> GET %.*s", (int)len, now->url.ptr);
         }
     }
-    if (now->answers != before->answers) {
+    if (now->answers > before->answers) {
         say("< %u x-ms-request-id %s", now->http_status,
             visible(rekey_span(now->request_id, strlen(now->request_id)), id, sizeof(id)));
     }
