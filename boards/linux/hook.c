@@ -5,11 +5,24 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "output.h"
+
+// All but the first three. Ours close by themselves; those that we inherited may not.
+static void close_others(void) {
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, 3, ~0u, 0) == 0) {
+        return;
+    }
+#endif
+    for (int fd = 3; fd < 1024; fd++) { // Linux before 5.9
+        close(fd);
+    }
+}
 
 // The child's whole life.
 static void child(struct command *c, const sigset_t *unblocked) {
@@ -17,7 +30,7 @@ static void child(struct command *c, const sigset_t *unblocked) {
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     char *const arguments[] = {(char *)c->options.exec, NULL};
     char *const environment[] = {path, key_file, endpoint, key_type, NULL};
-    int null = open("/dev/null", O_RDONLY);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     snprintf(key_file, sizeof(key_file), "REKEY_KEY_FILE=%s", state_path(&c->state, "key"));
     snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", c->path);
@@ -26,9 +39,10 @@ static void child(struct command *c, const sigset_t *unblocked) {
     setpgid(0, 0);                      // so that it can be killed with what it has started
     dup2(null, STDIN_FILENO);           // ours may have been the secret
     dup2(STDERR_FILENO, STDOUT_FILENO); // ours is for results
+    close_others();
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, unblocked, NULL);
-    execve(arguments[0], arguments, environment); // all other descriptors close here
+    execve(arguments[0], arguments, environment);
     _exit(127);
 }
 

@@ -453,7 +453,10 @@ def scores(arm, name):
     ]
 
 
-@pytest.mark.parametrize("answer", [{"status": 200}, {"status": 405}, {"status": 400}])
+LARGE = {"body": "{pad:40000}"}
+
+
+@pytest.mark.parametrize("answer", [{}, LARGE, {"status": 405}, {"status": 400}])
 def test_probe(arm, rekey, adopted, state, answer):
     """Any answer but a refusal of the key will do."""
     name = adopted(score=[answer])

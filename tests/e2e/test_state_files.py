@@ -1,0 +1,402 @@
+"""The state directory of rotate and sync: who can read what, what is refused before anything is sent,
+what a damaged or foreign file leads to; and the hook, which is told of a new key."""
+
+import json
+import os
+import re
+import shlex
+import stat
+import subprocess
+
+import pytest
+
+from conftest import EXEC, SLOW, error, wait_until
+
+LOST = {"cut": 0, "then": "reset"}
+
+
+@pytest.fixture
+def state(tmp_path):
+    (tmp_path / "state").mkdir()
+    return tmp_path / "state"
+
+
+def accepted(arm, name, state):
+    """The invariant: the key file has a key of the service's."""
+    keys = arm.keys(name)
+    return (state / "key").read_text() in (keys["primaryKey"], keys["secondaryKey"])
+
+
+def posts(arm, name):
+    return len(arm.requests(name, "post"))
+
+
+# ---- hooks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(bool(EXEC), reason="an emulator has descriptors of its own")
+def test_what_a_hook_gets(arm, rekey, state, hook):
+    """An environment of four variables; descriptors 0, 1 and 2 and no others, not even one that the
+    command inherited itself; /dev/null to read."""
+    name = arm.endpoint()
+    descriptor = os.open("/", os.O_RDONLY)
+    rekey.rotate(name, "--exec", hook.path, env={"SECRET_OF_OURS": "x"}, pass_fds=[descriptor])
+    os.close(descriptor)
+    (environment,) = hook.runs()
+    assert set(environment) == {"PATH", "REKEY_KEY_FILE", "REKEY_ENDPOINT", "REKEY_KEY_TYPE"}
+    assert (rekey.directory / environment["REKEY_KEY_FILE"]) == state / "key"
+    assert environment["REKEY_KEY_TYPE"] == "Primary"
+    assert environment["REKEY_ENDPOINT"].endswith(f"/onlineEndpoints/{name}")
+    assert environment["PATH"].startswith("/usr/local/sbin:")
+    seen = hook.descriptors()
+    assert set(seen) == {0, 1, 2} and seen[0] == "/dev/null", seen
+    rekey.rotate(name, "--exec", hook.path)
+    assert [run["REKEY_KEY_TYPE"] for run in hook.runs()] == ["Primary", "Secondary"]
+
+
+@pytest.mark.skipif(bool(EXEC), reason="an emulator has descriptors of its own")
+def test_a_hook_inherits_none_of_our_descriptors(arm, rekey, state, hook):
+    """Each one is closed by execve: in particular the lock, or a daemon that the hook leaves behind
+    would hold it."""
+    name = arm.endpoint()
+    daemon = "setsid sleep 600 >/dev/null 2>&1 & echo $! >>pids"
+    rekey.rotate(name, "--exec", hook.that(f"{daemon}\nexit 0"), stdin=b"")
+    assert set(hook.descriptors()) == {0, 1, 2}
+    left = hook.alive()
+    try:
+        rekey.rotate(name, "--min-age", "3600", "--exec", hook.path)
+    finally:
+        for pid in left:
+            os.kill(int(pid), 9)
+
+
+def test_a_hook_that_speaks(arm, rekey, state, hook):
+    """What it prints goes to standard error, so that a result on standard output stays clean."""
+    name = arm.endpoint()
+    process = rekey.start_switch(
+        "rotate", name, "-o", "json", "--exec", hook.that("echo rekey: out; echo rekey: err >&2")
+    )
+    result = rekey.finish(process, 0, name)
+    assert result.json["result"] == "adopted" and {"rekey: out", "rekey: err"} <= set(result.lines)
+
+
+def test_a_hook_that_fails_and_then_succeeds(arm, rekey, state, hook):
+    """The new key stays in the file; the next run begins with the hook, and only then is a new
+    rotation due."""
+    name = arm.endpoint()
+    rekey.rotate(name)
+    rekey.rotate(name, "--exec", hook.that("exit 7"), code=15).says("ended with 7", "hook again")
+    assert accepted(arm, name, state) and posts(arm, name) == 1
+    assert json.loads((state / "status.json").read_text())["hookPending"] is True
+    rekey.rotate(name, "--exec", hook.that("kill -9 $$"), code=15).says("ended by signal 9")
+    assert posts(arm, name) == 1
+    more = ["--min-age", "3600"]
+    rekey.rotate(name, *more, "--exec", hook.that("exit 0"))
+    runs = len(hook.runs())
+    assert runs >= 3 and posts(arm, name) == 1
+    assert json.loads((state / "status.json").read_text())["hookPending"] is False
+    rekey.rotate(name, *more, "--exec", hook.path).says("not due")
+    assert len(hook.runs()) == runs and {run["REKEY_KEY_TYPE"] for run in hook.runs()} == {"Secondary"}
+
+
+def test_a_hook_that_takes_too_long(arm, rekey, state, hook):
+    """It is ended with its children."""
+    name = arm.endpoint()
+    script = hook.that("sleep 600 & echo $! >>pids\nwait")
+    process = rekey.start_switch("rotate", name, "--exec", script, "--exec-timeout", "1")
+    wait_until(lambda: hook.runs() and len(hook.alive()) == 2, "the hook and its child")
+    result = rekey.finish(process, 15, name)
+    result.says("took longer than 1 s")
+    assert 1 <= result.seconds < 10 * SLOW
+    wait_until(lambda: not hook.alive(), "their end")
+    assert accepted(arm, name, state)
+
+
+def test_hooks_of_sync(arm, rekey, state, hook):
+    name = arm.endpoint()
+    rekey.sync(name, "--key-type", "secondary", "--exec", hook.path)
+    rekey.sync(name, "--exec", hook.path)
+    arm.regenerate(name, "Primary")
+    rekey.sync(name, "--exec", hook.that("exit 1"), code=15)
+    rekey.sync(name, "--exec", hook.path)
+    assert [run["REKEY_KEY_TYPE"] for run in hook.runs()] == ["Secondary", "Primary", "Primary"]
+
+
+@pytest.mark.parametrize("what", ["missing", "not-executable"])
+def test_a_hook_that_cannot_be_run(arm, rekey, state, hook, what):
+    name, mark = arm.endpoint(), arm.mark()
+    program = hook.path
+    program.chmod(0o644)
+    if what == "missing":
+        program.unlink()
+    rekey.rotate(name, "--exec", program, code=2).says("--exec")
+    assert arm.connections("main", mark) == [] and os.listdir(state) == []
+
+
+# ---- modes and groups ----------------------------------------------------------------------------
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_modes(arm, rekey, state):
+    """Whatever the umask."""
+    name = arm.endpoint()
+    prefix = [] if EXEC else ["sh", "-c", 'umask 0; exec "$@"', "sh"]
+    for _ in range(2):
+        rekey.rotate(name, prefix=prefix)
+    assert {path.name: mode(path) for path in state.iterdir()} == dict.fromkeys(
+        ["key", "key.previous", "state", "status.json", "lock"], 0o600
+    )
+
+
+GROUP, MEMBER, OUTSIDER = 61234, 61235, 61236
+
+
+def can_read(path, user, *groups):
+    drop = [f"--reuid={user}", f"--regid={user}"]
+    drop.append(f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups")
+    run = subprocess.run(["setpriv", *drop, "cat", path], capture_output=True, text=True)
+    return run.returncode == 0 and run.stdout == path.read_text()
+
+
+def test_a_group(arm, rekey, nobody):
+    """The key file is the group's, and 0640: a user of the group reads it, another one does not. So
+    is it after a rotation, and status.json with it; nothing else is."""
+    if os.getuid() != 0:
+        pytest.skip("only root can be another user")
+    folder, _ = nobody
+    os.chown(folder, 0, GROUP)
+    folder.chmod(0o750)
+    name = arm.endpoint()
+    for _ in range(2):
+        rekey.rotate(name, "--key-group", str(GROUP), state=folder)
+        for file in ("key", "status.json"):
+            assert mode(folder / file) == 0o640 and (folder / file).stat().st_gid == GROUP
+            assert can_read(folder / file, MEMBER, GROUP)
+            assert not can_read(folder / file, MEMBER) and not can_read(folder / file, OUTSIDER)
+    for file in ("key.previous", "state", "lock"):
+        assert mode(folder / file) == 0o600 and not can_read(folder / file, MEMBER, GROUP)
+    folder.chmod(0o755)  # not the directory alone keeps them out
+    assert not can_read(folder / "key", OUTSIDER) and can_read(folder / "key", MEMBER, GROUP)
+
+
+def test_a_group_by_name(arm, rekey, state):
+    """The names are those of /etc/group."""
+    line = next(line for line in open("/etc/group") if re.match(r"[a-z]+:[^:]*:[1-9]", line))
+    group, _, number, _ = line.split(":")
+    rekey.rotate(arm.endpoint(), "--key-group", group, code=(0, 15) if os.getuid() else 0)
+    if (state / "key").exists():
+        assert (state / "key").stat().st_gid == int(number)
+
+
+@pytest.mark.parametrize("group", ["no-such-group", "", "-1"])
+def test_an_unknown_group(arm, rekey, state, group):
+    mark = arm.mark()
+    rekey.rotate(arm.endpoint(), f"--key-group={group}", code=2).says("there is no such group")
+    assert arm.connections("main", mark) == [] and not (state / "key").exists()
+
+
+def test_a_group_that_one_is_not_in(arm, rekey, nobody):
+    """Noticed before anything is sent."""
+    folder, prefix = nobody
+    if not prefix:
+        pytest.skip("only root can be another user")
+    mark = arm.mark()
+    more = {"state": folder, "prefix": prefix, "code": 15}
+    rekey.rotate(arm.endpoint(), "--key-group", "0", **more).says("Operation not permitted")
+    assert arm.connections("main", mark) == [] and not (folder / "key").exists()
+
+
+# ---- what is refused before anything is sent -----------------------------------------------------
+
+
+def options(rekey, name):
+    return ["rotate", *rekey.options(name), "--state", "state"]
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "overlay"])
+def test_volatile(arm, rekey, namespace, state, kind):
+    """A directory that a restart empties is refused, unless it is said to be wanted."""
+    folder = shlex.quote(str(state))
+    script = f"mount -t tmpfs none {folder}"
+    if kind == "overlay":
+        inside = " ".join(f"{folder}/{each}" for each in ("lower", "upper", "work", "merged"))
+        script += (
+            f"\nmkdir {inside}\nmount -t overlay -o lowerdir={folder}/lower,"
+            f"upperdir={folder}/upper,workdir={folder}/work none {folder}/merged"
+            f"\nmount --bind {folder}/merged {folder}"
+        )
+    prefix = namespace("m", script)
+    name, mark = arm.endpoint(), arm.mark()
+    rekey.run(*options(rekey, name), code=2, prefix=prefix).says("--volatile-ok", "tmpfs")
+    assert arm.connections("main", mark) == []
+    rekey.run(*options(rekey, name), "--volatile-ok", code=0, prefix=prefix, name=name)
+
+
+def test_a_disk_that_keeps_what_it_has(arm, rekey, state):
+    """What a real file system is taken for."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", state], capture_output=True, text=True).stdout
+    if kind.strip() in ("tmpfs", "overlayfs", "ramfs"):
+        pytest.skip(f"the temporary directory is on {kind.strip()}")
+    rekey.run(*options(rekey, arm.endpoint()), code=0)
+
+
+PLACES = {
+    "read-only": ("mount --bind {0} {0} && mount -o remount,bind,ro {0}", "Read-only file system"),
+    "full": (
+        "mount -t tmpfs -o size=8k none {0} && head -c 4096 /dev/zero >{0}/other",
+        "No space left on device",
+    ),
+    "no-inodes": (
+        "mount -t tmpfs -o nr_inodes=1 none {0}",
+        "No space left on device",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_that_cannot_be_written(arm, rekey, namespace, state, place):
+    script, text = PLACES[place]
+    prefix = namespace("m", script.format(shlex.quote(str(state))))
+    for command in ("rotate", "sync"):
+        name = arm.endpoint()
+        more = ["--key-type", "primary"] if command == "sync" else []
+        process = rekey.start_switch(command, name, *more, prefix=prefix)
+        rekey.finish(process, 15, name).says(text)
+        assert arm.log(name) == []
+
+
+@pytest.mark.parametrize("place", ["missing", "file"])
+def test_no_directory(arm, rekey, tmp_path, place):
+    (tmp_path / "file").write_text("")
+    name = arm.endpoint()
+    rekey.rotate(name, state=tmp_path / place, code=15)
+    assert arm.log(name) == []
+
+
+def test_a_directory_of_somebody_else(arm, rekey, nobody):
+    folder, prefix = nobody
+    folder.chmod(0o500)
+    name = arm.endpoint()
+    rekey.rotate(name, state=folder, prefix=prefix, code=15 if os.getuid() or prefix else 0)
+    folder.chmod(0o700)
+    assert arm.log(name) == [] and os.listdir(folder) == []
+
+
+# ---- damaged, foreign and unknown files ----------------------------------------------------------
+
+
+@pytest.fixture
+def left(arm, rekey, state):
+    """A function that leaves all files there are: an unfinished operation as well."""
+
+    def leave():
+        name = arm.endpoint()
+        rekey.rotate(name)
+        rekey.rotate(name)
+        arm.play(name=name, post=[LOST], execute="never")
+        rekey.rotate(name, code=12)
+        return name
+
+    return leave
+
+
+def replaced(pattern, text):
+    return lambda old: re.sub(pattern, text, old, count=1)
+
+
+DAMAGES = {
+    "state-format": ("state", replaced("rekey-state 1", "rekey-state 2"), "another version"),
+    "state-empty-format": ("state", replaced("rekey-state 1", "rekey-state "), "another version"),
+    "state-other-endpoint": ("state", replaced("workspaces/", "workspaces/x"), "another endpoint"),
+    "state-half": ("state", lambda old: old[: len(old) // 2], "it is damaged"),
+    "state-no-end": ("state", replaced("\nend\n", "\n"), "it is damaged"),
+    "state-slot": ("state", replaced("slot .*", "slot Tertiary"), "it is damaged"),
+    "state-sum": ("state", replaced("primary ..", "primary "), "it is damaged"),
+    "state-hex": ("state", replaced("primary ..", "primary xy"), "it is damaged"),
+    "state-long": ("state", lambda old: old + "x" * 9000, "state"),
+    "state-text": ("state", lambda old: "hello", "it is damaged"),
+    "operation-format": ("operation", replaced(" 1\n", " 7\n"), "another version"),
+    "operation-half": ("operation", lambda old: old[: len(old) // 2], "it is damaged"),
+    "operation-empty": ("operation", lambda old: "", "it is damaged"),
+    "operation-slot": ("operation", replaced("key-type .*", "key-type x"), "it is damaged"),
+    "key-long": ("key", lambda old: old * 200, "File too large"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_files(arm, rekey, state, left, damage):
+    """Refused (exit 15); nothing is sent, and nothing is overwritten: not the key, nor the file."""
+    name = left()
+    file, change, text = DAMAGES[damage]
+    (state / file).write_text(change((state / file).read_text()))
+    names = ("key", "key.previous", "state", "operation")
+    before, mark = {each: (state / each).read_text() for each in names}, arm.mark()
+    rekey.rotate(name, code=15).says(f"'state/{file}'", text)
+    assert {each: (state / each).read_text() for each in names} == before
+    assert arm.connections("main", mark) == []
+
+
+def test_an_endpoint_of_another_name(arm, rekey, state, left):
+    """The directory is one endpoint's for good; sync and rollback hold to it as well."""
+    left()
+    before, mark = (state / "state").read_text(), arm.mark()
+    other = arm.endpoint()
+    rekey.rotate(other, code=15).says("it is of another endpoint")
+    rekey.sync(other, "--key-type", "primary", code=15).says("it is of another endpoint")
+    assert (state / "state").read_text() == before and arm.connections("main", mark) == []
+
+
+def test_an_empty_state_is_none(arm, rekey, state):
+    """As a file system leaves it that lost the content: nothing is known of before, and the service
+    says which slot is in use."""
+    name = arm.endpoint()
+    rekey.rotate(name)
+    (state / "state").write_text("")
+    rekey.rotate(name)
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and accepted(arm, name, state)
+
+
+def test_a_lost_key_file(arm, rekey, state):
+    name = arm.endpoint()
+    rekey.rotate(name)
+    rekey.rotate(name)
+    (state / "key").unlink()
+    rekey.rotate(name)
+    assert arm.keys(name)["regenerated"] == ["Secondary"] and accepted(arm, name, state)
+
+
+@pytest.mark.parametrize("file", ["key", "key.previous", "state", "lock", "key.tmp", "probe.tmp"])
+def test_links_are_not_followed(arm, rekey, state, tmp_path, file):
+    """Whoever can write the directory could have what lies elsewhere overwritten or shown."""
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    name = arm.endpoint()
+    rekey.rotate(name)
+    (state / file).unlink(missing_ok=True)
+    (state / file).symlink_to(victim)
+    rekey.rotate(name, code=(0, 15))
+    assert victim.read_text() == "untouched" and victim.stat().st_mode & 0o777 != 0o640
+    assert (state / "key").is_symlink() or accepted(arm, name, state)
+
+
+def test_what_a_killed_run_left_is_removed(arm, rekey, state):
+    """Temporary files with a key, or a signed URL, in them: also by a run that has nothing to do."""
+    name = arm.endpoint()
+    rekey.rotate(name)
+    for file in ("key", "key.previous", "state", "status.json", "operation", "probe"):
+        (state / f"{file}.tmp").write_text("what was being written")
+    rekey.rotate(name, "--min-age", "3600").says("not due")
+    assert sorted(os.listdir(state)) == ["key", "lock", "state", "status.json"]
+
+
+def test_a_refusal_in_status(arm, rekey, state):
+    """The last run's outcome is there, whatever it was, without any secret (the runner looks)."""
+    name = arm.endpoint()
+    rekey.rotate(name)
+    arm.play(name=name, list=[error(403, code="AuthorizationFailed")])
+    rekey.rotate(name, code=1)
+    seen = json.loads((state / "status.json").read_text())
+    assert seen["outcome"] == "refused" and seen["exit"] == 1 and seen["slot"] == "Primary"
