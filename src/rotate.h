@@ -83,7 +83,7 @@ struct rekey_rotation {
     uint64_t doubt;   // until then a key that is not listed any more is looked for
     uint32_t timeout_ms;
     uint8_t phase, job;
-    bool ended; // an operation of the client, whose report was not looked at yet
+    bool ended;          // an operation of the client, whose report was not looked at yet
     enum rekey_key slot; // that is regenerated, or put to use
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
