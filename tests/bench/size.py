@@ -19,7 +19,7 @@ STACK_MAX = 1024    # of the core's own
 STRUCT_MAX = 14336  # with the default limits
 # The first that fits the path of an object, or of an archive's member, names its part.
 PARTS = [("error texts", r"librekey\.a\(error\.o|/src/error\.o"),
-         ("credentials, rotation", r"librekey\.a\((credential|rotate)|/src/(credential|rotate)"), ("core", r"librekey\.a|/src/"),
+         ("credentials, rotation", r"librekey\.a\((credential|rotate|show)|/src/(credential|rotate|show)"), ("core", r"librekey\.a|/src/"),
          ("TLS: mbedTLS, port/mbedtls", r"libmbedtls\.a|/port/mbedtls/"), ("lwIP, port/lwip", r"/lwip/"),
          ("board and its port", r"/boards/|/port/"), ("C library", r"")]
 KINDS = [("flash", r"\.(text|rodata|vectors|init|fini|ARM|data)"), ("ram", r"\.(data|bss|stack)|COMMON")]
@@ -79,7 +79,7 @@ def main():
                     if name.startswith((".data", ".bss")) and not name.startswith(".data.rel.ro"))
         check(f"data and bss of {path}", state + 1, 1)
         rows.append((os.path.basename(path)[:-2] + ".c", code))
-    apart = [row for row in rows if row[0].startswith(("credential", "error", "rotate"))]
+    apart = [row for row in rows if row[0].startswith(("credential", "error", "rotate", "show"))]
     for name, code in [row for row in rows if row not in apart]:
         print(f"  {name:26}{code:7,}")
     total = sum(code for _, code in rows) - sum(code for _, code in apart)
