@@ -390,6 +390,42 @@ def test_sigterm(arm, rekey, adopted, state, phase):
     assert in_use(arm, name, state) == "Secondary"
 
 
+def test_sigterm_while_it_probes(arm, rekey, adopted, state):
+    name = adopted(score=[STALL])
+    process = rekey.start_switch("rotate", name, "--probe")
+    arm.wait_for(f"{name}@score", "request")
+    process.signal(signal.SIGTERM)
+    rekey.finish(process, 13, name)
+    assert in_use(arm, name, state) == "Primary"
+    arm.play(name=name)
+    rekey.rotate(name, "--probe")
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+
+
+@pytest.mark.parametrize("phase", ["resuming", "comparing"])
+def test_sigterm_while_it_finishes_what_was_left(arm, rekey, adopted, state, phase):
+    """The intent stays, and the run after that goes on with it."""
+    if phase == "resuming":
+        name = adopted(post=[ACCEPTED], poll=[STALL], execute="success")
+        process = rekey.start_switch("rotate", name)
+        arm.wait_for(name, "request", 1, "async")
+        process.kill()
+        count = ("async", 2)
+    else:
+        name = adopted(post=[LOST])
+        rekey.rotate(name, code=12)
+        arm.play(name=name, list=[STALL])
+        count = ("list", 3)
+    process = rekey.start_switch("rotate", name)
+    arm.wait_for(name, "request", count[1], count[0])
+    process.signal(signal.SIGTERM)
+    rekey.finish(process, (12, 13), name)
+    assert (state / "operation").exists() and in_use(arm, name, state) == "Primary"
+    arm.play(name=name)
+    rekey.rotate(name, "--timeout", "5")
+    assert in_use(arm, name, state) == "Secondary" and kinds(arm, name).count("post") <= 2
+
+
 def test_sigterm_while_the_hook_runs(arm, rekey, adopted, state, hook):
     """The hook is ended, with its children; it runs again in the next run, and nothing is
     regenerated before."""
