@@ -200,6 +200,7 @@ def rollback(rekey, *arguments, code=0, **more):
     )
 
 
+@pytest.mark.board
 def test_rollback(arm, rekey, adopted, state, hook):
     """Locally: no token, nothing is sent. The hook runs, and the next run keeps to --min-age."""
     name = adopted()
@@ -327,6 +328,7 @@ def test_a_list_that_goes_back(arm, rekey, adopted, state):
 # ---- polls, kills and signals --------------------------------------------------------------------
 
 
+@pytest.mark.board
 def test_resumed_after_a_kill_while_polling(arm, rekey, adopted, state):
     name = adopted(post=[ACCEPTED], poll=[RUNNING, STALL, RUNNING, DONE], execute="success")
     process = rekey.start_switch("rotate", name)
@@ -502,6 +504,7 @@ def test_probe(arm, rekey, adopted, state, answer):
     assert header(asked, "Authorization") == f"Bearer {key_of(state)}"
 
 
+@pytest.mark.board
 def test_probe_waits_until_the_key_is_accepted(arm, rekey, adopted, state):
     name = adopted(accept_after=1.5)
     process = rekey.start_switch("rotate", name, "--probe", "--poll-interval", "1")
@@ -597,6 +600,7 @@ def test_the_kinds_are_not_the_same(arm, rekey, state):
 # ---- sync ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.board
 @pytest.mark.parametrize("first", ["primary", "secondary"])
 def test_sync_follows(arm, rekey, state, first):
     name = arm.endpoint()
@@ -665,6 +669,7 @@ def test_status(rekey, arm, adopted, state):
     assert text == {name: str(seen[name]) for name in text} and len(text) == len(seen) - 2
 
 
+@pytest.mark.board
 def test_status_prometheus(rekey, adopted, state):
     adopted()
     text = status(rekey, "--prometheus").out
@@ -704,6 +709,7 @@ def show(rekey, name, *arguments, code=0):
     return rekey.run("show", *rekey.options(name), *arguments, code=code, name=name)
 
 
+@pytest.mark.board
 def test_show(arm, rekey):
     name = arm.endpoint()
     uri = f"https://localhost:{arm.ports['scoring']}/endpoints/{name}/score"
