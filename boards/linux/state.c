@@ -66,6 +66,10 @@ static int load_key(void *ctx, char *key, size_t cap, size_t *len) {
     return error;
 }
 
+static int save_previous(struct state *s, const char *key, size_t len) {
+    return len == 0 ? 0 : state_write(s, "key.previous", key, len, REKEY_POSIX_NO_GROUP);
+}
+
 static int save_key(void *ctx, struct rekey_span key) {
     struct command *c = ctx;
     struct state *s = &c->state;
@@ -73,24 +77,34 @@ static int save_key(void *ctx, struct rekey_span key) {
     size_t len;
     int error = state_read(s, "key", before, sizeof(before), &len);
 
-    if (error == 0 && len > 0) {
-        error = state_write(s, "key.previous", before, len, REKEY_POSIX_NO_GROUP);
+    if (error == 0) {
+        error = save_previous(s, before, len);
     }
     rekey_zeroize(before, sizeof(before));
     return error == 0 ? state_write(s, "key", key.ptr, key.len, s->group) : error;
 }
 
+// The key that is put back comes first: where power fails between the two it is in use, while the
+// other order would have lost it.
 static int restore_key(void *ctx) {
     struct command *c = ctx;
     struct state *s = &c->state;
-    char key[REKEY_KEY_VALUE_MAX];
-    size_t len;
+    char key[REKEY_KEY_VALUE_MAX], before[REKEY_KEY_VALUE_MAX];
+    size_t len, before_len = 0;
     int error = state_read(s, "key.previous", key, sizeof(key), &len);
 
     if (error == 0) {
-        error = len == 0 ? REKEY_E_NO_PREVIOUS : save_key(c, rekey_span(key, len));
+        error = len == 0 ? REKEY_E_NO_PREVIOUS
+                         : state_read(s, "key", before, sizeof(before), &before_len);
+    }
+    if (error == 0) {
+        error = state_write(s, "key", key, len, s->group);
+    }
+    if (error == 0) {
+        error = save_previous(s, before, before_len);
     }
     rekey_zeroize(key, sizeof(key));
+    rekey_zeroize(before, sizeof(before));
     return error;
 }
 

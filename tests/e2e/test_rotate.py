@@ -200,6 +200,7 @@ def rollback(rekey, *arguments, code=0, **more):
     )
 
 
+@pytest.mark.board
 def test_rollback(arm, rekey, adopted, state, hook):
     """Locally: no token, nothing is sent. The hook runs, and the next run keeps to --min-age."""
     name = adopted()
@@ -327,6 +328,7 @@ def test_a_list_that_goes_back(arm, rekey, adopted, state):
 # ---- polls, kills and signals --------------------------------------------------------------------
 
 
+@pytest.mark.board
 def test_resumed_after_a_kill_while_polling(arm, rekey, adopted, state):
     name = adopted(post=[ACCEPTED], poll=[RUNNING, STALL, RUNNING, DONE], execute="success")
     process = rekey.start_switch("rotate", name)
@@ -388,6 +390,42 @@ def test_sigterm(arm, rekey, adopted, state, phase):
     arm.play(name=name)
     rekey.rotate(name, "--timeout", "5")
     assert in_use(arm, name, state) == "Secondary"
+
+
+def test_sigterm_while_it_probes(arm, rekey, adopted, state):
+    name = adopted(score=[STALL])
+    process = rekey.start_switch("rotate", name, "--probe")
+    arm.wait_for(f"{name}@score", "request")
+    process.signal(signal.SIGTERM)
+    rekey.finish(process, 13, name)
+    assert in_use(arm, name, state) == "Primary"
+    arm.play(name=name)
+    rekey.rotate(name, "--probe")
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+
+
+@pytest.mark.parametrize("phase", ["resuming", "comparing"])
+def test_sigterm_while_it_finishes_what_was_left(arm, rekey, adopted, state, phase):
+    """The intent stays, and the run after that goes on with it."""
+    if phase == "resuming":
+        name = adopted(post=[ACCEPTED], poll=[STALL], execute="success")
+        process = rekey.start_switch("rotate", name)
+        arm.wait_for(name, "request", 1, "async")
+        process.kill()
+        count = ("async", 2)
+    else:
+        name = adopted(post=[LOST])
+        rekey.rotate(name, code=12)
+        arm.play(name=name, list=[STALL])
+        count = ("list", 3)
+    process = rekey.start_switch("rotate", name)
+    arm.wait_for(name, "request", count[1], count[0])
+    process.signal(signal.SIGTERM)
+    rekey.finish(process, (12, 13), name)
+    assert (state / "operation").exists() and in_use(arm, name, state) == "Primary"
+    arm.play(name=name)
+    rekey.rotate(name, "--timeout", "5")
+    assert in_use(arm, name, state) == "Secondary" and kinds(arm, name).count("post") <= 2
 
 
 def test_sigterm_while_the_hook_runs(arm, rekey, adopted, state, hook):
@@ -466,6 +504,7 @@ def test_probe(arm, rekey, adopted, state, answer):
     assert header(asked, "Authorization") == f"Bearer {key_of(state)}"
 
 
+@pytest.mark.board
 def test_probe_waits_until_the_key_is_accepted(arm, rekey, adopted, state):
     name = adopted(accept_after=1.5)
     process = rekey.start_switch("rotate", name, "--probe", "--poll-interval", "1")
@@ -561,6 +600,7 @@ def test_the_kinds_are_not_the_same(arm, rekey, state):
 # ---- sync ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.board
 @pytest.mark.parametrize("first", ["primary", "secondary"])
 def test_sync_follows(arm, rekey, state, first):
     name = arm.endpoint()
@@ -629,6 +669,7 @@ def test_status(rekey, arm, adopted, state):
     assert text == {name: str(seen[name]) for name in text} and len(text) == len(seen) - 2
 
 
+@pytest.mark.board
 def test_status_prometheus(rekey, adopted, state):
     adopted()
     text = status(rekey, "--prometheus").out
@@ -668,6 +709,7 @@ def show(rekey, name, *arguments, code=0):
     return rekey.run("show", *rekey.options(name), *arguments, code=code, name=name)
 
 
+@pytest.mark.board
 def test_show(arm, rekey):
     name = arm.endpoint()
     uri = f"https://localhost:{arm.ports['scoring']}/endpoints/{name}/score"

@@ -80,6 +80,7 @@ def test_a_hook_that_speaks(arm, rekey, state, hook):
     assert result.json["result"] == "adopted" and {"rekey: out", "rekey: err"} <= set(result.lines)
 
 
+@pytest.mark.board
 def test_a_hook_that_fails_and_then_succeeds(arm, rekey, state, hook):
     """The new key stays in the file; the next run begins with the hook, and only then is a new
     rotation due."""
@@ -99,6 +100,7 @@ def test_a_hook_that_fails_and_then_succeeds(arm, rekey, state, hook):
     assert len(hook.runs()) == runs and {run["REKEY_KEY_TYPE"] for run in hook.runs()} == {"Secondary"}
 
 
+@pytest.mark.board
 def test_a_hook_that_takes_too_long(arm, rekey, state, hook):
     """It is ended with its children."""
     name = arm.endpoint()
