@@ -251,7 +251,7 @@ def test_a_long_key_and_either_version_of_tls(arm, regenerate, identity, listene
     assert who.count() >= 2 and arm.counts(name) == (1, 2)
     # Signing, and the management host's session, while TLS has its buffers: it all fits, with slack.
     peak, size = map(int, re.search(r"arena peak (\d+) of (\d+) bytes", result.err).groups())
-    assert 40000 < peak < size - 8192, (peak, size)
+    assert 20000 < peak < size - 8192, (peak, size)
 
 
 # ---- the requests --------------------------------------------------------------------------------

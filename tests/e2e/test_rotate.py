@@ -675,16 +675,16 @@ def test_status_prometheus(rekey, adopted, state):
     text = status(rekey, "--prometheus").out
     seen, values = status_of(state), {}
     for line in text.splitlines():
-        match = re.fullmatch(r"(?:# (?:HELP|TYPE) \w+ .+|(\w+(?:\{slot=\"\w+\"\})?) (-?\d+))", line)
+        match = re.fullmatch(r"(?:# (?:HELP|TYPE) \w+ .+|(\w+\{[^}]*\}) (-?\d+))", line)
         assert match, line
         if match[1]:
             values[match[1]] = int(match[2])
     assert values == {
-        "rekey_last_run_timestamp_seconds": seen["time"],
-        "rekey_last_exit_code": 0,
-        "rekey_key_switched_timestamp_seconds": seen["switched"],
-        "rekey_next_due_timestamp_seconds": seen["nextDue"],
-        'rekey_slot_in_use{slot="Primary"}': 1,
+        'rekey_last_run_timestamp_seconds{state="state"}': seen["time"],
+        'rekey_last_exit_code{state="state"}': 0,
+        'rekey_key_switched_timestamp_seconds{state="state"}': seen["switched"],
+        'rekey_next_due_timestamp_seconds{state="state"}': seen["nextDue"],
+        'rekey_slot_in_use{state="state",slot="Primary"}': 1,
     }
 
 
