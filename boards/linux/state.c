@@ -135,7 +135,9 @@ static bool parse_sum(struct rekey_span text, unsigned char sha256[32]) {
         int high = rekey_hex_value(text.ptr[i]), low = rekey_hex_value(text.ptr[i + 1]);
 
         ok = high >= 0 && low >= 0;
-        sha256[i / 2] = (unsigned char)(high << 4 | low);
+        if (ok) {
+            sha256[i / 2] = (unsigned char)(high << 4 | low);
+        }
     }
     return ok;
 }
