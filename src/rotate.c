@@ -130,6 +130,7 @@ static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
     int error;
 
     note_keys(x); // by which a later run sees whether this one changed the key
+    x->state.slot = other(slot);
     error = x->storage->save_state(x->storage->ctx, &x->state);
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
@@ -441,6 +442,13 @@ static int begin(struct rekey_rotation *x) {
         x->job == ROTATE ? x->storage->load_operation(x->storage->ctx, &record, &slot, &begun) : 0;
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
+    }
+    if (slot != 0 && slot == x->state.slot) { // its key was put to use; only this was left
+        slot = (enum rekey_key)0;
+        error = x->storage->remove_operation(x->storage->ctx);
+        if (error != 0) {
+            return end(x, error, REKEY_LOCAL);
+        }
     }
     if (slot == 0) {
         return list(x, LISTING);
