@@ -411,7 +411,7 @@ static int list_ended(struct rekey_rotation *x, const struct rekey_report *repor
     if (phase == LISTING) {
         return x->job == SYNC ? decide_sync(x) : decide_rotation(x);
     }
-    if (changed(x, x->slot) || in_use(x, x->slot)) {
+    if (changed(x, x->slot)) {
         x->by_comparison = phase == COMPARING;
         return settle(x);
     }
