@@ -793,6 +793,7 @@ static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
 #define CLAIMS                                                                                     \
     ANSWER("401", "WWW-Authenticate: Bearer authorization_uri=\"https://a/, b\", "                 \
                   "error=\"insufficient_claims\", claims=\"eyJ9\"\r\n")
+#define CHALLENGED(value) ANSWER("401", "WWW-Authenticate: " value "\r\n")
 #define FIFTY "01234567890123456789012345678901234567890123456789"
 #define LONG_CHALLENGE                                                                             \
     ANSWER("401", "WWW-Authenticate: Bearer x=\"" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY "\"\r\n")
@@ -1341,6 +1342,35 @@ static void test_operation(void **state) {
         {"and then with another one, which is longer than its place",
          {{TOKEN("3599"), 0}, {CLAIMS, 0}, {TOKEN("3599"), 0}, {LONG_CHALLENGE, 0}},
          REKEY_E_UNAUTHORIZED,
+         REKEY_CREDENTIALS,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"and then with a short one, over what is left of the first",
+         {{TOKEN("3599"), 0}, {CLAIMS, 0}, {TOKEN("3599"), 0}, {CHALLENGED("Bearer x"), 0}},
+         REKEY_E_UNAUTHORIZED,
+         REKEY_CREDENTIALS,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"with the word and nothing else",
+         {{TOKEN("3599"), 0},
+          {CHALLENGED("insufficient_claims"), 0},
+          {TOKEN("3599"), 0},
+          {CHALLENGED("insufficient_claims"), 0}},
+         REKEY_E_CLAIMS,
+         REKEY_CREDENTIALS,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"with another word, or a part of it",
+         {{TOKEN("3599"), 0},
+          {CHALLENGED("insufficient_claimX"), 0},
+          {TOKEN("3599"), 0},
+          {CHALLENGED("insufficient_claim"), 0}},
+         REKEY_E_UNAUTHORIZED,
+         REKEY_CREDENTIALS,
+         LOGIN MANAGEMENT LOGIN MANAGEMENT},
+        {"at the beginning of a long one",
+         {{TOKEN("3599"), 0},
+          {CHALLENGED("insufficient_claims" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY), 0},
+          {TOKEN("3599"), 0},
+          {CHALLENGED("insufficient_claims" FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY), 0}},
+         REKEY_E_CLAIMS,
          REKEY_CREDENTIALS,
          LOGIN MANAGEMENT LOGIN MANAGEMENT},
         {"a claims challenge with another status",
