@@ -734,6 +734,11 @@ def test_show_of_other_modes(arm, rekey, mode):
     assert result.json["authMode"] == mode and result.json["provisioningState"] == "Updating"
 
 
+def test_show_of_an_endpoint_with_many_properties(arm, rekey):
+    many = {f"x{i}": str(i) for i in range(60)}
+    assert "authMode: Key\n" in show(rekey, arm.play(properties=many)).out
+
+
 def test_show_of_what_is_not_said(arm, rekey):
     name = arm.play(properties={"authMode": None, "provisioningState": None, "scoringUri": None})
     assert show(rekey, name).out == "authMode: -\nprovisioningState: -\nscoringUri: -\n"
