@@ -232,7 +232,7 @@ def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
         )
 
 
-@pytest.mark.parametrize("stage", ["adoption", "following", "sync", "rollback"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_files_that_fail_at_any_call(arm, rekey, hook, capsys, stage):
     """Each file call of the command fails with each error: a documented exit code, the invariant,
     and the next run completes. With a group, so that there is an fchown and an fchmod."""
