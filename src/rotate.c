@@ -83,6 +83,9 @@ static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) 
     speak_to_management(x);
     rekey_zeroize(&x->keys, sizeof(x->keys));
     rekey_zeroize(x->key, sizeof(x->key));
+    if (error != 0 && error != REKEY_E_HOOK) {
+        x->result = REKEY_ROTATION_NONE; // what it was about to do
+    }
     x->error = error;
     x->outcome = outcome;
     x->phase = ENDED;

@@ -108,7 +108,8 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          const struct rekey_rotation_options *rotation,
                          const struct rekey_storage *storage);
 
-// Each begins a run; nothing is sent yet. Return 0 or REKEY_E_STORE.
+// Each begins a run; nothing is sent yet. Return 0 or REKEY_E_STORE, rekey_rollback also
+// REKEY_E_NO_PREVIOUS.
 
 // Regenerates the slot that is not in use, and puts its key to use; but first finishes what was
 // left, and nothing more where the last switch is too young.

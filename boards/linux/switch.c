@@ -80,8 +80,8 @@ static const char *next_step(const struct rekey_rotation *x) {
     case REKEY_RUNNING:
         return "the key in use stays; the next run goes on";
     case REKEY_LOCAL:
-        return x->state.hook_pending
-                   ? "the key file has the new key; the next run runs the hook again"
+        return x->error == REKEY_E_HOOK || x->error == REKEY_E_ABORTED
+                   ? "the next run runs the hook again"
                    : NULL;
     default:
         return NULL;

@@ -1188,6 +1188,7 @@ static void cut(enum regenerate_answer answer, bool power, bool after, bool firs
         run(ROTATE);
         more = world.calls >= at;
         // That a polling URL could not be saved ends nothing.
+        check(rotation.error != REKEY_E_STORE || rotation.result == REKEY_ROTATION_NONE);
         check(!more || world.lost || rotation.error == REKEY_E_STORE ||
               rotation.error == REKEY_E_SAVE || (answer == SAYS_202 && rotation.error == 0));
         invariant();
