@@ -985,6 +985,7 @@ static void test_hooks(void **state) {
     world.hook_fails = 2;
     check_int(run(ROTATE), REKEY_E_HOOK);
     check_int(rotation.outcome, REKEY_LOCAL);
+    check_int(rotation.result, REKEY_ROTATION_ROTATED); // the key is in use
     check_int(world.hooks, 1);
     check(strcmp(world.key, world.keys[1]) == 0);
     check_int(run(ROTATE), REKEY_E_HOOK); // no new rotation before
