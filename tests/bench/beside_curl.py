@@ -54,6 +54,7 @@ class Relay:
                         other.pop(sock).shutdown(socket.SHUT_WR)
                     except OSError:
                         other = {}
+                        break
             near.close()
             far.close()
 
