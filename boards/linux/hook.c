@@ -34,8 +34,7 @@ static void child(struct command *c, const sigset_t *unblocked) {
 
     snprintf(key_file, sizeof(key_file), "REKEY_KEY_FILE=%s", state_path(&c->state, "key"));
     snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", c->path);
-    snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s",
-             c->rotation.state.slot == REKEY_KEY_PRIMARY ? "Primary" : "Secondary");
+    snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s", slot_word(c->rotation.state.slot));
     setpgid(0, 0);                      // so that it can be killed with what it has started
     dup2(null, STDIN_FILENO);           // ours may have been the secret
     dup2(STDERR_FILENO, STDOUT_FILENO); // ours is for results

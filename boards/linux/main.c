@@ -56,8 +56,7 @@ static void set_names(struct command *c) {
     c->file.time = rekey_posix_wall_s(NULL);
     c->file.management = rekey_span(c->management, strlen(c->management));
     if (o->key != 0) {
-        c->file.key_type =
-            o->key == REKEY_KEY_PRIMARY ? REKEY_SPAN("Primary") : REKEY_SPAN("Secondary");
+        c->file.key_type = rekey_span(slot_word(o->key), strlen(slot_word(o->key)));
     }
     if (o->endpoint.name.ptr != NULL) {
         struct rekey_span action = list ? REKEY_SPAN("/listKeys")

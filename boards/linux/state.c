@@ -110,7 +110,7 @@ static int restore_key(void *ctx) {
 
 // ---- the state ----------------------------------------------------------------------------------
 
-static const char *slot_word(enum rekey_key slot) {
+const char *slot_word(enum rekey_key slot) {
     return slot == REKEY_KEY_PRIMARY     ? "Primary"
            : slot == REKEY_KEY_SECONDARY ? "Secondary"
                                          : "none";
@@ -337,6 +337,16 @@ static bool remove_temporaries(struct state *s) {
     return true;
 }
 
+// Whether status.json was left by another version of rekey. A damaged one is not worth a rotation.
+static bool is_foreign(struct state *s) {
+    static const char begin[] = "{\"format\":";
+    const size_t len = sizeof(begin) - 1;
+    size_t n;
+
+    return rekey_posix_read_file(state_path(s, "status.json"), s->text, sizeof(s->text), &n) == 0 &&
+           n > len + 1 && memcmp(s->text, begin, len) == 0 && memcmp(s->text + len, "1,", 2) != 0;
+}
+
 int open_state(struct command *c) {
     static char filler[PROBE_SIZE];
     static char operation[512];
@@ -364,6 +374,11 @@ int open_state(struct command *c) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
                       errno == EWOULDBLOCK ? "--state '%s': another rekey is at work there"
                                            : "--state '%s': it cannot be locked",
+                      s->directory);
+    }
+    if (is_foreign(s)) {
+        return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
+                      "'%s/status.json': its format is that of another version of rekey",
                       s->directory);
     }
     if (!c->options.volatile_ok && is_volatile(s->directory)) {

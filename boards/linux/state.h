@@ -3,8 +3,8 @@
 //     key, key.previous   the keys, without a newline; mode 0600, or 0640 for a group
 //     state               what the next run must know; text
 //     operation           an unfinished operation, as --operation-file has it
-//     status.json         what the last run came to; for people and monitoring, nothing reads it
-//     here lock                held while a run lasts
+//     status.json         what the last run came to; for people and monitoring; only `rekey status`
+//     reads it lock                held while a run lasts
 //
 // Each is replaced atomically. A format that is not known is refused, and never overwritten.
 
@@ -28,9 +28,10 @@ struct state {
     char text[1024];
 };
 
+struct command;
+
 // Opens and locks the directory, and sees to it that it can be written, and that what is there can
 // be read. Returns 0 or an exit code.
-struct command;
 int open_state(struct command *c);
 
 // As rotate.h asks; the ctx is the struct command. `hook` is in hook.c.
@@ -38,6 +39,9 @@ extern const struct rekey_storage state_storage;
 
 // DIR/NAME, in s->path.
 const char *state_path(struct state *s, const char *name);
+
+// "Primary", "Secondary", or "none" for 0.
+const char *slot_word(enum rekey_key slot);
 
 // Replaces DIR/NAME. Returns 0 or REKEY_E_STORE.
 int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group);

@@ -11,21 +11,20 @@
 static const char *const result_words[] = {"none",    "rotated",   "adopted",
                                            "not-due", "unchanged", "restored"};
 
-static const char *slot_name(enum rekey_key slot) {
-    return slot == REKEY_KEY_PRIMARY ? "Primary" : slot == REKEY_KEY_SECONDARY ? "Secondary" : "";
-}
-
 // ---- what is said -------------------------------------------------------------------------------
 
 static void say_result(const struct command *c) {
     const struct rekey_rotation *x = &c->rotation;
-    const char *slot = slot_name(x->state.slot), *directory = c->state.directory;
+    const char *slot = slot_word(x->state.slot), *directory = c->state.directory;
     bool rotates = c->options.command == COMMAND_ROTATE;
 
+    if (x->found_operation && !c->options.quiet) {
+        say("this run began with the operation that an earlier one had left");
+    }
     if (x->by_comparison) {
         say("that the %s key was regenerated was seen by comparing, and not said by the service: "
             "somebody else may have done it",
-            slot_name(x->slot));
+            slot_word(x->slot));
     }
     if (x->foreign) {
         say("warning: %s", x->error == REKEY_E_KEY_FOREIGN
@@ -101,7 +100,7 @@ static size_t make_status(const struct command *c, const struct rekey_report *re
         "{\"format\":1,\"outcome\":\"%s\",\"exit\":%d,\"result\":\"%s\",\"time\":%" PRId64
         ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64 ",\"nextDue\":%" PRId64
         ",\"hookPending\":%s,\"requestId\":\"%s\"}",
-        outcome_word(x->outcome), code, result_words[x->result], now, slot_name(x->state.slot),
+        outcome_word(x->outcome), code, result_words[x->result], now, slot_word(x->state.slot),
         x->state.switched, x->state.slot != 0 ? now - x->state.switched : 0,
         x->state.slot != 0 && c->options.command == COMMAND_ROTATE
             ? x->state.switched + (int64_t)c->options.min_age_s
@@ -212,17 +211,22 @@ static void put_metrics(const char *directory, const struct rekey_json *json) {
         {"rekey_key_switched_timestamp_seconds", "switched", "When the key was put to use."},
         {"rekey_next_due_timestamp_seconds", "nextDue", "When the next rotation is due; 0: never."},
     };
-    struct rekey_span slot = member(json, "slot");
+    const struct rekey_span label = rekey_span(directory, strlen(directory));
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct rekey_span value = member(json, rows[i].member);
 
-        out("# HELP %s %s\n# TYPE %s gauge\n%s{state=\"%s\"} %.*s\n", rows[i].metric, rows[i].help,
-            rows[i].metric, rows[i].metric, directory, (int)value.len, value.ptr);
+        out("# HELP %s %s\n# TYPE %s gauge\n%s{state=", rows[i].metric, rows[i].help,
+            rows[i].metric, rows[i].metric);
+        out_json(label);
+        out("} %.*s\n", (int)value.len, value.ptr);
     }
     out("# HELP rekey_slot_in_use The slot whose key is in use.\n# TYPE rekey_slot_in_use gauge\n"
-        "rekey_slot_in_use{state=\"%s\",slot=\"%.*s\"} 1\n",
-        directory, (int)slot.len, slot.ptr);
+        "rekey_slot_in_use{state=");
+    out_json(label);
+    out(",slot=");
+    out_json(member(json, "slot"));
+    out("} 1\n");
 }
 
 int print_status(struct command *c) {

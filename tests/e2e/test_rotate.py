@@ -226,6 +226,16 @@ def test_the_slot_after_a_rollback(arm, rekey, adopted, state):
     assert in_use(arm, name, state) == "Secondary"
 
 
+def test_a_rollback_to_a_slot_that_nobody_knows(rekey, state, hook):
+    """Both keys were put there by hand, and no run has seen the service yet."""
+    (state / "key").write_text("one")
+    (state / "key.previous").write_text("other")
+    rollback(rekey, "--exec", hook.path)
+    assert key_of(state) == "other" and (state / "key.previous").read_text() == "one"
+    assert [run["REKEY_KEY_TYPE"] for run in hook.runs()] == ["none"]
+    assert status_of(state)["slot"] == "none"
+
+
 def test_nothing_to_roll_back_to(rekey, adopted, state):
     adopted()
     before = key_of(state)
@@ -335,7 +345,7 @@ def test_resumed_after_a_kill_while_polling(arm, rekey, adopted, state):
     arm.wait_for(name, "request", 2, "async")
     process.kill()
     assert fields(state / "operation")["kind"] == "Azure-AsyncOperation"
-    rekey.rotate(name)
+    rekey.rotate(name).says("began with the operation that an earlier one had left")
     assert kinds(arm, name).count("post") == 1 and not (state / "operation").exists()
     assert in_use(arm, name, state) == "Secondary"
 
@@ -686,6 +696,15 @@ def test_status_prometheus(rekey, adopted, state):
         'rekey_next_due_timestamp_seconds{state="state"}': seen["nextDue"],
         'rekey_slot_in_use{state="state",slot="Primary"}': 1,
     }
+
+
+def test_prometheus_label(rekey, adopted, state):
+    """What a label may not hold as it is."""
+    adopted()
+    directory = r'the "state" \1'
+    state.rename(state.with_name(directory))
+    text = rekey.run("status", "--state", directory, "--prometheus", code=0, token=None).out
+    assert 'rekey_last_exit_code{state="the \\"state\\" \\\\1"} 0' in text.splitlines()
 
 
 def test_status_before_any_run(rekey, state):

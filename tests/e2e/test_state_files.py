@@ -341,6 +341,26 @@ def test_damaged_files(arm, rekey, state, left, damage):
     assert arm.connections("main", mark) == []
 
 
+@pytest.mark.parametrize("text", ['{"format":2,"outcome":"x"}', '{"format":10,"outcome":"x"}'])
+def test_a_status_of_another_version(arm, rekey, state, left, text):
+    name = left()
+    (state / "status.json").write_text(text)
+    before, mark = (state / "state").read_text(), arm.mark()
+    for run in rekey.rotate, rekey.sync:
+        run(name, code=15).says("'state/status.json': its format is that of another version")
+    assert (state / "status.json").read_text() == text and (state / "state").read_text() == before
+    assert arm.connections("main", mark) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format":1,"outcome'])
+def test_a_damaged_status_is_replaced(arm, rekey, state, text):
+    """No run depends on it."""
+    name = arm.endpoint()
+    (state / "status.json").write_text(text)
+    rekey.rotate(name)
+    assert json.loads((state / "status.json").read_text())["result"] == "adopted"
+
+
 def test_an_endpoint_of_another_name(arm, rekey, state, left):
     """The directory is one endpoint's for good; sync and rollback hold to it as well."""
     left()
