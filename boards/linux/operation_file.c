@@ -14,7 +14,6 @@
 #include "operation_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -105,25 +104,14 @@ static bool parse(struct operation_file *f, struct rekey_span rest) {
 }
 
 enum operation_file_result operation_file_read(struct operation_file *f, const char *path) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct rekey_span rest = {f->text, 0};
     struct rekey_span version;
-    ssize_t n = 0;
 
     f->path = path;
     f->error = 0;
-    if (fd < 0) {
+    if (rekey_posix_read_file(path, f->text, sizeof(f->text), &rest.len) != 0) {
         f->error = errno;
-        return OPERATION_FILE_UNREADABLE;
-    }
-    while (rest.len < sizeof(f->text) &&
-           (n = read(fd, f->text + rest.len, sizeof(f->text) - rest.len)) > 0) {
-        rest.len += (size_t)n;
-    }
-    f->error = n < 0 ? errno : 0;
-    close(fd);
-    if (n < 0) {
-        return OPERATION_FILE_UNREADABLE;
+        return errno == EFBIG ? OPERATION_FILE_DAMAGED : OPERATION_FILE_UNREADABLE;
     }
     if (!take_line(&rest, "rekey-operation", &version)) {
         return OPERATION_FILE_DAMAGED;

@@ -406,6 +406,8 @@ DAMAGES = {
         (12, 15),
     ),
     "a-directory": (lambda op: (op.unlink(), op.mkdir()), 15),
+    "a-pipe": (lambda op: (op.unlink(), os.mkfifo(op)), 15),
+    "a-link": (lambda op: (op.unlink(), op.symlink_to("elsewhere")), 15),
 }
 
 
@@ -413,10 +415,11 @@ def test_damaged_files(arm, rekey, left, op):
     left()
     good, mark = op.read_text(), arm.mark()
     for damage, (change, code) in DAMAGES.items():
+        op = op.with_name(f"{damage}.op")
         op.write_text(good)
         change(op)
         result = rekey.wait(op, code=code)
-        assert "op'" in result.err and op.exists(), damage
+        assert ".op'" in result.err and os.path.lexists(op), damage
     assert arm.connections("main", mark) == []
 
 

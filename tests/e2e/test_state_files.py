@@ -390,7 +390,7 @@ def test_a_lost_key_file(arm, rekey, state):
     assert arm.keys(name)["regenerated"] == ["Secondary"] and accepted(arm, name, state)
 
 
-@pytest.mark.parametrize("file", ["key", "key.previous", "state", "lock", "key.tmp", "probe.tmp"])
+@pytest.mark.parametrize("file", ["key", "key.previous", "state", "lock", "operation", "key.tmp", "probe.tmp"])
 def test_links_are_not_followed(arm, rekey, state, tmp_path, file):
     """Whoever can write the directory could have what lies elsewhere overwritten or shown."""
     victim = tmp_path / "victim"
