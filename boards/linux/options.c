@@ -7,6 +7,7 @@
 #include <mbedtls/version.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "endpoint.h"
@@ -325,6 +326,18 @@ static bool parse_cloud(struct command_options *o, const char *text) {
     return bad("--cloud", text, "public, usgov or china");
 }
 
+// A directory can be "executed", too.
+static bool is_program(const char *path) {
+    struct stat s;
+    bool found = stat(path, &s) == 0;
+
+    if (found && !S_ISREG(s.st_mode)) {
+        errno = EACCES;
+        return false;
+    }
+    return found && access(path, X_OK) == 0;
+}
+
 static bool take(struct command_options *o, int id, const char *value) {
     switch (id) {
     case AUTH:
@@ -411,7 +424,7 @@ static bool take(struct command_options *o, int id, const char *value) {
         return true;
     case EXEC:
         o->exec = value;
-        return access(value, X_OK) == 0 || bad("--exec", value, error_word(errno));
+        return is_program(value) || bad("--exec", value, error_word(errno));
     case EXEC_TIMEOUT:
         return parse_seconds("--exec-timeout", value, 1, 3600, &o->exec_timeout_ms);
     case KEY_GROUP:

@@ -124,13 +124,15 @@ def test_hooks_of_sync(arm, rekey, state, hook):
     assert [run["REKEY_KEY_TYPE"] for run in hook.runs()] == ["Secondary", "Primary", "Primary"]
 
 
-@pytest.mark.parametrize("what", ["missing", "not-executable"])
+@pytest.mark.parametrize("what", ["missing", "not-executable", "directory"])
 def test_a_hook_that_cannot_be_run(arm, rekey, state, hook, what):
     name, mark = arm.endpoint(), arm.mark()
     program = hook.path
     program.chmod(0o644)
-    if what == "missing":
+    if what != "not-executable":
         program.unlink()
+    if what == "directory":
+        program.mkdir()
     rekey.rotate(name, "--exec", program, code=2).says("--exec")
     assert arm.connections("main", mark) == [] and os.listdir(state) == []
 
