@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fake_port.h"
 #include "rotate.h"
 #include "support.h"
 
@@ -15,8 +16,6 @@
 enum regenerate_answer { SAYS_200, SAYS_202, SAYS_NOTHING, SAYS_403, SAYS_429, FAILS_LATER };
 
 static struct {
-    uint64_t now;
-    int64_t wall;
     // the service
     char keys[2][32];  // that it takes
     char stale[2][32]; // that it lists before fresh_at
@@ -35,7 +34,7 @@ static struct {
     const char *scoring;   // "" : no scoring URI
     int score_status, poll_status;
     // the connection
-    bool open, scores;
+    bool scores;
     char sent[4096], text[2048];
     size_t sent_len;
     const char *rest;
@@ -79,15 +78,15 @@ static void execute(int slot) {
     check(strcmp(world.key, world.keys[slot - 1]) != 0); // the slot in use is never regenerated
     memcpy(world.stale, world.keys, sizeof(world.keys));
     snprintf(world.keys[slot - 1], sizeof(world.keys[0]), "key-%d-%d", slot, ++world.made);
-    world.fresh_at = world.now + world.stale_ms;
-    world.taken_at = world.now + world.taken_at;
+    world.fresh_at = fake.now + world.stale_ms;
+    world.taken_at = fake.now + world.taken_at;
     invariant();
 }
 
 static void pass(uint64_t ms) {
-    world.now += ms;
-    world.wall = 1764000000 + (int64_t)(world.now / 1000);
-    if (world.late_slot != 0 && world.now >= world.late_at) {
+    fake.now += ms;
+    fake.wall = 1764000000 + (int64_t)(fake.now / 1000);
+    if (world.late_slot != 0 && fake.now >= world.late_at) {
         execute(world.late_slot);
         world.late_slot = 0;
     }
@@ -108,7 +107,7 @@ static void answer_regenerate(void) {
         world.text[0] = '\0';
         if (world.late_ms != 0) {
             world.late_slot = slot;
-            world.late_at = world.now + world.late_ms;
+            world.late_at = fake.now + world.late_ms;
         } else if (!world.loses_it) {
             execute(slot);
         }
@@ -128,7 +127,7 @@ static void answer_regenerate(void) {
 
 static void answer_list(void) {
     const char(*keys)[32] =
-        (const char(*)[32])(world.now < world.fresh_at ? world.stale : world.keys);
+        (const char(*)[32])(fake.now < world.fresh_at ? world.stale : world.keys);
 
     world.lists++;
     if (world.list_failures > 0) {
@@ -154,7 +153,7 @@ static void answer_get(void) {
               strncmp(world.sent, "GET / ", 6) == 0);
         snprintf(world.text, world.score_status == 0 ? 1 : sizeof(world.text),
                  "HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n{}",
-                 good && world.now >= world.taken_at ? world.score_status : 401);
+                 good && fake.now >= world.taken_at ? world.score_status : 401);
     } else if (strncmp(world.sent, "GET /operation ", 15) == 0) {
         world.polls++;
         snprintf(world.text, sizeof(world.text),
@@ -177,7 +176,7 @@ static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t 
     check(port == 443 && timeout_ms > 0);
     world.scores = rekey_span_equal(host, REKEY_SPAN("scores.example"));
     check(world.scores || rekey_span_equal(host, REKEY_SPAN(HOST)));
-    world.open = true;
+    fake.open = true;
     world.sent_len = 0;
     world.rest = NULL;
     return REKEY_DONE;
@@ -190,12 +189,9 @@ static int fake_write(void *ctx, const void *data, size_t len, size_t *done) {
         world.rest = NULL;
     }
     check(world.sent_len + len < sizeof(world.sent));
-    memcpy(world.sent + world.sent_len, data, len);
-    world.sent_len += len;
-    world.sent[world.sent_len] = '\0';
     world.waited = false;
     *done = len;
-    return REKEY_DONE;
+    return fake_send(world.sent, &world.sent_len, data, len);
 }
 
 static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
@@ -224,31 +220,7 @@ static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
     if (len == 0) {
         return strstr(world.text, "Content-Length") != NULL ? REKEY_WANT_READ : REKEY_END;
     }
-    *done = len < cap ? len : cap;
-    memcpy(buf, world.rest, *done);
-    world.rest += *done;
-    return REKEY_DONE;
-}
-
-static void fake_close(void *ctx) {
-    (void)ctx;
-    world.open = false;
-}
-
-static uint64_t fake_now(void *ctx) {
-    (void)ctx;
-    return world.now;
-}
-
-static int64_t fake_wall(void *ctx) {
-    (void)ctx;
-    return world.wall;
-}
-
-static int fake_entropy(void *ctx, void *buf, size_t len) {
-    (void)ctx;
-    memset(buf, 0x55, len);
-    return REKEY_DONE;
+    return fake_give(&world.rest, len, buf, cap, done);
 }
 
 static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
@@ -265,11 +237,6 @@ static const struct rekey_port port = {
     .wall_s = fake_wall,
     .entropy = fake_entropy,
 };
-
-static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
-                                               .resource_group = {"rg", 2},
-                                               .workspace = {"wks", 3},
-                                               .name = {"ep", 2}};
 
 // ---- the storage --------------------------------------------------------------------------------
 
@@ -375,7 +342,7 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
         world.record = *record;
         world.record.url.ptr = world.url;
         world.record.request_id.ptr = world.id;
-        world.begun = world.operation == 0 ? world.wall : world.begun;
+        world.begun = world.operation == 0 ? fake.wall : world.begun;
         world.operation = slot;
     }
     return result;
@@ -436,7 +403,7 @@ static void reset(void) {
     strcpy(world.keys[1], "key-2-0");
     world.scoring = "https://scores.example/score?x=1";
     world.score_status = world.poll_status = 200;
-    world.now = 1000;
+    fake = (struct fake_port){.now = 1000};
     pass(0);
     rules = (struct rekey_rotation_options)REKEY_ROTATION_OPTIONS_INIT;
     storage.hook = hook;
@@ -447,7 +414,7 @@ enum verb { ROTATE, SYNC, ROLLBACK };
 
 static int begin(enum verb verb) {
     world.calls = 0;
-    world.open = world.lost = false;
+    fake.open = world.lost = false;
     world.rest = NULL;
     world.sent_len = 0;
     options = (struct rekey_options)REKEY_OPTIONS_INIT;
@@ -473,7 +440,7 @@ static int run_for(enum verb verb, int steps) {
         if (result > 0 && result != REKEY_AGAIN) {
             pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation) + 1);
         }
-        check(world.now < UINT64_C(8640000000));
+        check(fake.now < UINT64_C(8640000000));
     }
     if (steps < 0 || world.lost) {
         return REKEY_AGAIN;
@@ -481,7 +448,7 @@ static int run_for(enum verb verb, int steps) {
     check_int(rotation.error, result);
     check_int(rekey_rotation_step(&rotation), result); // sticky
     check_int(options.timeout_ms, given_ms);
-    check(!world.open);
+    check(!fake.open);
     invariant();
     return result;
 }
@@ -508,7 +475,7 @@ static void adopted(void) {
     check_int(rotation.result, REKEY_ROTATION_ADOPTED);
     check(strcmp(world.key, world.keys[0]) == 0);
     check_int(world.hooks, 1);
-    check(world.now < 10000);
+    check(fake.now < 10000);
     pass(86400u * 1000);
     world.hooks = 0;
 }
@@ -548,10 +515,10 @@ static void test_rotations(void **state) {
     }
     row("the settling takes a minute");
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         run(ROTATE);
-        check(world.now - before >= 60000 && world.now - before < 62000);
+        check(fake.now - before >= 60000 && fake.now - before < 62000);
     }
     row("no hook");
     adopted();
@@ -581,10 +548,10 @@ static void test_rotations(void **state) {
     check(!rotation.by_comparison);
     row("the clock was put back");
     adopted();
-    world.state.switched = world.wall + 1000000;
+    world.state.switched = fake.wall + 1000000;
     check_int(run(ROTATE), 0);
     check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
-    check_int(world.state.switched, world.wall);
+    check_int(world.state.switched, fake.wall);
     row("a key that was put there by hand, and is listed");
     reset();
     strcpy(world.key, world.keys[1]);
@@ -695,7 +662,7 @@ static void test_foreign(void **state) {
     row("our own slot was changed: looked at for half a minute");
     adopted();
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
         int lists = world.lists;
 
         strcpy(world.keys[0], "key-1-by-hand");
@@ -708,13 +675,13 @@ static void test_foreign(void **state) {
         check_int(rotation.result, REKEY_ROTATION_ADOPTED);
         check(rotation.foreign);
         check_int(world.lists - lists, 12);
-        check(world.now - before >= 50000 && world.now - before < 70000);
+        check(fake.now - before >= 50000 && fake.now - before < 70000);
         check(strcmp(world.key, "key-1-by-hand") == 0);
     }
     row("or for half of a short run");
     adopted();
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         world.keys[0][6] = 'x';
         given_ms = 20000;
@@ -722,7 +689,7 @@ static void test_foreign(void **state) {
         world.key[0] = '\0';
         finish();
         check_int(rotation.result, REKEY_ROTATION_ADOPTED);
-        check(world.now - before < 10000);
+        check(fake.now - before < 10000);
     }
     row("an old list is soon seen to be one");
     adopted();
@@ -730,7 +697,7 @@ static void test_foreign(void **state) {
     pass(86400u * 1000);
     memcpy(world.stale[0], "key-1-0", 8);
     memcpy(world.stale[1], "key-2-0", 8); // which is no more
-    world.fresh_at = world.now + 20000;
+    world.fresh_at = fake.now + 20000;
     check_int(run(ROTATE), 0);
     check_rotated(1);
     rows_done();
@@ -755,10 +722,10 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     world.answer = SAYS_200;
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         check_int(run(ROTATE), 0);
-        check(world.now - before > REKEY_TIMEOUT_MS - 10000);
+        check(fake.now - before > REKEY_TIMEOUT_MS - 10000);
     }
     check_rotated(2);
     check(rotation.found_operation && !rotation.by_comparison && world.posts == 2);
@@ -783,7 +750,7 @@ static void test_unknown(void **state) {
     adopted();
     world.answer = SAYS_NOTHING;
     check_int(run(ROTATE), REKEY_E_END);
-    world.begun = world.wall + 100000;
+    world.begun = fake.wall + 100000;
     check_int(run(ROTATE), 0);
     check_rotated(2);
     row("and it was not executed");
@@ -791,14 +758,14 @@ static void test_unknown(void **state) {
     world.answer = SAYS_NOTHING;
     world.loses_it = true;
     check_int(run(ROTATE), REKEY_E_END);
-    world.begun = world.wall + 100000;
+    world.begun = fake.wall + 100000;
     world.answer = SAYS_200;
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         check_int(run(ROTATE), 0);
         check_rotated(2);
-        check(world.now - before < 2 * REKEY_TIMEOUT_MS);
+        check(fake.now - before < 2 * REKEY_TIMEOUT_MS);
     }
     row("lists fail while it compares");
     adopted();
@@ -991,11 +958,11 @@ static void test_hooks(void **state) {
     check_int(run(ROTATE), REKEY_E_HOOK); // no new rotation before
     check_int(world.posts, 1);
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         check_int(run(ROTATE), 0);
         check_finished(2);
-        check(world.now - before < 10000);
+        check(fake.now - before < 10000);
     }
     check_int(world.posts, 1);
     check_int(world.hooks, 3);
@@ -1275,7 +1242,7 @@ static void test_cuts_of_what_was_left(void **state) {
         check(rotation.outcome == REKEY_LOCAL || rotation.error == REKEY_E_KEY_FOREIGN);
         row_n("or the clock", at);
         adopted();
-        world.state.switched = world.wall + 1000;
+        world.state.switched = fake.wall + 1000;
         world.fail_at = at;
         run(ROTATE);
         check(rotation.outcome == REKEY_LOCAL || rotation.result == REKEY_ROTATION_NOT_DUE);
@@ -1311,7 +1278,7 @@ static void test_show(void **state) {
         reset();
         begin(ROTATE);
         check_int(rekey_show(&client, &endpoint, &shown), 0);
-        while (!world.open || world.sent_len == 0 || strstr(world.sent, "\r\n\r\n") == NULL) {
+        while (!fake.open || world.sent_len == 0 || strstr(world.sent, "\r\n\r\n") == NULL) {
             rekey_step(&client);
         }
         snprintf(world.text, sizeof(world.text), DONE_STATUS "%s", rows[i].body);
