@@ -427,19 +427,26 @@ static int begin(enum verb verb) {
                           : rekey_rollback(&rotation);
 }
 
+// A step, and the time that it asks for.
+static int step(void) {
+    int result = rekey_rotation_step(&rotation);
+
+    if (result > 0 && result != REKEY_AGAIN) {
+        pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation) + 1);
+    }
+    return result;
+}
+
 // Runs until it ends, loses power, or has made `steps` steps. Returns the error.
 static int run_for(enum verb verb, int steps) {
     int result = begin(verb);
 
     while (result >= 0 && !world.lost && steps-- > 0) {
-        result = rekey_rotation_step(&rotation);
+        result = step();
         if (result == 0) {
             break;
         }
         check(result <= REKEY_AGAIN);
-        if (result > 0 && result != REKEY_AGAIN) {
-            pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation) + 1);
-        }
         check(fake.now < UINT64_C(8640000000));
     }
     if (steps < 0 || world.lost) {
@@ -455,17 +462,18 @@ static int run_for(enum verb verb, int steps) {
 
 // Goes on to the end.
 static void finish(void) {
-    int result;
-
-    while ((result = rekey_rotation_step(&rotation)) > 0) {
-        if (result != REKEY_AGAIN) {
-            pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation) + 1);
-        }
+    while (step() > 0) {
     }
 }
 
 static int run(enum verb verb) {
     return run_for(verb, 1000000);
+}
+
+// Runs, and ends so.
+static void ends(enum verb verb, int error, enum rekey_outcome outcome) {
+    check_int(run(verb), error);
+    check_int(rotation.outcome, outcome);
 }
 
 // A gateway that has its first key, a day ago.
@@ -489,6 +497,12 @@ static void check_rotated(int slot) {
     check(!world.state.hook_pending && world.operation == 0 && world.hook_saw);
 }
 
+// Runs, and puts the key of `slot` to use.
+static void rotates(int slot) {
+    check_int(run(ROTATE), 0);
+    check_rotated(slot);
+}
+
 // The key of `slot` had been put to use, and what was left is done.
 static void check_finished(int slot) {
     check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
@@ -503,8 +517,7 @@ static void test_rotations(void **state) {
     for (int i = 1; i <= 6; i++) {
         row_n("first, then in turn", i);
         world.answer = i % 2 == 0 ? SAYS_202 : SAYS_200;
-        check_int(run(ROTATE), 0);
-        check_rotated(i % 2 == 1 ? 2 : 1);
+        rotates(i % 2 == 1 ? 2 : 1);
         check_int(world.posts, i);
         check_int(world.hooks, i);
         check(!rotation.found_operation && !rotation.by_comparison && !rotation.foreign);
@@ -528,13 +541,11 @@ static void test_rotations(void **state) {
     row("a hook that takes its time");
     adopted();
     world.hook_waits = 3;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("lists that are old for five minutes");
     adopted();
     world.stale_ms = 300000;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("lists that fail for a while after the regeneration");
     adopted();
     world.list_status = 403;
@@ -555,15 +566,15 @@ static void test_rotations(void **state) {
     row("a key that was put there by hand, and is listed");
     reset();
     strcpy(world.key, world.keys[1]);
-    check_int(run(ROTATE), 0);
-    check_rotated(1);
+    rotates(1);
     rows_done();
 }
 
 static void test_refusals(void **state) {
     static const struct {
         const char *name, *body;
-        int status, error, outcome;
+        int status, error;
+        enum rekey_outcome outcome;
     } rows[] = {
         {"no right", NULL, 403, REKEY_E_REFUSED, REKEY_REFUSED},
         {"throttled for ever", NULL, 429, REKEY_E_NOT_PROCESSED, REKEY_NOT_REACHED},
@@ -582,27 +593,23 @@ static void test_refusals(void **state) {
         world.list_body = rows[i].body;
         world.list_status = rows[i].status;
         world.list_failures = rows[i].status != 0 ? 100 : 0;
-        check_int(run(ROTATE), rows[i].error);
-        check_int(rotation.outcome, rows[i].outcome);
+        ends(ROTATE, rows[i].error, rows[i].outcome);
         check_int(world.posts, 0);
     }
     row("the regeneration is refused");
     adopted();
     world.answer = SAYS_403;
-    check_int(run(ROTATE), REKEY_E_REFUSED);
-    check_int(rotation.outcome, REKEY_REFUSED);
+    ends(ROTATE, REKEY_E_REFUSED, REKEY_REFUSED);
     check_int(world.operation, 0);
     row("throttled until the deadline");
     adopted();
     world.answer = SAYS_429;
-    check_int(run(ROTATE), REKEY_E_DEADLINE);
-    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    ends(ROTATE, REKEY_E_DEADLINE, REKEY_NOT_REACHED);
     check_int(world.operation, 0);
     row("the operation fails");
     adopted();
     world.answer = FAILS_LATER;
-    check_int(run(ROTATE), REKEY_E_FAILED);
-    check_int(rotation.outcome, REKEY_FAILED);
+    ends(ROTATE, REKEY_E_FAILED, REKEY_FAILED);
     check_int(world.operation, 0);
     row("a bad endpoint");
     {
@@ -645,14 +652,12 @@ static void test_foreign(void **state) {
     row("the other key was changed");
     adopted();
     strcpy(world.keys[1], "key-2-by-hand");
-    check_int(run(ROTATE), REKEY_E_KEY_FOREIGN);
-    check_int(rotation.outcome, REKEY_REFUSED);
+    ends(ROTATE, REKEY_E_KEY_FOREIGN, REKEY_REFUSED);
     check(rotation.foreign && world.posts == 0);
     check_int(run(ROTATE), 0);
     check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
     pass(86400u * 1000);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("a key that the service does not list");
     adopted();
     strcpy(world.key, "");
@@ -698,8 +703,7 @@ static void test_foreign(void **state) {
     memcpy(world.stale[0], "key-1-0", 8);
     memcpy(world.stale[1], "key-2-0", 8); // which is no more
     world.fresh_at = fake.now + 20000;
-    check_int(run(ROTATE), 0);
-    check_rotated(1);
+    rotates(1);
     rows_done();
 }
 
@@ -708,12 +712,10 @@ static void test_unknown(void **state) {
     row("executed, and no answer: seen by comparing");
     adopted();
     world.answer = SAYS_NOTHING;
-    check_int(run(ROTATE), REKEY_E_END);
-    check_int(rotation.outcome, REKEY_UNKNOWN);
+    ends(ROTATE, REKEY_E_END, REKEY_UNKNOWN);
     check_int(world.operation, REKEY_KEY_SECONDARY);
     check(strcmp(world.key, world.keys[0]) == 0);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check(rotation.found_operation && rotation.by_comparison && world.posts == 1);
     row("not executed: given up at its deadline, then begun anew");
     adopted();
@@ -734,8 +736,7 @@ static void test_unknown(void **state) {
     world.answer = SAYS_NOTHING;
     world.late_ms = 600000;
     check_int(run(ROTATE), REKEY_E_END);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check(rotation.by_comparison && world.posts == 1 && world.lists > 50);
     row("its deadline has passed long ago: one look");
     adopted();
@@ -744,15 +745,13 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     world.answer = SAYS_200;
     pass(7200000);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("the clock was put back meanwhile");
     adopted();
     world.answer = SAYS_NOTHING;
     check_int(run(ROTATE), REKEY_E_END);
     world.begun = fake.wall + 100000;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("and it was not executed");
     adopted();
     world.answer = SAYS_NOTHING;
@@ -763,8 +762,7 @@ static void test_unknown(void **state) {
     {
         uint64_t before = fake.now;
 
-        check_int(run(ROTATE), 0);
-        check_rotated(2);
+        rotates(2);
         check(fake.now - before < 2 * REKEY_TIMEOUT_MS);
     }
     row("lists fail while it compares");
@@ -773,8 +771,7 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     world.list_status = 404;
     world.list_failures = 10;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check(rotation.by_comparison);
     row("and go on failing");
     adopted();
@@ -782,8 +779,7 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     world.list_failures = 100000;
     world.list_status = 404;
-    check_int(run(ROTATE), REKEY_E_REFUSED);
-    check_int(rotation.outcome, REKEY_UNKNOWN);
+    ends(ROTATE, REKEY_E_REFUSED, REKEY_UNKNOWN);
     row("no time to look");
     adopted();
     world.stale_ms = 20000;
@@ -801,17 +797,14 @@ static void test_unknown(void **state) {
     world.poll_status = 401;
     run(ROTATE);
     world.record.request_id.len = 1;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("listed as before until the deadline");
     adopted();
     world.stale_ms = 2 * REKEY_TIMEOUT_MS;
-    check_int(run(ROTATE), REKEY_E_KEY_UNCHANGED);
-    check_int(rotation.outcome, REKEY_UNKNOWN);
+    ends(ROTATE, REKEY_E_KEY_UNCHANGED, REKEY_UNKNOWN);
     check(strcmp(world.key, world.keys[0]) == 0);
     pass(3 * REKEY_TIMEOUT_MS);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check_int(world.posts, 1);
     rows_done();
 }
@@ -833,8 +826,7 @@ static void test_resumed(void **state) {
         check_int(world.operation, REKEY_KEY_SECONDARY);
         rekey_rotation_abort(&rotation); // nothing happens
         pass(late != 0 ? 7200000 : 0);
-        check_int(run(ROTATE), 0);
-        check_rotated(2);
+        rotates(2);
         check(rotation.found_operation && rotation.by_comparison == (late != 0));
         check_int(world.polls, late != 0 ? 0 : 1);
     }
@@ -842,27 +834,21 @@ static void test_resumed(void **state) {
     adopted();
     world.answer = SAYS_202;
     world.poll_status = 404;
-    check_int(run(ROTATE), REKEY_E_POLL_NOT_FOUND);
-    check_int(rotation.outcome, REKEY_UNKNOWN);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    ends(ROTATE, REKEY_E_POLL_NOT_FOUND, REKEY_UNKNOWN);
+    rotates(2);
     check(rotation.by_comparison);
     row("running until the deadline");
     adopted();
     world.answer = SAYS_202;
     world.poll_status = 202;
-    check_int(run(ROTATE), REKEY_E_DEADLINE);
-    check_int(rotation.outcome, REKEY_RUNNING);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    ends(ROTATE, REKEY_E_DEADLINE, REKEY_RUNNING);
+    rotates(2);
     row("the token is refused while it is resumed");
     adopted();
     world.answer = SAYS_202;
     world.poll_status = 401;
-    check_int(run(ROTATE), REKEY_E_UNAUTHORIZED);
-    check_int(rotation.outcome, REKEY_RUNNING);
-    check_int(run(ROTATE), REKEY_E_UNAUTHORIZED);
-    check_int(rotation.outcome, REKEY_RUNNING);
+    ends(ROTATE, REKEY_E_UNAUTHORIZED, REKEY_RUNNING);
+    ends(ROTATE, REKEY_E_UNAUTHORIZED, REKEY_RUNNING);
     row("it has failed: begun anew");
     adopted();
     world.answer = SAYS_202;
@@ -879,8 +865,7 @@ static void test_resumed(void **state) {
     run(ROTATE);
     strcpy(world.url, "https://elsewhere/");
     world.record.url.len = strlen(world.url);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     rows_done();
 }
 
@@ -909,8 +894,7 @@ static void test_stopped(void **state) {
         rekey_rotation_abort(&rotation);
         check_int(rotation.outcome, rows[i].outcome);
         check_int(rotation.error, REKEY_E_ABORTED);
-        check_int(run(ROTATE), 0);
-        check_rotated(2);
+        rotates(2);
     }
     row("while the request goes out");
     adopted();
@@ -950,8 +934,7 @@ static void test_hooks(void **state) {
     row("it fails, and fails, and succeeds");
     adopted();
     world.hook_fails = 2;
-    check_int(run(ROTATE), REKEY_E_HOOK);
-    check_int(rotation.outcome, REKEY_LOCAL);
+    ends(ROTATE, REKEY_E_HOOK, REKEY_LOCAL);
     check_int(rotation.result, REKEY_ROTATION_ROTATED); // the key is in use
     check_int(world.hooks, 1);
     check(strcmp(world.key, world.keys[1]) == 0);
@@ -973,12 +956,10 @@ static void test_hooks(void **state) {
     pass(86400u * 1000);
     check_int(run(ROTATE), REKEY_E_HOOK);
     check_int(world.posts, 2);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check_int(world.posts, 3);
     pass(86400u * 1000);
-    check_int(run(ROTATE), 0);
-    check_rotated(1);
+    rotates(1);
     rows_done();
 }
 
@@ -996,36 +977,32 @@ static void test_probe(void **state) {
         adopted();
         rules.probe = true;
         world.score_status = rows[i].status;
-        check_int(run(ROTATE), rows[i].taken ? 0 : REKEY_E_KEY_REFUSED);
-        check_int(rotation.outcome, rows[i].taken ? REKEY_SUCCEEDED : REKEY_RUNNING);
+        ends(ROTATE, rows[i].taken ? 0 : REKEY_E_KEY_REFUSED,
+             rows[i].taken ? REKEY_SUCCEEDED : REKEY_RUNNING);
         if (rows[i].taken) {
             check_rotated(2);
             continue;
         }
         check(strcmp(world.key, world.keys[0]) == 0);
         world.score_status = 200;
-        check_int(run(ROTATE), 0);
-        check_rotated(2);
+        rotates(2);
     }
     row("after a while");
     adopted();
     rules.probe = true;
     world.taken_at = 100000;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check(world.probes > 10);
     row("a URI without a path");
     adopted();
     rules.probe = true;
     world.scoring = "https://scores.example";
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("no URI");
     adopted();
     rules.probe = true;
     world.scoring = "";
-    check_int(run(ROTATE), REKEY_E_URL_SCHEME);
-    check_int(rotation.outcome, REKEY_RUNNING);
+    ends(ROTATE, REKEY_E_URL_SCHEME, REKEY_RUNNING);
     row("not https");
     world.scoring = "http://scores.example/";
     check_int(run(ROTATE), REKEY_E_URL_SCHEME);
@@ -1118,8 +1095,7 @@ static void test_rollback(void **state) {
     check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
     row("there is none");
     reset();
-    check_int(run(ROLLBACK), REKEY_E_NO_PREVIOUS);
-    check_int(rotation.outcome, REKEY_USAGE);
+    ends(ROLLBACK, REKEY_E_NO_PREVIOUS, REKEY_USAGE);
     row("of a key that nobody noted");
     reset();
     strcpy(world.key, world.keys[0]);
@@ -1131,8 +1107,7 @@ static void test_rollback(void **state) {
         adopted();
         check_int(run(ROTATE), 0);
         world.fail_at = at;
-        check_int(run(ROLLBACK), REKEY_E_STORE);
-        check_int(rotation.outcome, REKEY_LOCAL);
+        ends(ROLLBACK, REKEY_E_STORE, REKEY_LOCAL);
         world.fail_at = 0;
     }
     rows_done();
