@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rekey.h"
+#include "fake_port.h"
 #include "support.h"
 
 #define HOST "management.azure.com"
@@ -100,17 +100,15 @@ static struct {
     const struct shape *shape;
     enum fault fault;
     long at, calls; // the fault comes with call number `at`
-    bool open, dead_end, connected;
+    bool dead_end, connected;
     int broken; // what every later call on this connection returns; 0: it works
     size_t read_max, write_max;
     char request[8192];
     size_t request_len;
-    struct answer current; // being delivered
-    size_t delivered;
+    struct answer current; // what of it is left to be delivered
     int posts, polls, executed, allowed;
     bool post_counted; // the request that is being written is a POST, and was counted
     bool ended_well, ended_badly;
-    uint64_t now;
     int tokens;
 } world;
 
@@ -141,10 +139,10 @@ static int common_fault(int want, int lost) {
     case RESETS:
         return world.broken = lost;
     case IDLES:
-        world.now += REKEY_IDLE_TIMEOUT_MS;
+        fake.now += REKEY_IDLE_TIMEOUT_MS;
         return 0;
     case SUSPENDS:
-        world.now += REKEY_TIMEOUT_MS;
+        fake.now += REKEY_TIMEOUT_MS;
         return 0;
     default:
         return 0;
@@ -162,7 +160,7 @@ static int service_open(void *ctx, struct rekey_span host, uint16_t port, uint32
     (void)host;
     (void)port;
     (void)timeout_ms;
-    world.open = true;
+    fake.open = true;
     if (result != 0) {
         return result;
     }
@@ -173,7 +171,7 @@ static int service_open(void *ctx, struct rekey_span host, uint16_t port, uint32
         return REKEY_E_TLS;
     }
     world.connected = true;
-    world.request_len = world.delivered = 0;
+    world.request_len = 0;
     world.current = (struct answer){"", 0};
     world.dead_end = world.post_counted = false;
     return REKEY_DONE;
@@ -196,14 +194,12 @@ static void request_complete(void) {
         world.current = next_answer(world.shape->posts, 3, world.posts - 1);
     }
     world.executed += (world.current.meaning & EXECUTES) != 0;
-    world.delivered = 0;
     world.request_len = 0;
     world.post_counted = false;
 }
 
 static int service_write(void *ctx, const void *data, size_t len, size_t *done) {
     int result;
-    const char *end;
 
     (void)ctx;
     assert_true(world.connected && len > 0);
@@ -220,26 +216,15 @@ static int service_write(void *ctx, const void *data, size_t len, size_t *done) 
     }
     *done = len < world.write_max ? len : world.write_max;
     assert_true(world.request_len + *done < sizeof(world.request));
-    memcpy(world.request + world.request_len, data, *done);
-    world.request_len += *done;
-    world.request[world.request_len] = '\0';
-    end = strstr(world.request, "\r\n\r\n");
-    if (end != NULL) {
-        const char *length = strstr(world.request, "Content-Length: ");
-        unsigned body = 0;
-
-        if (length != NULL) {
-            sscanf(length + 16, "%u", &body);
-        }
-        if (world.request_len == (size_t)(end + 4 - world.request) + body) {
-            request_complete();
-        }
+    fake_send(world.request, &world.request_len, data, *done);
+    if (fake_sent_whole(world.request, world.request_len)) {
+        request_complete();
     }
     return REKEY_DONE;
 }
 
 static int service_read(void *ctx, void *buf, size_t cap, size_t *done) {
-    size_t left = strlen(world.current.bytes) - world.delivered;
+    size_t left = strlen(world.current.bytes);
     int result;
 
     (void)ctx;
@@ -257,14 +242,12 @@ static int service_read(void *ctx, void *buf, size_t cap, size_t *done) {
     if (left == 0) {
         return world.dead_end ? REKEY_END : REKEY_WANT_READ;
     }
-    *done = left < cap ? left : cap;
-    *done = *done < world.read_max ? *done : world.read_max;
-    memcpy(buf, world.current.bytes + world.delivered, *done);
+    cap = cap < world.read_max ? cap : world.read_max;
+    fake_give(&world.current.bytes, left, buf, cap, done);
     if (strikes_now(NO_FRAMING)) {
         *(char *)buf = '\0';
         world.current.meaning &= EXECUTES; // it does not say any more what it said
     }
-    world.delivered += *done;
     if (*done == left) {
         world.ended_well |= (world.current.meaning & ENDS_WELL) != 0;
         world.ended_badly |= (world.current.meaning & ENDS_BADLY) != 0;
@@ -276,24 +259,13 @@ static int service_read(void *ctx, void *buf, size_t cap, size_t *done) {
 
 static void service_close(void *ctx) {
     (void)ctx;
-    world.open = world.connected = false;
+    fake.open = world.connected = false;
     world.broken = 0;
-}
-
-static uint64_t clock_now(void *ctx) {
-    (void)ctx;
-    return world.now;
-}
-
-static int64_t clock_wall(void *ctx) {
-    (void)ctx;
-    return 784111777;
 }
 
 // Entropy, token and storage have one way to fail.
 static int entropy(void *ctx, void *buf, size_t len) {
-    (void)ctx;
-    memset(buf, 0x55, len);
+    fake_entropy(ctx, buf, len);
     return strikes() && world.fault == RESETS ? REKEY_E_ENTROPY : REKEY_DONE;
 }
 
@@ -329,15 +301,10 @@ static const struct rekey_port port = {
             .write = service_write,
             .read = service_read,
             .close = service_close},
-    .now_ms = clock_now,
-    .wall_s = clock_wall,
+    .now_ms = fake_now,
+    .wall_s = fake_wall,
     .entropy = entropy,
 };
-
-static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
-                                               .resource_group = {"rg", 2},
-                                               .workspace = {"wks", 3},
-                                               .name = {"ep", 2}};
 
 // Runs the operation to its end. Returns its result.
 static int drive(void) {
@@ -357,23 +324,10 @@ static int drive(void) {
         assert_int_equal(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("v")),
                          0);
     }
-    while ((result = rekey_step(&client)) > 0) {
+    while ((result = fake_step(&client)) > 0) {
         assert_true(++steps < 100000);
-        if (result != REKEY_AGAIN) {
-            world.now += rekey_wait_ms(&client);
-        }
     }
     return result;
-}
-
-static bool all_zero(const void *ptr, size_t len) {
-    const char *p = ptr;
-
-    while (len > 0 && *p == 0) {
-        p++;
-        len--;
-    }
-    return len == 0;
 }
 
 static void check_run(int result) {
@@ -396,12 +350,9 @@ static void check_run(int result) {
     }
     check(world.executed <= 1);
     check(world.posts <= 1 + world.allowed);
-    check(world.now <= 1000 + REKEY_TIMEOUT_MS + late);
-    check(!world.open);
-    check(all_zero(client.token, sizeof(client.token)) &&
-          all_zero(&client.staging, sizeof(client.staging)) &&
-          all_zero(client.key_value, sizeof(client.key_value)) &&
-          all_zero(client.x.io, sizeof(client.x.io)));
+    check(fake.now <= 1000 + REKEY_TIMEOUT_MS + late);
+    check(!fake.open);
+    check(nothing_left(&client));
     if (world.fault == NO_FAULT || world.fault == BLOCKS_ONCE || world.fault == ONE_BYTE) {
         check_int(outcome, world.shape->outcome);
     }
@@ -412,7 +363,7 @@ static void run_once(const struct shape *shape, enum fault fault, long at, size_
     world.shape = shape;
     world.fault = fault;
     world.at = at;
-    world.now = 1000;
+    fake = (struct fake_port){.now = 1000, .wall = 784111777};
     world.read_max = world.write_max = bytes;
     world.executed = 0;
     check_run(drive());

@@ -9,8 +9,8 @@
 // front 14 and 15 one of the write (see `service_write`), at its end 16 to 19 one of the next open
 // (see `service_open`).
 
+#include "fake_port.h"
 #include "fuzz.h"
-#include "rekey.h"
 
 #define HOST "management.azure.com"
 #define TOKEN_A "token-of-the-device"
@@ -19,7 +19,7 @@
 static struct {
     const char *at, *end; // what is left of the input
     bool listing, resuming, fresh_token, save_fails;
-    bool connected, one_byte;
+    bool one_byte;
     int broken; // what every later call on this connection returns; 0: it works
     size_t write_max;
     size_t request_len, answer_len;
@@ -29,7 +29,6 @@ static struct {
     int posts, polls;
     int refusals; // POSTs whose answer says that they were not executed
     int tokens;
-    uint64_t now;
 } world;
 
 static char request[16384], answer[65536]; // the last ones, NUL-terminated
@@ -92,7 +91,7 @@ static bool is_data(int byte) {
 static int service_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
     (void)ctx;
     MUST(rekey_span_equal(host, REKEY_SPAN(HOST)) && port == 443 && timeout_ms > 0);
-    MUST(!world.connected);
+    MUST(!fake.open);
     switch (next_byte()) {
     case 16:
         world.at++;
@@ -108,7 +107,7 @@ static int service_open(void *ctx, struct rekey_span host, uint16_t port, uint32
     default:
         break;
     }
-    world.connected = true;
+    fake.open = true;
     world.one_byte = world.answering = world.writing = false;
     world.broken = 0;
     world.request_len = 0;
@@ -158,10 +157,8 @@ static void answer_starts(void) {
 }
 
 static int service_write(void *ctx, const void *data, size_t len, size_t *done) {
-    const char *head_end, *length;
-
     (void)ctx;
-    MUST(world.connected && len > 0);
+    MUST(fake.open && len > 0);
     if (!world.writing) {
         world.writing = true;
         world.answering = false;
@@ -184,17 +181,10 @@ static int service_write(void *ctx, const void *data, size_t len, size_t *done) 
     }
     *done = len < world.write_max ? len : world.write_max;
     MUST(world.request_len + *done < sizeof(request));
-    memcpy(request + world.request_len, data, *done);
-    world.request_len += *done;
-    request[world.request_len] = '\0';
-    head_end = strstr(request, "\r\n\r\n");
-    if (head_end != NULL) {
-        length = strstr(request, "Content-Length: ");
-        if (world.request_len ==
-            (size_t)(head_end - request) + 4 + (length != NULL ? (size_t)atoi(length + 16) : 0)) {
-            check_request(*request == 'P');
-            answer_starts();
-        }
+    fake_send(request, &world.request_len, data, *done);
+    if (fake_sent_whole(request, world.request_len)) {
+        check_request(*request == 'P');
+        answer_starts();
     }
     return REKEY_DONE;
 }
@@ -211,10 +201,10 @@ static int event(int byte) {
     case 4:
         return world.broken = REKEY_E_IO;
     case 5:
-        world.now += REKEY_IDLE_TIMEOUT_MS;
+        fake.now += REKEY_IDLE_TIMEOUT_MS;
         return REKEY_WANT_READ;
     case 6:
-        world.now += REKEY_TIMEOUT_MS;
+        fake.now += REKEY_TIMEOUT_MS;
         return REKEY_AGAIN;
     default:
         world.one_byte = !world.one_byte;
@@ -226,7 +216,7 @@ static int service_read(void *ctx, void *buf, size_t cap, size_t *done) {
     size_t n = 0;
 
     (void)ctx;
-    MUST(world.connected && cap > 0);
+    MUST(fake.open && cap > 0);
     if (world.broken != 0) {
         return world.broken;
     }
@@ -244,35 +234,11 @@ static int service_read(void *ctx, void *buf, size_t cap, size_t *done) {
         ((char *)buf)[n++] = *world.at++;
     }
     MUST(world.answer_len + n < sizeof(answer));
-    memcpy(answer + world.answer_len, buf, n);
-    world.answer_len += n;
-    answer[world.answer_len] = '\0';
     *done = n;
-    return REKEY_DONE;
-}
-
-static void service_close(void *ctx) {
-    (void)ctx;
-    world.connected = false;
+    return fake_send(answer, &world.answer_len, buf, n);
 }
 
 // ---- the rest of the port
-
-static uint64_t clock_now(void *ctx) {
-    (void)ctx;
-    return world.now;
-}
-
-static int64_t clock_wall(void *ctx) {
-    (void)ctx;
-    return 784111777;
-}
-
-static int entropy(void *ctx, void *buf, size_t len) {
-    (void)ctx;
-    memset(buf, 0x55, len);
-    return REKEY_DONE;
-}
 
 static int token(void *ctx, char *buf, size_t cap, size_t *len) {
     (void)ctx;
@@ -289,32 +255,17 @@ static int save(void *ctx, const struct rekey_record *record) {
 }
 
 static const struct rekey_port port = {
-    .tls = {NULL, service_open, service_write, service_read, service_close},
-    .now_ms = clock_now,
-    .wall_s = clock_wall,
-    .entropy = entropy,
+    .tls = {NULL, service_open, service_write, service_read, fake_close},
+    .now_ms = fake_now,
+    .wall_s = fake_wall,
+    .entropy = fake_entropy,
 };
-
-static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
-                                               .resource_group = {"rg", 2},
-                                               .workspace = {"wks", 3},
-                                               .name = {"ep", 2}};
 
 static const struct rekey_record record = {
     .kind = REKEY_POLL_LOCATION,
     .url = {"https://" HOST "/operations/1", 8 + sizeof(HOST) - 1 + 13},
     .request_id = {"55555555-5555-4555-9555-555555555555", 36},
 };
-
-static bool all_zero(const void *ptr, size_t len) {
-    const char *p = ptr;
-
-    while (len > 0 && *p == 0) {
-        p++;
-        len--;
-    }
-    return len == 0;
-}
 
 static void check_outcome(int result) {
     struct rekey_report report;
@@ -342,15 +293,12 @@ static void check_outcome(int result) {
         MUST(options.retry_unsafe || world.posts <= 1 + world.refusals);
     }
     MUST(world.posts <= (int)REKEY_TRIES_MAX + 1);
-    MUST(world.now <= 1000 + 2 * (uint64_t)REKEY_TIMEOUT_MS);
-    MUST(!world.connected);
+    MUST(fake.now <= 1000 + 2 * (uint64_t)REKEY_TIMEOUT_MS);
+    MUST(!fake.open);
     for (const char *c = report.status; *c != '\0'; c++) {
         MUST(*c >= ' ' && *c < 0x7F);
     }
-    MUST(all_zero(client.token, sizeof(client.token)) &&
-         all_zero(&client.staging, sizeof(client.staging)) &&
-         all_zero(client.key_value, sizeof(client.key_value)) &&
-         all_zero(client.x.io, sizeof(client.x.io)));
+    MUST(nothing_left(&client));
 }
 
 // The client begins its next request: what is left of the last answer is not wanted any more.
@@ -403,14 +351,11 @@ static int play(void) {
     } else {
         MUST(rekey_regenerate(&client, &endpoint, REKEY_KEY_SECONDARY, value) == 0);
     }
-    while ((result = rekey_step(&client)) > 0) {
+    while ((result = fake_step(&client)) > 0) {
         MUST(++steps < 1000000);
         rekey_report(&client, &report);
         if (report.requests > (uint32_t)world.requests) {
             next_request();
-        }
-        if (result != REKEY_AGAIN) {
-            world.now += rekey_wait_ms(&client);
         }
     }
     return result;
@@ -425,7 +370,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memset(&world, 0, sizeof(world));
     world.at = (const char *)data;
     world.end = world.at + size;
-    world.now = 1000;
+    fake = (struct fake_port){.now = 1000, .wall = 784111777};
     world.write_max = SIZE_MAX;
     answer[0] = '\0';
     result = play();

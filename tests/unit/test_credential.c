@@ -7,6 +7,7 @@
 
 #include "credential_entra.h"
 #include "credential_managed.h"
+#include "fake_port.h"
 #include "support.h"
 
 #define GUID "80808080-4567-4a89-bedc-ba9876543210"
@@ -27,15 +28,13 @@ struct exchange {
 static struct {
     const struct exchange *script;
     int connection;
-    bool open;
     const char *answer;
     char sent[REQUESTS_MAX]; // all requests, one behind the other
     size_t sent_len;
     char hosts[512]; // host:port, and "s" before it over TLS, of each connection
     uint32_t connect_timeout;
-    uint64_t now, waits[EXCHANGES];
+    uint64_t waits[EXCHANGES];
     int wait_count;
-    int64_t wall;
     int entropy_good; // calls that work before the first that fails
     bool file_read;
     const char *file; // what the reading callbacks give
@@ -59,12 +58,12 @@ static struct rekey_report report;
 static struct rekey_token token;
 
 static int open_any(const char *mark, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
-    if (!world.open) {
+    if (!fake.open) {
         size_t len = strlen(world.hosts);
 
         world.connection++;
         check(world.connection < EXCHANGES);
-        world.open = true;
+        fake.open = true;
         world.answer = world.script[world.connection].answer;
         world.connect_timeout = timeout_ms;
         snprintf(world.hosts + len, sizeof(world.hosts) - len, "%s%.*s:%u ", mark, (int)host.len,
@@ -86,42 +85,18 @@ static int fake_open_plain(void *ctx, struct rekey_span host, uint16_t port, uin
 static int fake_write(void *ctx, const void *data, size_t len, size_t *done) {
     (void)ctx;
     check(world.sent_len + len < sizeof(world.sent));
-    memcpy(world.sent + world.sent_len, data, len);
-    world.sent_len += len;
-    world.sent[world.sent_len] = '\0';
     *done = len;
-    return REKEY_DONE;
+    return fake_send(world.sent, &world.sent_len, data, len);
 }
 
 static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
     size_t len = strlen(world.answer);
 
     (void)ctx;
-    if (len == 0) {
-        return REKEY_END;
-    }
-    *done = len < cap ? len : cap;
-    memcpy(buf, world.answer, *done);
-    world.answer += *done;
-    return REKEY_DONE;
+    return len == 0 ? REKEY_END : fake_give(&world.answer, len, buf, cap, done);
 }
 
-static void fake_close(void *ctx) {
-    (void)ctx;
-    world.open = false;
-}
-
-static uint64_t fake_now(void *ctx) {
-    (void)ctx;
-    return world.now;
-}
-
-static int64_t fake_wall(void *ctx) {
-    (void)ctx;
-    return world.wall;
-}
-
-static int fake_entropy(void *ctx, void *buf, size_t len) {
+static int sixteen_bytes(void *ctx, void *buf, size_t len) {
     static const unsigned char bytes[] = {0x80, 0x80, 0x80, 0x80, 0x45, 0x67, 0xCA, 0x89,
                                           0xFE, 0xDC, 0xBA, 0x98, 0x76, 0x54, 0x32, 0x10};
 
@@ -134,7 +109,7 @@ static int fake_entropy(void *ctx, void *buf, size_t len) {
 static void fake_wait(void *ctx, int want, uint32_t ms) {
     (void)ctx;
     check_int(want, REKEY_WANT_TIME);
-    world.now += ms;
+    fake.now += ms;
     check(world.wait_count < EXCHANGES);
     world.waits[world.wait_count++] = ms;
 }
@@ -144,7 +119,7 @@ static struct rekey_port port = {
     .plain = {.open = fake_open_plain, .write = fake_write, .read = fake_read, .close = fake_close},
     .now_ms = fake_now,
     .wall_s = fake_wall,
-    .entropy = fake_entropy,
+    .entropy = sixteen_bytes,
     .wait = fake_wait,
 };
 
@@ -166,22 +141,11 @@ static void reset(const struct exchange *script) {
     memset(&world, 0, sizeof(world));
     world.script = script;
     world.connection = -1;
-    world.now = 1000;
-    world.wall = 1764000000;
+    fake = (struct fake_port){.now = 1000, .wall = 1764000000};
     world.entropy_good = 100;
     world.file = "file";
     memset(&token, 0, sizeof(token));
     options = (struct rekey_options)REKEY_OPTIONS_INIT;
-}
-
-static bool all_zero(const void *ptr, size_t len) {
-    const char *p = ptr;
-
-    while (len > 0 && *p == 0) {
-        p++;
-        len--;
-    }
-    return len == 0;
 }
 
 // Gets a token with `credential`, and says how it ended.
@@ -193,7 +157,7 @@ static int get(struct rekey_credential *credential) {
     check_int(rekey_get_token(&client, &token), 0);
     result = rekey_run(&client);
     rekey_report(&client, &report);
-    check(!world.open);
+    check(!fake.open);
     check(all_zero(client.token, sizeof(client.token)));
     check(all_zero(&client.staging, sizeof(client.staging)));
     check(all_zero(client.url + 512, sizeof(client.url) - 512));
@@ -780,11 +744,6 @@ static void test_workload(void **state) {
 
 // ---- in an operation ----------------------------------------------------------------------------
 
-static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
-                                               .resource_group = {"rg", 2},
-                                               .workspace = {"wks", 3},
-                                               .name = {"ep", 2}};
-
 #define ACCEPTED                                                                                   \
     ANSWER("202", "Azure-AsyncOperation: https://management.azure.com/o\r\nRetry-After: 60\r\n")
 #define STATUS(word, fields)                                                                       \
@@ -860,7 +819,7 @@ static void test_certificate(void **state) {
     static const struct exchange renewed[] = {
         {TOKEN("100"), 0}, {ACCEPTED, 0}, {TOKEN("100"), 0}, {STATUS("Succeeded", ""), 0}};
     char *longest = scratch;
-    const struct rekey_signer fake = {&signer, fake_thumbprint, fake_sign};
+    const struct rekey_signer fake_signer = {&signer, fake_thumbprint, fake_sign};
     struct rekey_credential_certificate certificate;
     struct rekey_entra e = entra;
     char text[1024], signature[1024];
@@ -872,7 +831,7 @@ static void test_certificate(void **state) {
     memset(&signer, 0, sizeof(signer));
     signer.signature_len = 512;
     e.port = 8443;
-    check_int(rekey_credential_certificate_init(&certificate, &e, fake), 0);
+    check_int(rekey_credential_certificate_init(&certificate, &e, fake_signer), 0);
     check_int(get(&certificate.base), 0);
     check_token("token-1");
     signer.text[signer.text_len] = '\0';
@@ -898,7 +857,7 @@ static void test_certificate(void **state) {
         signer.signature_len = 256;                                                                \
         e = entra;                                                                                 \
         change;                                                                                    \
-        check_int(rekey_credential_certificate_init(&certificate, &e, fake), 0);                   \
+        check_int(rekey_credential_certificate_init(&certificate, &e, fake_signer), 0);            \
         check_int(get(&certificate.base), expected);                                               \
         check_int(world.sent_len, 0);                                                              \
     } while (0)
@@ -906,8 +865,8 @@ static void test_certificate(void **state) {
     FAILS(signer.thumbprint_error = REKEY_E_SIGN, REKEY_E_SIGN);
     FAILS(signer.sign_error = REKEY_E_SIGN, REKEY_E_SIGN);
     FAILS(world.entropy_good = 0, REKEY_E_ENTROPY);
-    FAILS(world.wall = -1, REKEY_E_CLOCK);
-    FAILS(world.wall = UINT32_MAX, REKEY_E_CLOCK);
+    FAILS(fake.wall = -1, REKEY_E_CLOCK);
+    FAILS(fake.wall = UINT32_MAX, REKEY_E_CLOCK);
     FAILS(e.client_id = e.tenant = e.authority = rekey_span(longest, 253),
           REKEY_E_LIMIT_CREDENTIAL); // the claims do not fit
     memset(longest, '&', sizeof(scratch));
@@ -924,7 +883,7 @@ static void test_certificate(void **state) {
             reset(script);
             e = entra;
             e.scope = rekey_span(longest, (REKEY_STAGING_MAX - 2048 - 240 - ++less) / 3);
-            check_int(rekey_credential_certificate_init(&certificate, &e, fake), 0);
+            check_int(rekey_credential_certificate_init(&certificate, &e, fake_signer), 0);
             error = get(&certificate.base);
         }
         check_int(error, 0);
@@ -935,7 +894,7 @@ static void test_certificate(void **state) {
     row("the usual port is not named");
     reset(script);
     signer.signature_len = 256;
-    check_int(rekey_credential_certificate_init(&certificate, &entra, fake), 0);
+    check_int(rekey_credential_certificate_init(&certificate, &entra, fake_signer), 0);
     check_int(get(&certificate.base), 0);
     signer.text[signer.text_len] = '\0';
     dot = strchr(signer.text, '.');
@@ -948,7 +907,7 @@ static void test_certificate(void **state) {
 #undef FAILS
     row("no tenant");
     e.tenant.len = 0;
-    check_int(rekey_credential_certificate_init(&certificate, &e, fake), REKEY_E_IDENTITY);
+    check_int(rekey_credential_certificate_init(&certificate, &e, fake_signer), REKEY_E_IDENTITY);
     rows_done();
 }
 
@@ -1034,7 +993,7 @@ static void test_imds(void **state) {
     check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
     check_int(get(&imds.base), REKEY_E_TOKEN_REFUSED);
     check_int(world.wait_count, 6);
-    check_int(world.now, 1000 + 402 + 71000);
+    check_int(fake.now, 1000 + 402 + 71000);
 
     row("not there: five tries");
     reset(missing);

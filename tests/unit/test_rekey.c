@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rekey.h"
+#include "fake_port.h"
 #include "retry.h"
 #include "support.h"
 
@@ -47,8 +47,7 @@ struct connection {
 
 static struct {
     const struct connection *script;
-    int connection; // index of the open one; -1 before the first
-    bool is_open;
+    int connection;         // index of the open one; -1 before the first
     int request;            // index on this connection
     char sent[REQUEST_MAX]; // of this request, or the whole of the last one
     size_t sent_len;
@@ -56,7 +55,6 @@ static struct {
     size_t write_max;   // bytes that one write takes
     size_t read_max;
     int posts, polls, lists, connects;
-    uint64_t now;
     uint64_t waits[64];
     int wait_count;
     struct rekey_record saved[8];
@@ -66,7 +64,6 @@ static struct {
     int token_calls;
     int entropy_error;
     bool first_done;
-    int64_t wall;
 } world;
 
 // For long texts that a test makes: one test at a time.
@@ -81,8 +78,8 @@ static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t 
     assert_true(rekey_span_equal(host, options.host));
     assert_int_equal(port, options.port);
     assert_true(timeout_ms > 0);
-    if (!world.is_open) {
-        world.is_open = true;
+    if (!fake.open) {
+        fake.open = true;
         world.connection++;
         world.connects++;
         world.request = 0;
@@ -111,31 +108,18 @@ static void request_sent(void) {
 
 static int fake_write(void *ctx, const void *data, size_t len, size_t *done) {
     const struct connection *c = &world.script[world.connection];
-    const char *head_end;
-    const char *length;
 
     (void)ctx;
-    assert_true(world.is_open && len > 0);
+    assert_true(fake.open && len > 0);
     if (c->write_error != 0 && c->answers[world.request + 1] == NULL) {
         world.answer = c->answers[world.request] != NULL ? c->answers[world.request] : "";
         return c->write_error;
     }
     *done = len < world.write_max ? len : world.write_max;
     assert_true(world.sent_len + *done < sizeof(world.sent));
-    memcpy(world.sent + world.sent_len, data, *done);
-    world.sent_len += *done;
-    world.sent[world.sent_len] = '\0';
-    head_end = strstr(world.sent, "\r\n\r\n");
-    if (head_end != NULL) {
-        size_t body = 0;
-
-        length = strstr(world.sent, "Content-Length: ");
-        for (const char *p = length != NULL ? length + 16 : ""; *p >= '0' && *p <= '9'; p++) {
-            body = body * 10 + (size_t)(*p - '0');
-        }
-        if (world.sent_len == (size_t)(head_end - world.sent) + 4 + body) {
-            request_sent();
-        }
+    fake_send(world.sent, &world.sent_len, data, *done);
+    if (fake_sent_whole(world.sent, world.sent_len)) {
+        request_sent();
     }
     return REKEY_DONE;
 }
@@ -145,7 +129,7 @@ static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
     size_t len = strlen(world.answer);
 
     (void)ctx;
-    assert_true(world.is_open && cap > 0);
+    assert_true(fake.open && cap > 0);
     if (len == 0 && c->first != 0 && !world.first_done) {
         world.first_done = true;
         return c->first;
@@ -159,31 +143,13 @@ static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
 
         return last && c->after != 0 && world.sent_len == 0 ? c->after : REKEY_WANT_READ;
     }
-    *done = len < cap ? len : cap;
-    *done = *done < world.read_max ? *done : world.read_max;
-    memcpy(buf, world.answer, *done);
-    world.answer += *done;
-    return REKEY_DONE;
-}
-
-static void fake_close(void *ctx) {
-    (void)ctx;
-    world.is_open = false;
-}
-
-static uint64_t fake_now(void *ctx) {
-    (void)ctx;
-    return world.now;
-}
-
-static int64_t fake_wall(void *ctx) {
-    (void)ctx;
-    return world.wall;
+    cap = cap < world.read_max ? cap : world.read_max;
+    return fake_give(&world.answer, len, buf, cap, done);
 }
 
 // Sixteen different bytes, for the request id; a backoff takes the first four.
 #define ID "80808080-4567-4a89-bedc-ba9876543210"
-static int fake_entropy(void *ctx, void *buf, size_t len) {
+static int sixteen_bytes(void *ctx, void *buf, size_t len) {
     static const unsigned char bytes[] = {0x80, 0x80, 0x80, 0x80, 0x45, 0x67, 0xCA, 0x89,
                                           0xFE, 0xDC, 0xBA, 0x98, 0x76, 0x54, 0x32, 0x10};
 
@@ -196,7 +162,7 @@ static int fake_entropy(void *ctx, void *buf, size_t len) {
 static void fake_wait(void *ctx, int want, uint32_t ms) {
     (void)ctx;
     assert_true(ms > 0 || want == REKEY_WANT_TIME);
-    world.now += ms;
+    fake.now += ms;
     if (want == REKEY_WANT_TIME) {
         assert_true(world.wait_count < 64);
         world.waits[world.wait_count++] = ms;
@@ -241,15 +207,8 @@ static const struct rekey_port port = {
     .tls = {.open = fake_open, .write = fake_write, .read = fake_read, .close = fake_close},
     .now_ms = fake_now,
     .wall_s = fake_wall,
-    .entropy = fake_entropy,
+    .entropy = sixteen_bytes,
     .wait = fake_wait,
-};
-
-static const struct rekey_endpoint endpoint = {
-    .subscription = {"sub", 3},
-    .resource_group = {"rg", 2},
-    .workspace = {"wks", 3},
-    .name = {"ep", 2},
 };
 
 static void reset(const struct connection *script) {
@@ -257,8 +216,7 @@ static void reset(const struct connection *script) {
     world.script = script;
     world.connection = -1;
     world.write_max = world.read_max = SIZE_MAX;
-    world.now = 1000;
-    world.wall = 784111777 - 100; // behind the date of HEAD
+    fake = (struct fake_port){.now = 1000, .wall = 784111777 - 100}; // behind the date of HEAD
     memset(long_token, 't', sizeof(long_token) - 1);
     world.tokens[0] = "token-a";
     world.tokens[1] = "token-a";
@@ -270,14 +228,9 @@ static void reset(const struct connection *script) {
 
 // What must hold at every end.
 static void check_end(void) {
-    static const char zero[REKEY_STAGING_MAX];
-
     rekey_report(&client, &report);
-    assert_false(world.is_open);
-    assert_memory_equal(client.token, zero, sizeof(client.token));
-    assert_memory_equal(client.key_value, zero, sizeof(client.key_value));
-    assert_memory_equal(&client.staging, zero, sizeof(client.staging));
-    assert_memory_equal(client.x.io, zero, sizeof(client.x.io));
+    assert_false(fake.open);
+    assert_true(nothing_left(&client));
     assert_int_equal(rekey_step(&client), report.error); // sticky
     assert_int_equal(report.outcome == REKEY_SUCCEEDED, report.error == 0);
 }
@@ -290,7 +243,7 @@ static void regenerate(void) {
 
 // ---- the table ----------------------------------------------------------------------------------
 
-// The backoffs 402, 803, 1606, 3213 are 0x80808080 / 2^32 of 0.8 s * 2^n, as fake_entropy gives
+// The backoffs 402, 803, 1606, 3213 are 0x80808080 / 2^32 of 0.8 s * 2^n, as sixteen_bytes gives
 // them.
 #define END_OF_WAITS UINT64_MAX
 
@@ -1580,7 +1533,7 @@ static void test_waiting(void **state) {
     reset(script);
     options.token = slow_token;
     options.timeout_ms = UINT32_MAX;
-    world.now = UINT32_MAX;
+    fake.now = UINT32_MAX;
     check_int(rekey_wait_ms(&client), 0);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
     check_int(rekey_step(&client), REKEY_WANT_READ);
@@ -1590,7 +1543,7 @@ static void test_waiting(void **state) {
     check_int(report.error, 0);
     check_int(report.percent, -1);
     check(!report.waiting);
-    world.now += 5;
+    fake.now += 5;
     check_int(rekey_wait_ms(&client), UINT32_MAX - 5);
     check_int(rekey_step(&client), REKEY_WANT_TIME);
     check_int(rekey_step(&client), REKEY_AGAIN);
@@ -1609,7 +1562,7 @@ static void test_waiting(void **state) {
     check_int(report.url.len, 0);
     row("at the time zero");
     reset(script);
-    world.now = 0;
+    fake.now = 0;
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
     check_int(rekey_step(&client), REKEY_AGAIN);
     check_int(rekey_wait_ms(&client), 0);

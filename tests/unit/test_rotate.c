@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fake_port.h"
 #include "rotate.h"
 #include "support.h"
 
@@ -15,8 +16,6 @@
 enum regenerate_answer { SAYS_200, SAYS_202, SAYS_NOTHING, SAYS_403, SAYS_429, FAILS_LATER };
 
 static struct {
-    uint64_t now;
-    int64_t wall;
     // the service
     char keys[2][32];  // that it takes
     char stale[2][32]; // that it lists before fresh_at
@@ -35,7 +34,7 @@ static struct {
     const char *scoring;   // "" : no scoring URI
     int score_status, poll_status;
     // the connection
-    bool open, scores;
+    bool scores;
     char sent[4096], text[2048];
     size_t sent_len;
     const char *rest;
@@ -79,15 +78,15 @@ static void execute(int slot) {
     check(strcmp(world.key, world.keys[slot - 1]) != 0); // the slot in use is never regenerated
     memcpy(world.stale, world.keys, sizeof(world.keys));
     snprintf(world.keys[slot - 1], sizeof(world.keys[0]), "key-%d-%d", slot, ++world.made);
-    world.fresh_at = world.now + world.stale_ms;
-    world.taken_at = world.now + world.taken_at;
+    world.fresh_at = fake.now + world.stale_ms;
+    world.taken_at = fake.now + world.taken_at;
     invariant();
 }
 
 static void pass(uint64_t ms) {
-    world.now += ms;
-    world.wall = 1764000000 + (int64_t)(world.now / 1000);
-    if (world.late_slot != 0 && world.now >= world.late_at) {
+    fake.now += ms;
+    fake.wall = 1764000000 + (int64_t)(fake.now / 1000);
+    if (world.late_slot != 0 && fake.now >= world.late_at) {
         execute(world.late_slot);
         world.late_slot = 0;
     }
@@ -108,7 +107,7 @@ static void answer_regenerate(void) {
         world.text[0] = '\0';
         if (world.late_ms != 0) {
             world.late_slot = slot;
-            world.late_at = world.now + world.late_ms;
+            world.late_at = fake.now + world.late_ms;
         } else if (!world.loses_it) {
             execute(slot);
         }
@@ -128,7 +127,7 @@ static void answer_regenerate(void) {
 
 static void answer_list(void) {
     const char(*keys)[32] =
-        (const char(*)[32])(world.now < world.fresh_at ? world.stale : world.keys);
+        (const char(*)[32])(fake.now < world.fresh_at ? world.stale : world.keys);
 
     world.lists++;
     if (world.list_failures > 0) {
@@ -154,7 +153,7 @@ static void answer_get(void) {
               strncmp(world.sent, "GET / ", 6) == 0);
         snprintf(world.text, world.score_status == 0 ? 1 : sizeof(world.text),
                  "HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n{}",
-                 good && world.now >= world.taken_at ? world.score_status : 401);
+                 good && fake.now >= world.taken_at ? world.score_status : 401);
     } else if (strncmp(world.sent, "GET /operation ", 15) == 0) {
         world.polls++;
         snprintf(world.text, sizeof(world.text),
@@ -177,7 +176,7 @@ static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t 
     check(port == 443 && timeout_ms > 0);
     world.scores = rekey_span_equal(host, REKEY_SPAN("scores.example"));
     check(world.scores || rekey_span_equal(host, REKEY_SPAN(HOST)));
-    world.open = true;
+    fake.open = true;
     world.sent_len = 0;
     world.rest = NULL;
     return REKEY_DONE;
@@ -190,12 +189,9 @@ static int fake_write(void *ctx, const void *data, size_t len, size_t *done) {
         world.rest = NULL;
     }
     check(world.sent_len + len < sizeof(world.sent));
-    memcpy(world.sent + world.sent_len, data, len);
-    world.sent_len += len;
-    world.sent[world.sent_len] = '\0';
     world.waited = false;
     *done = len;
-    return REKEY_DONE;
+    return fake_send(world.sent, &world.sent_len, data, len);
 }
 
 static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
@@ -224,31 +220,7 @@ static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
     if (len == 0) {
         return strstr(world.text, "Content-Length") != NULL ? REKEY_WANT_READ : REKEY_END;
     }
-    *done = len < cap ? len : cap;
-    memcpy(buf, world.rest, *done);
-    world.rest += *done;
-    return REKEY_DONE;
-}
-
-static void fake_close(void *ctx) {
-    (void)ctx;
-    world.open = false;
-}
-
-static uint64_t fake_now(void *ctx) {
-    (void)ctx;
-    return world.now;
-}
-
-static int64_t fake_wall(void *ctx) {
-    (void)ctx;
-    return world.wall;
-}
-
-static int fake_entropy(void *ctx, void *buf, size_t len) {
-    (void)ctx;
-    memset(buf, 0x55, len);
-    return REKEY_DONE;
+    return fake_give(&world.rest, len, buf, cap, done);
 }
 
 static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
@@ -265,11 +237,6 @@ static const struct rekey_port port = {
     .wall_s = fake_wall,
     .entropy = fake_entropy,
 };
-
-static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
-                                               .resource_group = {"rg", 2},
-                                               .workspace = {"wks", 3},
-                                               .name = {"ep", 2}};
 
 // ---- the storage --------------------------------------------------------------------------------
 
@@ -375,7 +342,7 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
         world.record = *record;
         world.record.url.ptr = world.url;
         world.record.request_id.ptr = world.id;
-        world.begun = world.operation == 0 ? world.wall : world.begun;
+        world.begun = world.operation == 0 ? fake.wall : world.begun;
         world.operation = slot;
     }
     return result;
@@ -436,7 +403,7 @@ static void reset(void) {
     strcpy(world.keys[1], "key-2-0");
     world.scoring = "https://scores.example/score?x=1";
     world.score_status = world.poll_status = 200;
-    world.now = 1000;
+    fake = (struct fake_port){.now = 1000};
     pass(0);
     rules = (struct rekey_rotation_options)REKEY_ROTATION_OPTIONS_INIT;
     storage.hook = hook;
@@ -447,7 +414,7 @@ enum verb { ROTATE, SYNC, ROLLBACK };
 
 static int begin(enum verb verb) {
     world.calls = 0;
-    world.open = world.lost = false;
+    fake.open = world.lost = false;
     world.rest = NULL;
     world.sent_len = 0;
     options = (struct rekey_options)REKEY_OPTIONS_INIT;
@@ -460,20 +427,27 @@ static int begin(enum verb verb) {
                           : rekey_rollback(&rotation);
 }
 
+// A step, and the time that it asks for.
+static int step(void) {
+    int result = rekey_rotation_step(&rotation);
+
+    if (result > 0 && result != REKEY_AGAIN) {
+        pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation) + 1);
+    }
+    return result;
+}
+
 // Runs until it ends, loses power, or has made `steps` steps. Returns the error.
 static int run_for(enum verb verb, int steps) {
     int result = begin(verb);
 
     while (result >= 0 && !world.lost && steps-- > 0) {
-        result = rekey_rotation_step(&rotation);
+        result = step();
         if (result == 0) {
             break;
         }
         check(result <= REKEY_AGAIN);
-        if (result > 0 && result != REKEY_AGAIN) {
-            pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation) + 1);
-        }
-        check(world.now < UINT64_C(8640000000));
+        check(fake.now < UINT64_C(8640000000));
     }
     if (steps < 0 || world.lost) {
         return REKEY_AGAIN;
@@ -481,24 +455,25 @@ static int run_for(enum verb verb, int steps) {
     check_int(rotation.error, result);
     check_int(rekey_rotation_step(&rotation), result); // sticky
     check_int(options.timeout_ms, given_ms);
-    check(!world.open);
+    check(!fake.open);
     invariant();
     return result;
 }
 
 // Goes on to the end.
 static void finish(void) {
-    int result;
-
-    while ((result = rekey_rotation_step(&rotation)) > 0) {
-        if (result != REKEY_AGAIN) {
-            pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation) + 1);
-        }
+    while (step() > 0) {
     }
 }
 
 static int run(enum verb verb) {
     return run_for(verb, 1000000);
+}
+
+// Runs, and ends so.
+static void ends(enum verb verb, int error, enum rekey_outcome outcome) {
+    check_int(run(verb), error);
+    check_int(rotation.outcome, outcome);
 }
 
 // A gateway that has its first key, a day ago.
@@ -508,7 +483,7 @@ static void adopted(void) {
     check_int(rotation.result, REKEY_ROTATION_ADOPTED);
     check(strcmp(world.key, world.keys[0]) == 0);
     check_int(world.hooks, 1);
-    check(world.now < 10000);
+    check(fake.now < 10000);
     pass(86400u * 1000);
     world.hooks = 0;
 }
@@ -520,6 +495,12 @@ static void check_rotated(int slot) {
     check(strcmp(world.key, world.keys[slot - 1]) == 0);
     check_int(world.state.slot, slot);
     check(!world.state.hook_pending && world.operation == 0 && world.hook_saw);
+}
+
+// Runs, and puts the key of `slot` to use.
+static void rotates(int slot) {
+    check_int(run(ROTATE), 0);
+    check_rotated(slot);
 }
 
 // The key of `slot` had been put to use, and what was left is done.
@@ -536,8 +517,7 @@ static void test_rotations(void **state) {
     for (int i = 1; i <= 6; i++) {
         row_n("first, then in turn", i);
         world.answer = i % 2 == 0 ? SAYS_202 : SAYS_200;
-        check_int(run(ROTATE), 0);
-        check_rotated(i % 2 == 1 ? 2 : 1);
+        rotates(i % 2 == 1 ? 2 : 1);
         check_int(world.posts, i);
         check_int(world.hooks, i);
         check(!rotation.found_operation && !rotation.by_comparison && !rotation.foreign);
@@ -548,10 +528,10 @@ static void test_rotations(void **state) {
     }
     row("the settling takes a minute");
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         run(ROTATE);
-        check(world.now - before >= 60000 && world.now - before < 62000);
+        check(fake.now - before >= 60000 && fake.now - before < 62000);
     }
     row("no hook");
     adopted();
@@ -561,13 +541,11 @@ static void test_rotations(void **state) {
     row("a hook that takes its time");
     adopted();
     world.hook_waits = 3;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("lists that are old for five minutes");
     adopted();
     world.stale_ms = 300000;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("lists that fail for a while after the regeneration");
     adopted();
     world.list_status = 403;
@@ -581,22 +559,22 @@ static void test_rotations(void **state) {
     check(!rotation.by_comparison);
     row("the clock was put back");
     adopted();
-    world.state.switched = world.wall + 1000000;
+    world.state.switched = fake.wall + 1000000;
     check_int(run(ROTATE), 0);
     check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
-    check_int(world.state.switched, world.wall);
+    check_int(world.state.switched, fake.wall);
     row("a key that was put there by hand, and is listed");
     reset();
     strcpy(world.key, world.keys[1]);
-    check_int(run(ROTATE), 0);
-    check_rotated(1);
+    rotates(1);
     rows_done();
 }
 
 static void test_refusals(void **state) {
     static const struct {
         const char *name, *body;
-        int status, error, outcome;
+        int status, error;
+        enum rekey_outcome outcome;
     } rows[] = {
         {"no right", NULL, 403, REKEY_E_REFUSED, REKEY_REFUSED},
         {"throttled for ever", NULL, 429, REKEY_E_NOT_PROCESSED, REKEY_NOT_REACHED},
@@ -615,27 +593,23 @@ static void test_refusals(void **state) {
         world.list_body = rows[i].body;
         world.list_status = rows[i].status;
         world.list_failures = rows[i].status != 0 ? 100 : 0;
-        check_int(run(ROTATE), rows[i].error);
-        check_int(rotation.outcome, rows[i].outcome);
+        ends(ROTATE, rows[i].error, rows[i].outcome);
         check_int(world.posts, 0);
     }
     row("the regeneration is refused");
     adopted();
     world.answer = SAYS_403;
-    check_int(run(ROTATE), REKEY_E_REFUSED);
-    check_int(rotation.outcome, REKEY_REFUSED);
+    ends(ROTATE, REKEY_E_REFUSED, REKEY_REFUSED);
     check_int(world.operation, 0);
     row("throttled until the deadline");
     adopted();
     world.answer = SAYS_429;
-    check_int(run(ROTATE), REKEY_E_DEADLINE);
-    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    ends(ROTATE, REKEY_E_DEADLINE, REKEY_NOT_REACHED);
     check_int(world.operation, 0);
     row("the operation fails");
     adopted();
     world.answer = FAILS_LATER;
-    check_int(run(ROTATE), REKEY_E_FAILED);
-    check_int(rotation.outcome, REKEY_FAILED);
+    ends(ROTATE, REKEY_E_FAILED, REKEY_FAILED);
     check_int(world.operation, 0);
     row("a bad endpoint");
     {
@@ -678,14 +652,12 @@ static void test_foreign(void **state) {
     row("the other key was changed");
     adopted();
     strcpy(world.keys[1], "key-2-by-hand");
-    check_int(run(ROTATE), REKEY_E_KEY_FOREIGN);
-    check_int(rotation.outcome, REKEY_REFUSED);
+    ends(ROTATE, REKEY_E_KEY_FOREIGN, REKEY_REFUSED);
     check(rotation.foreign && world.posts == 0);
     check_int(run(ROTATE), 0);
     check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
     pass(86400u * 1000);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("a key that the service does not list");
     adopted();
     strcpy(world.key, "");
@@ -695,7 +667,7 @@ static void test_foreign(void **state) {
     row("our own slot was changed: looked at for half a minute");
     adopted();
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
         int lists = world.lists;
 
         strcpy(world.keys[0], "key-1-by-hand");
@@ -708,13 +680,13 @@ static void test_foreign(void **state) {
         check_int(rotation.result, REKEY_ROTATION_ADOPTED);
         check(rotation.foreign);
         check_int(world.lists - lists, 12);
-        check(world.now - before >= 50000 && world.now - before < 70000);
+        check(fake.now - before >= 50000 && fake.now - before < 70000);
         check(strcmp(world.key, "key-1-by-hand") == 0);
     }
     row("or for half of a short run");
     adopted();
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         world.keys[0][6] = 'x';
         given_ms = 20000;
@@ -722,7 +694,7 @@ static void test_foreign(void **state) {
         world.key[0] = '\0';
         finish();
         check_int(rotation.result, REKEY_ROTATION_ADOPTED);
-        check(world.now - before < 10000);
+        check(fake.now - before < 10000);
     }
     row("an old list is soon seen to be one");
     adopted();
@@ -730,9 +702,8 @@ static void test_foreign(void **state) {
     pass(86400u * 1000);
     memcpy(world.stale[0], "key-1-0", 8);
     memcpy(world.stale[1], "key-2-0", 8); // which is no more
-    world.fresh_at = world.now + 20000;
-    check_int(run(ROTATE), 0);
-    check_rotated(1);
+    world.fresh_at = fake.now + 20000;
+    rotates(1);
     rows_done();
 }
 
@@ -741,12 +712,10 @@ static void test_unknown(void **state) {
     row("executed, and no answer: seen by comparing");
     adopted();
     world.answer = SAYS_NOTHING;
-    check_int(run(ROTATE), REKEY_E_END);
-    check_int(rotation.outcome, REKEY_UNKNOWN);
+    ends(ROTATE, REKEY_E_END, REKEY_UNKNOWN);
     check_int(world.operation, REKEY_KEY_SECONDARY);
     check(strcmp(world.key, world.keys[0]) == 0);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check(rotation.found_operation && rotation.by_comparison && world.posts == 1);
     row("not executed: given up at its deadline, then begun anew");
     adopted();
@@ -755,10 +724,10 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     world.answer = SAYS_200;
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         check_int(run(ROTATE), 0);
-        check(world.now - before > REKEY_TIMEOUT_MS - 10000);
+        check(fake.now - before > REKEY_TIMEOUT_MS - 10000);
     }
     check_rotated(2);
     check(rotation.found_operation && !rotation.by_comparison && world.posts == 2);
@@ -767,8 +736,7 @@ static void test_unknown(void **state) {
     world.answer = SAYS_NOTHING;
     world.late_ms = 600000;
     check_int(run(ROTATE), REKEY_E_END);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check(rotation.by_comparison && world.posts == 1 && world.lists > 50);
     row("its deadline has passed long ago: one look");
     adopted();
@@ -777,28 +745,25 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     world.answer = SAYS_200;
     pass(7200000);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("the clock was put back meanwhile");
     adopted();
     world.answer = SAYS_NOTHING;
     check_int(run(ROTATE), REKEY_E_END);
-    world.begun = world.wall + 100000;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    world.begun = fake.wall + 100000;
+    rotates(2);
     row("and it was not executed");
     adopted();
     world.answer = SAYS_NOTHING;
     world.loses_it = true;
     check_int(run(ROTATE), REKEY_E_END);
-    world.begun = world.wall + 100000;
+    world.begun = fake.wall + 100000;
     world.answer = SAYS_200;
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
-        check_int(run(ROTATE), 0);
-        check_rotated(2);
-        check(world.now - before < 2 * REKEY_TIMEOUT_MS);
+        rotates(2);
+        check(fake.now - before < 2 * REKEY_TIMEOUT_MS);
     }
     row("lists fail while it compares");
     adopted();
@@ -806,8 +771,7 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     world.list_status = 404;
     world.list_failures = 10;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check(rotation.by_comparison);
     row("and go on failing");
     adopted();
@@ -815,8 +779,7 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     world.list_failures = 100000;
     world.list_status = 404;
-    check_int(run(ROTATE), REKEY_E_REFUSED);
-    check_int(rotation.outcome, REKEY_UNKNOWN);
+    ends(ROTATE, REKEY_E_REFUSED, REKEY_UNKNOWN);
     row("no time to look");
     adopted();
     world.stale_ms = 20000;
@@ -834,17 +797,14 @@ static void test_unknown(void **state) {
     world.poll_status = 401;
     run(ROTATE);
     world.record.request_id.len = 1;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("listed as before until the deadline");
     adopted();
     world.stale_ms = 2 * REKEY_TIMEOUT_MS;
-    check_int(run(ROTATE), REKEY_E_KEY_UNCHANGED);
-    check_int(rotation.outcome, REKEY_UNKNOWN);
+    ends(ROTATE, REKEY_E_KEY_UNCHANGED, REKEY_UNKNOWN);
     check(strcmp(world.key, world.keys[0]) == 0);
     pass(3 * REKEY_TIMEOUT_MS);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check_int(world.posts, 1);
     rows_done();
 }
@@ -866,8 +826,7 @@ static void test_resumed(void **state) {
         check_int(world.operation, REKEY_KEY_SECONDARY);
         rekey_rotation_abort(&rotation); // nothing happens
         pass(late != 0 ? 7200000 : 0);
-        check_int(run(ROTATE), 0);
-        check_rotated(2);
+        rotates(2);
         check(rotation.found_operation && rotation.by_comparison == (late != 0));
         check_int(world.polls, late != 0 ? 0 : 1);
     }
@@ -875,27 +834,21 @@ static void test_resumed(void **state) {
     adopted();
     world.answer = SAYS_202;
     world.poll_status = 404;
-    check_int(run(ROTATE), REKEY_E_POLL_NOT_FOUND);
-    check_int(rotation.outcome, REKEY_UNKNOWN);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    ends(ROTATE, REKEY_E_POLL_NOT_FOUND, REKEY_UNKNOWN);
+    rotates(2);
     check(rotation.by_comparison);
     row("running until the deadline");
     adopted();
     world.answer = SAYS_202;
     world.poll_status = 202;
-    check_int(run(ROTATE), REKEY_E_DEADLINE);
-    check_int(rotation.outcome, REKEY_RUNNING);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    ends(ROTATE, REKEY_E_DEADLINE, REKEY_RUNNING);
+    rotates(2);
     row("the token is refused while it is resumed");
     adopted();
     world.answer = SAYS_202;
     world.poll_status = 401;
-    check_int(run(ROTATE), REKEY_E_UNAUTHORIZED);
-    check_int(rotation.outcome, REKEY_RUNNING);
-    check_int(run(ROTATE), REKEY_E_UNAUTHORIZED);
-    check_int(rotation.outcome, REKEY_RUNNING);
+    ends(ROTATE, REKEY_E_UNAUTHORIZED, REKEY_RUNNING);
+    ends(ROTATE, REKEY_E_UNAUTHORIZED, REKEY_RUNNING);
     row("it has failed: begun anew");
     adopted();
     world.answer = SAYS_202;
@@ -912,8 +865,7 @@ static void test_resumed(void **state) {
     run(ROTATE);
     strcpy(world.url, "https://elsewhere/");
     world.record.url.len = strlen(world.url);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     rows_done();
 }
 
@@ -942,8 +894,7 @@ static void test_stopped(void **state) {
         rekey_rotation_abort(&rotation);
         check_int(rotation.outcome, rows[i].outcome);
         check_int(rotation.error, REKEY_E_ABORTED);
-        check_int(run(ROTATE), 0);
-        check_rotated(2);
+        rotates(2);
     }
     row("while the request goes out");
     adopted();
@@ -983,19 +934,18 @@ static void test_hooks(void **state) {
     row("it fails, and fails, and succeeds");
     adopted();
     world.hook_fails = 2;
-    check_int(run(ROTATE), REKEY_E_HOOK);
-    check_int(rotation.outcome, REKEY_LOCAL);
+    ends(ROTATE, REKEY_E_HOOK, REKEY_LOCAL);
     check_int(rotation.result, REKEY_ROTATION_ROTATED); // the key is in use
     check_int(world.hooks, 1);
     check(strcmp(world.key, world.keys[1]) == 0);
     check_int(run(ROTATE), REKEY_E_HOOK); // no new rotation before
     check_int(world.posts, 1);
     {
-        uint64_t before = world.now;
+        uint64_t before = fake.now;
 
         check_int(run(ROTATE), 0);
         check_finished(2);
-        check(world.now - before < 10000);
+        check(fake.now - before < 10000);
     }
     check_int(world.posts, 1);
     check_int(world.hooks, 3);
@@ -1006,12 +956,10 @@ static void test_hooks(void **state) {
     pass(86400u * 1000);
     check_int(run(ROTATE), REKEY_E_HOOK);
     check_int(world.posts, 2);
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check_int(world.posts, 3);
     pass(86400u * 1000);
-    check_int(run(ROTATE), 0);
-    check_rotated(1);
+    rotates(1);
     rows_done();
 }
 
@@ -1029,36 +977,32 @@ static void test_probe(void **state) {
         adopted();
         rules.probe = true;
         world.score_status = rows[i].status;
-        check_int(run(ROTATE), rows[i].taken ? 0 : REKEY_E_KEY_REFUSED);
-        check_int(rotation.outcome, rows[i].taken ? REKEY_SUCCEEDED : REKEY_RUNNING);
+        ends(ROTATE, rows[i].taken ? 0 : REKEY_E_KEY_REFUSED,
+             rows[i].taken ? REKEY_SUCCEEDED : REKEY_RUNNING);
         if (rows[i].taken) {
             check_rotated(2);
             continue;
         }
         check(strcmp(world.key, world.keys[0]) == 0);
         world.score_status = 200;
-        check_int(run(ROTATE), 0);
-        check_rotated(2);
+        rotates(2);
     }
     row("after a while");
     adopted();
     rules.probe = true;
     world.taken_at = 100000;
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     check(world.probes > 10);
     row("a URI without a path");
     adopted();
     rules.probe = true;
     world.scoring = "https://scores.example";
-    check_int(run(ROTATE), 0);
-    check_rotated(2);
+    rotates(2);
     row("no URI");
     adopted();
     rules.probe = true;
     world.scoring = "";
-    check_int(run(ROTATE), REKEY_E_URL_SCHEME);
-    check_int(rotation.outcome, REKEY_RUNNING);
+    ends(ROTATE, REKEY_E_URL_SCHEME, REKEY_RUNNING);
     row("not https");
     world.scoring = "http://scores.example/";
     check_int(run(ROTATE), REKEY_E_URL_SCHEME);
@@ -1151,8 +1095,7 @@ static void test_rollback(void **state) {
     check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
     row("there is none");
     reset();
-    check_int(run(ROLLBACK), REKEY_E_NO_PREVIOUS);
-    check_int(rotation.outcome, REKEY_USAGE);
+    ends(ROLLBACK, REKEY_E_NO_PREVIOUS, REKEY_USAGE);
     row("of a key that nobody noted");
     reset();
     strcpy(world.key, world.keys[0]);
@@ -1164,8 +1107,7 @@ static void test_rollback(void **state) {
         adopted();
         check_int(run(ROTATE), 0);
         world.fail_at = at;
-        check_int(run(ROLLBACK), REKEY_E_STORE);
-        check_int(rotation.outcome, REKEY_LOCAL);
+        ends(ROLLBACK, REKEY_E_STORE, REKEY_LOCAL);
         world.fail_at = 0;
     }
     rows_done();
@@ -1275,7 +1217,7 @@ static void test_cuts_of_what_was_left(void **state) {
         check(rotation.outcome == REKEY_LOCAL || rotation.error == REKEY_E_KEY_FOREIGN);
         row_n("or the clock", at);
         adopted();
-        world.state.switched = world.wall + 1000;
+        world.state.switched = fake.wall + 1000;
         world.fail_at = at;
         run(ROTATE);
         check(rotation.outcome == REKEY_LOCAL || rotation.result == REKEY_ROTATION_NOT_DUE);
@@ -1311,7 +1253,7 @@ static void test_show(void **state) {
         reset();
         begin(ROTATE);
         check_int(rekey_show(&client, &endpoint, &shown), 0);
-        while (!world.open || world.sent_len == 0 || strstr(world.sent, "\r\n\r\n") == NULL) {
+        while (!fake.open || world.sent_len == 0 || strstr(world.sent, "\r\n\r\n") == NULL) {
             rekey_step(&client);
         }
         snprintf(world.text, sizeof(world.text), DONE_STATUS "%s", rows[i].body);
