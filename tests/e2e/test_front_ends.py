@@ -11,13 +11,10 @@ dead    the back end is not there
 """
 
 import collections
-import os
 import re
 import signal
 import socket
 import ssl
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -29,7 +26,6 @@ from conftest import (
     GROUP,
     NOW,
     PROVIDER,
-    ROOT,
     RUNNING,
     SUBSCRIPTION,
     WORKSPACE,
@@ -38,17 +34,16 @@ from conftest import (
     header,
     wait_until,
 )
+from peer import PEERS, Peer, skip_without
 from test_regenerate import AT_ONCE, check_success
 
-PEERS = ROOT / os.environ.get("DEPS_DIR", "build/deps") / "peers"
-CONFIGURATIONS = Path(__file__).with_name("front_ends")
 DOORS = ["main", "tls12", "tls13", "idle", "strict", "dead"]
-# How each is started in the foreground, as one process; the configuration comes last.
+# How each is started in the foreground, as one process.
 SERVERS = {
-    "nginx": ["nginx", "-e", "stderr", "-c"],
-    "haproxy": ["haproxy", "-db", "-f"],
-    "apache2": ["apache2", "-X", "-f"],
-    "lighttpd": ["lighttpd", "-D", "-m", PEERS / "usr/lib/lighttpd", "-f"],
+    "nginx": ["usr/sbin/nginx", "-e", "stderr", "-c"],
+    "haproxy": ["usr/sbin/haproxy", "-db", "-f"],
+    "apache2": ["usr/sbin/apache2", "-X", "-f"],
+    "lighttpd": ["usr/sbin/lighttpd", "-D", "-m", PEERS / "usr/lib/lighttpd", "-f"],
 }
 # A line of a server's log: a request's x-ms-client-request-id, the client's port, the version of
 # TLS, whether the session was resumed, the status. lighttpd knows neither of the TLS ones.
@@ -57,80 +52,21 @@ VISIT = re.compile(r"^([0-9a-f-]{36}) (\d+) (TLSv\S+|-) (\S+) (\d{3})$", re.MULT
 RESUMED = {"r": True, ".": False, "1": True, "0": False, "Resumed": True, "Initial": False}
 
 
-class FrontEnd:
+class FrontEnd(Peer):
     """A server, and the stand-in behind it: to the tests it looks like the stand-in itself."""
 
-    def __init__(self, arm, server, directory):
-        self.arm, self.server, self.directory = arm, server, directory
-        self.process = self.guard = None
+    def __init__(self, arm, kind, directory):
+        self.arm = arm
+        super().__init__(kind, SERVERS[kind], DOORS, directory)
         key = (CERTS / "server.pem").read_text() + (CERTS / "server.key").read_text()
         (directory / "server.pem").write_text(key)  # haproxy wants both in one file
 
     def __getattr__(self, name):
         return getattr(self.arm, name)
 
-    def start(self):
-        """Until it listens at all doors. Three times, as somebody else may take a port first."""
-        for _ in range(3):
-            self.launch()
-            wait_until(lambda: self.process.poll() is not None or self.is_up(), "a listener")
-            if self.process.poll() is None:
-                return
-            self.close()
-        pytest.fail(f"{self.server} does not start")
-
     def launch(self):
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in DOORS]
-        self.ports = {door: each.getsockname()[1] for door, each in zip(DOORS, sockets)}
-        for each in sockets:
-            each.close()
-        values = {
-            **self.ports,
-            "behind": self.arm.ports["behind"],
-            "control": self.arm.port,
-            "certs": CERTS,
-            "directory": self.directory,
-            "peers": PEERS,
-        }
-        text = (CONFIGURATIONS / f"{self.server}.conf").read_text()
-        configuration = self.directory / "configuration"
-        configuration.write_text(re.sub(r"@([a-z0-9]+)@", lambda m: str(values[m[1]]), text))
-        program, *arguments = SERVERS[self.server]
-        with open(self.directory / "log", "a") as log:
-            self.process = subprocess.Popen(
-                [PEERS / "usr/sbin" / program, *arguments, configuration],
-                env={"LD_LIBRARY_PATH": ":".join(map(str, PEERS.glob("usr/lib/*-linux-*")))},
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        # Whatever ends us ends the server.
-        self.guard = subprocess.Popen(
-            ["sh", "-c", f"cat; kill -KILL {self.process.pid}"], stdin=subprocess.PIPE
-        )
-
-    def is_up(self):
-        try:
-            for port in self.ports.values():
-                socket.create_connection(("127.0.0.1", port)).close()
-            return True
-        except ConnectionRefusedError:
-            return False
-
-    def close(self):
-        if self.process:
-            self.guard.kill()
-            self.guard.communicate()
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    def text(self):
-        return (self.directory / "log").read_text()
+        behind, control = self.arm.ports["behind"], self.arm.port
+        self.run(**self.ports, behind=behind, control=control, certs=CERTS)
 
     def url(self, door="main", host="localhost"):
         return f"https://{host}:{self.ports[door]}"
@@ -142,12 +78,12 @@ class FrontEnd:
         ids = {header(request, "x-ms-client-request-id") for request in requests}
 
         def logged():
-            if self.server == "lighttpd":
-                self.process.send_signal(signal.SIGHUP)  # writes what it holds back
+            if self.kind == "lighttpd":
+                self.processes[0][0].send_signal(signal.SIGHUP)  # writes what it holds back
             visits = [Visit(*each) for each in VISIT.findall(self.text()) if each[0] in ids]
             return visits if len(visits) == len(requests) else None
 
-        return wait_until(logged, f"{len(requests)} requests in the log of {self.server}")
+        return wait_until(logged, f"{len(requests)} requests in the log of {self.kind}")
 
     def connect(self, door, **versions):
         """A TLS connection of our own."""
@@ -185,14 +121,13 @@ class FrontEnd:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def front(request, arm, tmp_path_factory):
-    if not (PEERS / "usr/sbin" / request.param).exists():
-        pytest.skip("no front ends: run make deps")
+    skip_without(request.param, SERVERS[request.param])
     front = FrontEnd(arm, request.param, tmp_path_factory.mktemp(request.param))
     try:
         front.start()
         yield front
     finally:
-        front.close()
+        front.stop()
         print(front.text())  # pytest shows it where something failed
 
 
@@ -213,7 +148,7 @@ def waiting(front, tmp_path_factory):
     """Runs that mostly wait, side by side: {test: (endpoint, process)}."""
     runner = Rekey(front, tmp_path_factory.mktemp("waiting"))
     busy = [error(429, ["Retry-After", "1"]), error(503, NOW)]
-    wait = ["Retry-After-Ms", "2500" if front.server == "lighttpd" else "500"]
+    wait = ["Retry-After-Ms", "2500" if front.kind == "lighttpd" else "500"]
     doors = {
         "busy": ("main", front.play(post=[*busy, ACCEPTED], poll=[*busy, DONE])),
         "idle": ("idle", front.play(post=[accepted(ASYNC, wait)], poll=[RUNNING, DONE])),
@@ -258,7 +193,7 @@ def test_what_comes_back_is_in_the_hand_of_the_server(front):
     field = re.search("x-some-field", chunked, re.IGNORECASE)[0]
     statuses = re.findall(r"^HTTP/1.1 (\d+)", interim, re.MULTILINE)
     assert statuses[-1] == "200"
-    assert (field, framing(chunked), framing(close), statuses[:-1]) == HAND[front.server]
+    assert (field, framing(chunked), framing(close), statuses[:-1]) == HAND[front.kind]
 
 
 def test_compression_is_on_but_not_for_rekey(front, rekey):
@@ -362,7 +297,7 @@ def test_one_version_of_tls_and_a_connection_for_each_request(front, rekey, door
     rekey.regenerate(endpoint, listener=door)
     visits = front.visits(endpoint)
     assert len({each.client for each in visits}) == len(visits) == 4
-    if front.server != "lighttpd":
+    if front.kind != "lighttpd":
         assert {each.tls for each in visits} == {name}
         assert [RESUMED[each.resumed] for each in visits] == [False, True, True, True]
 
@@ -405,7 +340,7 @@ def test_half_a_body(front, rekey, waiting):
 def test_a_back_end_that_does_not_speak_http(front, rekey):
     """apache2 takes what it does not understand for an answer of HTTP/0.9, and says 200."""
     name = front.endpoint("not-http")
-    rekey.regenerate(name, code=0 if front.server == "apache2" else 12)
+    rekey.regenerate(name, code=0 if front.kind == "apache2" else 12)
     assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
 
 

@@ -24,36 +24,32 @@ from conftest import (
     SLOW,
     wait_until,
 )
+from peer import Peer, skip_without
 from test_credentials import identity, issued, regenerate, user_agent  # noqa: F401: fixtures
-from test_front_ends import CONFIGURATIONS, PEERS
 from test_network import pass_on
 
 CREDENTIALS = f"{PROXY_USER}:{PROXY_PASSWORD}"
 # What each is started with, where it is, and the form of a request's line in its log.
 SERVERS = {
     "squid": (
-        "usr/sbin/squid",
-        ["-N", "-f"],
+        ["usr/sbin/squid", "-N", "-f"],
         # A connection without a request has a line as well: the ones that see whether it is up.
         re.compile(r"^\d+ (\S+) (?!error:transaction-end-before-headers)(\S+)$", re.MULTILINE),
     ),
     "tinyproxy": (
-        "usr/bin/tinyproxy",
-        ["-d", "-c"],
+        ["usr/bin/tinyproxy", "-d", "-c"],
         re.compile(r"Request \(file descriptor \d+\): (\S+) (\S+) HTTP", re.MULTILINE),
     ),
 }
 
 
-class Proxy:
+class Proxy(Peer):
     """A real proxy with two doors: `open` lets everybody through, `guarded` wants credentials."""
 
     def __init__(self, kind):
-        self.kind = kind
         self.folder = tempfile.TemporaryDirectory()  # squid works as another user
-        self.directory = Path(self.folder.name)
+        super().__init__(kind, SERVERS[kind][0], ("open", "guarded"), Path(self.folder.name))
         self.directory.chmod(0o777)
-        self.processes = []
         (self.directory / "denied").write_text("^denied\\.test$\n")
         (self.directory / "none").write_text("{errno} {cause}\n")
         hashed = subprocess.run(
@@ -66,87 +62,20 @@ class Proxy:
         for name in ("denied", "none", "users"):
             (self.directory / name).chmod(0o644)
 
-    def start(self):
-        """Until it listens at both doors. Three times, as somebody else may take a port first."""
-        for _ in range(3):
-            sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-            self.ports = dict(zip(("open", "guarded"), (each.getsockname()[1] for each in sockets)))
-            for each in sockets:
-                each.close()
-            if self.kind == "squid":
-                self.launch(self.ports)
-            else:
-                self.launch({"port": self.ports["open"], "auth": ""})
-                auth = f"BasicAuth {PROXY_USER} {PROXY_PASSWORD}"
-                self.launch({"port": self.ports["guarded"], "auth": auth})
-            wait_until(lambda: self.ended() or self.is_up(), "a listener")
-            if not self.ended():
-                return
-            self.stop()
-        pytest.fail(f"{self.kind} does not start")
-
-    def launch(self, values):
-        program, arguments, _ = SERVERS[self.kind]
-        values = {**values, "directory": self.directory, "peers": PEERS}
-        text = (CONFIGURATIONS / f"{self.kind}.conf").read_text()
-        configuration = self.directory / f"configuration-{len(self.processes)}"
-        configuration.write_text(re.sub(r"@([a-z]+)@", lambda match: str(values[match[1]]), text))
-        with open(self.directory / "output", "a") as output:
-            process = subprocess.Popen(
-                [PEERS / program, *arguments, configuration],
-                env={"LD_LIBRARY_PATH": ":".join(map(str, PEERS.glob("usr/lib/*-linux-*")))},
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        # Whatever ends us ends the server.
-        guard = subprocess.Popen(
-            ["sh", "-c", f"cat; kill -KILL {process.pid}"], stdin=subprocess.PIPE
-        )
-        self.processes.append((process, guard))
-
-    def ended(self):
-        return any(process.poll() is not None for process, _ in self.processes)
-
-    def is_up(self):
-        try:
-            for port in self.ports.values():
-                socket.create_connection(("127.0.0.1", port)).close()
-            return True
-        except ConnectionRefusedError:
-            return False
-
-    def stop(self):
-        for process, guard in self.processes:
-            guard.kill()
-            guard.communicate()
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.processes.clear()
-
-    def close(self):
-        self.stop()
-        self.folder.cleanup()
+    def launch(self):
+        if self.kind == "squid":
+            self.run(**self.ports)
+        else:
+            self.run(port=self.ports["open"], auth="")
+            auth = f"BasicAuth {PROXY_USER} {PROXY_PASSWORD}"
+            self.run(port=self.ports["guarded"], auth=auth)
 
     def url(self, door="open", credentials=None):
         return f"http://{credentials + '@' if credentials else ''}127.0.0.1:{self.ports[door]}"
 
-    def text(self):
-        names = ("log", "output", "cache.log")
-        return "".join(
-            (self.directory / name).read_text(errors="replace")
-            for name in names
-            if (self.directory / name).exists()
-        )
-
     def visits(self):
         """(method, target) of each request so far. squid writes a tunnel's line at its end."""
-        return SERVERS[self.kind][2].findall(self.text())
+        return SERVERS[self.kind][1].findall(self.text())
 
     def wait_for(self, count, since):
         """The requests after the first `since`, once there are so many."""
@@ -160,15 +89,15 @@ class Proxy:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def proxy(request, tmp_path_factory):
-    if not (PEERS / SERVERS[request.param][0]).exists():
-        pytest.skip(f"no {request.param}: run make deps")
+    skip_without(request.param, SERVERS[request.param][0])
     one = Proxy(request.param)
     try:
         one.start()
         yield one
     finally:
         print(one.text())  # pytest shows it where something failed
-        one.close()
+        one.stop()
+        one.folder.cleanup()
 
 
 @pytest.fixture
