@@ -114,6 +114,8 @@ $(B)/boards/%.o: boards/%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include port/mbedtls/tls12_pss.h
+$(B)/mbedtls/pk_wrap.o: BOARD_CFLAGS += -include port/mbedtls/pk_verify.h
+$(B)/mbedtls/ssl_tls12_client.o $(B)/mbedtls/pk_wrap.o: port/mbedtls/tls12_pss.h port/mbedtls/pk_verify.h
 $(B)/mbedtls/rsa.o: BOARD_CFLAGS += -Dmbedtls_mpi_exp_mod_unsafe=rekey_rsa_public
 $(B)/port/mbedtls/rsa_public.o $(B)/port/mbedtls/client_certificate.o: BOARD_CFLAGS += -isystem $(MBEDTLS)/library
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
