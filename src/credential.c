@@ -212,6 +212,9 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, i
         }
         ms = rekey_backoff_ms(c->tries - 1u, random);
     }
+    if (c->tries >= REKEY_TRIES_MAX && ms < REKEY_POLL_FLOOR_MS) {
+        ms = REKEY_POLL_FLOOR_MS;
+    }
     if (r->now + ms >= r->deadline) {
         return REKEY_E_DEADLINE;
     }

@@ -46,7 +46,7 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (error == REKEY_E_NOT_PROCESSED) {
         outcome = REKEY_NOT_REACHED;
     } else if (error == REKEY_E_LIMIT_TOKEN) {
-        outcome = REKEY_USAGE;
+        outcome = r->renewing ? REKEY_CREDENTIALS : REKEY_USAGE; // the one before went out
     } else if (error == REKEY_E_LIMIT_ARENA) {
         outcome = REKEY_LOCAL;
     } else if (error == REKEY_E_LIMIT_TOKEN_ANSWER || error == REKEY_E_LIMIT_CREDENTIAL) {
@@ -117,8 +117,16 @@ static int open_now(struct rekey *r) {
     return open_with_token(r);
 }
 
-// After `ms`. A wait that would end after the deadline is not begun.
+// After `ms`, but polls never for long more than one a second. A wait that would end after the
+// deadline is not begun.
 static int open_later(struct rekey *r, uint32_t ms) {
+    if (rekey_polling(r) && ms < REKEY_POLL_FLOOR_MS) {
+        if (r->immediate == REKEY_IMMEDIATE_POLLS) {
+            ms = REKEY_POLL_FLOOR_MS;
+        } else {
+            r->immediate++;
+        }
+    }
     if (r->now + ms >= r->deadline) {
         return end(r, REKEY_E_DEADLINE);
     }
@@ -234,19 +242,9 @@ static int token_refused(struct rekey *r) {
     return ask_for_token(r);
 }
 
-// The next poll comes after the wait that the answer named, or the default; never for long more
-// than one a second.
+// The next poll comes after the wait that the answer named, or the default.
 static int poll_later(struct rekey *r) {
-    uint32_t ms = r->named_ms < 0 ? r->options->poll_interval_ms : (uint32_t)r->named_ms;
-
-    if (ms < REKEY_POLL_FLOOR_MS) {
-        if (r->immediate == REKEY_IMMEDIATE_POLLS) {
-            ms = REKEY_POLL_FLOOR_MS;
-        } else {
-            r->immediate++;
-        }
-    }
-    return open_later(r, ms);
+    return open_later(r, r->named_ms < 0 ? r->options->poll_interval_ms : (uint32_t)r->named_ms);
 }
 
 // The operation is running. A URL that came is polled from now on.
@@ -653,6 +651,8 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
         .percent = r->status.percent,
         .kind = (enum rekey_poll_kind)r->kind,
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
+        .target = rekey_span(r->url, r->url_len),
+        .get = r->read != NULL && r->read->get,
         .host = r->x.host,
         .subject = rekey_span(r->subject, r->subject_len),
         .client_request_id = r->client_id,

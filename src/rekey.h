@@ -184,6 +184,8 @@ struct rekey_report {
     int percent;               // percentComplete, 0..100; -1 where not known
     enum rekey_poll_kind kind; // REKEY_POLL_NONE until there is a polling URL
     struct rekey_span url;     // the polling URL; a secret of sorts: it is signed
+    struct rekey_span target;  // path and query of the last request; of a poll the whole URL
+    bool get;                  // it was a GET, if it was no poll; else a POST
     struct rekey_span host;    // that was last spoken to: the management host, or who gives tokens
     struct rekey_span subject; // the host that a refused polling URL or a redirect leads to
     const char *client_request_id; // of the last POST; these three may be ""

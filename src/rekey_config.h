@@ -85,7 +85,8 @@
 // Answers 404 in a row that a poll tolerates: the operation may not be visible yet (azure.md 4.6).
 #define REKEY_NOT_FOUND_MAX 3u
 
-// Polls that may follow at once; every later wait is at least REKEY_POLL_FLOOR_MS (azure.md 4.2).
+// Polls that may follow at once, whatever was answered; every later wait is at least
+// REKEY_POLL_FLOOR_MS (azure.md 4.2).
 #define REKEY_IMMEDIATE_POLLS 10u
 #define REKEY_POLL_FLOOR_MS 1000u
 

@@ -953,6 +953,13 @@ static void test_imds(void **state) {
                                                {ANSWER("410", "Retry-After: 2\r\n"), 0},
                                                {ANSWER("410", ""), 0},
                                                {TOKEN("3599"), 0}};
+    static const struct exchange hurried[] = {{ANSWER("410", "Retry-After: 0\r\n"), 0},
+                                              {ANSWER("410", "Retry-After: 0\r\n"), 0},
+                                              {ANSWER("410", "retry-after-ms: 0\r\n"), 0},
+                                              {ANSWER("410", "Retry-After: 0\r\n"), 0},
+                                              {ANSWER("410", "Retry-After: 0\r\n"), 0},
+                                              {ANSWER("410", "retry-after-ms: 999\r\n"), 0},
+                                              {TOKEN("3599"), 0}};
     static const struct exchange missing[] = {{ANSWER("404", ""), 0},
                                               {ANSWER("404", ""), 0},
                                               {ANSWER("404", ""), 0},
@@ -994,6 +1001,13 @@ static void test_imds(void **state) {
     check_int(get(&imds.base), REKEY_E_TOKEN_REFUSED);
     check_int(world.wait_count, 6);
     check_int(fake.now, 1000 + 402 + 71000);
+
+    row("and says to come back at once: that is for five tries");
+    reset(hurried);
+    check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+    check_int(get(&imds.base), 0);
+    check_int(world.wait_count, 2);
+    check_int(fake.now, 1000 + 2 * 1000);
 
     row("not there: five tries");
     reset(missing);

@@ -743,6 +743,14 @@ static const struct operation operations[] = {
      {10000, END_OF_WAITS},
      {"token-a", long_token}},
     {"token too long", {{0}}, REKEY_E_LIMIT_TOKEN, REKEY_USAGE, 0, 0, NO_WAITS, {long_token}},
+    {"the second token is too long",
+     {{0, {EMPTY("401")}}},
+     REKEY_E_LIMIT_TOKEN,
+     REKEY_CREDENTIALS,
+     1,
+     0,
+     NO_WAITS,
+     {"token-a", long_token}},
     {"token not ASCII", {{0}}, REKEY_E_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {"a\x7F"}},
     {"token empty", {{0}}, REKEY_E_TOKEN, REKEY_CREDENTIALS, 0, 0, NO_WAITS, {empty_token}},
     {"arena while polling",
@@ -1285,6 +1293,11 @@ static void test_poll_floor(void **state) {
           AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE},
          REKEY_END},
         {0, {AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, AT_ONCE, SUCCEEDED}}};
+#define FAILS HEAD("500") "Retry-After: 0\r\n" BODY0
+#define BUSY HEAD("429") "retry-after-ms: 0\r\n" BODY0
+    static const struct connection failing[] = {
+        {0, {ACCEPTED_ASYNC, FAILS, BUSY, FAILS, BUSY, FAILS, BUSY}, REKEY_END},
+        {0, {FAILS, BUSY, FAILS, BUSY, FAILS, BUSY, SUCCEEDED}}};
 
     (void)state;
     row("floor");
@@ -1297,6 +1310,15 @@ static void test_poll_floor(void **state) {
     check_int(world.waits[1], 1000); // named: it is none of the ten
     check_int(world.waits[2], 1000);
     check_int(world.waits[3], 1000);
+    row("the same for polls that fail");
+    reset(failing);
+    regenerate();
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_int(world.polls, 13);
+    check_int(world.waits[0], 10000);
+    check_int(world.wait_count, 3);
+    check_int(world.waits[1], 1000);
+    check_int(world.waits[2], 1000);
     rows_done();
 }
 
