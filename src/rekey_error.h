@@ -22,6 +22,7 @@
     X(REKEY_E_BUSY,             -110, "an operation is running: finish or abort it first") \
     X(REKEY_E_IDLE,             -111, "no operation was started") \
     X(REKEY_E_NO_PREVIOUS,      -112, "there is no key before the one in use") \
+    X(REKEY_E_UNFINISHED,       -113, "a rotation is unfinished: `rekey rotate` comes first") \
     /* transport: the network below HTTP */ \
     X(REKEY_E_LOOKUP,           -200, "the host name could not be resolved") \
     X(REKEY_E_CONNECT,          -201, "no connection to the host") \
@@ -30,7 +31,7 @@
     X(REKEY_E_IO,               -204, "the connection broke") \
     X(REKEY_E_END,              -205, "the connection ended before the answer was complete") \
     X(REKEY_E_TLS,              -206, "TLS failed") \
-    X(REKEY_E_DEADLINE,         -207, "the deadline passed") \
+    X(REKEY_E_DEADLINE,         -207, "no time is left before the deadline") \
     X(REKEY_E_ABORTED,          -208, "stopped on request") \
     X(REKEY_E_PROXY,            -209, "the proxy did not open a tunnel") \
     X(REKEY_E_PROXY_TARGET,     -210, "the proxy could not reach the host") \
@@ -65,10 +66,10 @@
     X(REKEY_E_NO_POLL_URL,      -607, "the service accepted the request but named no polling URL") \
     X(REKEY_E_POLL_REFUSED,     -608, "the service refused to tell how the operation stands") \
     X(REKEY_E_POLL_NOT_FOUND,   -609, "the service does not know the operation any more") \
-    X(REKEY_E_URL_SCHEME,       -610, "polling URL: not an absolute https URL") \
-    X(REKEY_E_URL_HOST,         -611, "polling URL: its host or port is malformed, or it has user information") \
-    X(REKEY_E_URL_BYTE,         -612, "polling URL: it has a byte that a URL may not have") \
-    X(REKEY_E_URL_FOREIGN,      -613, "polling URL: it leads to another host or port than the one called") \
+    X(REKEY_E_URL_SCHEME,       -610, "the URL is not an absolute https URL") \
+    X(REKEY_E_URL_HOST,         -611, "the URL's host or port is malformed, or it has user information") \
+    X(REKEY_E_URL_BYTE,         -612, "the URL has a byte that a URL may not have") \
+    X(REKEY_E_URL_FOREIGN,      -613, "the polling URL leads to another host or port than the one called") \
     X(REKEY_E_RESUME_NO_URL,    -614, "the saved operation has no polling URL") \
     X(REKEY_E_KEYS_NULL,        -615, "the service has not both keys: one of them is null") \
     X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: which one is in use cannot be said") \

@@ -52,12 +52,19 @@ static uint64_t now(const struct rekey_rotation *x) {
     return x->client->port->now_ms(x->client->port->ctx);
 }
 
+// Whether an earlier run has noted the keys.
+static bool known(const struct rekey_rotation *x) {
+    static const unsigned char none[32];
+
+    return memcmp(x->state.sha256[0], none, sizeof(none)) != 0;
+}
+
 // Whether the slot's key is another one than when it was last noted.
 static bool changed(const struct rekey_rotation *x, enum rekey_key slot) {
     unsigned char sha256[32];
 
     x->storage->sha256(x->storage->ctx, listed(x, slot), sha256);
-    return memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) != 0;
+    return known(x) && memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) != 0;
 }
 
 // Notes both keys, as they are listed now.
@@ -150,26 +157,30 @@ static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
 static int finish(struct rekey_rotation *x) {
     int error = x->job == ROTATE ? x->storage->remove_operation(x->storage->ctx) : 0;
 
-    x->state.hook_pending = false;
     if (error == 0) {
         error = x->storage->save_state(x->storage->ctx, &x->state);
     }
     return error == 0 ? end(x, 0, REKEY_SUCCEEDED) : end(x, error, REKEY_LOCAL);
 }
 
+// A run without a hook leaves one that is pending to a later run, and changes nothing before it.
 static int step_hook(struct rekey_rotation *x) {
-    int result = x->storage->hook == NULL ? REKEY_DONE : x->storage->hook(x->storage->ctx);
+    int result;
 
+    if (x->storage->hook == NULL) {
+        return x->phase == HOOK ? finish(x) : end(x, REKEY_E_HOOK, REKEY_LOCAL);
+    }
+    result = x->storage->hook(x->storage->ctx);
     if (result > 0) {
         return result;
     }
     if (result < 0) {
         return end(x, result, REKEY_LOCAL); // it is pending, and comes first in the next run
     }
+    x->state.hook_pending = false;
     if (x->phase == HOOK) {
         return finish(x);
     }
-    x->state.hook_pending = false;
     result = x->storage->save_state(x->storage->ctx, &x->state);
     x->phase = BEGIN;
     return result == 0 ? REKEY_AGAIN : end(x, result, REKEY_LOCAL);
@@ -178,7 +189,7 @@ static int step_hook(struct rekey_rotation *x) {
 // Notes that a hook is pending before the key is there: a hook too many does no harm, and one too
 // few does.
 static int note_hook(struct rekey_rotation *x) {
-    x->state.hook_pending = true;
+    x->state.hook_pending |= x->storage->hook != NULL;
     return x->storage->save_state(x->storage->ctx, &x->state);
 }
 
@@ -218,12 +229,6 @@ static int keys_error(const struct rekey_rotation *x) {
     return rekey_span_equal(primary, secondary) ? REKEY_E_KEYS_EQUAL : 0;
 }
 
-static bool known(const struct rekey_rotation *x) {
-    static const unsigned char none[32];
-
-    return memcmp(x->state.sha256[0], none, sizeof(none)) != 0;
-}
-
 // Whether the key that is in use was listed by the service when it was put to use here.
 static bool put_here(const struct rekey_rotation *x) {
     unsigned char sha256[32];
@@ -251,7 +256,7 @@ static int decide_rotation(struct rekey_rotation *x) {
         x->result = REKEY_ROTATION_ADOPTED;
         return put_to_use(x, REKEY_KEY_PRIMARY);
     }
-    if (known(x) && changed(x, other(slot))) {
+    if (changed(x, other(slot))) {
         // Somebody may be using that key: it is left alone until it is as old as one of ours.
         x->foreign = true;
         note_keys(x);
@@ -273,7 +278,8 @@ static int decide_rotation(struct rekey_rotation *x) {
     return regenerate(x, other(slot));
 }
 
-// Which slot has changed since the last run? If both have, a rotation was missed: the rotator
+// Which slot has changed since the last run? That is looked at twice: what scores may not know the
+// key yet, and a list may be an old one. If both have changed, a rotation was missed: the rotator
 // regenerates the slots in turn, so that the one that was in use here is the one that is now.
 static int decide_sync(struct rekey_rotation *x) {
     bool primary, secondary;
@@ -284,6 +290,12 @@ static int decide_sync(struct rekey_rotation *x) {
     }
     primary = changed(x, REKEY_KEY_PRIMARY);
     secondary = changed(x, REKEY_KEY_SECONDARY);
+    if ((primary || secondary) && !x->settled && x->rotation->settle_ms > 0) {
+        x->settled = true;
+        x->wake = now(x) + x->rotation->settle_ms;
+        x->phase = SETTLING;
+        return REKEY_AGAIN;
+    }
     x->result = REKEY_ROTATION_ROTATED;
     if (primary && secondary) {
         x->foreign = true;
@@ -308,6 +320,7 @@ static int settle(struct rekey_rotation *x) {
         return put_to_use(x, x->slot);
     }
     if (x->rotation->probe) {
+        x->probe_error = REKEY_E_DEADLINE;
         set_timeout(x);
         rekey_show(x->client, x->endpoint, &x->shown);
         x->phase = SHOWING;
@@ -366,17 +379,20 @@ static int probe(struct rekey_rotation *x) {
 // A key is taken where the answer is anything but a refusal of the key, and comes from what scores.
 static int probe_ended(struct rekey_rotation *x, const struct rekey_report *report) {
     unsigned status = report->http_status;
+    int error = status != 0                         ? REKEY_E_KEY_REFUSED
+                : report->error == REKEY_E_DEADLINE ? report->cause
+                                                    : report->error;
     bool taken = (status >= 200 && status < 300) ||
                  (status >= 400 && status < 500 && status != 401 && status != 403 &&
                   status != 404 && status != 408 && status != 429);
 
-    speak_to_management(x);
     if (taken) {
         return put_to_use(x, x->slot);
     }
+    x->probe_error = error != 0 ? error : x->probe_error;
     x->wake = now(x) + x->rotation->list_interval_ms;
     x->phase = PROBE_LATER;
-    return x->wake < x->deadline ? REKEY_AGAIN : end(x, REKEY_E_KEY_REFUSED, REKEY_RUNNING);
+    return x->wake < x->deadline ? REKEY_AGAIN : end(x, x->probe_error, REKEY_RUNNING);
 }
 
 // The operation of an earlier run has come to nothing: this run begins.
@@ -407,6 +423,10 @@ static int list_ended(struct rekey_rotation *x, const struct rekey_report *repor
 
     if (error != 0 && phase == LISTING) {
         return end(x, error, report->error != 0 ? report->outcome : REKEY_REFUSED);
+    }
+    if (report->error != 0 && report->outcome != REKEY_NOT_REACHED &&
+        report->outcome != REKEY_REFUSED) {
+        return end(x, error, REKEY_UNKNOWN); // identity, trust, device: that does not pass soon
     }
     if (error != 0) {
         return list_later(x, phase == LOOKING ? LOOK_LATER : COMPARE_LATER, error);
@@ -540,6 +560,10 @@ int rekey_rotation_step(struct rekey_rotation *x) {
     case DOUBT_LATER:
         return list(x, LISTING);
     case SETTLING:
+        if (x->job == SYNC) {
+            set_deadline(x, x->timeout_ms);
+            return list(x, LISTING);
+        }
         return put_to_use(x, x->slot);
     case PROBE_LATER:
         return probe(x);
@@ -572,9 +596,9 @@ void rekey_rotation_abort(struct rekey_rotation *x) {
         operation_ended(x, &report);
     } else {
         end(x, REKEY_E_ABORTED,
-            x->phase == HOOK || x->phase == FIRST_HOOK ? REKEY_LOCAL
-            : x->phase == BEGIN || x->phase == LISTING ? REKEY_NOT_REACHED
-                                                       : REKEY_RUNNING);
+            x->phase == HOOK || x->phase == FIRST_HOOK                   ? REKEY_LOCAL
+            : x->phase == BEGIN || x->phase == LISTING || x->job == SYNC ? REKEY_NOT_REACHED
+                                                                         : REKEY_RUNNING);
     }
 }
 
@@ -605,7 +629,7 @@ static int start(struct rekey_rotation *x, enum job job) {
     x->result = REKEY_ROTATION_NONE;
     x->found_operation = x->by_comparison = x->foreign = false;
     x->phase = BEGIN;
-    x->ended = false;
+    x->ended = x->settled = false;
     x->doubt = now(x) + (x->timeout_ms / 2 < DOUBT_MS ? x->timeout_ms / 2 : DOUBT_MS);
     set_deadline(x, x->timeout_ms);
     error = x->storage->load_key(x->storage->ctx, x->key, sizeof(x->key), &len);
@@ -628,18 +652,43 @@ int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
     return start(x, SYNC);
 }
 
+// An operation that is unfinished may be regenerating the very key that would come back. One whose
+// key was put to use is over: its hook was all that was left.
+static int end_operation(struct rekey_rotation *x) {
+    struct rekey_record record;
+    enum rekey_key slot = (enum rekey_key)0;
+    int64_t begun;
+    int error = x->storage->load_operation(x->storage->ctx, &record, &slot, &begun);
+
+    if (error != 0 || slot == 0) {
+        return error;
+    }
+    return slot == x->state.slot ? x->storage->remove_operation(x->storage->ctx)
+                                 : REKEY_E_UNFINISHED;
+}
+
 int rekey_rollback(struct rekey_rotation *x) {
     int error = start(x, ROLLBACK);
+    bool pending = x->state.hook_pending;
 
     if (error != 0) {
         return error;
     }
-    error = note_hook(x);
+    error = end_operation(x);
+    if (error == 0) {
+        error = note_hook(x);
+    }
     if (error == 0) {
         error = x->storage->restore_key(x->storage->ctx);
     }
+    if (error == REKEY_E_NO_PREVIOUS) {
+        x->state.hook_pending = pending;
+        x->storage->save_state(x->storage->ctx, &x->state);
+    }
     if (error != 0) {
-        return end(x, error, error == REKEY_E_NO_PREVIOUS ? REKEY_USAGE : REKEY_LOCAL);
+        return end(x, error,
+                   error == REKEY_E_NO_PREVIOUS || error == REKEY_E_UNFINISHED ? REKEY_USAGE
+                                                                               : REKEY_LOCAL);
     }
     x->result = REKEY_ROTATION_RESTORED;
     note_switch(x, x->state.slot == 0 ? x->state.slot : other(x->state.slot));

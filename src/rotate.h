@@ -44,7 +44,7 @@ struct rekey_storage {
     int (*remove_operation)(void *ctx);
 
     // Tells the applications that the key has changed. Returns REKEY_DONE; a REKEY_WANT_... to be
-    // called again; or REKEY_E_HOOK. May be NULL.
+    // called again; or REKEY_E_HOOK. NULL: this run tells nobody.
     int (*hook)(void *ctx);
 
     void (*sha256)(void *ctx, struct rekey_span data, unsigned char out[32]);
@@ -61,7 +61,7 @@ enum rekey_rotation_result {
 };
 
 struct rekey_rotation_options {
-    uint32_t settle_ms;        // between the service's listing of a new key and its use
+    uint32_t settle_ms;        // between the service's listing of a new key and its use; sync, too
     bool probe;                // instead: until the scoring URI takes the new key
     int64_t min_age_s;         // between two switches
     uint32_t list_interval_ms; // between two looks for a new key
@@ -83,6 +83,7 @@ struct rekey_rotation {
     uint64_t doubt;   // until then a key that is not listed any more is looked for
     uint32_t timeout_ms;
     uint8_t phase, job;
+    bool settled;        // sync has seen a change, and looks once more
     bool ended;          // an operation of the client, whose report was not looked at yet
     enum rekey_key slot; // that is regenerated, or put to use
     struct rekey_keys keys;
@@ -91,6 +92,7 @@ struct rekey_rotation {
     struct rekey_shown shown;           // with `probe`
     struct rekey_options probe_options; // of the client while it speaks to the scoring URI
     struct rekey_read probe_read;
+    int probe_error; // why it has not taken the key so far
 
     // results
     enum rekey_outcome outcome;
@@ -109,7 +111,7 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          const struct rekey_storage *storage);
 
 // Each begins a run; nothing is sent yet. Return 0 or REKEY_E_STORE, rekey_rollback also
-// REKEY_E_NO_PREVIOUS.
+// REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
 
 // Regenerates the slot that is not in use, and puts its key to use; but first finishes what was
 // left, and nothing more where the last switch is too young.
@@ -120,7 +122,8 @@ int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint
 int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
                enum rekey_key first);
 
-// Puts the key before to use again, without asking the service.
+// Puts the key before to use again, without asking the service. Not while an operation is
+// unfinished: that is for rekey_rotate.
 int rekey_rollback(struct rekey_rotation *x);
 
 // Does a bounded piece of work, as rekey_step does. Returns as that, at the end 0 or x->error.

@@ -185,7 +185,8 @@ static int template_remove_operation(void *ctx) {
     return REKEY_E_STORE; // FILL IN
 }
 
-// Hands the key on. It is called again until it returns REKEY_DONE, also after a restart.
+// Hands the key on. It is called again until it returns REKEY_DONE, also after a restart. With NULL
+// in its place nobody is told, and one that is due stays so.
 static int template_hook(void *ctx) {
     (void)ctx;
     return REKEY_E_HOOK; // FILL IN

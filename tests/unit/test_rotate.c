@@ -33,6 +33,7 @@ static struct {
     uint64_t taken_at;     // when the scoring URI takes a new key
     const char *scoring;   // "" : no scoring URI
     int score_status, poll_status;
+    bool score_hangs; // the scoring host never answers
     // the connection
     bool scores;
     char sent[4096], text[2048];
@@ -200,6 +201,9 @@ static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
     (void)ctx;
     if (!world.waited) {
         world.waited = true;
+        return REKEY_WANT_READ;
+    }
+    if (world.scores && world.score_hangs) {
         return REKEY_WANT_READ;
     }
     if (world.rest == NULL && world.sent_len > 0) {
@@ -432,7 +436,9 @@ static int step(void) {
     int result = rekey_rotation_step(&rotation);
 
     if (result > 0 && result != REKEY_AGAIN) {
-        pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation) + 1);
+        pass(result == REKEY_WANT_READ && !(world.scores && world.score_hangs)
+                 ? 1
+                 : rekey_rotation_wait_ms(&rotation) + 1);
     }
     return result;
 }
@@ -545,6 +551,20 @@ static void test_rotations(void **state) {
     row("lists that are old for five minutes");
     adopted();
     world.stale_ms = 300000;
+    rotates(2);
+    row("the token is refused after the regeneration");
+    adopted();
+    world.list_status = 401;
+    begin(ROTATE);
+    while (world.posts == 0) {
+        rekey_rotation_step(&rotation);
+    }
+    world.list_failures = 9;
+    finish();
+    check_int(rotation.error, REKEY_E_UNAUTHORIZED);
+    check_int(rotation.outcome, REKEY_UNKNOWN);
+    check_int(world.list_failures, 8);
+    world.list_failures = 0;
     rotates(2);
     row("lists that fail for a while after the regeneration");
     adopted();
@@ -731,6 +751,14 @@ static void test_unknown(void **state) {
     }
     check_rotated(2);
     check(rotation.found_operation && !rotation.by_comparison && world.posts == 2);
+    row("executed, and the state was lost: that proves nothing");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    check_int(run(ROTATE), REKEY_E_END);
+    world.has_state = false;
+    world.answer = SAYS_200;
+    check_int(run(ROTATE), 0);
+    check(!rotation.by_comparison && world.posts == 2 && strcmp(world.key, world.keys[1]) == 0);
     row("executed late");
     adopted();
     world.answer = SAYS_NOTHING;
@@ -977,7 +1005,10 @@ static void test_probe(void **state) {
         adopted();
         rules.probe = true;
         world.score_status = rows[i].status;
-        ends(ROTATE, rows[i].taken ? 0 : REKEY_E_KEY_REFUSED,
+        ends(ROTATE,
+             rows[i].taken         ? 0
+             : rows[i].status == 0 ? REKEY_E_END
+                                   : REKEY_E_KEY_REFUSED,
              rows[i].taken ? REKEY_SUCCEEDED : REKEY_RUNNING);
         if (rows[i].taken) {
             check_rotated(2);
@@ -987,6 +1018,32 @@ static void test_probe(void **state) {
         world.score_status = 200;
         rotates(2);
     }
+    row("it never answers");
+    adopted();
+    rules.probe = true;
+    world.score_hangs = true;
+    ends(ROTATE, REKEY_E_IDLE_TIMEOUT, REKEY_RUNNING);
+    row("nor within a short timeout");
+    adopted();
+    rules.probe = true;
+    world.score_hangs = true;
+    given_ms = 50000;
+    ends(ROTATE, REKEY_E_DEADLINE, REKEY_RUNNING);
+    row("the device slept while it waited");
+    adopted();
+    rules.probe = true;
+    world.score_status = 401;
+    begin(ROTATE);
+    while (world.probes < 2) {
+        step();
+    }
+    while (fake.open) {
+        step();
+    }
+    step();
+    pass(REKEY_TIMEOUT_MS);
+    finish();
+    check_int(rotation.error, REKEY_E_KEY_REFUSED);
     row("after a while");
     adopted();
     rules.probe = true;
@@ -1055,17 +1112,44 @@ static void test_sync(void **state) {
         snprintf(world.keys[slot - 1], sizeof(world.keys[0]), "changed-%d", slot);
         world.key[0] = slot == 2 ? '\0' : world.key[0];
         check_int(run(SYNC), 0);
+        check(fake.now >= 60000 && fake.now < 63000);
         check_int(rotation.result, REKEY_ROTATION_ROTATED);
         check(!rotation.foreign && strcmp(world.key, world.keys[slot - 1]) == 0);
         check_int(world.hooks, 2);
     }
+    row("the list was an old one");
+    reset();
+    check_int(run(SYNC), 0);
+    memcpy(world.stale[0], "key-1-0", 8);
+    memcpy(world.stale[1], "key-2-x", 8);
+    world.fresh_at = fake.now + 30000;
+    check_int(run(SYNC), 0);
+    check_int(rotation.result, REKEY_ROTATION_UNCHANGED);
+    check(strcmp(world.key, "key-2-0") == 0 && world.hooks == 1);
+    row("a settling that is longer than the timeout");
+    strcpy(world.keys[0], "changed-1");
+    given_ms = 30000;
+    check_int(run(SYNC), 0);
+    check_int(rotation.result, REKEY_ROTATION_ROTATED);
+    row("stopped while it settles");
+    strcpy(world.keys[1], "changed-2");
+    begin(SYNC);
+    while (!rotation.settled) {
+        step();
+    }
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    check(strcmp(world.key, "changed-1") == 0);
     row("both have: a rotation was missed");
     reset();
+    rules.settle_ms = 0;
     check_int(run(SYNC), 0);
     strcpy(world.keys[0], "changed-1");
     strcpy(world.keys[1], "changed-2");
     strcpy(world.key, "");
+    world.lists = 0;
     check_int(run(SYNC), 0);
+    check_int(world.lists, 1);
     check(rotation.foreign && strcmp(world.key, "changed-2") == 0);
     row("the key was changed here");
     strcpy(world.key, "");
@@ -1096,16 +1180,56 @@ static void test_rollback(void **state) {
     row("there is none");
     reset();
     ends(ROLLBACK, REKEY_E_NO_PREVIOUS, REKEY_USAGE);
+    check(!world.state.hook_pending);
     row("of a key that nobody noted");
     reset();
     strcpy(world.key, world.keys[0]);
     strcpy(world.previous, world.keys[1]);
     check_int(run(ROLLBACK), 0);
     check_int(world.state.slot, 0);
-    for (int at = 1; at <= 6; at++) {
+    check(!world.state.hook_pending);
+    row("nobody is told");
+    adopted();
+    check_int(run(ROTATE), 0);
+    storage.hook = NULL;
+    check_int(run(ROLLBACK), 0);
+    check(strcmp(world.key, world.keys[0]) == 0 && !world.state.hook_pending);
+    row("after a hook that failed: its rotation is over");
+    adopted();
+    world.hook_fails = 1;
+    check_int(run(ROTATE), REKEY_E_HOOK);
+    check_int(world.operation, REKEY_KEY_SECONDARY);
+    check_int(run(ROLLBACK), 0);
+    check(strcmp(world.key, world.keys[0]) == 0 && world.operation == 0);
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
+    row("the same, and nobody is told: the hook stays pending");
+    adopted();
+    world.hook_fails = 1;
+    check_int(run(ROTATE), REKEY_E_HOOK);
+    storage.hook = NULL;
+    check_int(run(ROLLBACK), 0);
+    check(world.state.hook_pending);
+    ends(ROTATE, REKEY_E_HOOK, REKEY_LOCAL);
+    check_int(world.posts, 1);
+    storage.hook = hook;
+    check_int(run(ROTATE), 0);
+    check(!world.state.hook_pending && world.hook_saw);
+    row("not while an operation is unfinished");
+    adopted();
+    check_int(run(ROTATE), 0);
+    pass(86400u * 1000);
+    world.answer = SAYS_NOTHING;
+    world.late_ms = 600000;
+    check_int(run(ROTATE), REKEY_E_END);
+    ends(ROLLBACK, REKEY_E_UNFINISHED, REKEY_USAGE);
+    check(strcmp(world.key, world.keys[1]) == 0 && world.operation == REKEY_KEY_PRIMARY);
+    check(!world.state.hook_pending);
+    for (int at = 1; at <= 8; at++) {
         row_n("the storage fails at call", at);
         adopted();
-        check_int(run(ROTATE), 0);
+        world.hook_fails = 1;
+        check_int(run(ROTATE), REKEY_E_HOOK);
         world.fail_at = at;
         ends(ROLLBACK, REKEY_E_STORE, REKEY_LOCAL);
         world.fail_at = 0;
