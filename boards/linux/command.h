@@ -81,6 +81,9 @@ bool take_environment(const char *name, char *buf, size_t cap, size_t *len);
 int cannot_read(struct command *c, enum rekey_outcome outcome, int code, const char *option,
                 const char *file, int error);
 
+// Overwrites and unsets every variable that may hold a secret and was not taken.
+void forget_environment(void);
+
 // Reads the token, so that a bad one is refused before anything is sent. Returns 0 or an exit code.
 int take_token(struct command *c);
 
@@ -107,10 +110,16 @@ void stop_hook(struct command *c);
 // Runs rotate or sync to its end, and says what it came to. Returns the exit code.
 int run_rotation(struct command *c);
 
+// Writes to status.json that a run ended before it began.
+void note_refusal(struct command *c, enum rekey_outcome outcome);
+
 // Prints what the last run came to. Returns the exit code.
 int print_status(struct command *c);
 
 // ---- report.c and main.c, for switch.c ----
+
+// Forgets what the service said where it says a secret of ours.
+void hide_echo(struct command *c);
 
 // The details of an end, as conclude tells them.
 void say_error(const struct command *c, const struct rekey_report *report);

@@ -40,8 +40,10 @@ static void child(struct command *c, const sigset_t *unblocked) {
     dup2(STDERR_FILENO, STDOUT_FILENO); // ours is for results
     close_others();
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     sigprocmask(SIG_SETMASK, unblocked, NULL);
     execve(arguments[0], arguments, environment);
+    say("error: --exec '%s': %s", c->options.exec, error_word(errno));
     _exit(127);
 }
 
@@ -71,9 +73,6 @@ int run_hook(void *ctx) {
     struct command *c = ctx;
     int status;
 
-    if (c->options.exec == NULL) {
-        return REKEY_DONE;
-    }
     if (c->hook == 0) {
         c->hook_started = rekey_posix_now_ms(NULL);
         c->hook = fork();

@@ -123,8 +123,7 @@ static int take_secret(struct command *c) {
         int error = read_secret(file, id->secret, sizeof(id->secret), &id->secret_len);
 
         if (error != 0) {
-            return refuse(c, REKEY_CREDENTIALS, REKEY_E_SECRET, "client secret '%s': %s", file,
-                          error_word(error));
+            return cannot_read(c, REKEY_CREDENTIALS, REKEY_E_SECRET, "client secret", file, error);
         }
     } else if (!given) {
         return refuse(c, REKEY_CREDENTIALS, REKEY_E_SECRET,
@@ -234,6 +233,10 @@ static void choose(struct command *c) {
     size_t len = 0;
 
     id->auth = c->options.auth;
+    if (id->auth == AUTH_DEFAULT && c->options.secret_file != NULL &&
+        c->options.token_file == NULL) {
+        id->auth = AUTH_SECRET; // what was given as an option counts before the environment
+    }
     for (size_t i = 0; id->auth == AUTH_DEFAULT; i++) {
         const char *reason = lacks(c, order[i]);
 
@@ -330,7 +333,6 @@ static int make_credential(struct command *c) {
 int choose_identity(struct command *c) {
     struct identity *id = &c->identity;
     int code = 0, error;
-    size_t len;
 
     choose(c);
     if (id->auth >= AUTH_SECRET && id->auth <= AUTH_WORKLOAD) {
@@ -339,9 +341,6 @@ int choose_identity(struct command *c) {
     if (code == 0) {
         code = take_identity(c);
     }
-    // What is not used must not stand there either.
-    take_environment("AZURE_CLIENT_SECRET", NULL, 0, &len);
-    take_environment("AZURE_ACCESS_TOKEN", NULL, 0, &len);
     if (code != 0) {
         return code;
     }
@@ -368,8 +367,8 @@ int check_identity(struct command *c) {
         return refuse(c, REKEY_CREDENTIALS, error, "%s: %s", rekey_error_text(error), text);
     }
     if (rekey_client_certificate_ends_within(&id->certificate, 30 * 86400)) {
-        say("warning: the client certificate '%s' ends on %04d-%02d-%02d", id->file, end->year,
-            end->mon, end->day);
+        say("warning: the client certificate '%s' is valid until %04d-%02d-%02d", id->file,
+            end->year, end->mon, end->day);
     }
     return 0;
 }

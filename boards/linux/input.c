@@ -61,6 +61,17 @@ bool take_environment(const char *name, char *buf, size_t cap, size_t *len) {
     return true;
 }
 
+void forget_environment(void) {
+    static const char *const names[] = {"AZURE_CLIENT_SECRET", "AZURE_ACCESS_TOKEN", "https_proxy",
+                                        "HTTPS_PROXY",         "all_proxy",          "ALL_PROXY",
+                                        "http_proxy",          "HTTP_PROXY"};
+    size_t len;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        take_environment(names[i], NULL, 0, &len);
+    }
+}
+
 int cannot_read(struct command *c, enum rekey_outcome outcome, int code, const char *option,
                 const char *file, int error) {
     if (stop_signal != 0) {

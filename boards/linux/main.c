@@ -28,7 +28,6 @@ static void catch_signals(void) {
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 static void block_signals(sigset_t *unblocked) {
@@ -206,6 +205,14 @@ static const struct rekey_key_value *chosen(const struct command *c,
     return c->options.key == REKEY_KEY_PRIMARY ? &keys->primary : &keys->secondary;
 }
 
+// --timeout is for all operations of a run. With nothing left the next one ends at once.
+static void use_timeout_left(struct command *c) {
+    uint64_t gone = rekey_posix_now_ms(NULL) - c->started;
+
+    c->client_options.timeout_ms =
+        gone < c->options.timeout_ms ? (uint32_t)(c->options.timeout_ms - gone) : 1;
+}
+
 // azure.md 7: that a key differs can raise "unknown" to "succeeded"; that it does not proves
 // nothing.
 static void compare_keys(struct command *c, struct rekey_report *report) {
@@ -215,6 +222,7 @@ static void compare_keys(struct command *c, struct rekey_report *report) {
     if (report->outcome != REKEY_SUCCEEDED && report->outcome != REKEY_UNKNOWN) {
         return;
     }
+    use_timeout_left(c);
     rekey_init(&c->checker, &c->port, &c->client_options);
     rekey_list_keys(&c->checker, &c->options.endpoint, &c->keys);
     run(c, &c->checker, &listed);
@@ -247,6 +255,7 @@ static int operate(struct command *c) {
         if (report.outcome != REKEY_SUCCEEDED) {
             return conclude(c, &report);
         }
+        use_timeout_left(c);
     }
     code = start(c);
     if (code != 0) {
@@ -291,6 +300,8 @@ int main(int argc, char **argv) {
     int code = 0;
 
     open_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN); // a write fails, and says so
+    signal(SIGXFSZ, SIG_IGN);
     prlimit(0, RLIMIT_CORE, &none, NULL); // a core dump would hold the token
     prctl(PR_SET_DUMPABLE, 0);
     c->started = rekey_posix_now_ms(NULL);
@@ -303,6 +314,7 @@ int main(int argc, char **argv) {
     catch_signals();
     set_names(c);
     code = prepare(c, &anchors);
+    forget_environment();
     if (code == 0) {
         block_signals(&unblocked);
         set_up_client(c, anchors, &unblocked);

@@ -84,6 +84,7 @@ static bool parse_kind(struct rekey_span text, enum rekey_poll_kind *kind) {
 }
 
 static bool parse(struct operation_file *f, struct rekey_span rest) {
+    const struct rekey_span whole = rest;
     struct rekey_span time, unsure, kind;
     bool ok =
         take_line(&rest, "time", &time) && take_line(&rest, "management", &f->management) &&
@@ -94,6 +95,9 @@ static bool parse(struct operation_file *f, struct rekey_span rest) {
         parse_kind(kind, &f->record.kind) && f->record.request_id.len == 36 &&
         (f->record.url.len > 0) == (f->record.kind != REKEY_POLL_NONE);
 
+    for (size_t i = 0; i < whole.len; i++) { // it is shown, and sent
+        ok = ok && (whole.ptr[i] == '\n' || (whole.ptr[i] >= ' ' && whole.ptr[i] <= '~'));
+    }
     f->time = 0;
     for (size_t i = 0; ok && i < time.len; i++) {
         ok = rekey_is_digit(time.ptr[i]) && time.len <= 12;

@@ -152,7 +152,7 @@ static const struct {
      "DIR",
      "where the key, and what a rotation keeps, lie"},
     {{"settle", 1, 0, SETTLE},
-     COMMAND_ROTATE,
+     SWITCH,
      "S",
      "seconds from the listing of a new key to its use; default 60"},
     {{"probe", 0, 0, PROBE}, COMMAND_ROTATE, NULL, "instead: until the scoring URI takes it"},
@@ -482,6 +482,10 @@ static bool take_defaults(struct command_options *o, uint64_t given) {
     return true;
 }
 
+static bool is_stdin(const char *file) {
+    return file != NULL && strcmp(file, "-") == 0;
+}
+
 static bool missing(const char *name, const char *variable) {
     say("error: %s is missing%s%s; see rekey --help", name,
         variable[0] != '\0' ? ", and so is " : "", variable);
@@ -530,9 +534,8 @@ static bool check(const struct command_options *o) {
     if (o->command == COMMAND_REGENERATE && o->key == 0) {
         return missing("--key-type", "");
     }
-    if (o->key_value_file != NULL && o->token_file != NULL && strcmp(o->key_value_file, "-") == 0 &&
-        strcmp(o->token_file, "-") == 0) {
-        return bad("--key-value-file", "-", "standard input is the token already");
+    if (is_stdin(o->key_value_file) && (is_stdin(o->token_file) || is_stdin(o->secret_file))) {
+        return bad("--key-value-file", "-", "standard input is the token or the secret already");
     }
     error = rekey_endpoint_check(e);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

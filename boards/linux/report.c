@@ -58,7 +58,8 @@ static const char *hint(const struct command *c, enum rekey_outcome outcome) {
                    : "accepted, and running as far as is known, but not saved: only "
                      "--operation-file lets `rekey wait` go on";
     case REKEY_CREDENTIALS:
-        return c->options.command == COMMAND_TOKEN ? NULL : "nothing was executed: get a new token";
+        return c->options.command == COMMAND_TOKEN ? NULL
+                                                   : "nothing was executed: mend the identity";
     default:
         return NULL;
     }
@@ -89,7 +90,7 @@ static const char *explain(const struct command *c, const struct rekey_report *r
         return visible(report->subject, buf, cap);
     } else if (proxy_explain(c, report->host, error, text, sizeof(text))) {
         return visible(rekey_span(text, strlen(text)), buf, cap);
-    } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO ||
+    } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO || error == REKEY_E_LOOKUP ||
                 error == REKEY_E_CONNECT_TIMEOUT) &&
                c->tcp.error != 0) {
         snprintf(text, sizeof(text), "%s", error_word(c->tcp.error));
@@ -135,6 +136,25 @@ static void say_answer(const struct rekey_report *report, bool token) {
     } else if (!token && report->http_status != 0) {
         say("error: x-ms-client-request-id %s x-ms-request-id %s x-ms-correlation-request-id %s",
             report->client_request_id, id, correlation);
+    }
+}
+
+static bool contains(struct rekey_span text, const char *secret, size_t len) {
+    for (size_t i = 0; len > 0 && i + len <= text.len; i++) {
+        if (memcmp(text.ptr + i, secret, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void hide_echo(struct command *c) {
+    struct rekey_arm_error *e = &c->client.service;
+    struct rekey_span message = rekey_span(e->message.text, e->message.len);
+
+    if (contains(message, c->token, c->token_len) ||
+        contains(message, c->identity.secret, c->identity.secret_len)) {
+        e->message.len = 0;
     }
 }
 
@@ -255,8 +275,9 @@ static bool put_keys(struct command *c) {
     bool secondary = c->options.key != REKEY_KEY_PRIMARY;
 
     if (!c->options.json && c->options.key != 0 &&
-        (primary ? c->keys.primary.null : c->keys.secondary.null)) {
-        say("error: the %s key is null: the service has none", primary ? "primary" : "secondary");
+        (primary ? c->keys.primary.len : c->keys.secondary.len) == 0) {
+        say("error: the %s key is null, or empty: the service has none",
+            primary ? "primary" : "secondary");
         return false;
     }
     out("%s", c->options.json ? "{" : "");
@@ -380,6 +401,9 @@ int refuse(struct command *c, enum rekey_outcome outcome, int error, const char 
     if (hint(c, report.outcome) != NULL) {
         say("%s", hint(c, report.outcome));
     }
+    if (c->state.opened) {
+        note_refusal(c, report.outcome);
+    }
     if (c->options.json) {
         put_json(c, &report, report.outcome, message);
     }
@@ -392,14 +416,17 @@ static void tell_exchange(const struct command *c, const struct rekey_report *no
     char id[168];
 
     if (now->requests > before->requests) {
-        if (now->kind == REKEY_POLL_NONE) {
-            say("> %s https://%s%s", c->options.command == COMMAND_SHOW ? "GET" : "POST",
-                c->management, c->path);
-        } else {
-            const char *query = memchr(now->url.ptr, '?', now->url.len); // it is signed: a secret
-            size_t len = query == NULL ? now->url.len : (size_t)(query - now->url.ptr);
+        // With --probe the scoring host; its port is not told.
+        bool management = now->host.ptr == c->options.host.ptr;
+        const char *query = memchr(now->target.ptr, '?', now->target.len);
 
-            say("> GET %.*s", (int)len, now->url.ptr);
+        if (now->kind == REKEY_POLL_NONE) {
+            say("> %s https://%.*s%.*s", now->get ? "GET" : "POST",
+                management ? (int)strlen(c->management) : (int)now->host.len,
+                management ? c->management : now->host.ptr, (int)now->target.len, now->target.ptr);
+        } else { // its query is signed: a secret
+            say("> GET %.*s", query == NULL ? (int)now->target.len : (int)(query - now->target.ptr),
+                now->target.ptr);
         }
     }
     if (now->answers > before->answers) {
@@ -434,6 +461,9 @@ static void say_wait_line(const struct command *c) {
     const struct {
         const char *option, *value;
     } given[] = {{"--ca-file", c->options.ca_file},
+                 {"--cloud", c->options.cloud != &clouds[0] ? c->options.cloud->name : NULL},
+                 {"--auth", c->options.auth != AUTH_DEFAULT ? auth_names[c->options.auth] : NULL},
+                 {"--secret-file", c->options.secret_file},
                  {"--token-file", c->options.token_file},
                  {"--proxy", c->options.proxy},
                  {"--proxy-auth-file", c->options.proxy_auth_file}};
@@ -470,12 +500,17 @@ int conclude(struct command *c, const struct rekey_report *report) {
     struct rekey_report told = *report;
     char details[1024], message[1200] = "";
 
+    hide_echo(c);
     if (outcome != REKEY_SUCCEEDED && !left_running) {
         say_error(c, report);
     }
     if (c->options.command == COMMAND_WAIT &&
         (report->error == REKEY_E_POLL_REFUSED || report->error == REKEY_E_POLL_NOT_FOUND)) {
         say("another identity than the one that began the operation may be in use");
+    }
+    if (c->options.command == COMMAND_WAIT && report->error == REKEY_E_URL_FOREIGN) {
+        say("it was begun at %.*s: is --management-url missing?", (int)c->file.management.len,
+            c->file.management.ptr);
     }
     if (hint(c, outcome) != NULL) {
         say("%s", hint(c, outcome));

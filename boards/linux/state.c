@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -75,7 +76,7 @@ static int save_key(void *ctx, struct rekey_span key) {
     struct state *s = &c->state;
     char before[REKEY_KEY_VALUE_MAX];
     size_t len;
-    int error = state_read(s, "key", before, sizeof(before), &len);
+    int error = load_key(ctx, before, sizeof(before), &len);
 
     if (error == 0) {
         error = save_previous(s, before, len);
@@ -324,6 +325,28 @@ static bool is_volatile(const char *directory) {
     return false;
 }
 
+// The key file gets the group that was asked for, and is nobody else's. A group that it has stays
+// until the next key; with --rollback, for that one as well.
+static void mend_key_file(struct command *c) {
+    struct state *s = &c->state;
+    int fd = open(state_path(s, "key"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat file;
+
+    if (fd >= 0 && fstat(fd, &file) == 0 && S_ISREG(file.st_mode)) {
+        if (c->options.rollback && c->options.key_group == NULL && (file.st_mode & S_IRGRP) != 0) {
+            s->group = file.st_gid;
+        }
+        if ((file.st_mode & S_IRWXO) != 0 ||
+            (s->group != REKEY_POSIX_NO_GROUP &&
+             ((file.st_mode & S_IRGRP) == 0 || s->group != file.st_gid))) {
+            rekey_posix_set_mode(fd, s->group); // where it cannot be, the next key gets it
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 // A run that was killed while it wrote leaves these, with a key or a signed URL in them.
 static bool remove_temporaries(struct state *s) {
     static const char *const names[] = {"key.tmp",         "key.previous.tmp", "state.tmp",
@@ -351,6 +374,7 @@ int open_state(struct command *c) {
     static char filler[PROBE_SIZE];
     static char operation[512];
     struct state *s = &c->state;
+    struct stat directory;
 
     s->directory = c->options.state;
     s->file = &c->file;
@@ -376,6 +400,12 @@ int open_state(struct command *c) {
                                            : "--state '%s': it cannot be locked",
                       s->directory);
     }
+    if (geteuid() == 0 && stat(s->directory, &directory) == 0 && directory.st_uid != 0) {
+        return refuse(c, REKEY_USAGE, REKEY_E_STORE,
+                      "--state '%s': root would take the files from the user that it belongs to: "
+                      "run rekey as that user",
+                      s->directory);
+    }
     if (is_foreign(s)) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
                       "'%s/status.json': its format is that of another version of rekey",
@@ -392,5 +422,7 @@ int open_state(struct command *c) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': %s", s->directory,
                       error_word(errno));
     }
+    mend_key_file(c);
+    s->opened = true;
     return 0;
 }

@@ -21,6 +21,7 @@ struct state {
     struct operation_file *file; // of the operation
     gid_t group;                 // of the key file
     int lock;                    // its descriptor
+    bool opened;                 // it can be written
     const char *fault;           // the file that the last failure was about
     const char *why;             // in words, or NULL: see `error`
     int error;                   // errno

@@ -60,7 +60,8 @@ static void say_result(const struct command *c) {
         break;
     case REKEY_ROTATION_RESTORED:
         if (x->error == 0 && !c->options.quiet) {
-            say("the key before is in '%s/key' again", directory);
+            say("the key before is in '%s/key' again%s", directory,
+                c->options.exec == NULL ? "; no --exec: nobody was told" : "");
         }
         break;
     default:
@@ -68,7 +69,9 @@ static void say_result(const struct command *c) {
     }
 }
 
-static const char *next_step(const struct rekey_rotation *x) {
+static const char *next_step(const struct command *c) {
+    const struct rekey_rotation *x = &c->rotation;
+
     switch (x->outcome) {
     case REKEY_NOT_REACHED:
         return "nothing was changed: run it again, safely";
@@ -79,9 +82,9 @@ static const char *next_step(const struct rekey_rotation *x) {
     case REKEY_RUNNING:
         return "the key in use stays; the next run goes on";
     case REKEY_LOCAL:
-        return x->error == REKEY_E_HOOK || x->error == REKEY_E_ABORTED
-                   ? "the next run runs the hook again"
-                   : NULL;
+        return x->error != REKEY_E_HOOK && x->error != REKEY_E_ABORTED ? NULL
+               : c->options.exec == NULL ? "the hook of an earlier run is due still: give --exec"
+                                         : "the next run runs the hook again";
     default:
         return NULL;
     }
@@ -94,47 +97,74 @@ static size_t make_status(const struct command *c, const struct rekey_report *re
                           char *buf, size_t cap) {
     const struct rekey_rotation *x = &c->rotation;
     int64_t now = rekey_posix_wall_s(NULL);
-    char id[168];
-    int len = snprintf(
+    size_t id_len = 0;
+    int len;
+
+    while (rekey_is_alnum(report->request_id[id_len]) || report->request_id[id_len] == '-') {
+        id_len++; // a GUID
+    }
+    len = snprintf(
         buf, cap,
         "{\"format\":1,\"outcome\":\"%s\",\"exit\":%d,\"result\":\"%s\",\"time\":%" PRId64
         ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64 ",\"nextDue\":%" PRId64
-        ",\"hookPending\":%s,\"requestId\":\"%s\"}",
+        ",\"hookPending\":%s,\"requestId\":\"%.*s\"}",
         outcome_word(x->outcome), code, result_words[x->result], now, slot_word(x->state.slot),
         x->state.switched, x->state.slot != 0 ? now - x->state.switched : 0,
         x->state.slot != 0 && c->options.command == COMMAND_ROTATE
             ? x->state.switched + (int64_t)c->options.min_age_s
             : 0,
-        x->state.hook_pending ? "true" : "false",
-        visible(rekey_span(report->request_id, strcspn(report->request_id, "\"\\")), id,
-                sizeof(id)));
+        x->state.hook_pending ? "true" : "false", (int)id_len, report->request_id);
 
     return len < 0 || (size_t)len >= cap ? 0 : (size_t)len;
+}
+
+// Writes status.json, of which `text` becomes the content. False if it could not.
+static bool save_status(struct command *c, const struct rekey_report *report, char text[1024],
+                        size_t *len) {
+    enum rekey_outcome outcome = c->rotation.outcome;
+    int code = outcome == REKEY_FAILED ? REKEY_REFUSED : (int)outcome;
+
+    *len = make_status(c, report, code, text, 1024);
+    if (state_write(&c->state, "status.json", text, *len, c->state.group) == 0) {
+        return true;
+    }
+    say("error: '%s/status.json': %s", c->state.directory, error_word(c->state.error));
+    return false;
+}
+
+void note_refusal(struct command *c, enum rekey_outcome outcome) {
+    struct rekey_rotation *x = &c->rotation;
+    const struct rekey_report none = {.request_id = ""};
+    char text[1024];
+    size_t len;
+
+    x->outcome = outcome;
+    if (state_storage.load_state(c, &x->state) == 0) {
+        save_status(c, &none, text, &len);
+    }
 }
 
 static int conclude_rotation(struct command *c) {
     struct rekey_rotation *x = &c->rotation;
     enum rekey_outcome outcome = x->outcome;
-    int code = outcome == REKEY_FAILED ? REKEY_REFUSED : (int)outcome;
     struct rekey_report report;
     char text[1024];
     size_t len;
 
+    hide_echo(c);
     rekey_report(&c->client, &report);
     report.error = x->error;
-    if (report.host.ptr == NULL) { // nothing was spoken to
-        report.host = c->options.host;
+    if (report.host.ptr == NULL) { // nothing was spoken to, or the scoring host last
+        report.host = x->probe_options.host.ptr != NULL ? x->probe_options.host : c->options.host;
     }
     if (x->error != 0) {
         say_error(c, &report);
     }
     say_result(c);
-    if (next_step(x) != NULL) {
-        say("%s", next_step(x));
+    if (next_step(c) != NULL) {
+        say("%s", next_step(c));
     }
-    len = make_status(c, &report, code, text, sizeof(text));
-    if (state_write(&c->state, "status.json", text, len, c->state.group) != 0) {
-        say("error: '%s/status.json': %s", c->state.directory, error_word(c->state.error));
+    if (!save_status(c, &report, text, &len)) {
         outcome = outcome == REKEY_SUCCEEDED ? REKEY_LOCAL : outcome;
     }
     if (c->options.json) {
@@ -158,6 +188,7 @@ int run_rotation(struct command *c) {
     }
     c->storage = state_storage;
     c->storage.ctx = c;
+    c->storage.hook = c->options.exec != NULL ? run_hook : NULL;
     rekey_rotation_init(x, &c->client, &c->client_options, &c->rotation_options, &c->storage);
     result = c->options.rollback ? rekey_rollback(x)
              : c->options.command == COMMAND_ROTATE

@@ -114,7 +114,7 @@ static struct rekey_span subject_of(unsigned char *der, size_t size) {
 static int find(void *ctx, struct rekey_span subject,
                 int (*found)(void *arg, struct rekey_span der), void *arg) {
     struct rekey_pem_bundle *bundle = ctx;
-    struct reader r = {.fd = open(bundle->path, O_RDONLY | O_CLOEXEC)};
+    struct reader r = {.fd = open(bundle->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
     int result = 0;
     size_t len;
 
@@ -136,7 +136,7 @@ struct rekey_anchors rekey_pem_bundle(struct rekey_pem_bundle *bundle, const cha
 }
 
 bool rekey_pem_bundle_usable(struct rekey_pem_bundle *bundle) {
-    struct reader r = {.fd = open(bundle->path, O_RDONLY | O_CLOEXEC)};
+    struct reader r = {.fd = open(bundle->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
     bool usable = r.fd >= 0 && next_certificate(bundle, &r) > 0;
 
     if (r.fd >= 0) {

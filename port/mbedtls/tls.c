@@ -416,6 +416,20 @@ static int date_text(char *buf, size_t cap, const mbedtls_x509_time *t) {
                     t->min, t->sec);
 }
 
+// What a person can do something about.
+static const char *code_text(int code) {
+    switch (code) {
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
+        return ": the server refuses the handshake";
+    case MBEDTLS_ERR_SSL_INVALID_RECORD:
+        return ": what answers there does not speak TLS";
+    case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION:
+        return ": the server knows no TLS 1.2";
+    default:
+        return "";
+    }
+}
+
 void rekey_tls_explain(const struct rekey_tls *t, int error, char *buf, size_t cap) {
     static const char hex[] = "0123456789ABCDEF";
     const struct rekey_tls_fault *f = &t->fault;
@@ -459,7 +473,7 @@ void rekey_tls_explain(const struct rekey_tls *t, int error, char *buf, size_t c
         snprintf(buf, cap, "the device's clock says %s", at);
         break;
     case REKEY_E_TLS:
-        snprintf(buf, cap, "mbedTLS error -0x%04X", (unsigned)-t->code);
+        snprintf(buf, cap, "mbedTLS error -0x%04X%s", (unsigned)-t->code, code_text(t->code));
         break;
     default:
         break;

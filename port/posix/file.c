@@ -56,6 +56,13 @@ static int put_new(const char *temporary, const char *path) {
     return (int)syscall(SYS_renameat2, AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE);
 }
 
+int rekey_posix_set_mode(int fd, gid_t group) {
+    if (group == REKEY_POSIX_NO_GROUP) {
+        return fchmod(fd, 0600);
+    }
+    return fchown(fd, (uid_t)-1, group) != 0 ? -1 : fchmod(fd, 0640);
+}
+
 int rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
                            gid_t group) {
     const bool create = (how & REKEY_POSIX_NEW) != 0;
@@ -73,8 +80,7 @@ int rekey_posix_write_file(const char *path, const void *data, size_t len, unsig
     if (fd < 0) {
         return -1;
     }
-    if (group != REKEY_POSIX_NO_GROUP &&
-        (fchown(fd, (uid_t)-1, group) != 0 || fchmod(fd, 0640) != 0)) {
+    if (group != REKEY_POSIX_NO_GROUP && rekey_posix_set_mode(fd, group) != 0) {
         error = errno;
         close(fd);
         unlink(temporary);

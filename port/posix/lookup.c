@@ -80,6 +80,7 @@ int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host
     pid_t parent = getpid();
 
     tcp->count = tcp->next = tcp->received = 0;
+    tcp->error = 0;
     if (host.len >= sizeof(name)) {
         return REKEY_E_LOOKUP;
     }

@@ -81,6 +81,9 @@ void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
 int rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
                            gid_t group);
 
+// Mode 0600, or 0640 for a group. Returns 0, or -1 with errno set.
+int rekey_posix_set_mode(int fd, gid_t group);
+
 // Reads the file `path` into buf[0..cap), if it is a regular file, is no symbolic link, and fits.
 // Returns 0 with *len, or -1 with errno set (ELOOP, EISDIR, EINVAL, EFBIG among others).
 int rekey_posix_read_file(const char *path, void *buf, size_t cap, size_t *len);

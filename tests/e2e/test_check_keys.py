@@ -1,6 +1,11 @@
 """`regenerate --check-keys`: the keys are listed before and after. That a key differs raises an
 unknown outcome to a success by comparison; that it does not proves nothing (azure.md 7)."""
 
+from conftest import EXEC, error
+
+STALL = {"cut": 0, "then": "stall"}
+
+
 def check(rekey, name, *arguments, **more):
     return rekey.regenerate(name, "--check-keys", *arguments, **more)
 
@@ -34,3 +39,24 @@ def test_nothing_is_sent_where_the_keys_cannot_be_listed(arm, rekey):
 def test_a_list_that_fails_afterwards_changes_nothing(arm, rekey):
     name = arm.play(list=[{"status": 200, "body": "{keys}"}, {"status": 403}], post=[{"status": 200}])
     check(rekey, name).says("could not be listed afterwards")
+
+
+def test_verbose_shows_each_request_as_it_was(arm, rekey):
+    name = arm.endpoint("three-polls")
+    result = check(rekey, name, "-v")
+    requests = [line for line in result.lines if line.startswith("rekey: > ")]
+    host = f"https://localhost:{arm.ports['main']}"
+    assert requests == [
+        f"rekey: > {each['method']} {host}"
+        + (each["target"] if each["method"] == "POST" else each["target"].partition("?")[0])
+        for each in arm.requests(name)
+    ]
+
+
+def test_the_timeout_is_for_all_of_it(arm, rekey):
+    late = error(429, ["Retry-After", "3"])
+    keys = {"status": 200, "body": "{keys}"}
+    name = arm.play(list=[late, keys, STALL], post=[{"status": 200}])
+    result = check(rekey, name, "--timeout", "5")
+    result.says("could not be listed afterwards", "no time is left")
+    assert result.seconds < 7 or EXEC

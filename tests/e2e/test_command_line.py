@@ -1017,3 +1017,35 @@ def test_descriptors_are_not_given_to_children(running):
             seen += 1
             assert flags & os.O_CLOEXEC, fd
     assert seen >= 1
+
+
+def test_a_pipe_that_nobody_writes_is_no_bundle(arm, rekey):
+    os.mkfifo(rekey.directory / "pipe")
+    result = rekey.regenerate(arm.endpoint(), "--ca-file", "pipe", code=11)
+    assert result.seconds < 5 * SLOW
+
+
+def test_standard_input_is_given_once(arm, rekey):
+    name = arm.endpoint()
+    more = ["--key-value-file", "-", "--secret-file", "-", "--auth", "secret"]
+    rekey.regenerate(name, *more, code=2).says("standard input")
+
+
+def test_an_option_counts_before_the_environment(rekey):
+    (rekey.directory / "file").write_text("the-client-secret")
+    result = rekey.run("token", "--secret-file", "file", "-v", code=14)
+    result.says("auth: secret", "AZURE_TENANT_ID")
+
+
+def test_a_service_that_says_our_token(arm, rekey):
+    """The runner looks for it in all that is printed."""
+    refusal = {"code": "BadHeader", "message": f"bad header: Bearer {TOKEN}"}
+    for form in ("text", "json"):
+        name = arm.play(post=[{"status": 403, "body": {"error": refusal}}])
+        rekey.regenerate(name, "-o", form, code=1).says("BadHeader")
+
+
+def test_an_empty_key_is_none(arm, rekey):
+    name = arm.endpoint()
+    arm.set_keys(name, primaryKey="")
+    rekey.list_keys(name, "--key-type", "primary", code=1).says("null, or empty")

@@ -405,6 +405,11 @@ DAMAGES = {
         lambda op: edit(op, "rekey-operation 1\n", "rekey-operation 999\n"),
         (12, 15),
     ),
+    "an-escape": (lambda op: edit(op, "key-type P", "key-type \x1b[31mP"), 12),
+    "a-carriage-return": (
+        lambda op: op.write_bytes(re.sub(b"request-id .", b"request-id \r", op.read_bytes())),
+        12,
+    ),
     "a-directory": (lambda op: (op.unlink(), op.mkdir()), 15),
     "a-pipe": (lambda op: (op.unlink(), os.mkfifo(op)), 15),
     "a-link": (lambda op: (op.unlink(), op.symlink_to("elsewhere")), 15),
@@ -521,3 +526,28 @@ def test_no_wait_of_an_operation_that_ends_at_once(arm, rekey, op):
 
 def test_no_wait_stops_before_the_first_poll(arm, rekey, left, op):
     assert arm.counts(left()) == (1, 0)
+
+
+def test_a_wait_without_the_management_url(arm, rekey, left, op):
+    left()
+    mark = arm.mark()
+    more = ["--ca-file", CERTS / "ca-all.pem"]
+    result = rekey.run("wait", "--operation-file", op, *more, code=12)
+    result.says(f"it was begun at localhost:{arm.ports['main']}", "--management-url")
+    assert arm.connections("main", mark) == [] and op.exists()
+
+
+def test_the_line_that_goes_on_names_the_identity(arm, rekey, op):
+    name = arm.play(post=[ACCEPTED])
+    more = ["--auth", "token", "--cloud", "usgov", "--no-wait", "--operation-file", op]
+    rekey.regenerate(name, *more, code=13).says("--cloud 'usgov' --auth 'token'")
+
+
+@pytest.mark.skipif(bool(EXEC), reason="the emulator writes files, too")
+def test_a_limit_on_the_size_of_files(arm, rekey, op):
+    """ulimit -f, LimitFSIZE: a signal by default, after which nobody would know what was begun."""
+    name = arm.endpoint()
+    prefix = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh"]
+    result = rekey.regenerate(name, "--operation-file", op, prefix=prefix, code=15)
+    result.says("File too large")
+    assert arm.counts(name) == (0, 0) and not op.exists()

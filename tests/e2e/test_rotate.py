@@ -5,17 +5,21 @@ key file is never regenerated, and a key is not there before the service has lis
 import json
 import os
 import re
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from conftest import (
     ACCEPTED,
     DONE,
+    EXEC,
     NOW,
     RUNNING,
     SLOW,
+    TOKEN,
     error,
     header,
     wait_until,
@@ -236,11 +240,56 @@ def test_a_rollback_to_a_slot_that_nobody_knows(rekey, state, hook):
     assert status_of(state)["slot"] == "none"
 
 
-def test_nothing_to_roll_back_to(rekey, adopted, state):
+def test_nothing_to_roll_back_to(rekey, adopted, state, hook):
     adopted()
     before = key_of(state)
-    rollback(rekey, code=2)
-    assert key_of(state) == before
+    rollback(rekey, "--exec", hook.path, code=2)
+    assert key_of(state) == before and status_of(state)["hookPending"] is False
+
+
+def test_no_rollback_of_what_is_unfinished(arm, rekey, adopted, state):
+    """The key that would come back is the one that may be regenerated yet."""
+    name = adopted()
+    rekey.rotate(name)
+    arm.play(name=name, post=[LOST], execute={"after": 2})
+    rekey.rotate(name, code=12)
+    rollback(rekey, code=2).says("`rekey rotate` comes first")
+    assert in_use(arm, name, state) == "Secondary" and (state / "operation").exists()
+    rekey.rotate(name, "--poll-interval", "1")
+    assert in_use(arm, name, state) == "Primary"
+
+
+def test_a_rollback_after_a_hook_that_failed(arm, rekey, adopted, state, hook):
+    name = adopted()
+    rekey.rotate(name, "--exec", hook.that("exit 1"), code=15)
+    rollback(rekey, "--exec", hook.that("exit 0"))
+    assert in_use(arm, name, state) == "Primary" and not (state / "operation").exists()
+    result = rekey.rotate(name, "--exec", hook.path, "--min-age", "3600")
+    result.says("not due")
+    assert result.seconds < 5 * SLOW
+
+
+def test_no_secret_stays_in_the_environment_of_a_rollback(rekey, state, hook):
+    if os.getuid() != 0 or EXEC:
+        pytest.skip("/proc/PID/environ is for root alone, and the emulator's its own")
+    (state / "key").write_text("one")
+    (state / "key.previous").write_text("other")
+    secrets = {"AZURE_CLIENT_SECRET": "a-secret-1", "HTTPS_PROXY": "http://u:a-secret-2@p"}
+    arguments = ["rotate", "--rollback", "--state", "state", "--volatile-ok"]
+    process = rekey.start(*arguments, "--exec", hook.that("sleep 600"), env=secrets)
+    wait_until(hook.runs, "a hook")
+    environ = Path(f"/proc/{process.pid}/environ").read_bytes()
+    process.signal(signal.SIGTERM)
+    rekey.finish(process, 15)
+    assert b"AZURE_CLIENT_SECRET=" in environ
+    assert b"a-secret" not in environ and TOKEN.encode() not in environ
+
+
+def test_a_key_file_with_a_newline_before(arm, rekey, state):
+    name = arm.endpoint()
+    (state / "key").write_text(arm.keys(name)["primaryKey"] + "\n")
+    rekey.rotate(name)
+    assert "\n" not in (state / "key.previous").read_text()
 
 
 # ---- unknown, late and lost ----------------------------------------------------------------------
@@ -545,6 +594,45 @@ def test_probe_without_a_good_scoring_uri(arm, rekey, adopted, state, uri):
     assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
 
 
+def test_probe_says_what_is_wrong_with_the_scoring_host(arm, rekey, adopted, state):
+    name = adopted(properties={"scoringUri": "https://nobody.invalid/score"})
+    result = rekey.rotate(name, "--probe", "--poll-interval", "1", "--timeout", "4", code=13)
+    result.says("could not be resolved", "(nobody.invalid)")
+    assert in_use(arm, name, state) == "Primary"
+
+
+def test_probe_verbose(arm, rekey, adopted, state):
+    name = adopted()
+    result = rekey.rotate(name, "--probe", "-v")
+    told = [line.split()[2:] for line in result.lines if line.startswith("rekey: > ")]
+    methods = [method for method, _ in told]
+    actions = [url.partition("?")[0].rpartition("/")[2] for _, url in told]
+    assert methods == ["POST", "POST", "POST", "GET", "GET"]
+    assert actions[:3] == ["listKeys", "regenerateKeys", "listKeys"] and actions[3] == name
+
+
+def test_a_refused_token_ends_the_looking(arm, rekey, adopted, state):
+    """It would be refused again and again."""
+    keys = {"status": 200, "body": "{keys}"}
+    name = adopted(list=[keys, {"status": 401}], post=[{"status": 200}], execute="post")
+    result = rekey.rotate(name, code=12)
+    result.says("refused the token")
+    assert kinds(arm, name).count("list") == 3  # with that of the adoption
+    arm.play(name=name)
+    rekey.rotate(name)
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_settle_of_sync(arm, rekey, state):
+    """What scores may not know the key yet when it is listed."""
+    name = arm.endpoint()
+    rekey.sync(name, "--key-type", "secondary")
+    arm.regenerate(name, "Primary")
+    result = rekey.sync(name, "--settle", "2")
+    assert result.seconds >= 2 and in_use(arm, name, state) == "Primary"
+    assert kinds(arm, name) == ["list"] * 3
+
+
 def test_settle(arm, rekey, adopted, state):
     name = adopted()
     process = rekey.start_switch("rotate", name, "--settle", "2")
@@ -705,6 +793,27 @@ def test_prometheus_label(rekey, adopted, state):
     state.rename(state.with_name(directory))
     text = rekey.run("status", "--state", directory, "--prometheus", code=0, token=None).out
     assert 'rekey_last_exit_code{state="the \\"state\\" \\\\1"} 0' in text.splitlines()
+
+
+def test_status_of_a_run_that_did_not_begin(rekey, adopted, state):
+    name = adopted()
+    rekey.rotate(name, "--auth", "secret", code=14)
+    seen = status_of(state)
+    assert (seen["outcome"], seen["exit"], seen["slot"]) == ("credentials", 14, "Primary")
+    assert seen["switched"] > 0
+    rekey.rotate(name, "--ca-file", "missing", code=11)
+    assert status_of(state)["exit"] == 11
+
+
+def test_status_with_a_strange_request_id(arm, rekey, adopted, state):
+    for identity in ('ab\xffc', 'ab"c', "ab\\c", "ab c", "ab\tc"):
+        name = adopted(post=[{"status": 200, "headers": [["x-ms-request-id", identity]]}])
+        answer = {"status": 200, "body": "{keys}", "headers": [["x-ms-request-id", identity]]}
+        arm.play(name=name, list=[answer])
+        rekey.rotate(name, "--min-age", "3600")
+        assert status_of(state)["requestId"] == "ab" and status(rekey).code == 0
+        shutil.rmtree(state)
+        state.mkdir()
 
 
 def test_status_before_any_run(rekey, state):

@@ -100,6 +100,23 @@ def test_a_hook_that_fails_and_then_succeeds(arm, rekey, state, hook):
     assert len(hook.runs()) == runs and {run["REKEY_KEY_TYPE"] for run in hook.runs()} == {"Secondary"}
 
 
+@pytest.mark.skipif(bool(EXEC), reason="the emulator knows more formats")
+def test_a_hook_that_is_no_program(arm, rekey, state, hook):
+    program = hook.path
+    program.write_text("exit 0\n")
+    rekey.rotate(arm.endpoint(), "--exec", program, code=15).says("Exec format error", "with 127")
+
+
+def test_a_run_without_the_hook_that_is_due(arm, rekey, state, hook):
+    """Nobody has been told of the key in use: no rotation begins, and it is not forgotten."""
+    name = arm.endpoint()
+    rekey.rotate(name, "--exec", hook.that("exit 1"), code=15)
+    rekey.rotate(name, code=15).says("is due still: give --exec")
+    assert posts(arm, name) == 0
+    rekey.rotate(name, "--exec", hook.that("exit 0"))
+    assert posts(arm, name) == 1
+
+
 @pytest.mark.board
 def test_a_hook_that_takes_too_long(arm, rekey, state, hook):
     """It is ended with its children."""
@@ -184,6 +201,43 @@ def test_a_group(arm, rekey, nobody):
         assert mode(folder / file) == 0o600 and not can_read(folder / file, MEMBER, GROUP)
     folder.chmod(0o755)  # not the directory alone keeps them out
     assert not can_read(folder / "key", OUTSIDER) and can_read(folder / "key", MEMBER, GROUP)
+
+
+def test_a_group_that_is_given_later(arm, rekey, state):
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file to any group")
+    name = arm.endpoint()
+    (state / "key").write_text(arm.keys(name)["primaryKey"])
+    (state / "key").chmod(0o644)
+    rekey.sync(name, "--key-type", "primary")
+    assert mode(state / "key") == 0o600
+    rekey.sync(name, "--key-group", str(GROUP))
+    assert mode(state / "key") == 0o640 and (state / "key").stat().st_gid == GROUP
+    before = (state / "key").stat().st_ctime_ns
+    rekey.sync(name, "--key-group", str(GROUP))
+    assert (state / "key").stat().st_ctime_ns == before  # an application may watch it
+    rekey.sync(name)
+    assert mode(state / "key") == 0o640  # nobody is locked out by a run without the option
+
+
+def test_a_rollback_keeps_the_group(arm, rekey, state):
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file to any group")
+    name = arm.endpoint()
+    for _ in range(2):
+        rekey.rotate(name, "--key-group", str(GROUP))
+    arguments = ["rotate", "--rollback", "--state", "state", "--volatile-ok"]
+    rekey.run(*arguments, token=None, code=0).says("nobody was told")
+    assert mode(state / "key") == 0o640 and (state / "key").stat().st_gid == GROUP
+
+
+def test_root_takes_nothing_from_another_user(arm, rekey, nobody):
+    if os.getuid() != 0:
+        pytest.skip("root alone can")
+    folder, _ = nobody
+    mark = arm.mark()
+    rekey.rotate(arm.endpoint(), state=folder, code=2).says("run rekey as that user")
+    assert arm.connections("main", mark) == [] and os.listdir(folder) in ([], ["lock"])
 
 
 def test_a_group_by_name(arm, rekey, state):

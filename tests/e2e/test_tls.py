@@ -189,10 +189,14 @@ def test_clock_never_set_while_waiting_is_13(arm, rekey, preload):
 # ---- servers that speak no TLS, or not well ------------------------------------------------------
 
 
-@pytest.mark.parametrize("listener", ["tls11", "garbage"])
-def test_no_tls_to_speak_of(arm, rekey, listener):
+@pytest.mark.parametrize(
+    "listener, text",
+    [("tls11", "the server refuses the handshake"), ("garbage", "does not speak TLS")],
+)
+def test_no_tls_to_speak_of(arm, rekey, listener, text):
     mark = arm.mark()
-    rekey.regenerate(arm.endpoint(), "--timeout", "1", listener=listener, code=10)
+    result = rekey.regenerate(arm.endpoint(), "--timeout", "1", listener=listener, code=10)
+    result.says(text)
     events = arm.connections(listener, mark)
     assert events and not any(event["event"] in ("handshake", "request") for event in events)
 
