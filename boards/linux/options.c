@@ -154,7 +154,7 @@ static const struct {
     {{"settle", 1, 0, SETTLE},
      SWITCH,
      "S",
-     "seconds from the listing of a new key to its use; default 60"},
+     "seconds from the listing of a new key to its use; default 60, with sync 0"},
     {{"probe", 0, 0, PROBE}, COMMAND_ROTATE, NULL, "instead: until the scoring URI takes it"},
     {{"min-age", 1, 0, MIN_AGE},
      COMMAND_ROTATE,
@@ -645,6 +645,9 @@ static bool parse(struct command_options *o, int argc, char **argv, bool *ended)
                 table[i].getopt.name);
             return false;
         }
+    }
+    if (o->command == COMMAND_SYNC && (given & bit_of(SETTLE)) == 0) {
+        o->settle_ms = 0;
     }
     return take_defaults(o, given) && check(o);
 }

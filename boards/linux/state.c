@@ -40,10 +40,19 @@ const char *state_path(struct state *s, const char *name) {
     return n > 0 && (size_t)n < sizeof(s->path) ? s->path : "";
 }
 
+// What root has written belongs to whom the directory belongs to, who will want to replace it.
+static void give_to_owner(struct state *s, const char *name) {
+    if (s->owner != 0 && lchown(state_path(s, name), s->owner, (gid_t)-1) != 0) {
+        say("warning: '%s': %s", s->path, error_word(errno));
+    }
+}
+
 int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group) {
-    return rekey_posix_write_file(state_path(s, name), text, len, REKEY_POSIX_ALONE, group) == 0
-               ? 0
-               : failed(s, name, NULL);
+    if (rekey_posix_write_file(state_path(s, name), text, len, REKEY_POSIX_ALONE, group) != 0) {
+        return failed(s, name, NULL);
+    }
+    give_to_owner(s, name);
+    return 0;
 }
 
 // Reads DIR/NAME; *len is 0 if it is not there.
@@ -234,6 +243,7 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
     f->key_type = rekey_span(word, strlen(word));
     f->written = true; // by the lock nobody else writes it, and it may be there
     if (operation_file_save(f, record) == REKEY_DONE) {
+        give_to_owner(&c->state, "operation");
         return 0;
     }
     errno = f->error;
@@ -400,12 +410,10 @@ int open_state(struct command *c) {
                                            : "--state '%s': it cannot be locked",
                       s->directory);
     }
-    if (geteuid() == 0 && stat(s->directory, &directory) == 0 && directory.st_uid != 0) {
-        return refuse(c, REKEY_USAGE, REKEY_E_STORE,
-                      "--state '%s': root would take the files from the user that it belongs to: "
-                      "run rekey as that user",
-                      s->directory);
+    if (geteuid() == 0 && stat(s->directory, &directory) == 0) {
+        s->owner = directory.st_uid;
     }
+    give_to_owner(s, "lock");
     if (is_foreign(s)) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
                       "'%s/status.json': its format is that of another version of rekey",

@@ -20,6 +20,7 @@ struct state {
     const char *directory;
     struct operation_file *file; // of the operation
     gid_t group;                 // of the key file
+    uid_t owner;                 // whom root writes for; 0: nobody else
     int lock;                    // its descriptor
     bool opened;                 // it can be written
     const char *fault;           // the file that the last failure was about

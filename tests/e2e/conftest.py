@@ -521,7 +521,7 @@ class Rekey:
         if state == "state":
             (self.directory / state).mkdir(exist_ok=True)
         given = {str(each) for each in arguments}
-        defaults = ["--settle", "0"] if "--settle" not in given else []
+        defaults = ["--settle", "0"] if command == "rotate" and "--settle" not in given else []
         defaults += ["--min-age", "0"] if command == "rotate" and "--min-age" not in given else []
         where = ["--state", state, "--volatile-ok"]
         return self.start(command, *self.options(name), *where, *defaults, *arguments, **more)
