@@ -31,6 +31,10 @@ int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, 
 // Returns REKEY_E_JSON_DUPLICATE if the name is there twice.
 int rekey_json_find(const struct rekey_json *json, int object, const char *name);
 
+// Whether the object has a member whose name is `name` but for the case of ASCII letters, and not
+// `name` itself. False if `object` is -1 or not an object.
+bool rekey_json_has_variant(const struct rekey_json *json, int object, const char *name);
+
 // The first element of an array; -1 if it is empty, or `array` is negative or no array.
 int rekey_json_first(const struct rekey_json *json, int array);
 
