@@ -146,6 +146,9 @@ __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct re
     bool ended;
     int result;
 
+    if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0) {
+        text = c.text = rekey_span(text.ptr + 3, text.len - 3); // RFC 8259 8.1 lets a parser do so
+    }
     json->text = text;
     json->tokens = tokens;
     json->count = 0;

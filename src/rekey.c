@@ -29,10 +29,14 @@ static bool running(const struct rekey *r) {
 
 // azure.md 7: the phase decides before the cause.
 static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
-    // By the group of the error. One that speaks of an answer of no use is "refused".
-    static const uint8_t of_group[] = {
-        REKEY_REFUSED, REKEY_USAGE,   REKEY_NOT_REACHED, REKEY_NOT_TRUSTED, REKEY_REFUSED,
-        REKEY_REFUSED, REKEY_REFUSED, REKEY_REFUSED,     REKEY_CREDENTIALS, REKEY_LOCAL,
+    // By the group of the error. One that speaks of an answer of no use is "refused", or "unknown"
+    // below. Where it was merely read, nothing can have changed: what answered was not understood,
+    // and so the service was not reached; or a limit of this device was passed.
+    static const uint8_t of_group[2][10] = {
+        {REKEY_REFUSED, REKEY_USAGE, REKEY_NOT_REACHED, REKEY_NOT_TRUSTED, REKEY_REFUSED,
+         REKEY_REFUSED, REKEY_REFUSED, REKEY_REFUSED, REKEY_CREDENTIALS, REKEY_LOCAL},
+        {REKEY_REFUSED, REKEY_USAGE, REKEY_NOT_REACHED, REKEY_NOT_TRUSTED, REKEY_NOT_REACHED,
+         REKEY_NOT_REACHED, REKEY_REFUSED, REKEY_LOCAL, REKEY_CREDENTIALS, REKEY_LOCAL},
     };
     unsigned group = (unsigned)-error / 100;
     enum rekey_outcome outcome = REKEY_REFUSED;
@@ -40,8 +44,8 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (error == 0) {
         return REKEY_SUCCEEDED;
     }
-    if (group < sizeof(of_group)) {
-        outcome = (enum rekey_outcome)of_group[group];
+    if (group < sizeof(of_group[0])) {
+        outcome = (enum rekey_outcome)of_group[r->read != NULL][group];
     }
     if (error == REKEY_E_NOT_PROCESSED) {
         outcome = REKEY_NOT_REACHED;
