@@ -716,7 +716,7 @@ def test_stalls(arm, rekey):
 
 def test_a_slow_answer_is_not_lost(arm, rekey):
     """The idle timeout counts from the last byte, not from the request."""
-    name = arm.play(post=[{"status": 200, "body": "x" * 50, "split": 60, "pause": 0.4}])
+    name = arm.play(post=[{"status": 200, "body": " " * 46 + "null", "split": 60, "pause": 0.4}])
     result = rekey.regenerate(name, "--idle-timeout", "1")
     assert result.seconds > 1.2
 
@@ -804,6 +804,23 @@ def test_nesting(arm, rekey, depth, code):
     result = rekey.regenerate(name, code=code)
     if code:
         result.says("REKEY_JSON_DEPTH")
+
+
+def test_large_status_bodies(arm, rekey):
+    """Linux boards read 20 KB: a status behind 16 KB, and beside signed URLs that are repeated."""
+    names = {
+        arm.play(post=[post], poll=[status(200, body=body)]): code
+        for post in (ACCEPTED, status(202, LOCATION, NOW))
+        for body, code in (
+            ({"note": "{pad:16384}", "status": "Succeeded"}, 0),
+            ({"note": "{pad:16384}", "status": "Failed", "error": {"code": "C"}}, 1),
+            ({"async": "{async:6144}", "location": "{location:6144}", "status": "Succeeded"}, 0),
+            ({"list": [{"a": 1}] * 160, "status": "Succeeded"}, 0),
+        )
+    }
+    rekey.regenerate_all(names)
+    name = arm.play(post=[error(409, message="{pad:16000}", code="BigRefusal")])
+    rekey.regenerate(name, code=1).says("BigRefusal")
 
 
 def test_limit_errors_tell_the_sizes(arm, rekey, limits):
