@@ -37,7 +37,9 @@ our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MMD -MP
 # LIMITS="REKEY_URL_MAX=16384 ..." goes before the board's own limits.
 limits       := $(LIMITS) $(foreach l,$(BOARD_LIMITS),$(if $(filter $(firstword $(subst =, ,$l))=%,$(LIMITS)),,$l))
 our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
-port_cppflags := $(our_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(BOARD)"' \
+# Where glibc has 32 bits, it has a time_t of 64 only if both are defined; elsewhere they change nothing.
+time_cppflags := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(BOARD)"' \
     -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/mbedtls -isystem $(MBEDTLS)/include \
     '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
 
@@ -90,12 +92,11 @@ deps-check: deps-test
 # ---- building -------------------------------------------------------------------------------------
 
 # Objects are made anew when the compiler or its flags are other ones. Of the board's, as they are before single objects
-# add to them.
-of_board := $(BOARD_CFLAGS)
+# add to them; without the time of the build, which changes with each commit.
+flags := $(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(filter-out -DREKEY_BUILD_TIME=%,$(port_cppflags))) $(BOARD_CFLAGS)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(MBEDTLS)" | cmp -s - $@ || \
-	    echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(MBEDTLS)" > $@
+	@echo "$(flags)" | cmp -s - $@ || echo "$(flags)" > $@
 
 $(B)/src/%.o: src/%.c $(B)/flags
 	$(call say,CC)
@@ -157,6 +158,8 @@ units       := $(patsubst boards/linux/systemd/%.in,%,$(wildcard boards/linux/sy
 examples    := $(wildcard boards/linux/systemd/examples/*)
 fill_in     := sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
     -e 's|@VERSION@|$(VERSION)|g' -e 's|@LDFLAGS@|$(BOARD_LDFLAGS)|g'
+# The installed headers hold a time_t: with 32 bits and glibc an application must have the one that the archives have.
+of_application = $(CC) $(CPPFLAGS) $(CFLAGS) $(BOARD_CFLAGS) -E -P -x c - | sed -n '/^-D/p'
 to          = "$(DESTDIR)"$(1)
 
 install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
@@ -200,7 +203,8 @@ install-library: all ## of these only what an application needs
 	    >"$(B)/install/include/$$place$${header##*/}" || exit 1; done
 	$(Q)rm -rf $(call to,$(INCLUDEDIR)/rekey) && cp -r $(B)/install/include $(call to,$(INCLUDEDIR)/rekey)
 	$(Q)$(INSTALL) -m 644 $(B)/install/librekey.a $(B)/install/librekey-tls.a $(call to,$(LIBDIR))
-	$(Q)$(fill_in) boards/linux/rekey.pc.in >$(B)/install/rekey.pc
+	$(Q)more=$$(printf '%s\n' '#include <limits.h>' '#if defined __GLIBC__ && __SIZEOF_LONG__ == 4' '$(time_cppflags)' '#endif' | \
+	    $(of_application)) && $(fill_in) -e "s| *@CFLAGS@|$${more:+ $$more}|" boards/linux/rekey.pc.in >$(B)/install/rekey.pc
 	$(Q)$(INSTALL) -m 644 $(B)/install/rekey.pc $(call to,$(LIBDIR)/pkgconfig/rekey.pc)
 	$(Q)$(INSTALL) -m 644 docs/librekey.3 $(call to,$(MANDIR)/man3/librekey.3)
 

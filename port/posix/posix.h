@@ -34,7 +34,8 @@ struct rekey_posix_tcp {
     const sigset_t *unblocked; // the signal mask while rekey_posix_wait sleeps; NULL: unchanged
     // What an application that waits by itself waits for, as REKEY_WANT_READ or REKEY_WANT_WRITE
     // says; -1: nothing is open. The pipe from the child while the name is looked up, an epoll
-    // descriptor while there are attempts, the socket after that: each call of open may change it.
+    // descriptor while there are attempts, the socket after that. Each call of open may make it
+    // another one, also under the same number.
     int fd;
     pid_t lookup;       // the child that looks the name up; 0 if there is none
     size_t received;    // bytes of `addresses` that came from the child

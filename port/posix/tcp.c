@@ -3,6 +3,10 @@
 // still pending, and the first that connects is kept. The pending sockets and the timer of the next
 // attempt are in an epoll descriptor, so that there is always one descriptor to wait for.
 
+// In glibc 2.34 and later with 32 bits, at least up to 2.36, the ppoll of _FORTIFY_SOURCE is bound
+// to the symbol that takes 32-bit times, and is given 64-bit ones: each wait returned at once.
+#undef _FORTIFY_SOURCE
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
