@@ -76,9 +76,10 @@ static void set_names(struct command *c) {
 // What a service may repeat, and the core does not know: a proxy's password, as it is and as it is
 // sent, and the keys that --check-keys has listed.
 static const struct rekey_secret *list_secrets(struct command *c) {
+    const size_t name = sizeof("Proxy-Authorization: Basic ") - 1;
     const struct rekey_span texts[] = {
         rekey_span(c->proxy_password, sizeof(c->proxy_password)),
-        rekey_span(c->proxy_authorization, sizeof(c->proxy_authorization)),
+        rekey_span(c->proxy_authorization + name, sizeof(c->proxy_authorization) - name),
         rekey_span(c->before.primary.value, sizeof(c->before.primary.value)),
         rekey_span(c->before.secondary.value, sizeof(c->before.secondary.value)),
     };

@@ -306,6 +306,41 @@ static void test_what_stays(void **state) {
     rows_done();
 }
 
+// One secret begins with what another ends with where a text is cut, or shares a part with it: both
+// are found, whichever comes first.
+static void test_two_secrets(void **state) {
+    static const char one[] = "0123456789abcdefgh", two[] = "fghijklmnopqrstuvw";
+
+    (void)state;
+    for (int order = 0; order < 2; order++) {
+        for (int forgotten = 0; forgotten < 2; forgotten++) {
+            char text[REKEY_MESSAGE_MAX + 1], *message = client.service.message.text;
+
+            row_nn("order, forgotten", order, forgotten);
+            has(GIVEN_TOKEN, order == 0 ? one : two);
+            client.key_value_len = 18;
+            memcpy(client.key_value, order == 0 ? two : one, 18);
+            if (forgotten) {
+                rekey_hide_forget_key_value(&client);
+            }
+            memset(text, '-', sizeof(text));
+            memcpy(text + 20, "0123456789abcdefghijklmnopqrstuvw", 33);
+            memcpy(text + REKEY_MESSAGE_MAX - 16, "0123456789abcdef", 17);
+            put(MESSAGE, text);
+            rekey_hide(&client);
+            for (size_t i = 20; i < 53; i++) {
+                check_int(message[i], '*');
+            }
+            for (size_t i = REKEY_MESSAGE_MAX - 16; i < REKEY_MESSAGE_MAX; i++) {
+                check_int(message[i], '*');
+            }
+            check_int(message[0], '-');
+            check_int(message[REKEY_MESSAGE_MAX / 2], '-');
+        }
+    }
+    rows_done();
+}
+
 // ---- a key value that was forgotten -------------------------------------------------------------
 
 static bool holds(const char *buffer, size_t size, const char *text, size_t len) {
@@ -390,10 +425,9 @@ static void test_forgotten_beside_utf8(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        UNIT(test_texts),          UNIT(test_buffers),
-        UNIT(test_random),         UNIT(test_places),
-        UNIT(test_what_stays),     UNIT(test_forgotten),
-        UNIT(test_forgotten_runs), UNIT(test_forgotten_beside_utf8),
+        UNIT(test_texts),     UNIT(test_buffers),        UNIT(test_random),
+        UNIT(test_places),    UNIT(test_what_stays),     UNIT(test_two_secrets),
+        UNIT(test_forgotten), UNIT(test_forgotten_runs), UNIT(test_forgotten_beside_utf8),
     };
 
     return cmocka_run_group_tests_name("hide", tests, NULL, rows_total);
