@@ -4,6 +4,7 @@
 
 #include "credential.h"
 
+#include "hide.h"
 #include "json.h"
 #include "message.h"
 #include "retry.h"
@@ -230,15 +231,19 @@ static int answered(struct rekey_credential *c, struct rekey *r) {
 
     rekey_exchange_close(&r->x);
     c->phase = PREPARE;
-    if (status == 200) {
-        return read_token(c, r);
+    if (status != 200) { // the request is still in staging
+        rekey_hide_text(r->token, r->x.http.body_len, r->x.http.body_size > r->x.http.body_len,
+                        rekey_span(r->staging.bytes + c->length - c->proof_len, c->proof_len));
     }
-    result = c->answered(c, r, status);
-    if (result == REKEY_AGAIN) {
+    rekey_zeroize(&r->staging, sizeof(r->staging));
+    result = status == 200 ? read_token(c, r) : c->answered(c, r, status);
+    if (status == 200 || result == REKEY_AGAIN) {
+        rekey_hide(r);
         return result;
     }
     r->http_status = (uint16_t)status;
     read_error(r);
+    rekey_hide(r);
     return result == REKEY_WANT_TIME ? again_later(c, r, REKEY_E_TOKEN_REFUSED, named_ms) : result;
 }
 
@@ -248,6 +253,7 @@ static int failed(struct rekey_credential *c, struct rekey *r, int error) {
     int group = -error / 100;
 
     rekey_exchange_close(&r->x);
+    rekey_zeroize(&r->staging, sizeof(r->staging)); // the request may hold a secret
     if (group == 4 || (group == 7 && error != REKEY_E_LIMIT_ARENA)) {
         r->cause = error;
         return REKEY_E_TOKEN_ANSWER;
@@ -275,8 +281,8 @@ static int step_exchange(struct rekey_credential *c, struct rekey *r) {
             rekey_exchange_send(&r->x, r->staging.bytes, c->length);
             return REKEY_AGAIN;
         }
-        rekey_zeroize(&r->staging, sizeof(r->staging)); // it may hold a secret
         rekey_message_answer(r, false);
+        r->token_len = 0;
         r->x.http.body = r->token;
         r->x.http.body_cap = sizeof(r->token);
         return REKEY_AGAIN;

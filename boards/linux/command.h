@@ -23,6 +23,8 @@ struct command {
     struct rekey_proxy proxy;
     char proxy_url[512]; // https://HOST[:PORT] of the proxy
     char proxy_authorization[320];
+    char proxy_password[256];
+    struct rekey_secret secrets[4]; // what the core does not know by itself
     struct rekey_tls tls;
     struct rekey_pem_bundle bundle;
     struct rekey_keys keys;
@@ -40,7 +42,6 @@ struct command {
     uint64_t hook_started;
     char token[REKEY_TOKEN_MAX]; // as it was given; kept because a repeated request needs it again
     size_t token_len;
-    bool token_used; // the client has had it
     char key_value[REKEY_KEY_VALUE_MAX];
     size_t key_value_len;
     char path[REKEY_PATH_MAX + 1]; // of the endpoint's action
@@ -121,8 +122,8 @@ int print_status(struct command *c);
 // What a user does after REKEY_NOT_REACHED, for `error`.
 const char *not_reached_hint(int error);
 
-// Forgets what the service said where it says a secret of ours.
-void hide_echo(struct command *c);
+// Overwrites all that is secret, when nothing is sent any more.
+void forget_secrets(struct command *c);
 
 // The details of an end, as conclude tells them.
 void say_error(const struct command *c, const struct rekey_report *report);

@@ -93,10 +93,13 @@ int give_token(void *ctx, char *buf, size_t cap, size_t *len) {
     const char *file = c->options.token_file;
     int error;
 
-    if (!c->token_used || !can_be_read_again(file)) {
-        c->token_used = true;
+    if (c->token_len > 0) {
         *len = c->token_len;
         memcpy(buf, c->token, c->token_len);
+        if (can_be_read_again(file)) { // then it is, from now on
+            rekey_zeroize(c->token, sizeof(c->token));
+            c->token_len = 0;
+        }
         return REKEY_DONE;
     }
     error = read_secret(file, buf, cap, len);

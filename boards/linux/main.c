@@ -73,6 +73,35 @@ static void set_names(struct command *c) {
     }
 }
 
+// What a service may repeat, and the core does not know: a proxy's password, as it is and as it is
+// sent, and the keys that --check-keys has listed.
+static const struct rekey_secret *list_secrets(struct command *c) {
+    const size_t name = sizeof("Proxy-Authorization: Basic ") - 1;
+    const struct rekey_span texts[] = {
+        rekey_span(c->proxy_password, sizeof(c->proxy_password)),
+        rekey_span(c->proxy_authorization + name, sizeof(c->proxy_authorization) - name),
+        rekey_span(c->before.primary.value, sizeof(c->before.primary.value)),
+        rekey_span(c->before.secondary.value, sizeof(c->before.secondary.value)),
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        c->secrets[i].text = texts[i];
+        c->secrets[i].next = i + 1 < sizeof(texts) / sizeof(texts[0]) ? &c->secrets[i + 1] : NULL;
+    }
+    return c->secrets;
+}
+
+void forget_secrets(struct command *c) {
+    rekey_zeroize(c->token, sizeof(c->token));
+    rekey_zeroize(&c->got, sizeof(c->got));
+    rekey_zeroize(c->proxy_authorization, sizeof(c->proxy_authorization));
+    rekey_zeroize(c->proxy_password, sizeof(c->proxy_password));
+    rekey_zeroize(c->identity.secret, sizeof(c->identity.secret));
+    if (c->identity.pem_len > 0) { // else its pages were never touched
+        rekey_zeroize(c->identity.pem, sizeof(c->identity.pem));
+    }
+}
+
 // TLS over TCP over this machine, and the client on it.
 static void set_up_client(struct command *c, struct rekey_anchors anchors,
                           const sigset_t *unblocked) {
@@ -104,6 +133,7 @@ static void set_up_client(struct command *c, struct rekey_anchors anchors,
         .idle_timeout_ms = o->idle_timeout_ms,
         .poll_interval_ms = o->poll_interval_ms,
         .retry_unsafe = o->retry_unsafe,
+        .secrets = list_secrets(c),
     };
     rekey_init(&c->client, &c->port, &c->client_options); // options.c has checked what it checks
 }
@@ -327,12 +357,6 @@ int main(int argc, char **argv) {
         code = operate(c);
         rekey_tls_free(&c->tls);
     }
-    rekey_zeroize(c->token, sizeof(c->token));
-    rekey_zeroize(&c->got, sizeof(c->got));
-    rekey_zeroize(c->proxy_authorization, sizeof(c->proxy_authorization));
-    rekey_zeroize(c->identity.secret, sizeof(c->identity.secret));
-    if (c->identity.pem_len > 0) { // else its pages were never touched
-        rekey_zeroize(c->identity.pem, sizeof(c->identity.pem));
-    }
+    forget_secrets(c);
     return code;
 }

@@ -95,6 +95,8 @@ static int take_credentials(struct command *c, const char *name, const char *use
         return refuse(c, REKEY_USAGE, REKEY_E_PROXY,
                       "%s: user:password is wanted, at most %zu bytes", name, CREDENTIALS_MAX);
     }
+    i = (size_t)((char *)memchr(text, ':', len) + 1 - text);
+    memcpy(c->proxy_password, text + i, len - i);
     memcpy(field, FIELD, sizeof(FIELD) - 1);
     field += sizeof(FIELD) - 1;
     len = rekey_base64url(text, len, field); // RFC 7617 has the other alphabet, and padding

@@ -150,25 +150,6 @@ static void say_answer(const struct rekey_report *report, bool token) {
     }
 }
 
-static bool contains(struct rekey_span text, const char *secret, size_t len) {
-    for (size_t i = 0; len > 0 && i + len <= text.len; i++) {
-        if (memcmp(text.ptr + i, secret, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void hide_echo(struct command *c) {
-    struct rekey_arm_error *e = &c->client.service;
-    struct rekey_span message = rekey_span(e->message.text, e->message.len);
-
-    if (contains(message, c->token, c->token_len) ||
-        contains(message, c->identity.secret, c->identity.secret_len)) {
-        e->message.len = 0;
-    }
-}
-
 void say_error(const struct command *c, const struct rekey_report *report) {
     char details[1024];
     int error = report->error;
@@ -511,7 +492,6 @@ int conclude(struct command *c, const struct rekey_report *report) {
     struct rekey_report told = *report;
     char details[1024], message[1200] = "";
 
-    hide_echo(c);
     if (outcome != REKEY_SUCCEEDED && !left_running) {
         say_error(c, report);
     }

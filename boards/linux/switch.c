@@ -151,7 +151,6 @@ static int conclude_rotation(struct command *c) {
     char text[1024];
     size_t len;
 
-    hide_echo(c);
     rekey_report(&c->client, &report);
     report.error = x->error;
     if (report.host.ptr == NULL) { // nothing was spoken to, or the scoring host last
