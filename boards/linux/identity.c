@@ -182,7 +182,7 @@ static int read_arc_key(void *ctx, struct rekey_span path, char *buf, size_t cap
     id->path[path.len] = '\0';
     id->file = id->path;
     errno = 0;
-    id->error = rekey_posix_read_file(id->path, buf, cap, len) == 0 ? 0 : errno;
+    id->error = rekey_posix_read_file(id->path, buf, cap, len, 0) == 0 ? 0 : errno;
     return id->error == 0 ? 0 : REKEY_E_KEY_FILE;
 }
 

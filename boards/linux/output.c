@@ -180,12 +180,16 @@ const char *error_word(int number) {
         {EINVAL, "Invalid argument"},
         {EMFILE, "Too many open files"},
         {EFBIG, "File too large"},
+        {ESPIPE, "Not a regular file"}, // by rekey_posix_open
         {ENOSPC, "No space left on device"},
         {EROFS, "Read-only file system"},
+        {EMLINK, "It has other hard links"}, // by rekey_posix_open
         {EPIPE, "Broken pipe"},
         {ENAMETOOLONG, "File name too long"},
+        {ENOSYS, "Function not implemented"},
         {ELOOP, "Too many levels of symbolic links"},
         {EMSGSIZE, "Message too long"},
+        {EOPNOTSUPP, "Operation not supported"},
         {EAFNOSUPPORT, "Address family not supported"},
         {EADDRNOTAVAIL, "Cannot assign requested address"},
         {ENETUNREACH, "Network is unreachable"},
@@ -203,6 +207,16 @@ const char *error_word(int number) {
     }
     snprintf(other, sizeof(other), "error number %d", number);
     return other;
+}
+
+const char *file_error(const char *what, int number) {
+    static char text[96];
+
+    if (what == NULL) {
+        return error_word(number);
+    }
+    snprintf(text, sizeof(text), "cannot %s: %s", what, error_word(number));
+    return text;
 }
 
 const char *quoted(const char *text, char *buf, size_t cap) {

@@ -33,6 +33,10 @@ const char *visible(struct rekey_span text, char *buf, size_t cap);
 // What errno means. The C library's own strerror may look for a translation, on the heap.
 const char *error_word(int number);
 
+// The same behind what could not be done: "cannot sync the directory: Input/output error". Without
+// `what`, the errno alone.
+const char *file_error(const char *what, int number);
+
 // `text` as one word of a shell's command line, in buf[0..cap), NUL-terminated. Returns `buf`.
 const char *quoted(const char *text, char *buf, size_t cap);
 

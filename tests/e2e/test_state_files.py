@@ -283,30 +283,62 @@ def options(rekey, name):
     return ["rotate", *rekey.options(name), "--state", "state"]
 
 
-@pytest.mark.parametrize("kind", ["tmpfs", "overlay"])
-def test_volatile(arm, rekey, namespace, state, kind):
+def overlay(folder, upper, hidden=False):
+    """The lines that put an overlayfs at the folder, with its upper directory below `upper`."""
+    folder, upper = shlex.quote(str(folder)), str(upper)
+    inside = f"{upper}/a, b"
+    option = f"lowerdir={upper}/lower,upperdir={upper}/a\\, b,workdir={upper}/work"
+    hide = f"\nmount -t tmpfs none {upper}" if hidden else ""
+    return (
+        f"mkdir -p {upper}/lower {shlex.quote(inside)} {upper}/work\n"
+        f"mount -t overlay -o {shlex.quote(option)} none {folder}{hide}"
+    )
+
+
+VOLATILE = {
+    "tmpfs": "it is on tmpfs",
+    "ramfs": "it is on ramfs",
+    "overlay over tmpfs": "is on tmpfs",
+    "overlay, hidden": "cannot be judged from here",
+}
+
+
+@pytest.mark.parametrize("kind", VOLATILE)
+def test_volatile(arm, rekey, namespace, state, tmp_path, kind):
     """A directory that a restart empties is refused, unless it is said to be wanted."""
-    folder = shlex.quote(str(state))
-    script = f"mount -t tmpfs none {folder}"
-    if kind == "overlay":
-        inside = " ".join(f"{folder}/{each}" for each in ("lower", "upper", "work", "merged"))
-        script += (
-            f"\nmkdir {inside}\nmount -t overlay -o lowerdir={folder}/lower,"
-            f"upperdir={folder}/upper,workdir={folder}/work none {folder}/merged"
-            f"\nmount --bind {folder}/merged {folder}"
-        )
+    folder, upper = shlex.quote(str(state)), tmp_path / "upper"
+    upper.mkdir()
+    script = f"mount -t {kind} none {folder}"
+    if kind.startswith("overlay"):
+        script = f"mount -t tmpfs none {shlex.quote(str(upper))}\n" if kind.endswith("tmpfs") else ""
+        script += overlay(state, upper, hidden=kind.endswith("hidden"))
     prefix = namespace("m", script)
     name, mark = arm.endpoint(), arm.mark()
-    rekey.run(*options(rekey, name), code=2, prefix=prefix).says("--volatile-ok", "tmpfs")
+    rekey.run(*options(rekey, name), code=2, prefix=prefix).says("--volatile-ok", VOLATILE[kind])
     assert arm.connections("main", mark) == []
     rekey.run(*options(rekey, name), "--volatile-ok", code=0, prefix=prefix, name=name)
 
 
-def test_a_disk_that_keeps_what_it_has(arm, rekey, state):
+def test_an_overlay_over_a_disk(arm, rekey, namespace, state, tmp_path, on_a_disk):
+    """As OpenWrt and other systems with a read-only image have it: what is written goes to the
+    upper directory, which stays."""
+    upper = tmp_path / "upper"
+    upper.mkdir()
+    name = arm.endpoint()
+    rekey.run(*options(rekey, name), code=0, prefix=namespace("m", overlay(state, upper)), name=name)
+    assert (upper / "a, b/key").exists() and not (state / "key").exists()
+
+
+@pytest.fixture
+def on_a_disk(tmp_path):
+    command = ["stat", "-f", "-c", "%T", tmp_path]
+    kind = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    if kind in ("tmpfs", "overlayfs", "ramfs"):
+        pytest.skip(f"the temporary directory is on {kind}")
+
+
+def test_a_disk_that_keeps_what_it_has(arm, rekey, state, on_a_disk):
     """What a real file system is taken for."""
-    kind = subprocess.run(["stat", "-f", "-c", "%T", state], capture_output=True, text=True).stdout
-    if kind.strip() in ("tmpfs", "overlayfs", "ramfs"):
-        pytest.skip(f"the temporary directory is on {kind.strip()}")
     rekey.run(*options(rekey, arm.endpoint()), code=0)
 
 
@@ -475,6 +507,7 @@ def test_what_a_killed_run_left_is_removed(arm, rekey, state):
     rekey.rotate(name)
     for file in ("key", "key.previous", "state", "status.json", "operation", "probe"):
         (state / f"{file}.tmp").write_text("what was being written")
+    (state / "probe").write_text("what was tried")
     rekey.rotate(name, "--min-age", "3600").says("not due")
     assert sorted(os.listdir(state)) == ["key", "lock", "state", "status.json"]
 
