@@ -3,6 +3,8 @@
 #ifndef REKEY_OUTPUT_H
 #define REKEY_OUTPUT_H
 
+#include <signal.h>
+
 #include "span.h"
 
 // Writes one line to standard error: "rekey: ", the text, a newline. Erases a progress line first.
@@ -10,6 +12,10 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // Redraws the progress line on a terminal; elsewhere does what say does.
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// From now on a write that waits for its reader is given up when a signal comes that `unblocked`
+// lets through; what is written later is then written only if it can be at once.
+void interrupt_output(const sigset_t *unblocked);
 
 // Whether standard error is a terminal.
 bool on_terminal(void);

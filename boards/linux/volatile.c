@@ -36,8 +36,8 @@ static const char *in_memory(unsigned long type) {
     return NULL;
 }
 
-// mountinfo writes blanks, commas and backslashes as \\ooo. What that leaves is the option as it was
-// given to the kernel: in it, a backslash stands before a byte that is meant as it is.
+// mountinfo writes blanks, commas and backslashes as \\ooo. What that leaves is the option as it
+// was given to the kernel: in it, a backslash stands before a byte that is meant as it is.
 static void unescape(char *text) {
     char *to = text;
 

@@ -80,6 +80,15 @@ void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
 // other hard links.
 int rekey_posix_open(const char *path, int flags, unsigned what);
 
+// Waits until something can be read from `fd`, or written to it. With `unblocked`, this is the
+// signal mask meanwhile. Returns 0; or -1 with errno ETIMEDOUT at the time `until` of
+// rekey_posix_now_ms, or EINTR when a signal came.
+int rekey_posix_ready(int fd, bool to_write, uint64_t until, const sigset_t *unblocked);
+
+// Reads from a file, pipe or terminal, waiting as above. Returns the number of bytes, 0 at the end,
+// or -1 with errno set.
+ssize_t rekey_posix_read(int fd, void *buf, size_t cap, uint64_t until, const sigset_t *unblocked);
+
 #define REKEY_POSIX_NEW 1u // a file that exists is left alone, and none is left after a failure
 #define REKEY_POSIX_ALONE                                                                          \
     2u // nobody else writes there: the temporary file has always the same name

@@ -920,6 +920,23 @@ def test_no_managed_identity(refused, identity):
     assert who.count() == 1
 
 
+ARCS = {
+    "plain": "Basic realm=/var/opt/azcmagent/tokens/0.key",
+    "quoted": 'Basic realm="/var/opt/azcmagent/tokens/0.key"',
+    "of Windows": "Basic realm=C:\\ProgramData\\AzureConnectedMachineAgent\\Tokens\\0.key",
+}
+
+
+@pytest.mark.parametrize("chosen", [True, False], ids=["--auth imds", "the default"])
+@pytest.mark.parametrize("case", ARCS)
+def test_imds_that_is_the_agent_of_arc(refused, identity, case, chosen):
+    """It sets IMDS_ENDPOINT, too. Nobody is asked twice."""
+    answer = {"status": 401, "headers": [["WWW-Authenticate", ARCS[case]]]}
+    who = identity("imds", answers=[answer])
+    refused(who, auth=chosen).says("the agent of Azure Arc", "--auth arc", "HTTP 401")
+    assert who.count() == 1
+
+
 def test_an_unknown_user_assigned_identity(refused, identity):
     who = identity("imds", user_assigned=[str(uuid.uuid4())])
     refused(who, env={"AZURE_CLIENT_ID": OTHER_ID}).says("Identity not found")
