@@ -157,11 +157,11 @@ const char *rekey_posix_write_file(const char *path, const void *data, size_t le
 
     if (n < 0 || (size_t)n >= sizeof(temporary)) {
         errno = ENAMETOOLONG;
-        return "create a file";
+        return "create the temporary file";
     }
     fd = create(temporary);
     if (fd < 0) {
-        return "create a file";
+        return "create the temporary file";
     }
     what = fill(fd, data, len, owner, group);
     error = errno;

@@ -1,16 +1,19 @@
 """The state directory of rotate and sync: who can read what, what is refused before anything is sent,
 what a damaged or foreign file leads to; and the hook, which is told of a new key."""
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import stat
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from conftest import EXEC, SLOW, error, wait_until
+from conftest import EXEC, PYTHON, SLOW, error, wait_until
 
 LOST = {"cut": 0, "then": "reset"}
 
@@ -499,6 +502,95 @@ def test_links_are_not_followed(arm, rekey, state, tmp_path, file):
     rekey.rotate(name, code=(0, 15))
     assert victim.read_text() == "untouched" and victim.stat().st_mode & 0o777 != 0o640
     assert (state / "key").is_symlink() or accepted(arm, name, state)
+
+
+@pytest.mark.parametrize("file", ["key", "key.previous", "state", "lock", "operation", "status.json"])
+@pytest.mark.parametrize("kind", ["hard link", "FIFO"])
+def test_what_is_put_in_the_place_of_a_file(arm, rekey, state, tmp_path, hook, kind, file):
+    """A hard link could give what lies elsewhere to the owner of the directory, as the previous key;
+    a pipe could hold the run. Neither is read, nor changed."""
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    victim.chmod(0o604)
+    name = arm.endpoint()
+    for _ in range(2):
+        rekey.rotate(name)
+    (state / file).unlink(missing_ok=True)
+    if kind == "FIFO":
+        os.mkfifo(state / file)
+    else:
+        os.link(victim, state / file)
+    before = posts(arm, name)
+    result = rekey.rotate(name, code=(0, 15))
+    if file not in ("key.previous", "status.json"):  # these are written alone
+        assert result.code == 15 and posts(arm, name) == before
+        result.says("other hard links" if kind == "hard link" else "Not a regular file")
+    assert result.seconds < 5 * SLOW
+    assert victim.read_text() == "untouched" and mode(victim) == 0o604
+    assert all("untouched" not in path.read_text() for path in state.iterdir()
+               if path.is_file() and path.stat().st_nlink == 1)  # fmt: skip
+    if file == "key.previous":
+        arguments = ["rotate", "--rollback", "--state", "state", "--volatile-ok"]
+        os.unlink(state / file)
+        os.link(victim, state / file)
+        rekey.run(*arguments, token=None, code=15).says("other hard links")
+        assert accepted(arm, name, state)
+
+
+RACER = """
+import os, sys
+folder, victim = sys.argv[1:]
+names = [f"{name}.tmp" for name in ("key", "key.previous", "state", "status.json", "probe", "operation")]
+print("racing", flush=True)
+n = 0
+while True:
+    for name in names:
+        path = f"{folder}/{name}"
+        try:
+            n += 1
+            (os.link, lambda _, path: os.mkfifo(path), os.symlink)[n % 3](victim, path)
+        except OSError:
+            pass
+        if n % 40 == 0:
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+"""
+
+
+def test_the_owner_races_with_root(arm, rekey, nobody, tmp_path):
+    """The owner of the directory plants links and pipes while root works there: nothing of root's is
+    changed or given away, and no run is held. What a run could not write, it says."""
+    folder, prefix = nobody
+    if not prefix:
+        pytest.skip("only root can be another user")
+    with tempfile.TemporaryDirectory() as place:
+        victim = Path(place) / "victim"
+        os.chmod(place, 0o755)
+        victim.write_text("root's own")
+        victim.chmod(0o666)  # where protected_hardlinks is set, only such a file can be linked
+        racer = subprocess.Popen(
+            [*prefix, PYTHON, "-c", RACER, folder, victim], stdout=subprocess.PIPE
+        )
+        try:
+            assert racer.stdout.readline() == b"racing\n"
+            names = [arm.endpoint() for _ in range(10)]
+            codes = set()
+            for name in names:
+                process = rekey.start_switch("rotate", name, state=folder)
+                result = process.end()
+                assert result.code in (0, 15) and result.seconds < 5 * SLOW, result.err
+                codes.add(result.code)
+                for file in ("state", "key", "key.previous"):
+                    with contextlib.suppress(FileNotFoundError):
+                        (folder / file).unlink()
+        finally:
+            racer.kill()
+            racer.wait()
+            racer.stdout.close()
+        assert victim.read_text() == "root's own" and victim.stat().st_uid == 0
+        assert mode(victim) == 0o666
 
 
 def test_what_a_killed_run_left_is_removed(arm, rekey, state):
