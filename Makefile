@@ -275,9 +275,9 @@ $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections,--wrap=clock_gettime,--wrap=ppoll $^ -o $@
 
-# Preloaded into the command by the tests: counts calls of the heap, shifts the wall clock. Neither gets into a static
+# Preloaded into the command by the tests: counts calls of the heap, shifts the wall clock, is a lesser file system. None gets into a static
 # command; under an emulator, it is the emulator whose clock is shifted.
-preloads := $(if $(BOARD_E2E),$(B)/clock.so,$(if $(EXEC)$(filter -static,$(BOARD_LDFLAGS)),,$(B)/heap.so $(B)/clock.so))
+preloads := $(if $(BOARD_E2E),$(B)/clock.so,$(if $(EXEC)$(filter -static,$(BOARD_LDFLAGS)),,$(addprefix $(B)/,heap.so clock.so files.so)))
 $(B)/%.so: tests/e2e/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror $< -o $@ -ldl

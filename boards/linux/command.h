@@ -47,6 +47,7 @@ struct command {
     char path[REKEY_PATH_MAX + 1]; // of the endpoint's action
     char management[300];          // host or host:port
     uint64_t started;              // ms
+    sigset_t unblocked;            // the signal mask where a signal may interrupt
     _Alignas(16) unsigned char arena[REKEY_ARENA_SIZE];
 };
 
@@ -70,9 +71,10 @@ int conclude(struct command *c, const struct rekey_report *report);
 // ---- input.c: what the user gave ----
 
 // Reads the file `path` ("-": standard input) into buf[0..cap), without one newline at its end (LF
-// or CRLF). Returns 0 with the length in *len; that can be more than `cap`: then it did not fit,
+// or CRLF) and a byte order mark in front. It may be a pipe: --timeout bounds the wait for whoever
+// writes it. Returns 0 with the length in *len; that can be more than `cap`: then it did not fit,
 // and buf holds its beginning. Returns errno if it cannot be read, EINTR if a signal asked to stop.
-int read_secret(const char *path, char *buf, size_t cap, size_t *len);
+int read_secret(const struct command *c, const char *path, char *buf, size_t cap, size_t *len);
 
 // Copies the environment variable `name`, overwrites it where it stands, and unsets it. False if it
 // is not set, or empty. *len as above.

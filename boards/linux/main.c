@@ -20,24 +20,21 @@ static void on_signal(int number) {
     stop_signal = number;
 }
 
-// A read of the token is interrupted by these; from block_signals on they come only while
-// rekey_posix_wait sleeps, so that none is missed between a look at stop_signal and a sleep.
-static void catch_signals(void) {
+// These signals come only while the command waits for something (rekey_posix_wait,
+// rekey_posix_ready), so that none is missed between a look at stop_signal and a sleep. Whatever
+// is opened is opened without waiting.
+static void catch_signals(sigset_t *unblocked) {
     const struct sigaction action = {.sa_handler = on_signal};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-}
-
-static void block_signals(sigset_t *unblocked) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t blocked;
 
     sigemptyset(&blocked);
-    sigaddset(&blocked, SIGINT);
-    sigaddset(&blocked, SIGTERM);
-    sigaddset(&blocked, SIGHUP);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        sigaddset(&blocked, numbers[i]);
+        sigaction(numbers[i], &action, NULL);
+    }
     sigprocmask(SIG_BLOCK, &blocked, unblocked);
+    interrupt_output(unblocked);
 }
 
 // The names by which errors, records and -v speak of the operation.
@@ -103,12 +100,11 @@ void forget_secrets(struct command *c) {
 }
 
 // TLS over TCP over this machine, and the client on it.
-static void set_up_client(struct command *c, struct rekey_anchors anchors,
-                          const sigset_t *unblocked) {
+static void set_up_client(struct command *c, struct rekey_anchors anchors) {
     const struct command_options *o = &c->options;
 
     c->tcp = (struct rekey_posix_tcp)REKEY_POSIX_TCP_INIT;
-    c->tcp.unblocked = unblocked;
+    c->tcp.unblocked = &c->unblocked;
     c->port = (struct rekey_port){.tls = rekey_tls_transport(&c->tls),
                                   .plain = rekey_posix_transport(&c->tcp),
                                   .now_ms = rekey_posix_now_ms,
@@ -298,6 +294,17 @@ static int operate(struct command *c) {
     return conclude(c, &report);
 }
 
+// The bundle may be a pipe, too: a signal interrupts the wait for it.
+static int read_anchors(struct command *c, struct rekey_anchors *anchors) {
+    sigset_t blocked;
+    int code;
+
+    sigprocmask(SIG_SETMASK, &c->unblocked, &blocked);
+    code = find_anchors(c, anchors);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+    return code;
+}
+
 // Everything that can be refused before the first packet, in the order in which a user would mend
 // it.
 static int prepare(struct command *c, struct rekey_anchors *anchors) {
@@ -319,14 +326,13 @@ static int prepare(struct command *c, struct rekey_anchors *anchors) {
     if (code == 0) {
         code = take_key_value(c);
     }
-    return code != 0 ? code : find_anchors(c, anchors);
+    return code != 0 ? code : read_anchors(c, anchors);
 }
 
 int main(int argc, char **argv) {
     const struct rlimit none = {0, 0};
     struct command *c = &command;
     struct rekey_anchors anchors;
-    sigset_t unblocked;
     int code = 0;
 
     open_standard_descriptors();
@@ -341,13 +347,12 @@ int main(int argc, char **argv) {
     if (c->options.command == COMMAND_STATUS) {
         return print_status(c);
     }
-    catch_signals();
+    catch_signals(&c->unblocked);
     set_names(c);
     code = prepare(c, &anchors);
     forget_environment();
     if (code == 0) {
-        block_signals(&unblocked);
-        set_up_client(c, anchors, &unblocked);
+        set_up_client(c, anchors);
         code = check_identity(c);
     }
     if (code == 0 && c->options.state != NULL) {

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "output.h"
+#include "secret_text.h"
 #include "url.h"
 
 #define FIELD "Proxy-Authorization: Basic "
@@ -79,7 +80,7 @@ static int take_credentials(struct command *c, const char *name, const char *use
 
     if (file != NULL) {
         name = "--proxy-auth-file";
-        error = read_secret(file, text, CREDENTIALS_MAX, &len);
+        error = read_secret(c, file, text, CREDENTIALS_MAX, &len);
         if (error != 0) {
             return cannot_read(c, REKEY_USAGE, REKEY_E_PROXY, name, file, error);
         }
@@ -177,12 +178,23 @@ static int read_url(struct command *c, const char *name) {
 
 int choose_proxy(struct command *c) {
     const struct command_options *o = &c->options;
-    const char *name = take_url(c), *except = getenv("no_proxy");
+    const char *name = take_url(c), *except = getenv("no_proxy"), *fault;
+    char text[256];
     int code = 0;
 
     except = except != NULL && except[0] != '\0' ? except : getenv("NO_PROXY");
     c->proxy.except = rekey_span(except, except != NULL ? strlen(except) : 0);
     c->proxy.board = REKEY_SPAN(REKEY_BOARD);
+    fault = control_fault(c->proxy.except, text, sizeof(text));
+    if (fault != NULL) {
+        return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "NO_PROXY %s", fault);
+    }
+    if (name != NULL) {
+        fault = control_fault(rekey_span(c->proxy_url, strlen(c->proxy_url)), text, sizeof(text));
+    }
+    if (fault != NULL) {
+        return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "%s %s", name, fault);
+    }
     if (name != NULL) {
         code = read_url(c, name);
     } else if (o->proxy_auth_file != NULL) {

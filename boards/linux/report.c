@@ -106,14 +106,16 @@ static const char *explain(const struct command *c, const struct rekey_report *r
                c->tcp.error != 0) {
         snprintf(text, sizeof(text), "%s", error_word(c->tcp.error));
     } else if (error == REKEY_E_SAVE) {
-        snprintf(text, sizeof(text), "'%s': %s", c->file.path, error_word(c->file.error));
+        snprintf(text, sizeof(text), "'%s': %s", c->file.path,
+                 file_error(c->file.what, c->file.error));
     } else if (error == REKEY_E_NO_TOKEN && c->identity.why[0] != '\0') {
         snprintf(text, sizeof(text), "%s", c->identity.why + 2);
     } else {
         rekey_tls_explain(&c->tls, error, text, sizeof(text));
         if (error == REKEY_E_STORE && c->state.fault != NULL) {
             snprintf(text, sizeof(text), "'%s/%s': %s", c->state.directory, c->state.fault,
-                     c->state.why != NULL ? c->state.why : error_word(c->state.error));
+                     c->state.why != NULL ? c->state.why
+                                          : file_error(c->state.what, c->state.error));
         }
         if (text[0] == '\0') {
             identity_explain(&c->identity, error, text, sizeof(text));
@@ -517,7 +519,7 @@ int conclude(struct command *c, const struct rekey_report *report) {
     }
     if (report->save_failed) {
         say("error: the polling URL could not be saved: '%s': %s", c->file.path,
-            error_word(c->file.error));
+            file_error(c->file.what, c->file.error));
     }
     if (c->options.verbose) {
         say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes", rekey_arena_peak(),

@@ -128,7 +128,8 @@ static bool save_status(struct command *c, const struct rekey_report *report, ch
     if (state_write(&c->state, "status.json", text, *len, c->state.group) == 0) {
         return true;
     }
-    say("error: '%s/status.json': %s", c->state.directory, error_word(c->state.error));
+    say("error: '%s/status.json': %s", c->state.directory,
+        file_error(c->state.what, c->state.error));
     return false;
 }
 
@@ -269,8 +270,8 @@ int print_status(struct command *c) {
     size_t len = 0;
 
     c->state.directory = c->options.state;
-    if (rekey_posix_read_file(state_path(&c->state, "status.json"), text, sizeof(text), &len) !=
-        0) {
+    if (rekey_posix_read_file(state_path(&c->state, "status.json"), text, sizeof(text), &len,
+                              REKEY_POSIX_ONE_NAME) != 0) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "'%s/status.json': %s", c->options.state,
                       error_word(errno));
     }

@@ -1074,6 +1074,46 @@ static void test_imds(void **state) {
 #define CHALLENGE(value) ANSWER("401", "WWW-Authenticate: " value "\r\n")
 #define BASIC CHALLENGE("Basic realm=" TOKENS "a-1.key")
 
+// The agent of Azure Arc where IMDS was looked for: it is told as such, and at once.
+static void test_imds_is_arc(void **state) {
+    static const struct {
+        const char *name;
+        struct exchange answers[2]; // the second one ends the script
+        int error;
+    } table[] = {
+        {"its challenge", {{BASIC, 0}}, REKEY_E_ARC},
+        {"in quotation marks", {{CHALLENGE("Basic realm=\"" TOKENS "a.key\""), 0}}, REKEY_E_ARC},
+        {"of Windows",
+         {{CHALLENGE("Basic realm=C:\\ProgramData\\AzureConnectedMachineAgent\\Tokens\\a.key"), 0}},
+         REKEY_E_ARC},
+        {"behind another", {{CHALLENGE("Bearer realm=\"x\", basic Realm=/a"), 0}}, REKEY_E_ARC},
+        {"no challenge", {{ANSWER("401", ""), 0}}, REKEY_E_TOKEN_REFUSED},
+        {"another scheme", {{CHALLENGE("Bearer realm=/a"), 0}}, REKEY_E_TOKEN_REFUSED},
+        {"no realm", {{CHALLENGE("Basic charset=x"), 0}}, REKEY_E_TOKEN_REFUSED},
+        {"an empty realm", {{CHALLENGE("Basic realm="), 0}}, REKEY_E_TOKEN_REFUSED},
+        {"of one byte", {{CHALLENGE("Basic realm=/"), 0}}, REKEY_E_ARC},
+        {"another status",
+         {{ANSWER("403", "WWW-Authenticate: Basic realm=/a\r\n"), 0}},
+         REKEY_E_TOKEN_REFUSED},
+        {"a status below",
+         {{ANSWER("400", "WWW-Authenticate: Basic realm=/a\r\n"), 0}},
+         REKEY_E_TOKEN_REFUSED},
+    };
+    struct rekey_credential_imds imds;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        row(table[i].name);
+        reset(table[i].answers);
+        check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+        check_int(get(&imds.base), table[i].error);
+        check_int(report.outcome, REKEY_CREDENTIALS);
+        check(report.http_status >= 400 && report.http_status <= 403);
+        check_int(world.wait_count, 0);
+    }
+    rows_done();
+}
+
 static const struct rekey_managed agent = {
     .host = {"127.0.0.1", 9}, .port = 40342, .resource = {"https://m/", 10}};
 
@@ -1546,13 +1586,28 @@ static void test_operation(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        UNIT(test_secret),       UNIT(test_answers),   UNIT(test_refusals),
-        UNIT(test_long_refusal), UNIT(test_repeats),   UNIT(test_abort),
-        UNIT(test_given),        UNIT(test_lifetimes), UNIT(test_writer),
-        UNIT(test_names),        UNIT(test_too_long),  UNIT(test_workload),
-        UNIT(test_certificate),  UNIT(test_base64url), UNIT(test_imds),
-        UNIT(test_arc),          UNIT(test_echo),      UNIT(test_forgotten_while_waiting),
-        UNIT(test_plain_hosts),  UNIT(test_challenge), UNIT(test_operation),
+        UNIT(test_secret),
+        UNIT(test_answers),
+        UNIT(test_refusals),
+        UNIT(test_long_refusal),
+        UNIT(test_repeats),
+        UNIT(test_abort),
+        UNIT(test_given),
+        UNIT(test_lifetimes),
+        UNIT(test_writer),
+        UNIT(test_names),
+        UNIT(test_too_long),
+        UNIT(test_workload),
+        UNIT(test_certificate),
+        UNIT(test_base64url),
+        UNIT(test_imds),
+        UNIT(test_imds_is_arc),
+        UNIT(test_arc),
+        UNIT(test_echo),
+        UNIT(test_forgotten_while_waiting),
+        UNIT(test_plain_hosts),
+        UNIT(test_challenge),
+        UNIT(test_operation),
     };
 
     return cmocka_run_group_tests_name("credential", tests, NULL, rows_total);
