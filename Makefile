@@ -89,13 +89,14 @@ deps-check: deps-test
 
 # ---- building -------------------------------------------------------------------------------------
 
-# Objects are made anew when the compiler or its flags are other ones. Of the board's, as they are before single objects
-# add to them.
+# Objects are made anew when the compiler, its flags or mbedTLS are other ones: the files of an unpacked source are older
+# than the objects of the version before. Of the board's flags, as they are before single objects add to them.
 of_board := $(BOARD_CFLAGS)
+of_mbedtls := $(MBEDTLS) $(shell cat $(MBEDTLS).version 2>/dev/null)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(MBEDTLS)" | cmp -s - $@ || \
-	    echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(MBEDTLS)" > $@
+	@echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(of_mbedtls)" | cmp -s - $@ || \
+	    echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(of_mbedtls)" > $@
 
 $(B)/src/%.o: src/%.c $(B)/flags
 	$(call say,CC)
