@@ -225,14 +225,26 @@ int find_anchors(struct command *c, struct rekey_anchors *anchors) {
 
     if (c->options.ca_file != NULL) {
         *anchors = rekey_pem_bundle(&c->bundle, c->options.ca_file);
-        errno = 0;
+        c->bundle.until = c->started + c->options.timeout_ms;
+        c->bundle.unblocked = &c->unblocked;
         if (rekey_pem_bundle_usable(&c->bundle)) {
             return 0;
         }
-        return refuse(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS, "no trust anchors: '%s': %s",
-                      visible(rekey_span(c->options.ca_file, strlen(c->options.ca_file)), tried,
-                              sizeof(tried)),
-                      errno != 0 ? error_word(errno) : "there is no certificate in PEM in it");
+        if (errno != 0) {
+            return cannot_read(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
+                               "no trust anchors: --ca-file", c->options.ca_file, errno);
+        }
+        visible(rekey_span(c->options.ca_file, strlen(c->options.ca_file)), tried, sizeof(tried));
+        if (c->bundle.passed_over > 0) {
+            return refuse(
+                c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
+                "no trust anchors: --ca-file '%s': there is no certificate in it that can "
+                "be read; damaged, or longer than %d bytes, are %u",
+                tried, REKEY_PEM_CERTIFICATE_MAX, c->bundle.passed_over);
+        }
+        return refuse(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
+                      "no trust anchors: --ca-file '%s': there is no certificate in PEM in it",
+                      tried);
     }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         *anchors = rekey_pem_bundle(&c->bundle, places[i]);
