@@ -95,9 +95,9 @@ void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
 // other hard links.
 int rekey_posix_open(const char *path, int flags, unsigned what);
 
-// Waits until something can be read from `fd`, or written to it. With `unblocked`, this is the
-// signal mask meanwhile. Returns 0; or -1 with errno ETIMEDOUT at the time `until` of
-// rekey_posix_now_ms, or EINTR when a signal came.
+// Waits until something can be read from `fd`, or written to it; with -1 for the time alone. With
+// `unblocked`, this is the signal mask meanwhile. Returns 0; or -1 with errno ETIMEDOUT at the time
+// `until` of rekey_posix_now_ms, or EINTR when a signal came.
 int rekey_posix_ready(int fd, bool to_write, uint64_t until, const sigset_t *unblocked);
 
 // Reads from a file, pipe or terminal, waiting as above. Returns the number of bytes, 0 at the end,

@@ -1,5 +1,9 @@
-// read.c - waiting for a descriptor that may never be ready: a pipe that nobody writes, a terminal,
+// wait.c - waiting for a descriptor that may never be ready: a pipe that nobody writes, a terminal,
 // a reader that does not read. The wait ends at a time, and by a signal.
+
+// In glibc 2.34 and later with 32 bits, at least up to 2.36, the ppoll of _FORTIFY_SOURCE is bound
+// to the symbol that takes 32-bit times, and is given 64-bit ones: each wait returned at once.
+#undef _FORTIFY_SOURCE
 
 #include <errno.h>
 #include <poll.h>
