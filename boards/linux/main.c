@@ -300,7 +300,9 @@ static int read_anchors(struct command *c, struct rekey_anchors *anchors) {
     int code;
 
     sigprocmask(SIG_SETMASK, &c->unblocked, &blocked);
-    code = find_anchors(c, anchors);
+    code = stop_signal != 0 ? refuse(c, REKEY_NOT_REACHED, REKEY_E_ABORTED, "%s",
+                                     rekey_error_text(REKEY_E_ABORTED))
+                            : find_anchors(c, anchors);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
     return code;
 }

@@ -361,6 +361,92 @@ static void test_new_is_new(void **state) {
     rows_done();
 }
 
+// ---- waiting ------------------------------------------------------------------------------------
+
+static volatile sig_atomic_t signals;
+
+static void on_signal(int number) {
+    (void)number;
+    signals++;
+}
+
+// A signal that came while it was blocked ends the wait as well as one that comes later.
+static void test_waits(void **state) {
+    const struct sigaction action = {.sa_handler = on_signal};
+    const uint64_t never = UINT64_MAX;
+    sigset_t blocked, unblocked;
+    uint64_t begun;
+    char buf[8];
+    int ends[2];
+    pid_t other;
+
+    (void)state;
+    sigaction(SIGUSR1, &action, NULL);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &blocked, &unblocked);
+    check(pipe2(ends, O_NONBLOCK) == 0);
+
+    row("nothing comes");
+    begun = rekey_posix_now_ms(NULL);
+    check_int(rekey_posix_read(ends[0], buf, sizeof(buf), begun + 30, &unblocked), -1);
+    check_int(errno, ETIMEDOUT);
+    check(rekey_posix_now_ms(NULL) >= begun + 30);
+    row("no time is left");
+    check_int(rekey_posix_ready(ends[0], false, begun, NULL), -1);
+    check_int(errno, ETIMEDOUT);
+    row("something is there");
+    check_int(write(ends[1], "abc", 3), 3);
+    check_int(rekey_posix_read(ends[0], buf, sizeof(buf), 0, &unblocked), 3);
+
+    row("a signal came before");
+    raise(SIGUSR1);
+    check_int(signals, 0);
+    check_int(rekey_posix_read(ends[0], buf, sizeof(buf), never, &unblocked), -1);
+    check_int(errno, EINTR);
+    check_int(signals, 1);
+    row("a signal comes");
+    other = fork();
+    if (other == 0) {
+        kill(getppid(), SIGUSR1);
+        _exit(0);
+    }
+    check_int(rekey_posix_read(ends[0], buf, sizeof(buf), never, &unblocked), -1);
+    check_int(errno, EINTR);
+    check_int(signals, 2);
+    waitpid(other, NULL, 0);
+    row("a signal that is not let through");
+    raise(SIGUSR1);
+    check_int(rekey_posix_ready(ends[0], false, rekey_posix_now_ms(NULL) + 30, NULL), -1);
+    check_int(errno, ETIMEDOUT);
+    check_int(signals, 2);
+    row("it comes first, but what is there is read");
+    check_int(write(ends[1], "abc", 3), 3);
+    check_int(rekey_posix_read(ends[0], buf, sizeof(buf), never, &unblocked), 3);
+
+    row("a pipe that is full");
+    while (write(ends[1], buf, sizeof(buf)) > 0) {
+    }
+    check_int(rekey_posix_ready(ends[1], true, never, &unblocked), -1); // the signal of before
+    check_int(errno, EINTR);
+    check_int(rekey_posix_ready(ends[1], true, 0, &unblocked), -1);
+    check_int(errno, ETIMEDOUT);
+    row("nobody writes any more");
+    while (read(ends[0], buf, sizeof(buf)) > 0) {
+    }
+    close(ends[1]);
+    check_int(rekey_posix_read(ends[0], buf, sizeof(buf), never, &unblocked), 0);
+    close(ends[0]);
+    row("a file");
+    clear();
+    put("name", VICTIM);
+    ends[0] = test_open("name", O_RDONLY, 0);
+    check_int(rekey_posix_read(ends[0], buf, sizeof(buf), 0, &unblocked), sizeof(buf));
+    close(ends[0]);
+    sigprocmask(SIG_SETMASK, &unblocked, NULL);
+    rows_done();
+}
+
 // ---- a race -------------------------------------------------------------------------------------
 
 #define RACES 10000
@@ -436,7 +522,7 @@ static void test_race(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         UNIT(test_opened),       UNIT(test_sizes),      UNIT(test_planted), UNIT(test_in_its_place),
-        UNIT(test_file_systems), UNIT(test_new_is_new), UNIT(test_race),
+        UNIT(test_file_systems), UNIT(test_new_is_new), UNIT(test_waits),   UNIT(test_race),
     };
 
     return cmocka_run_group_tests_name("file", tests, enter, leave);
