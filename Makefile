@@ -271,10 +271,10 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOAR
 
 # A fuzz entry with a main of its own: libFuzzer's for `make fuzz`, or the one that runs the seeds.
 FUZZ_MAIN = $(B)/tests/replay.o
-$(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(B)/librekey.a
+$(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) $^ -o $@
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
 # The command with a clock that runs faster, for the long rows of `make bench`.
 $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B)/librekey.a $(B)/libmbedtls.a
