@@ -46,6 +46,9 @@ static int last_line(enum rekey_outcome outcome) {
 const char *not_reached_hint(int error) {
     int group = -error / 100;
 
+    if (error == REKEY_E_PROXY) {
+        return "nothing was changed: correct the proxy's address or credentials, then run it again";
+    }
     // An answer to something that was merely read, and that is not the service's: not HTTP, or not
     // the JSON that it should be.
     return group == 4 || group == 5
@@ -60,7 +63,7 @@ static const char *hint(const struct command *c, enum rekey_outcome outcome, int
     case REKEY_NOT_REACHED:
         return not_reached_hint(error);
     case REKEY_NOT_TRUSTED:
-        return "nothing was sent: mend the trust anchors (--ca-file), the name, or the clock";
+        return "nothing was sent: fix the trust anchors (--ca-file), the name, or the clock";
     case REKEY_UNKNOWN:
         return "the key may have changed: compare with `rekey list-keys`, then decide";
     case REKEY_RUNNING:

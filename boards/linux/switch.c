@@ -76,7 +76,7 @@ static const char *next_step(const struct command *c) {
     case REKEY_NOT_REACHED:
         return not_reached_hint(x->error);
     case REKEY_NOT_TRUSTED:
-        return "nothing was sent: mend the trust anchors (--ca-file), the name, or the clock";
+        return "nothing was sent: fix the trust anchors (--ca-file), the name, or the clock";
     case REKEY_UNKNOWN:
         return "the key in use stays; the next run finds out what became of the other one";
     case REKEY_RUNNING:

@@ -469,7 +469,7 @@ def test_the_schemes_that_it_offers(arm, rekey, script, credentials, fields, giv
         text = (WRONG_ONES if given else NEEDED) + (f"; it offers {schemes}" if schemes else "")
         if not basic:
             text = f"it offers {schemes}; {NO_BASIC}"
-        result.says(f"answered CONNECT with 407: {text} (")
+        result.says(f"answered CONNECT with 407: {text} (", "correct the proxy's address or credentials")
     assert len(script.heads) == 1
 
 
