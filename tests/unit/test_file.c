@@ -191,7 +191,7 @@ static void test_opened(void **state) {
         for (size_t k = 0; k < COUNT(kinds); k++) {
             int fd, error = table[i].errors[k];
 
-            row_n(planted_names[table[i].what], kinds[k]);
+            row_n(planted_names[table[i].what], (long)kinds[k]);
             clear();
             put("victim", VICTIM);
             check(plant(table[i].what, "name"));
@@ -319,7 +319,7 @@ static void test_file_systems(void **state) {
             int error = new ? table[i].new : table[i].replacing;
             const char *failed;
 
-            row_n(table[i].name, how);
+            row_n(table[i].name, (long)how);
             clear();
             if (!new) {
                 put("name", VICTIM);
