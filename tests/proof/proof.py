@@ -81,6 +81,14 @@ PROOFS = [
           mutant=("src/http.c", "len == 0 || rest > 0", "rest > 0")),
     proof("http", "decimal_value", "numbers up to 65,535", 12,
           mutant=("src/http.c", "i > 0; value /= 10", "i > 0; value /= 16")),
+    proof("arena", "init", "arenas of 9 units, any number of calls", 73, "is_whole.0:10",
+          mutant=("port/mbedtls/arena.c", "        put(0, arena.units, 0);", "        put(0, arena.units, USED);")),
+    proof("arena", "allocate", "arenas of 9 units, any number of calls", 10, "any_arena.0:73 is_zero.0:73",
+          mutant=("port/mbedtls/arena.c", "head_at(unit)->size < need", "head_at(unit)->size + 1u < need")),
+    proof("arena", "release", "arenas of 9 units, any number of calls", 10, "any_arena.0:73 is_zero.0:73",
+          mutant=("port/mbedtls/arena.c", "        memset(own, 0, sizeof(*own));", "        ;")),
+    proof("operation_file", "line", "texts up to 32 bytes, names up to 8", 34, text=32, sources="",
+          mutant=("boards/linux/operation_file.c", "len < name_len + 1 ||", "")),
 ]
 
 
