@@ -104,6 +104,7 @@ void hex(void) {
     rekey_hex(byte, out);
     PROVE(rekey_hex_value(out[0]) * 16 + rekey_hex_value(out[1]) == byte);
     PROVE(value >= -1 && value < 16);
+    PROVE((value >= 0) == ((c >= '0' && c <= '9') || (letter && (c | 0x20) <= 'f')));
     PROVE(value < 0 || (c | 0x20) == "0123456789abcdef"[value]);
     PROVE(rekey_is_alnum(c) == (letter || (c >= '0' && c <= '9')));
 }
