@@ -140,7 +140,7 @@ static void name_done(struct rekey_http *h) {
                                             "content-encoding"};
     struct rekey_http_field *f = h->fields;
 
-    for (h->own = 0; h->own < OWN_NONE; h->own++) {
+    for (h->own = h->unframed ? OWN_CONNECTION : OWN_LENGTH; h->own < OWN_NONE; h->own++) {
         if (strcmp(h->name, own_names[h->own]) == 0) {
             h->own_field.len = 0;
             h->capture = &h->own_field;

@@ -47,6 +47,10 @@ struct rekey_http {
     uint16_t body_len;  // bytes kept in `body`
     uint32_t body_size; // bytes that the body had; larger than body_len when it was cut
 
+    // For the caller to set between rekey_http_start and the first byte: no body follows the head,
+    // as in the answer to CONNECT. Content-Length and Transfer-Encoding are fields like any others.
+    bool unframed;
+
     uint8_t state;
     uint8_t next;    // the state that the LF of this line leads to
     uint8_t pos;     // place in the fixed part of the status line, or in a chunk line

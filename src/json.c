@@ -146,6 +146,9 @@ __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct re
     bool ended;
     int result;
 
+    if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0) {
+        text = c.text = rekey_span(text.ptr + 3, text.len - 3); // RFC 8259 8.1 lets a parser do so
+    }
     json->text = text;
     json->tokens = tokens;
     json->count = 0;
@@ -224,13 +227,18 @@ static uint32_t next_char(struct rekey_span s, size_t *at) {
     return (code & 0xF800) == 0xD800 ? 0xFFFD : code;
 }
 
-// A name that is looked up has at most 28 bytes: what fills `text` is another.
-static bool name_is(const struct rekey_json *json, int at, const char *name) {
-    char text[32];
-    size_t len = strlen(name), needed;
+enum match { DIFFERENT, VARIANT, SAME };
 
-    return rekey_json_string(json, at, text, sizeof(text), &needed) == len &&
-           memcmp(text, name, len) == 0;
+// How the name that is token `at` compares with `name`. A name that is looked up has at most 28
+// bytes: what fills `text` is another.
+static enum match compare(const struct rekey_json *json, int at, const char *name) {
+    char text[32];
+    size_t needed;
+    struct rekey_span a =
+        rekey_span(text, rekey_json_string(json, at, text, sizeof(text), &needed));
+    struct rekey_span b = rekey_span(name, strlen(name));
+
+    return !rekey_span_equal_nocase(a, b) ? DIFFERENT : rekey_span_equal(a, b) ? SAME : VARIANT;
 }
 
 int rekey_json_find(const struct rekey_json *json, int object, const char *name) {
@@ -241,11 +249,23 @@ int rekey_json_find(const struct rekey_json *json, int object, const char *name)
         return -1;
     }
     for (int end = skip(json, object); at + 1 < end; at = skip(json, at + 1)) {
-        if (name_is(json, at, name)) {
+        if (compare(json, at, name) == SAME) {
             if (found >= 0) {
                 return REKEY_E_JSON_DUPLICATE;
             }
             found = at + 1;
+        }
+    }
+    return found;
+}
+
+bool rekey_json_has_variant(const struct rekey_json *json, int object, const char *name) {
+    int at = object + 1;
+    bool found = false;
+
+    if (is(json, object, JSMN_OBJECT)) {
+        for (int end = skip(json, object); at + 1 < end; at = skip(json, at + 1)) {
+            found |= compare(json, at, name) == VARIANT;
         }
     }
     return found;

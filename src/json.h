@@ -18,10 +18,11 @@ struct rekey_json {
 // The bytes that `count` tokens take; the buffer must be aligned for an int.
 #define REKEY_JSON_TOKEN_SIZE 16
 
-// Checks and tokenises `text`, which stays the caller's and must live as long as *json.
-// With `cut` the text is known to end early, and what stands before the first fault is read.
-// Returns 0, or REKEY_E_JSON (not JSON, an empty text, not UTF-8), REKEY_E_LIMIT_JSON_DEPTH,
-// REKEY_E_LIMIT_JSON_TOKENS. After the last of these the tokens that there are can be looked up.
+// Checks and tokenises `text`, without a byte order mark in front of it (azure.md 1), which stays
+// the caller's and must live as long as *json. With `cut` the text is known to end early, and what
+// stands before the first fault is read. Returns 0, or REKEY_E_JSON (not JSON, an empty text, not
+// UTF-8), REKEY_E_LIMIT_JSON_DEPTH, REKEY_E_LIMIT_JSON_TOKENS. After the last of these the tokens
+// that there are can be looked up.
 int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, void *tokens,
                      size_t token_count);
 
@@ -30,6 +31,10 @@ int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, 
 // `name` has at most 28 bytes.
 // Returns REKEY_E_JSON_DUPLICATE if the name is there twice.
 int rekey_json_find(const struct rekey_json *json, int object, const char *name);
+
+// Whether the object has a member whose name is `name` but for the case of ASCII letters, and not
+// `name` itself. False if `object` is -1 or not an object.
+bool rekey_json_has_variant(const struct rekey_json *json, int object, const char *name);
 
 // The first element of an array; -1 if it is empty, or `array` is negative or no array.
 int rekey_json_first(const struct rekey_json *json, int array);

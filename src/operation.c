@@ -6,23 +6,31 @@
 
 struct rule {
     uint16_t first, last; // status codes
-    uint16_t when; // POST: one of these fields; poll: one of these bodies, or LOCATION; 0: always
+    uint16_t when;        // one of these bodies or fields, or LOCATION; 0: always
     int16_t next : 5;
     int16_t error : 11;
 };
 
 #define BODY(name) (1u << REKEY_BODY_##name)
-#define LOCATION 0x100u // a Location is polled
+#define LOCATION 0x200u // a Location is polled
+#define FIELDS(has) ((has) << 10)
+#define HAS(name) FIELDS(REKEY_HAS_##name)
 
 static const struct rule post_rules[] = {
-    {200, 201, REKEY_HAS_MONITOR, REKEY_NEXT_POLL, 0},
+    {200, 201, HAS(MONITOR), REKEY_NEXT_POLL, 0},
+    {200, 201, BODY(FAILED), REKEY_NEXT_FAILED, REKEY_E_FAILED},
+    {200, 201, BODY(CANCELED), REKEY_NEXT_FAILED, REKEY_E_CANCELED},
+    {200, 201, BODY(UNREADABLE), REKEY_NEXT_UNKNOWN, 0}, // the error is the body's
+    {200, 201, BODY(CONTRADICTORY), REKEY_NEXT_UNKNOWN, REKEY_E_CONTRADICTORY},
+    {200, 201, BODY(RUNNING), REKEY_NEXT_UNKNOWN, REKEY_E_CONTRADICTORY},
+    {200, 201, BODY(NOT_JSON), REKEY_NEXT_UNKNOWN, REKEY_E_JSON},
     {200, 201, 0, REKEY_NEXT_SUCCEEDED, 0},
     {204, 204, 0, REKEY_NEXT_SUCCEEDED, 0},
-    {202, 202, REKEY_HAS_MONITOR | REKEY_HAS_LOCATION, REKEY_NEXT_POLL, 0},
+    {202, 202, HAS(MONITOR) | HAS(LOCATION), REKEY_NEXT_POLL, 0},
     {202, 202, 0, REKEY_NEXT_UNKNOWN, REKEY_E_NO_POLL_URL},
     {401, 401, 0, REKEY_NEXT_NEW_TOKEN, REKEY_E_UNAUTHORIZED},
     {429, 429, 0, REKEY_NEXT_REPEAT, REKEY_E_NOT_PROCESSED},
-    {503, 503, REKEY_HAS_RETRY_AFTER, REKEY_NEXT_REPEAT, REKEY_E_NOT_PROCESSED},
+    {503, 503, HAS(RETRY_AFTER), REKEY_NEXT_REPEAT, REKEY_E_NOT_PROCESSED},
     {408, 408, 0, REKEY_NEXT_MAYBE, REKEY_E_MAYBE_EXECUTED},
     {500, 599, 0, REKEY_NEXT_MAYBE, REKEY_E_MAYBE_EXECUTED},
     {400, 499, 0, REKEY_NEXT_REFUSED, REKEY_E_REFUSED},
@@ -32,15 +40,16 @@ static const struct rule post_rules[] = {
 
 static const struct rule poll_rules[] = {
     {204, 204, 0, REKEY_NEXT_SUCCEEDED, 0},
-    {200, 202, BODY(UNREADABLE), REKEY_NEXT_UNKNOWN, 0}, // the error is the body's
-    {200, 202, BODY(SUCCEEDED), REKEY_NEXT_SUCCEEDED, 0},
     {200, 202, BODY(FAILED), REKEY_NEXT_FAILED, REKEY_E_FAILED},
     {200, 202, BODY(CANCELED), REKEY_NEXT_FAILED, REKEY_E_CANCELED},
+    {202, 202, LOCATION, REKEY_NEXT_RUNNING, 0},
+    {200, 202, BODY(UNREADABLE), REKEY_NEXT_UNKNOWN, 0}, // the error is the body's
+    {200, 202, BODY(CONTRADICTORY), REKEY_NEXT_UNKNOWN, REKEY_E_CONTRADICTORY},
+    {200, 202, BODY(NOT_JSON), REKEY_NEXT_UNKNOWN, REKEY_E_JSON},
+    {200, 202, BODY(SUCCEEDED), REKEY_NEXT_SUCCEEDED, 0},
     {200, 202, BODY(RUNNING), REKEY_NEXT_RUNNING, 0},
     {202, 202, BODY(EMPTY), REKEY_NEXT_RUNNING, 0},
-    {202, 202, LOCATION, REKEY_NEXT_RUNNING, 0},
     {200, 201, LOCATION, REKEY_NEXT_SUCCEEDED, 0},
-    {200, 202, BODY(NOT_JSON), REKEY_NEXT_UNKNOWN, REKEY_E_JSON},
     {200, 202, 0, REKEY_NEXT_UNKNOWN, REKEY_E_JSON_STATUS},
     {401, 401, 0, REKEY_NEXT_NEW_TOKEN, REKEY_E_UNAUTHORIZED},
     {404, 404, 0, REKEY_NEXT_NOT_FOUND, REKEY_E_POLL_NOT_FOUND},
@@ -54,28 +63,27 @@ static const struct rule poll_rules[] = {
 
 // The last row of each table fits everything.
 static enum rekey_next first_match(const struct rule *rule, unsigned status, unsigned when,
-                                   int *error) {
+                                   const struct rekey_status_body *body, int *error) {
+    when |= 1u << body->body;
     while (status < rule->first || status > rule->last ||
            (rule->when != 0 && (rule->when & when) == 0)) {
         rule++;
     }
     *error = rule->error;
+    if (rule->next == REKEY_NEXT_UNKNOWN && rule->error == 0) {
+        *error = body->error;
+    }
     return (enum rekey_next)rule->next;
 }
 
-enum rekey_next rekey_operation_post(unsigned status, unsigned has, int *error) {
-    return first_match(post_rules, status, has, error);
+enum rekey_next rekey_operation_post(unsigned status, unsigned has,
+                                     const struct rekey_status_body *body, int *error) {
+    return first_match(post_rules, status, FIELDS(has), body, error);
 }
 
 enum rekey_next rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
                                      const struct rekey_status_body *body, int *error) {
-    unsigned when = 1u << body->body | (kind == REKEY_POLL_LOCATION ? LOCATION : 0);
-    enum rekey_next next = first_match(poll_rules, status, when, error);
-
-    if (next == REKEY_NEXT_UNKNOWN && *error == 0) {
-        *error = body->error;
-    }
-    return next;
+    return first_match(poll_rules, status, kind == REKEY_POLL_LOCATION ? LOCATION : 0, body, error);
 }
 
 // azure.md 4.4: the terminal words; any other string is running.
@@ -114,20 +122,6 @@ static int percent(const struct rekey_json *json) {
     return value <= 100 ? value : -1;
 }
 
-// The token of the status that the body names; -1 if it names none; an error if it is ambiguous.
-static int find_status(const struct rekey_json *json, enum rekey_poll_kind kind) {
-    int at = rekey_json_find(json, 0, "status");
-
-    if (at == -1 || (at >= 0 && !rekey_json_is_string(json, at))) {
-        at = -1;
-        if (kind == REKEY_POLL_LOCATION) {
-            at = rekey_json_find(json, 0, "properties");
-            at = at < -1 ? at : rekey_json_find(json, at, "provisioningState");
-        }
-    }
-    return at < -1 || rekey_json_is_string(json, at) ? at : -1;
-}
-
 // The word itself, as far as there is room, for a port to print.
 static void keep_word(struct rekey_status_body *out, size_t len) {
     for (size_t i = 0; i < len; i++) {
@@ -138,35 +132,76 @@ static void keep_word(struct rekey_status_body *out, size_t len) {
     out->status[len] = '\0';
 }
 
+// Reads the string token `at` as a status word, and keeps it.
+static enum rekey_body read_word(struct rekey_status_body *out, const struct rekey_json *json,
+                                 int at) {
+    size_t needed;
+    size_t len = rekey_json_string(json, at, out->status, sizeof(out->status) - 1, &needed);
+    enum rekey_body body =
+        needed == len ? status_word(rekey_span(out->status, len)) : REKEY_BODY_RUNNING;
+
+    keep_word(out, len);
+    return body;
+}
+
+// Whether token `at` is a string that says that something failed.
+static bool says_failed(const struct rekey_json *json, int at) {
+    struct rekey_status_body scratch;
+    enum rekey_body body = REKEY_BODY_PLAIN;
+
+    if (rekey_json_is_string(json, at)) {
+        body = read_word(&scratch, json, at);
+    }
+    return body == REKEY_BODY_FAILED || body == REKEY_BODY_CANCELED;
+}
+
+// azure.md 4.5, for a body that is JSON and not null. A status monitor has no `properties` that
+// speak of the operation: those that it shows are of its result.
+static enum rekey_body read_object(struct rekey_status_body *out, enum rekey_poll_kind kind,
+                                   const struct rekey_json *json) {
+    bool monitor = kind == REKEY_POLL_ASYNC_OPERATION || kind == REKEY_POLL_OPERATION_LOCATION;
+    int failure = rekey_json_find(json, 0, "error");
+    int status = rekey_json_find(json, 0, "status");
+    int properties = monitor ? -1 : rekey_json_find(json, 0, "properties");
+    int state = rekey_json_find(json, properties, "provisioningState");
+    int inner = rekey_json_find(json, properties, "status");
+    bool failed = failure >= 0 && !rekey_json_is_null(json, failure);
+    bool variant = rekey_json_has_variant(json, 0, "status") ||
+                   rekey_json_has_variant(json, 0, "error") ||
+                   rekey_json_has_variant(json, properties, "provisioningState") ||
+                   rekey_json_has_variant(json, properties, "status");
+    enum rekey_body body = REKEY_BODY_PLAIN;
+
+    if (failure < -1 || status < -1 || properties < -1 || state < -1 || inner < -1) {
+        out->error = REKEY_E_JSON_DUPLICATE;
+        return REKEY_BODY_UNREADABLE;
+    }
+    if (rekey_json_is_string(json, status)) {
+        body = read_word(out, json, status);
+    } else {
+        if (rekey_json_is_string(json, state)) {
+            body = read_word(out, json, state);
+        }
+        failed |= says_failed(json, inner) || says_failed(json, 0);
+    }
+    if (variant || (failed && (body == REKEY_BODY_PLAIN || body == REKEY_BODY_SUCCEEDED))) {
+        body = REKEY_BODY_CONTRADICTORY;
+        out->status[0] = '\0';
+    }
+    return body;
+}
+
 void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
                           const struct rekey_json *json, int error) {
-    size_t len, needed;
-    int at;
-
     *out = (struct rekey_status_body){.body = REKEY_BODY_UNREADABLE, .percent = -1};
     if (error == REKEY_E_JSON) {
         out->body = json->text.len == 0 ? REKEY_BODY_EMPTY : REKEY_BODY_NOT_JSON;
-        return;
-    }
-    if (error == 0 && rekey_json_is_null(json, 0)) {
+    } else if (error != 0) {
+        out->error = error;
+    } else if (rekey_json_is_null(json, 0)) {
         out->body = REKEY_BODY_EMPTY;
-        return;
-    }
-    if (error == 0) {
+    } else {
         out->percent = percent(json);
-        at = find_status(json, kind);
-        if (at >= 0) {
-            len = rekey_json_string(json, at, out->status, sizeof(out->status) - 1, &needed);
-            out->body =
-                needed == len ? status_word(rekey_span(out->status, len)) : REKEY_BODY_RUNNING;
-            keep_word(out, len);
-            return;
-        }
-        if (at == -1) {
-            out->body = REKEY_BODY_PLAIN;
-            return;
-        }
-        error = at;
+        out->body = read_object(out, kind, json);
     }
-    out->error = error;
 }

@@ -33,11 +33,7 @@ enum rekey_next {
 #define REKEY_HAS_LOCATION 2u    // Location
 #define REKEY_HAS_RETRY_AFTER 4u // a readable Retry-After in any of its spellings
 
-// azure.md 3: the answer to the POST. *error is what an end of this kind is reported as; 0 where it
-// is none.
-enum rekey_next rekey_operation_post(unsigned status, unsigned has, int *error);
-
-// What a poll's answer says beside its status code.
+// What an answer says beside its status code.
 enum rekey_body {
     REKEY_BODY_EMPTY, // nothing, or null
     REKEY_BODY_NOT_JSON,
@@ -46,7 +42,8 @@ enum rekey_body {
     REKEY_BODY_SUCCEEDED,
     REKEY_BODY_FAILED,
     REKEY_BODY_CANCELED,
-    REKEY_BODY_UNREADABLE, // cut, coded, over a limit, or ambiguous: evidence of nothing
+    REKEY_BODY_UNREADABLE,    // cut, coded, over a limit, or ambiguous: evidence of nothing
+    REKEY_BODY_CONTRADICTORY, // something in it contradicts success, without a status that says so
 };
 
 struct rekey_status_body {
@@ -56,11 +53,18 @@ struct rekey_status_body {
     char status[32]; // NUL-terminated, cut if it is longer; printable ASCII, '?' for all else
 };
 
-// Reads the body of a poll's answer with 200, 201 or 202. `error` says why it is not to be read: an
+// Reads the body of an answer with 200, 201 or 202: of a poll of that kind, or of the POST with
+// REKEY_POLL_NONE, which is read as that of a Location. `error` says why it is not to be read: an
 // error of rekey_json_parse, REKEY_E_CONTENT_CODING, REKEY_E_LIMIT_STAGING; or 0. With
 // REKEY_E_JSON an empty json->text is an empty body.
 void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
                           const struct rekey_json *json, int error);
+
+// azure.md 3: the answer to the POST. *body counts with 200 and 201 only; of a request that is
+// merely read it is a REKEY_BODY_EMPTY. *error is what an end of this kind is reported as; 0 where
+// there is none.
+enum rekey_next rekey_operation_post(unsigned status, unsigned has,
+                                     const struct rekey_status_body *body, int *error);
 
 // azure.md 4: the answer to a poll. Status codes but 200, 201 and 202 do not look at *body.
 // *error as above.

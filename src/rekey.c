@@ -29,10 +29,14 @@ static bool running(const struct rekey *r) {
 
 // azure.md 7: the phase decides before the cause.
 static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
-    // By the group of the error. One that speaks of an answer of no use is "refused".
-    static const uint8_t of_group[] = {
-        REKEY_REFUSED, REKEY_USAGE,   REKEY_NOT_REACHED, REKEY_NOT_TRUSTED, REKEY_REFUSED,
-        REKEY_REFUSED, REKEY_REFUSED, REKEY_REFUSED,     REKEY_CREDENTIALS, REKEY_LOCAL,
+    // By the group of the error. One that speaks of an answer of no use is "refused", or "unknown"
+    // below. Where it was merely read, nothing can have changed: what answered was not understood,
+    // and so the service was not reached; or a limit of this device was passed.
+    static const uint8_t of_group[2][10] = {
+        {REKEY_REFUSED, REKEY_USAGE, REKEY_NOT_REACHED, REKEY_NOT_TRUSTED, REKEY_REFUSED,
+         REKEY_REFUSED, REKEY_REFUSED, REKEY_REFUSED, REKEY_CREDENTIALS, REKEY_LOCAL},
+        {REKEY_REFUSED, REKEY_USAGE, REKEY_NOT_REACHED, REKEY_NOT_TRUSTED, REKEY_NOT_REACHED,
+         REKEY_NOT_REACHED, REKEY_REFUSED, REKEY_LOCAL, REKEY_CREDENTIALS, REKEY_LOCAL},
     };
     unsigned group = (unsigned)-error / 100;
     enum rekey_outcome outcome = REKEY_REFUSED;
@@ -40,8 +44,8 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (error == 0) {
         return REKEY_SUCCEEDED;
     }
-    if (group < sizeof(of_group)) {
-        outcome = (enum rekey_outcome)of_group[group];
+    if (group < sizeof(of_group[0])) {
+        outcome = (enum rekey_outcome)of_group[r->read != NULL][group];
     }
     if (error == REKEY_E_NOT_PROCESSED) {
         outcome = REKEY_NOT_REACHED;
@@ -262,8 +266,19 @@ static int go_on_polling(struct rekey *r) {
     return poll_later(r);
 }
 
-static enum rekey_next post_answered(const struct rekey *r, int *error) {
+// `unreadable` is why the body is evidence of nothing; 0 if it is not. What is merely read may say
+// anything: that is for its `take`.
+static enum rekey_next post_answered(struct rekey *r, const struct rekey_json *json, int unreadable,
+                                     int *error) {
+    static const struct rekey_status_body none = {.body = REKEY_BODY_EMPTY};
     unsigned has = r->named_ms >= 0 ? REKEY_HAS_RETRY_AFTER : 0;
+
+    if (r->read != NULL) {
+        return rekey_operation_post(r->http_status, 0, &none, error);
+    }
+    if (r->http_status == 200 || r->http_status == 201) {
+        rekey_operation_body(&r->status, REKEY_POLL_NONE, json, unreadable);
+    }
 
     if (rekey_message_seen(r, REKEY_FIELD_ASYNC_OPERATION) ||
         rekey_message_seen(r, REKEY_FIELD_OPERATION_LOCATION)) {
@@ -272,10 +287,10 @@ static enum rekey_next post_answered(const struct rekey *r, int *error) {
     if (rekey_message_seen(r, REKEY_FIELD_LOCATION)) {
         has |= REKEY_HAS_LOCATION;
     }
-    return rekey_operation_post(r->http_status, r->read != NULL ? 0 : has, error);
+    return rekey_operation_post(r->http_status, has, &r->status, error);
 }
 
-// `unreadable` is why the body is evidence of nothing; 0 if it is not.
+// `unreadable` as above.
 static enum rekey_next poll_answered(struct rekey *r, const struct rekey_json *json, int unreadable,
                                      int *error) {
     enum rekey_poll_kind kind = (enum rekey_poll_kind)r->kind;
@@ -337,10 +352,10 @@ static int answered(struct rekey *r) {
     r->named_ms = rekey_message_named_ms(r);
     r->claims = rekey_message_claims(r);
     unreadable = parse_body(r, &json);
-    next =
-        rekey_polling(r) ? poll_answered(r, &json, unreadable, &error) : post_answered(r, &error);
+    next = rekey_polling(r) ? poll_answered(r, &json, unreadable, &error)
+                            : post_answered(r, &json, unreadable, &error);
     memset(&r->service, 0, sizeof(r->service));
-    if (r->http_status >= 400 || next == REKEY_NEXT_FAILED) {
+    if (r->http_status >= 400 || next == REKEY_NEXT_FAILED || error == REKEY_E_CONTRADICTORY) {
         rekey_arm_error_read(&r->service, &json);
     }
     switch (next) {

@@ -26,7 +26,7 @@ enum rekey_outcome {
     REKEY_REFUSED = 1,      // the service refused: nothing was changed
     REKEY_FAILED = 101,     // the service ran the operation and it failed (exit code 1 as well)
     REKEY_USAGE = 2,        // a bad parameter: nothing was sent
-    REKEY_NOT_REACHED = 10, // nothing was sent, or not processed: run it again, safely
+    REKEY_NOT_REACHED = 10, // nothing was sent, not processed, or merely read and not understood
     REKEY_NOT_TRUSTED = 11, // certificate, host name, dates, clock: nothing was sent
     REKEY_UNKNOWN = 12,     // the request may have taken effect: list the keys, then decide
     REKEY_RUNNING = 13,     // accepted, and running as far as is known: can be resumed

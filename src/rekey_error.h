@@ -55,6 +55,7 @@
     X(REKEY_E_JSON_DUPLICATE,   -501, "the JSON body has a member name twice") \
     X(REKEY_E_JSON_STATUS,      -502, "the status body has no string 'status'") \
     X(REKEY_E_JSON_KEYS,        -503, "the answer to listKeys does not hold the keys") \
+    X(REKEY_E_CONTRADICTORY,    -504, "the answer says neither that the operation succeeded nor that it failed: it contradicts itself") \
     /* service: what it said */ \
     X(REKEY_E_REFUSED,          -600, "the service refused the request") \
     X(REKEY_E_FAILED,           -601, "the operation failed") \

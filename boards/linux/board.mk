@@ -1,4 +1,4 @@
 # The machine that builds: dynamic, with the distribution's C library. The board for development and tests.
 BOARD_TITLE    := this machine (dynamic, glibc or musl)
 BOARD_PACKAGES := gcc libc6-dev
-BOARD_LIMITS   := REKEY_URL_MAX=8192 REKEY_JSON_TOKENS=192
+include boards/linux/limits.mk

@@ -118,6 +118,9 @@ int print_status(struct command *c);
 
 // ---- report.c and main.c, for switch.c ----
 
+// What a user does after REKEY_NOT_REACHED, for `error`.
+const char *not_reached_hint(int error);
+
 // Forgets what the service said where it says a secret of ours.
 void hide_echo(struct command *c);
 

@@ -22,7 +22,7 @@ _Static_assert(sizeof(FIELD) - 1 + CREDENTIALS_MAX / 3 * 4 + 2 <=
 static const char *take_url(struct command *c) {
     static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy",
                                         "ALL_PROXY",   "http_proxy",  "HTTP_PROXY"};
-    const size_t cap = sizeof(c->proxy_url) - 1;
+    const size_t cap = sizeof(c->proxy_url) - sizeof("https://"); // take_address needs that
     const char *taken = NULL;
     size_t len;
 
@@ -46,29 +46,29 @@ static const char *take_url(struct command *c) {
     return taken;
 }
 
-// Decodes %XX. Returns the length; more than CREDENTIALS_MAX if it does not fit, or is malformed.
+// Decodes %XX; a `%` that is not followed by two hexadecimal digits stands for itself, as with
+// curl. Returns the length; more than CREDENTIALS_MAX if it does not fit.
 static size_t decode(const char *text, const char *end, char *buf) {
     size_t len = 0;
 
     while (text < end && len < CREDENTIALS_MAX) {
         char byte = *text++;
 
-        if (byte == '%') { // a NUL is behind the end
-            int high = rekey_hex_value(text[0]);
-            int low = high < 0 ? -1 : rekey_hex_value(text[1]);
+        if (byte == '%' && end - text >= 2) {
+            int high = rekey_hex_value(text[0]), low = rekey_hex_value(text[1]);
 
-            if (low < 0) {
-                break;
+            if (high >= 0 && low >= 0) {
+                byte = (char)(high << 4 | low);
+                text += 2;
             }
-            byte = (char)(high << 4 | low);
-            text += 2;
         }
         buf[len++] = byte;
     }
     return text == end ? len : CREDENTIALS_MAX + 1;
 }
 
-// The credentials of --proxy-auth-file, or those between `userinfo` and `end` in the URL.
+// The credentials of --proxy-auth-file, or those between `userinfo` and `end` in the URL, if there
+// is an `end`. A user without a colon has an empty password, as with curl.
 static int take_credentials(struct command *c, const char *name, const char *userinfo,
                             const char *end) {
     const char *file = c->options.proxy_auth_file;
@@ -83,8 +83,11 @@ static int take_credentials(struct command *c, const char *name, const char *use
         if (error != 0) {
             return cannot_read(c, REKEY_USAGE, REKEY_E_PROXY, name, file, error);
         }
-    } else if (userinfo < end) {
-        len = decode(userinfo, end - 1, text);
+    } else if (end != NULL) {
+        len = decode(userinfo, end, text);
+        if (len <= CREDENTIALS_MAX && memchr(text, ':', len) == NULL) {
+            text[len++] = ':';
+        }
     } else {
         return 0;
     }
@@ -112,8 +115,9 @@ static int take_credentials(struct command *c, const char *name, const char *use
 }
 
 // Takes HOST[:PORT][/] apart, as it would stand in a URL of https but for the default port, and
-// leaves it in c->proxy_url, without what stood before and behind it. False if it is none.
-static bool take_address(struct command *c, const char *address) {
+// leaves it in c->proxy_url, without what stood before and behind it. False if it is malformed, or
+// if it has no port although it must have one.
+static bool take_address(struct command *c, const char *address, bool need_port) {
     char *text = c->proxy_url + 8, *end;
     struct rekey_url url;
 
@@ -128,29 +132,41 @@ static bool take_address(struct command *c, const char *address) {
     text[url.target.ptr - text] = '\0';
     end = url.ipv6 ? strchr(text, ']') + 1 : strchr(text, ':');
     c->proxy.host = url.host;
-    c->proxy.port = end == NULL || end[0] == '\0' || end[1] == '\0' ? 80 : url.port;
+    c->proxy.port = url.port;
+    if (end == NULL || end[0] == '\0' || end[1] == '\0') {
+        c->proxy.port = 80;
+        return !need_port;
+    }
     return true;
 }
 
-// Takes http://[USER:PASSWORD@]HOST[:PORT][/] in c->proxy_url apart. Returns 0 or an exit code.
+// Takes [http://][USER:PASSWORD@]HOST[:PORT][/] in c->proxy_url apart. Without the scheme the port
+// must be there: curl, which takes that as well, has another default than most. Returns 0 or an
+// exit code.
 static int read_url(struct command *c, const char *name) {
     const char *text = c->proxy_url, *at = strrchr(text, '@');
     struct rekey_span scheme = {text, strcspn(text, ":")};
-    const char *rule = "http://HOST or http://HOST:PORT, and nothing else";
+    bool plain = strncmp(text + scheme.len, "://", 3) != 0;
+    const char *rule = "http://HOST, http://HOST:PORT or HOST:PORT is wanted";
 
+    if (plain) {
+        scheme = REKEY_SPAN("http");
+    } else {
+        text += scheme.len + 3;
+    }
     if (rekey_span_equal_nocase(scheme, REKEY_SPAN("https"))) {
         rule = "https:// proxies are not supported";
     } else if (scheme.len >= 5 &&
-               rekey_span_equal_nocase(rekey_span(text, 5), REKEY_SPAN("socks"))) {
+               rekey_span_equal_nocase(rekey_span(scheme.ptr, 5), REKEY_SPAN("socks"))) {
         rule = "socks proxies are not supported";
     } else if (at != NULL && c->options.proxy != NULL) {
         rule = "everybody can read the credentials in it: use --proxy-auth-file";
-    } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http")) &&
-               strncmp(text + 4, "://", 3) == 0) {
-        const char *address = at != NULL ? at + 1 : text + 7;
-        int code = take_credentials(c, name, text + 7, address);
+    } else if (strchr(text, '\r') != NULL) {
+        rule = "there is a carriage return (\\x0D) in it: is its file one with CRLF line ends?";
+    } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http"))) {
+        int code = take_credentials(c, name, text, at);
 
-        if (code != 0 || take_address(c, address)) {
+        if (code != 0 || take_address(c, at != NULL ? at + 1 : text, plain)) {
             return code;
         }
     }
@@ -182,7 +198,7 @@ int choose_proxy(struct command *c) {
 bool proxy_explain(const struct command *c, struct rekey_span host, int error, char *buf,
                    size_t cap) {
     const struct rekey_proxy *p = &c->proxy;
-    const char *name = c->proxy_url + 8, *more = "";
+    const char *name = c->proxy_url + 8, *more = "", *offer = "", *rule = "";
 
     if (p->phase == REKEY_PROXY_UNUSED || p->phase == REKEY_PROXY_TUNNEL ||
         host.ptr == c->identity.managed.host.ptr) {
@@ -195,11 +211,16 @@ bool proxy_explain(const struct command *c, struct rekey_span host, int error, c
         }
         if (p->fault != 0) {
             more = ", and with bytes behind it";
+        } else if (p->status == 407 && p->schemes[0] != '\0' && !p->basic) {
+            offer = ": it offers ";
+            rule = "; Basic is the only one that rekey has";
         } else if (p->status == 407) {
             more = p->authorization.len > 0 ? ": it refused the credentials"
                                             : ": it wants credentials (--proxy-auth-file)";
+            offer = p->schemes[0] != '\0' ? "; it offers " : "";
         }
-        snprintf(buf, cap, "%s answered CONNECT with %u%s", name, p->status, more);
+        snprintf(buf, cap, "%s answered CONNECT with %u%s%s%s%s", name, p->status, more, offer,
+                 offer[0] != '\0' ? p->schemes : "", rule);
         return true;
     }
     if (error > REKEY_E_LOOKUP || error < REKEY_E_END) {

@@ -43,11 +43,22 @@ static int last_line(enum rekey_outcome outcome) {
     return code;
 }
 
+const char *not_reached_hint(int error) {
+    int group = -error / 100;
+
+    // An answer to something that was merely read, and that is not the service's: not HTTP, or not
+    // the JSON that it should be.
+    return group == 4 || group == 5
+               ? "nothing was changed; what answered was not understood: is a captive portal or a "
+                 "proxy between this device and the service? If not, run it again, safely"
+               : "nothing was changed: run it again, safely";
+}
+
 // What the user does next.
-static const char *hint(const struct command *c, enum rekey_outcome outcome) {
+static const char *hint(const struct command *c, enum rekey_outcome outcome, int error) {
     switch (outcome) {
     case REKEY_NOT_REACHED:
-        return "nothing was changed: run it again, safely";
+        return not_reached_hint(error);
     case REKEY_NOT_TRUSTED:
         return "nothing was sent: mend the trust anchors (--ca-file), the name, or the clock";
     case REKEY_UNKNOWN:
@@ -398,8 +409,8 @@ int refuse(struct command *c, enum rekey_outcome outcome, int error, const char 
         report.kind = record->kind;
         report.url = record->url;
     }
-    if (hint(c, report.outcome) != NULL) {
-        say("%s", hint(c, report.outcome));
+    if (hint(c, report.outcome, error) != NULL) {
+        say("%s", hint(c, report.outcome, error));
     }
     if (c->state.opened) {
         note_refusal(c, report.outcome);
@@ -512,8 +523,8 @@ int conclude(struct command *c, const struct rekey_report *report) {
         say("it was begun at %.*s: is --management-url missing?", (int)c->file.management.len,
             c->file.management.ptr);
     }
-    if (hint(c, outcome) != NULL) {
-        say("%s", hint(c, outcome));
+    if (hint(c, outcome, report->error) != NULL) {
+        say("%s", hint(c, outcome, report->error));
     }
     if (outcome == REKEY_SUCCEEDED &&
         (c->options.command & (COMMAND_REGENERATE | COMMAND_WAIT)) != 0 && !c->options.quiet) {

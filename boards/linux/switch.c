@@ -74,7 +74,7 @@ static const char *next_step(const struct command *c) {
 
     switch (x->outcome) {
     case REKEY_NOT_REACHED:
-        return "nothing was changed: run it again, safely";
+        return not_reached_hint(x->error);
     case REKEY_NOT_TRUSTED:
         return "nothing was sent: mend the trust anchors (--ca-file), the name, or the clock";
     case REKEY_UNKNOWN:

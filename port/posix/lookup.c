@@ -24,9 +24,18 @@ static void set_port(struct rekey_posix_address *a, uint16_t port) {
     }
 }
 
+// The first address of this family from `a` on, or NULL.
+static const struct addrinfo *of_family(const struct addrinfo *a, int family) {
+    while (a != NULL && a->ai_family != family) {
+        a = a->ai_next;
+    }
+    return a;
+}
+
 // The child's whole life. Its exit closes the pipe; an empty pipe means that nothing was found.
 static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    const struct addrinfo *rest[2];
     struct addrinfo *list = NULL;
     struct rekey_posix_address found[REKEY_POSIX_ADDRESSES];
     size_t count = 0;
@@ -44,12 +53,18 @@ static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
         _exit(1);
     }
     memset(found, 0, sizeof(found));
-    for (struct addrinfo *a = list; a != NULL && count < REKEY_POSIX_ADDRESSES; a = a->ai_next) {
-        if ((a->ai_family == AF_INET || a->ai_family == AF_INET6) &&
-            a->ai_addrlen <= sizeof(found[count].at)) {
+
+    // The families in turn, beginning with the one that getaddrinfo prefers (RFC 8305 4).
+    rest[0] = of_family(list, list->ai_family);
+    rest[1] = of_family(list, list->ai_family == AF_INET ? AF_INET6 : AF_INET);
+    for (int i = 0; count < REKEY_POSIX_ADDRESSES && (rest[0] != NULL || rest[1] != NULL); i = !i) {
+        const struct addrinfo *a = rest[i];
+
+        if (a != NULL) {
             memcpy(&found[count].at, a->ai_addr, a->ai_addrlen);
             found[count].len = a->ai_addrlen;
             set_port(&found[count++], port);
+            rest[i] = of_family(a->ai_next, a->ai_family);
         }
     }
     _exit(write(pipe_end, found, count * sizeof(found[0])) < 0 ? 1 : 0);

@@ -11,8 +11,14 @@
 
 #include "rekey_port.h"
 
-#define REKEY_POSIX_ADDRESSES 16       // of one name; more are not tried
-#define REKEY_POSIX_SHARE_MIN_MS 2000u // the least that one address gets of the connect timeout
+// Addresses of one name that are tried; more are not. In the worst case all attempts are pending at
+// once, each with a socket: this many descriptors, and two more until one of them has connected.
+#define REKEY_POSIX_ADDRESSES 16
+
+// From one attempt to the next, if none failed meanwhile (RFC 8305 5 and 8); less where the connect
+// timeout is so short that not all would begin within its first half.
+#define REKEY_POSIX_DELAY_MS 250u
+#define REKEY_POSIX_DELAY_MIN_MS 10u
 
 struct rekey_posix_address {
     socklen_t len;
@@ -26,23 +32,30 @@ struct rekey_posix_address {
 // One TCP connection, or the attempt at one. Start from REKEY_POSIX_TCP_INIT.
 struct rekey_posix_tcp {
     const sigset_t *unblocked; // the signal mask while rekey_posix_wait sleeps; NULL: unchanged
-    int fd;                    // the socket; while the name is looked up, the pipe from the child
-    pid_t lookup;              // the child that looks the name up; 0 if there is none
-    size_t received;           // bytes of `addresses` that came from the child
-    size_t count, next;        // addresses there are; the one that is tried next
-    uint32_t share_ms;         // what each address gets
-    uint64_t give_up;          // when the address that is being tried has had its share; 0: none is
+    // What an application that waits by itself waits for, as REKEY_WANT_READ or REKEY_WANT_WRITE
+    // says; -1: nothing is open. The pipe from the child while the name is looked up, an epoll
+    // descriptor while there are attempts, the socket after that: each call of open may change it.
+    int fd;
+    pid_t lookup;       // the child that looks the name up; 0 if there is none
+    size_t received;    // bytes of `addresses` that came from the child
+    size_t count, next; // addresses there are; the one that is tried next
     bool connected;
+    bool due;          // the next address is tried now
+    int timer;         // for the next attempt; -1: there are no attempts
+    uint32_t delay_ms; // from one attempt to the next
+    uint32_t pending;  // bit i: sockets[i] is connecting to addresses[i]
+    int sockets[REKEY_POSIX_ADDRESSES];
     int error; // errno of the last failure, also of an earlier connection; or 0
     struct rekey_posix_address addresses[REKEY_POSIX_ADDRESSES];
 };
 
 #define REKEY_POSIX_TCP_INIT                                                                       \
-    { .fd = -1 }
+    { .fd = -1, .timer = -1 }
 
 // The transport contract of rekey_port.h over one TCP connection; `tcp` becomes its ctx. All
-// addresses of a name are tried in the order of getaddrinfo (RFC 6724), each with an equal share of
-// the timeout. No signal is raised when the peer has gone.
+// addresses of a name are tried as in RFC 8305, in the order of getaddrinfo (RFC 6724) but with the
+// families in turn; none is given up before the timeout. No signal is raised when the peer has
+// gone.
 struct rekey_transport rekey_posix_transport(struct rekey_posix_tcp *tcp);
 
 // Milliseconds of CLOCK_BOOTTIME. `ctx` is not used.
@@ -54,12 +67,13 @@ int64_t rekey_posix_wall_s(void *ctx);
 // getrandom(2). `ctx` is not used.
 int rekey_posix_entropy(void *ctx, void *buf, size_t len);
 
-// Sleeps as rekey_port.h says; `ctx` is the struct rekey_posix_tcp. Also returns when an address
-// has had its share, and when a signal came.
+// Sleeps as rekey_port.h says; `ctx` is the struct rekey_posix_tcp. Also returns when a signal
+// came.
 void rekey_posix_wait(void *ctx, int want, uint32_t ms);
 
 // Starts a lookup in a child process: getaddrinfo can hang for half a minute in a way that nothing
-// interrupts, and it allocates. Sets tcp->lookup and tcp->fd. Returns 0 or REKEY_E_LOOKUP.
+// interrupts, and it allocates. Sets tcp->lookup and tcp->fd; where `host` is an IP address it sets
+// tcp->addresses instead. Returns 0 or REKEY_E_LOOKUP.
 int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host, uint16_t port);
 
 // Returns REKEY_DONE with tcp->addresses filled, REKEY_WANT_READ, or REKEY_E_LOOKUP.

@@ -1,5 +1,6 @@
 // proxy.c - the transport of proxy.h. The request is emitted and the answer read by the same engine
-// as all others (http.h); of a 2xx no body is awaited, whatever its head says.
+// as all others (http.h). No body is awaited: of a 2xx there is none, whatever its head says
+// (RFC 9110 9.3.6), and the connection of any other answer is closed.
 
 #include "proxy.h"
 
@@ -26,7 +27,9 @@ static int ask(struct rekey_proxy *p, struct rekey_span host, uint16_t port) {
         p->at = 0;
     }
     if (p->len == 0) {
-        rekey_http_start(&p->http, NULL, 0, NULL, 0);
+        p->challenge = (struct rekey_http_field){.name = "proxy-authenticate"};
+        rekey_http_start(&p->http, &p->challenge, 1, NULL, 0);
+        p->http.unframed = true;
         p->phase = REKEY_PROXY_WAITING;
         return REKEY_AGAIN;
     }
@@ -36,6 +39,59 @@ static int ask(struct rekey_proxy *p, struct rekey_span host, uint16_t port) {
     }
     p->at = (uint16_t)(p->at + n);
     return REKEY_AGAIN;
+}
+
+// Where in an element of Proxy-Authenticate the next byte is.
+enum place { NAME, AFTER_NAME, REST, QUOTED, ESCAPED };
+
+// The name that was collected is a scheme: adds it to the list, once.
+static void add_scheme(struct rekey_proxy *p) {
+    struct rekey_span name = rekey_span(p->name, p->name_len);
+    size_t len = strlen(p->schemes);
+    size_t at = 0;
+
+    while (at < len) {
+        size_t n = strcspn(p->schemes + at, ",");
+
+        if (rekey_span_equal_nocase(name, rekey_span(p->schemes + at, n))) {
+            return;
+        }
+        at += n + 2; // with the comma and the blank
+    }
+    p->basic |= rekey_span_equal_nocase(name, REKEY_SPAN("basic"));
+    if (name.len > 0 && at + name.len < sizeof(p->schemes)) {
+        memcpy(p->schemes + len, ", ", at - len);
+        memcpy(p->schemes + at, name.ptr, name.len);
+        p->schemes[at + name.len] = '\0';
+    }
+}
+
+// The next byte of the values of Proxy-Authenticate, or the LF of any line. They are one list of
+// "SCHEME", "SCHEME credentials" and "parameter=value" (RFC 9110 11.6.1), in which a value may be
+// in quotation marks. A line ends an element as a comma does.
+static void challenge_byte(struct rekey_proxy *p, char c) {
+    bool separator = c == '\n' || (c == ',' && p->place < QUOTED);
+    bool named = p->place < REST && p->name_len > 0;
+
+    if (p->place == ESCAPED && !separator) {
+        p->place = QUOTED;
+    } else if (p->place == QUOTED && !separator) {
+        p->place = c == '\\' ? ESCAPED : c == '"' ? REST : QUOTED;
+    } else if (p->place == NAME && !separator && strchr(" \t=\"", c) == NULL) {
+        if (p->name_len < sizeof(p->name)) { // a longer one is cut
+            p->name[p->name_len++] = c;
+        }
+        return;
+    } else if (p->place < REST && (c == ' ' || c == '\t')) {
+        p->place = named ? AFTER_NAME : NAME;
+        return;
+    } else {
+        if (named && c != '=') {
+            add_scheme(p);
+        }
+        p->place = separator ? NAME : c == '"' ? QUOTED : REST;
+    }
+    p->name_len = 0;
 }
 
 // The head of the answer is complete. A server of TLS does not speak first: bytes behind the head
@@ -53,8 +109,8 @@ static int answered(struct rekey_proxy *p, bool more) {
 }
 
 static int hear(struct rekey_proxy *p) {
-    struct rekey_span in = {p->io, 0};
-    int result = p->lower.read(p->lower.ctx, p->io, sizeof(p->io), &in.len);
+    size_t len = 0;
+    int result = p->lower.read(p->lower.ctx, p->io, sizeof(p->io), &len);
 
     if (result == REKEY_END) {
         return REKEY_E_END;
@@ -62,13 +118,23 @@ static int hear(struct rekey_proxy *p) {
     if (result != REKEY_DONE) {
         return result;
     }
-    result = rekey_http_feed(&p->http, &in);
-    if (result == REKEY_HTTP_HEAD) {
-        return answered(p, in.len > 0);
-    }
-    if (result < 0) {
-        p->fault = result;
-        return REKEY_E_PROXY;
+    // Byte by byte: one that makes the field longer is a byte of its value. The values are in no
+    // buffer, because a challenge can be as long as a head.
+    for (size_t i = 0; i < len; i++) {
+        struct rekey_span in = {p->io + i, 1};
+        unsigned before = p->challenge.len;
+
+        result = rekey_http_feed(&p->http, &in);
+        if (result == REKEY_HTTP_HEAD) {
+            return answered(p, i + 1 < len);
+        }
+        if (result < 0) {
+            p->fault = result;
+            return REKEY_E_PROXY;
+        }
+        if (p->challenge.len == before + 1 || p->io[i] == '\n') {
+            challenge_byte(p, p->io[i]);
+        }
     }
     return REKEY_AGAIN;
 }
@@ -84,6 +150,10 @@ static int proxy_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t
                        : REKEY_PROXY_CONNECTING;
         p->status = p->at = p->len = 0;
         p->fault = 0;
+        p->place = NAME;
+        p->name_len = 0;
+        p->schemes[0] = '\0';
+        p->basic = false;
         p->cursor = (struct rekey_http_cursor){0};
     }
     switch (p->phase) {

@@ -28,11 +28,17 @@ struct rekey_proxy {
 
     // For the user to read: how the last attempt ended, until the next one begins.
     uint8_t phase;
-    uint16_t status; // of the proxy's answer; 0: none came
-    int fault;       // what was wrong with the answer: an error of http.h, or REKEY_E_PROXY for
-                     // bytes that no proxy may send behind it; 0: nothing
+    uint16_t status;  // of the proxy's answer; 0: none came
+    int fault;        // what was wrong with the answer: an error of http.h, or REKEY_E_PROXY for
+                      // bytes that no proxy may send behind it; 0: nothing
+    char schemes[80]; // that it offers for credentials (Proxy-Authenticate), with ", " between
+                      // them; each once, and as many as there are bytes for
+    bool basic;       // Basic (RFC 7617) is among them
 
     bool active;
+    uint8_t place, name_len; // in Proxy-Authenticate
+    char name[24];
+    struct rekey_http_field challenge;
     uint16_t at, len; // of `io`, while asking
     struct rekey_http_cursor cursor;
     struct rekey_http http;

@@ -1,72 +1,160 @@
-// tcp.c - the transport contract of rekey_port.h over a non-blocking TCP socket.
+// tcp.c - the transport contract of rekey_port.h over a non-blocking TCP socket. The addresses of a
+// name are tried as in RFC 8305 (Happy Eyeballs): the next attempt begins while those before it are
+// still pending, and the first that connects is kept. The pending sockets and the timer of the next
+// attempt are in an epoll descriptor, so that there is always one descriptor to wait for.
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "posix.h"
 
-static void close_socket(struct rekey_posix_tcp *tcp) {
-    if (tcp->fd >= 0) {
-        close(tcp->fd);
-        tcp->fd = -1;
+#define TIMER REKEY_POSIX_ADDRESSES // stands in an event where the index of an attempt would
+
+_Static_assert(REKEY_POSIX_ADDRESSES <= 32, "`pending` has a bit for each");
+
+static void close_fd(int *fd) {
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
     }
-    tcp->give_up = 0;
-    tcp->connected = false;
+}
+
+// Ends the attempt `i`. It is taken out of the epoll descriptor by name, because a child between
+// fork and exec may hold the socket open.
+static void end_attempt(struct rekey_posix_tcp *tcp, size_t i) {
+    epoll_ctl(tcp->fd, EPOLL_CTL_DEL, tcp->sockets[i], NULL);
+    close(tcp->sockets[i]);
+    tcp->pending &= ~(UINT32_C(1) << i);
+}
+
+static void end_attempts(struct rekey_posix_tcp *tcp) {
+    for (size_t i = 0; tcp->pending != 0; i++) {
+        if ((tcp->pending >> i & 1) != 0) {
+            end_attempt(tcp, i);
+        }
+    }
+    close_fd(&tcp->timer);
 }
 
 static void tcp_close(void *ctx) {
     struct rekey_posix_tcp *tcp = ctx;
 
     rekey_posix_lookup_stop(tcp);
-    close_socket(tcp);
-    tcp->count = tcp->next = 0;
+    if (tcp->pending != 0) {
+        tcp->error = 0; // what other addresses failed of is not why the time is over
+    }
+    end_attempts(tcp);
+    close_fd(&tcp->fd);
+    tcp->connected = false;
 }
 
-// Begins with the next address. Returns REKEY_AGAIN, or REKEY_E_CONNECT when there is none left.
-static int next_address(struct rekey_posix_tcp *tcp) {
-    const struct rekey_posix_address *a = &tcp->addresses[tcp->next];
-    const int on = 1;
+// Keeps why an attempt failed. That this machine has no way to an address (most often: no IPv6)
+// tells less than what an address that can be reached answered.
+static void note_error(struct rekey_posix_tcp *tcp, int error) {
+    bool no_way = error == ENETUNREACH || error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
 
-    if (tcp->next == tcp->count) {
+    if (tcp->error == 0 || !no_way) {
+        tcp->error = error;
+    }
+}
+
+static int watch(const struct rekey_posix_tcp *tcp, int fd, uint32_t events, size_t i) {
+    struct epoll_event event = {.events = events, .data.u32 = (uint32_t)i};
+
+    return epoll_ctl(tcp->fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+// The addresses are known.
+static int begin(struct rekey_posix_tcp *tcp, uint32_t timeout_ms) {
+    uint32_t delay = timeout_ms / 2 / (uint32_t)tcp->count; // the last one has half of the time
+
+    delay = delay < REKEY_POSIX_DELAY_MS ? delay : REKEY_POSIX_DELAY_MS;
+    tcp->delay_ms = delay > REKEY_POSIX_DELAY_MIN_MS ? delay : REKEY_POSIX_DELAY_MIN_MS;
+    tcp->due = true;
+    tcp->fd = epoll_create1(EPOLL_CLOEXEC);
+    tcp->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (tcp->fd < 0 || tcp->timer < 0 || watch(tcp, tcp->timer, EPOLLIN, TIMER) != 0) {
+        tcp->error = errno;
         return REKEY_E_CONNECT;
     }
-    tcp->next++;
-    tcp->fd = socket(a->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-    if (tcp->fd < 0) {
-        tcp->error = errno;
-        return REKEY_AGAIN;
-    }
-    setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (connect(tcp->fd, &a->at.any, a->len) != 0 && errno != EINPROGRESS && errno != EINTR) {
-        tcp->error = errno;
-        close_socket(tcp);
-        return REKEY_AGAIN;
-    }
-    tcp->give_up = rekey_posix_now_ms(NULL) + tcp->share_ms;
     return REKEY_AGAIN;
 }
 
-// Looks at the address that is being tried.
-static int check_address(struct rekey_posix_tcp *tcp) {
-    struct pollfd p = {.fd = tcp->fd, .events = POLLOUT};
-    socklen_t len = sizeof(tcp->error);
+// Sets the time for the next attempt, if there is an address left.
+static void set_timer(const struct rekey_posix_tcp *tcp) {
+    struct itimerspec t = {.it_value.tv_nsec =
+                               tcp->next < tcp->count ? (long)tcp->delay_ms * 1000000 : 0};
 
-    if (poll(&p, 1, 0) <= 0) {
-        if (rekey_posix_now_ms(NULL) < tcp->give_up) {
-            return REKEY_WANT_WRITE;
-        }
-        tcp->error = ETIMEDOUT;
-    } else if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &tcp->error, &len) == 0 &&
-               tcp->error == 0) {
-        tcp->give_up = 0;
-        tcp->connected = true;
-        return REKEY_DONE;
+    timerfd_settime(tcp->timer, 0, &t, NULL);
+}
+
+// Begins an attempt at the next address. If it fails at once, the one after it is due.
+static void start_attempt(struct rekey_posix_tcp *tcp) {
+    size_t i = tcp->next;
+    const struct rekey_posix_address *a = &tcp->addresses[i];
+    const int on = 1;
+    int fd = socket(a->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+
+    // Without a free descriptor the address waits until a pending attempt has ended.
+    tcp->due = fd < 0 && (tcp->pending == 0 || (errno != EMFILE && errno != ENFILE));
+    tcp->next += fd >= 0 || tcp->due;
+    if (tcp->due) {
+        note_error(tcp, errno);
     }
-    close_socket(tcp);
-    return REKEY_AGAIN;
+    set_timer(tcp);
+    if (fd < 0) {
+        return;
+    }
+    tcp->sockets[i] = fd;
+    tcp->pending |= UINT32_C(1) << i;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if ((connect(fd, &a->at.any, a->len) != 0 && errno != EINPROGRESS && errno != EINTR) ||
+        watch(tcp, fd, EPOLLOUT, i) != 0) {
+        note_error(tcp, errno);
+        end_attempt(tcp, i);
+        tcp->due = true;
+    }
+}
+
+// Looks at the pending attempts, and begins the next one if it is due.
+static int step(struct rekey_posix_tcp *tcp) {
+    struct epoll_event event;
+    int error = 0;
+    socklen_t len = sizeof(error);
+    size_t i;
+
+    if (tcp->due && tcp->next < tcp->count) {
+        start_attempt(tcp);
+        return REKEY_AGAIN;
+    }
+    if (tcp->pending == 0) {
+        return REKEY_E_CONNECT;
+    }
+    if (epoll_wait(tcp->fd, &event, 1, 0) <= 0) {
+        return REKEY_WANT_READ;
+    }
+    i = event.data.u32;
+    tcp->due = true;
+    if (i == TIMER) {
+        return REKEY_AGAIN;
+    }
+    if (getsockopt(tcp->sockets[i], SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
+        note_error(tcp, error);
+        end_attempt(tcp, i);
+        return REKEY_AGAIN;
+    }
+    tcp->pending &= ~(UINT32_C(1) << i);
+    end_attempts(tcp);
+    close_fd(&tcp->fd);
+    tcp->fd = tcp->sockets[i];
+    tcp->connected = true;
+    tcp->error = 0;
+    return REKEY_DONE;
 }
 
 static int tcp_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
@@ -76,7 +164,7 @@ static int tcp_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
     if (tcp->connected) {
         return REKEY_DONE;
     }
-    if (tcp->fd < 0 && tcp->count == 0) {
+    if (tcp->fd < 0) {
         result = rekey_posix_lookup_start(tcp, host, port);
         if (result != 0) {
             return result;
@@ -88,14 +176,7 @@ static int tcp_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
             return result;
         }
     }
-    if (tcp->fd < 0) {
-        tcp->share_ms = timeout_ms / (uint32_t)tcp->count;
-        if (tcp->share_ms < REKEY_POSIX_SHARE_MIN_MS) {
-            tcp->share_ms = REKEY_POSIX_SHARE_MIN_MS;
-        }
-        return next_address(tcp);
-    }
-    return check_address(tcp);
+    return tcp->fd < 0 ? begin(tcp, timeout_ms) : step(tcp);
 }
 
 static bool would_block(int error) {
@@ -140,15 +221,8 @@ struct rekey_transport rekey_posix_transport(struct rekey_posix_tcp *tcp) {
 void rekey_posix_wait(void *ctx, int want, uint32_t ms) {
     const struct rekey_posix_tcp *tcp = ctx;
     struct pollfd p = {.fd = tcp->fd, .events = want == REKEY_WANT_WRITE ? POLLOUT : POLLIN};
-    struct timespec t;
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 
-    if (tcp->give_up != 0) {
-        uint64_t now = rekey_posix_now_ms(NULL);
-        uint64_t left = tcp->give_up > now ? tcp->give_up - now : 0;
-
-        ms = left < ms ? (uint32_t)left : ms;
-    }
-    t = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
     if (want != REKEY_WANT_READ && want != REKEY_WANT_WRITE) {
         p.fd = -1; // ignored: only time counts
     }

@@ -187,7 +187,7 @@ SCENARIOS = {
     "gzip-poll": one_poll({**DONE, "headers": [["Content-Encoding", "gzip"]]}),  # readable, but labelled as it is
     "cut-body": one_poll({"status": 200, "body": {"status": "Succeeded", "note": "{pad:20480}"}}),
     "cut-body-failed": one_poll({"status": 200, "body": {"status": "Failed", "note": "{pad:20480}"}}, execute="never"),
-    "many-tokens": one_poll({"status": 200, "body": {"status": "Succeeded", "list": [0] * 500}}),
+    "many-tokens": one_poll({"status": 200, "body": {"status": "Succeeded", "list": [0] * 600}}),
     "poll-403": one_poll(error(403, "AuthorizationFailed", "not yours")),
     "poll-redirect": one_poll({"status": 302, "headers": [["Location", "https://{host}:{forbidden_tls}/"]]}),
     "stall-poll": one_poll({"cut": 0, "then": "stall"}),

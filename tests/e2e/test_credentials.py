@@ -591,6 +591,18 @@ def entra(status=400, description="AADSTS53003: Blocked by policy.", **more):
     return {"status": status, "body": body}
 
 
+@pytest.mark.parametrize("kind", ["secret", "imds"])
+def test_a_byte_order_mark_before_the_token(arm, regenerate, identity, kind):
+    body = '\ufeff{"token_type":"Bearer","expires_in":3599,"access_token":"{token}"}'
+    who = identity(kind, answers=[{"status": 200, "body": body}])
+    regenerate(who, issued(arm, "ok-200"))
+
+
+def test_a_byte_order_mark_before_a_refusal(refused, identity):
+    who = identity("secret", answers=[{"status": 400, "body": '\ufeff{"error":"invalid_request"}'}])
+    refused(who).says("invalid_request")
+
+
 def test_an_error_that_nobody_foresaw(refused, identity):
     trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
     body = entra(trace_id=trace, correlation_id=correlation, error_codes=[53003])

@@ -250,33 +250,134 @@ def black_hole(address, port):
         yield
 
 
-def test_a_black_hole_gets_its_share_and_the_next_address_is_used(arm, rekey, named, forwarder):
-    """Each of two addresses gets half of the connect timeout."""
+@contextlib.contextmanager
+def slow_address(address, target, seconds):
+    """Nothing answers a connection to this address for so long; then it is passed on to the port
+    `target`. The kernel repeats a SYN after 1, 3 and 7 seconds."""
+    with socket.socket() as listener, contextlib.ExitStack() as clients:
+        listener.bind((address, target))
+        listener.listen(0)
+        for _ in range(2):
+            client = clients.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((address, target))
+
+        def serve():
+            clients.close()
+            while True:
+                try:
+                    source, _ = listener.accept()
+                except OSError:  # the test is over
+                    return
+                with source, socket.create_connection(("127.0.0.1", target)) as sink:
+                    back = threading.Thread(target=pass_on, args=(sink, source), daemon=True)
+                    back.start()
+                    pass_on(source, sink)
+                    back.join()
+
+        timer = threading.Timer(seconds, serve)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_black_hole_costs_a_moment(arm, rekey, named, forwarder):
+    """The next address is tried beside it (RFC 8305)."""
     name = arm.endpoint()
     with black_hole("127.0.0.3", arm.ports["main"]):
+        url, prefix = arm.url(host=SECOND_NAME), named("127.0.0.3", LAST)
+        result = rekey.regenerate(name, "--management-url", url, prefix=prefix)
+    assert 0.25 <= result.seconds < 1.5 * SLOW
+    assert forwarder.accepted == 1 and arm.counts(name) == (1, 0)
+
+
+def test_fifteen_black_holes(arm, rekey, named, forwarder):
+    """All of them get their attempt within half of the connect timeout."""
+    name, holes = arm.endpoint(), [f"127.0.0.{n}" for n in range(3, 18)]
+    with contextlib.ExitStack() as stack:
+        for each in holes:
+            stack.enter_context(black_hole(each, arm.ports["main"]))
         result = rekey.regenerate(
             name,
             "--management-url",
             arm.url(host=SECOND_NAME),
             "--connect-timeout",
             "4",
-            prefix=named("127.0.0.3", LAST),
+            prefix=named(LAST, *holes),
         )
-    assert 1.9 <= result.seconds < 3.5 and forwarder.accepted == 1 and arm.counts(name) == (1, 0)
+    assert 1.8 <= result.seconds < 4 and forwarder.accepted == 1 and arm.counts(name) == (1, 0)
 
 
 def test_ipv6_is_a_black_hole_and_ipv4_is_used(arm, rekey, named):
     name, port = arm.endpoint(), arm.ports["tls12"]
     with black_hole("::1", port):
+        url, prefix = arm.url("tls12", SECOND_NAME), named("127.0.0.1", "::1")
+        result = rekey.regenerate(name, "--management-url", url, prefix=prefix)
+    assert 0.25 <= result.seconds < 1.5 * SLOW and arm.counts(name) == (1, 0)
+
+
+def test_the_only_address_that_works_is_slow(arm, rekey, named):
+    """It is not given up for those behind it: it has the whole connect timeout."""
+    name, port = arm.endpoint(), arm.ports["main"]
+    dead = [f"127.200.0.{n}" for n in range(1, 8)]
+    with slow_address("127.0.0.3", port, 2.4), contextlib.ExitStack() as stack:
+        for each in dead:
+            stack.enter_context(black_hole(each, port))
+        url, prefix = arm.url(host=SECOND_NAME), named("127.0.0.3", *dead)
+        result = rekey.regenerate(name, "--management-url", url, prefix=prefix)
+    assert 2.4 <= result.seconds < 15 and arm.counts(name) == (1, 0)
+
+
+def test_eight_slow_addresses(arm, rekey, named):
+    """The first to connect is kept, and the others are closed: the service sees one connection."""
+    name, port = arm.endpoint("three-polls"), arm.ports["main"]
+    addresses = [f"127.0.0.{n}" for n in range(3, 11)]
+    with contextlib.ExitStack() as stack:
+        for each in addresses:
+            stack.enter_context(slow_address(each, port, 2.4))
+        url, prefix = arm.url(host=SECOND_NAME), named(*addresses)
+        result = rekey.regenerate(name, "--management-url", url, prefix=prefix)
+    assert 2.4 <= result.seconds < 15 and arm.counts(name) == (1, 3)
+    assert len(arm.handshakes(name)) == 1
+
+
+def test_some_refuse_and_some_do_not_answer(arm, rekey, named):
+    """What is said is why the time was over, not what the others said."""
+    with black_hole("127.0.0.3", arm.ports["main"]):
+        url, prefix = arm.url(host=SECOND_NAME), named("127.0.0.3", "127.200.0.1")
         result = rekey.regenerate(
-            name,
+            arm.endpoint(),
             "--management-url",
-            arm.url("tls12", SECOND_NAME),
+            url,
             "--connect-timeout",
-            "4",
-            prefix=named("127.0.0.1", "::1"),
+            "1",
+            prefix=prefix,
+            code=10,
         )
-    assert 1.9 <= result.seconds < 3.5 and arm.counts(name) == (1, 0)
+    result.says("connect timeout")
+    assert "refused" not in result.err
+
+
+@pytest.mark.parametrize(
+    "addresses, said",
+    [
+        (["2001:db8::1"], "Network is unreachable"),
+        (["2001:db8::1", "127.0.0.3"], "Connection refused"),
+    ],
+    ids=["alone", "and IPv4"],
+)
+def test_no_way_to_ipv6(arm, rekey, namespace, etc, addresses, said):
+    """A machine without IPv6 and a name that has it: what IPv4 said is what is told."""
+    hosts = "".join(f"{address} {SECOND_NAME}\n" for address in addresses)
+    prefix = namespace("nm", f"ip link set lo up\n{etc(hosts)}")
+    url = f"https://{SECOND_NAME}:9"
+    arguments = ["--management-url", url, "--timeout", "1"]
+    result = rekey.regenerate(arm.endpoint(), *arguments, prefix=prefix, code=10)
+    result.says("no connection to the host", said)
 
 
 def test_a_black_hole_alone(arm, rekey):

@@ -307,6 +307,33 @@ def test_the_request(arm, rekey, script):
     ]
 
 
+@pytest.mark.parametrize(
+    "userinfo, sent",
+    [
+        ("user:100%", "user:100%"),
+        ("user:50%off", "user:50%off"),
+        ("user:a%2", "user:a%2"),
+        ("user:%%41%", "user:%A%"),
+        ("%:%zz%4", "%:%zz%4"),
+        ("a%2:b", "a%2:b"),
+        ("a%2@b:c", "a%2@b:c"),
+        ("user", "user:"),
+        ("user:", "user:"),
+        ("a%", "a%:"),
+        ("a%3Ab", "a:b"),
+        ("", ":"),
+        (":password", ":password"),
+        ("x" * 215, "x" * 215 + ":"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_what_userinfo_means(arm, rekey, script, userinfo, sent, scheme):
+    """The same as for curl, also where it is malformed."""
+    url = f"{scheme}{userinfo}@{script.url[7:]}"
+    rekey.regenerate(arm.endpoint(), env={"https_proxy": url})
+    assert f"Basic {base64.b64encode(sent.encode()).decode()}\r\n" in script.heads[0]
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 216])
 def test_credentials_of_a_file(arm, rekey, script, length):
     """All that the two alphabets of Base64 differ in, and all kinds of padding."""
@@ -352,7 +379,22 @@ HUGE = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 400) for number in range(100))
 TUNNELS = {
     "another 2xx": [b"HTTP/1.1 204 No Content\r\n\r\n", "tunnel"],
     "HTTP/1.0": [b"HTTP/1.0 200 OK\r\nProxy-agent: x\r\n\r\n", "tunnel"],
-    "a length of no body": [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "tunnel"],
+    **{
+        f"framing {framing}": [b"HTTP/1.1 200 OK\r\n%s\r\n\r\n" % framing, "tunnel"]
+        for framing in (
+            b"Content-Length: 10",
+            b"Content-Length: 0",
+            b"Content-Length: -1",
+            b"Content-Length:",
+            b"Content-Length: 99999999999",
+            b"Content-Length: 1\r\nContent-Length: 2",
+            b"Transfer-Encoding: chunked",
+            b"Transfer-Encoding: gzip, chunked",
+            b"Transfer-Encoding: identity",
+            b"Transfer-Encoding: chunked\r\nContent-Length: 10",
+        )
+    },
+    "chunked in HTTP/1.0": [b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "tunnel"],
     "interim": [b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + OPEN, "tunnel"],
     "slow": [each for byte in OPEN for each in (bytes([byte]), 0.005)] + ["tunnel"],
     "a large head": [OPEN[:-2] + HUGE + b"\r\n", "tunnel"],
@@ -396,6 +438,39 @@ def test_answers_that_refuse(arm, rekey, script, answer):
         result.json["error"]["code"] == "REKEY_E_PROXY" and text in result.json["error"]["message"]
     )
     assert len(script.heads) == 1 and arm.requests(name) == []
+
+
+# What of a 407 stands behind the status line, and what is said of it, without credentials and with.
+NEEDED, WRONG_ONES = "it wants credentials (--proxy-auth-file)", "it refused the credentials"
+NO_BASIC = "Basic is the only one that rekey has"
+SCHEMES = {
+    "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM": (False, "Negotiate, NTLM"),
+    'Proxy-Authenticate: Digest realm="Basic, a", nonce=x': (False, "Digest"),
+    "Proxy-Authenticate: Negotiate, Kerberos": (False, "Negotiate, Kerberos"),
+    "Proxy-Authenticate: \x1b[31mNTLM": (None, ""),
+    "Proxy-Authenticate: \x9bNTLM": (False, "\\xC2\\x9BNTLM"),
+    "Proxy-Authenticate: NTLM, basic realm=x": (True, "NTLM, basic"),
+    'Proxy-Authenticate: NTLM\r\nproxy-authenticate: Basic realm="x"': (True, "NTLM, Basic"),
+    "Content-Length: -1\r\nProxy-Authenticate: Basic": (True, "Basic"),
+    "Server: x": (True, ""),
+}
+
+
+@pytest.mark.parametrize("fields", SCHEMES)
+@pytest.mark.parametrize("given", [False, True], ids=["without", "with"])
+def test_the_schemes_that_it_offers(arm, rekey, script, credentials, fields, given):
+    basic, schemes = SCHEMES[fields]
+    script.answers = [[f"HTTP/1.1 407 x\r\n{fields}\r\n\r\n".encode()]]
+    arguments = ["--proxy-auth-file", credentials] if given else []
+    result = rekey.regenerate(arm.endpoint(), *arguments, env=script.env, code=10)
+    if basic is None:
+        result.says("a field line is malformed")
+    else:
+        text = (WRONG_ONES if given else NEEDED) + (f"; it offers {schemes}" if schemes else "")
+        if not basic:
+            text = f"it offers {schemes}; {NO_BASIC}"
+        result.says(f"answered CONNECT with 407: {text} (")
+    assert len(script.heads) == 1
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -569,13 +644,42 @@ def test_the_default_port(arm, rekey):
         result.says("the proxy 127.0.0.77", "Connection refused")
 
 
-RULE = "http://HOST or http://HOST:PORT, and nothing else"
+@pytest.mark.parametrize("form", ["{}", "{}/", "http://{}", "HTTP://{}/"])
+def test_how_a_proxy_is_written(arm, rekey, script, form):
+    url = form.format(script.url[7:])
+    rekey.regenerate(arm.endpoint(), "--proxy", url)
+    rekey.regenerate(arm.endpoint(), env={"HTTPS_PROXY": url})
+    assert len(script.heads) == 2
+
+
+def test_an_address_of_ipv6_without_a_scheme(arm, rekey):
+    """The port is bound, and nobody listens."""
+    with socket.socket(socket.AF_INET6) as closed:
+        closed.bind(("::1", 0))
+        url = f"[::1]:{closed.getsockname()[1]}"
+        result = rekey.regenerate(arm.endpoint(), "--timeout", "1", "--proxy", url, code=10)
+        result.says(f"the proxy {url}: Connection refused")
+
+
+RULE = "http://HOST, http://HOST:PORT or HOST:PORT is wanted"
+CR = "there is a carriage return (\\x0D) in it: is its file one with CRLF line ends?"
 URLS = {
     "https://proxy.example:3128": "https:// proxies are not supported",
     "HTTPS://proxy.example": "https:// proxies are not supported",
     "socks5://proxy.example": "socks proxies are not supported",
     "SOCKS5H://proxy.example": "socks proxies are not supported",
-    "proxy.example:3128": RULE,
+    "http://proxy.example:3128\r": CR,
+    "proxy.example:3128\r": CR,
+    "proxy.example": RULE,
+    "proxy.example:": RULE,
+    "proxy.example:0": RULE,
+    "proxy.example:65536": RULE,
+    "proxy.example:3128/path": RULE,
+    "//proxy.example:3128": RULE,
+    "://proxy.example:3128": RULE,
+    "::1": RULE,
+    "::1:3128": RULE,
+    "[::1]": RULE,
     "ftp://proxy.example": RULE,
     "http:": RULE,
     "http:/proxy.example": RULE,
@@ -608,12 +712,14 @@ def test_urls_that_are_refused(arm, rekey, url):
 @pytest.mark.parametrize("userinfo", [CREDENTIALS, "user", "", f"a@b:{PROXY_PASSWORD}"])
 def test_credentials_in_an_argument_are_refused(rekey, userinfo):
     """conftest.py looks for the password; that it stands in the arguments is the user's doing."""
-    result = rekey.start("token", "--proxy", f"http://{userinfo}@proxy.example", token="t").end()
-    assert result.code == 2 and PROXY_PASSWORD not in result.err + result.out
-    result.says("--proxy: everybody can read the credentials in it: use --proxy-auth-file")
+    for scheme in ("http://", ""):
+        url = f"{scheme}{userinfo}@proxy.example:3128"
+        result = rekey.start("token", "--proxy", url, token="t").end()
+        assert result.code == 2 and PROXY_PASSWORD not in result.err + result.out
+        result.says("--proxy: everybody can read the credentials in it: use --proxy-auth-file")
 
 
-@pytest.mark.parametrize("userinfo", ["", "user", "a%", "a%4", "a%zz:b", ":" * 217, "x" * 600])
+@pytest.mark.parametrize("userinfo", [":" * 217, "x" * 216, "x" * 300, "x" * 600])
 def test_credentials_that_are_none(arm, rekey, userinfo):
     result = rekey.regenerate(
         arm.endpoint(), env={"https_proxy": f"http://{userinfo}@p.example"}, code=2

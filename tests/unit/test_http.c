@@ -655,6 +655,55 @@ static void test_head_once(void **state) {
     rows_done();
 }
 
+// Where no body follows, what a head says of one is neither checked nor used; all else is checked.
+static void test_unframed(void **state) {
+    static const struct {
+        const char *name, *head;
+        int result;
+    } rows[] = {
+        {"nothing", "", REKEY_HTTP_HEAD},
+        {"a length", "Content-Length: 5\r\n", REKEY_HTTP_HEAD},
+        {"no length", "Content-Length:\r\n", REKEY_HTTP_HEAD},
+        {"a negative length", "Content-Length: -1\r\n", REKEY_HTTP_HEAD},
+        {"a length of letters", "Content-Length: x\r\n", REKEY_HTTP_HEAD},
+        {"a huge length", "Content-Length: 99999999999\r\n", REKEY_HTTP_HEAD},
+        {"two lengths", "content-length: 1\r\ncontent-length: 2\r\n", REKEY_HTTP_HEAD},
+        {"chunked", "Transfer-Encoding: chunked\r\n", REKEY_HTTP_HEAD},
+        {"chunked, twice", "Transfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+         REKEY_HTTP_HEAD},
+        {"another coding", "Transfer-Encoding: gzip, chunked\r\n", REKEY_HTTP_HEAD},
+        {"both", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", REKEY_HTTP_HEAD},
+        {"a malformed name", "Content-Length : 5\r\n", REKEY_E_FIELD},
+        {"a malformed value", "Content-Length: 5\x01\r\n", REKEY_E_FIELD},
+    };
+    static const char *const lines[] = {
+        "HTTP/1.1 200 OK\r\n", "HTTP/1.0 200 OK\r\n", "HTTP/1.1 407\r\n",
+        "HTTP/1.1 103\r\nContent-Length: x\r\n\r\nHTTP/1.1 299\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows) * COUNT(lines); i++) {
+        struct rekey_http_field field = {.name = "content-length", .buf = guarded(20), .cap = 20};
+        char text[200];
+        struct rekey_span in;
+        struct rekey_http *h;
+
+        row_n(rows[i % COUNT(rows)].name, (long)(i / COUNT(rows)));
+        h = guarded(sizeof(*h));
+        rekey_http_start(h, &field, 1, NULL, 0);
+        h->unframed = true;
+        in = guarded_copy(rekey_span(
+            text, (size_t)snprintf(text, sizeof(text), "%sConnection: close\r\n%sServer: x\r\n\r\n",
+                                   lines[i / COUNT(rows)], rows[i % COUNT(rows)].head)));
+        check_int(rekey_http_feed(h, &in), rows[i % COUNT(rows)].result);
+        if (rows[i % COUNT(rows)].result == REKEY_HTTP_HEAD) {
+            check_int(in.len, 0);
+            check_int(field.seen > 0, strstr(rows[i % COUNT(rows)].head, "ength:") != NULL);
+            check(!h->keep);
+        }
+    }
+    rows_done();
+}
+
 // A struct that has seen half an answer, or a refused one, is as good as a new one.
 static void test_start_again(void **state) {
     static const char *const before[] = {
@@ -855,6 +904,7 @@ int main(void) {
         UNIT(test_body_limit),
         UNIT(test_many_chunks),
         UNIT(test_framing_of_chunks),
+        UNIT(test_unframed),
         UNIT(test_body_given_late),
         UNIT(test_shared_without_room),
         UNIT(test_head_once),

@@ -431,7 +431,13 @@ static const struct vector invalid[] = {
     {"cut by another character", BYTES("\"\xE2\x82\xC3\xBC and more\"")},
     {"in a name", BYTES("{\"\xFF and more\":1}")},
     {"outside of a string", BYTES("[\xC3\xBC]")},
-    {"byte order mark", BYTES("\xEF\xBB\xBF{}")},
+    {"two byte order marks", BYTES("\xEF\xBB\xBF\xEF\xBB\xBF{}")},
+    {"space before a byte order mark", BYTES(" \xEF\xBB\xBF{}")},
+    {"byte order mark behind", BYTES("{}\xEF\xBB\xBF")},
+    {"byte order mark inside", BYTES("{\xEF\xBB\xBF}")},
+    {"two bytes of a byte order mark", BYTES("\xEF\xBB{}")},
+    {"byte order mark alone", BYTES("\xEF\xBB\xBF")},
+    {"byte order mark of UTF-16", BYTES("\xFE\xFF{}")},
 
     // other white space
     {"vertical tab", BYTES("[\v1]")},
@@ -453,6 +459,80 @@ static void test_valid(void **state) {
         check_int(recognise(valid[i].text), JSON_YES);
         check_int(parse(&json, valid[i].text, false), 0);
         check_int(parse(&json, valid[i].text, true), 0);
+    }
+    rows_done();
+}
+
+// azure.md 1: one mark in front of a text is skipped, and changes nothing else.
+static void test_byte_order_mark(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(valid); i++) {
+        for (int cut = 0; cut <= 1; cut++) {
+            struct rekey_json plain, marked;
+            static char text[1024];
+
+            row_n(valid[i].name, cut);
+            assert_true(valid[i].text.len + 3 <= sizeof(text));
+            memcpy(text, "\xEF\xBB\xBF", 3);
+            memcpy(text + 3, valid[i].text.ptr, valid[i].text.len);
+            check_int(parse(&marked, rekey_span(text, valid[i].text.len + 3), cut != 0), 0);
+            check_int(parse(&plain, valid[i].text, cut != 0), 0);
+            check_int(marked.count, plain.count);
+            check_span(marked.text, plain.text);
+        }
+    }
+    rows_done();
+}
+
+// One that is nothing but the mark is empty.
+static void test_byte_order_mark_alone(void **state) {
+    static const char mark[] = "\xEF\xBB\xBF";
+    struct rekey_json json;
+
+    (void)state;
+    for (size_t len = 0; len <= 3; len++) {
+        row_n("length", (long)len);
+        check_int(parse(&json, rekey_span(mark, len), false), REKEY_E_JSON);
+        check_int((long)json.text.len, len == 3 ? 0 : (long)len);
+    }
+    rows_done();
+}
+
+static void test_variants(void **state) {
+    static const struct {
+        const char *name;
+        struct rekey_span text;
+        bool expected; // of the name "status"
+    } rows[] = {
+        {"none", BYTES("{}"), false},
+        {"the name itself", BYTES("{\"status\":1}"), false},
+        {"one letter", BYTES("{\"Status\":1}"), true},
+        {"the last letter", BYTES("{\"statuS\":1}"), true},
+        {"all letters", BYTES("{\"STATUS\":1}"), true},
+        {"escaped", BYTES("{\"\\u0053tatus\":1}"), true},
+        {"beside the name itself", BYTES("{\"status\":1,\"Status\":2}"), true},
+        {"before the name itself", BYTES("{\"Status\":{\"a\":1},\"status\":2}"), true},
+        {"shorter", BYTES("{\"Statu\":1}"), false},
+        {"longer", BYTES("{\"Statuss\":1}"), false},
+        {"longer by a NUL", BYTES("{\"Status\\u0000\":1}"), false},
+        {"much longer", BYTES("{\"Status34567890123456789012345678901234567890\":1}"), false},
+        {"another name", BYTES("{\"stotus\":1}"), false},
+        {"long s", BYTES("{\"\xC5\xBFtatus\":1}"), false},
+        {"deeper", BYTES("{\"x\":{\"Status\":1}}"), false},
+        {"a value", BYTES("{\"x\":\"Status\"}"), false},
+        {"an array", BYTES("[\"Status\",1]"), false},
+        {"a string", BYTES("\"Status\""), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct rekey_json json;
+
+        row(rows[i].name);
+        check_int(parse(&json, rows[i].text, false), 0);
+        check_int(rekey_json_has_variant(&json, 0, "status"), rows[i].expected);
+        check_int(rekey_json_has_variant(&json, -1, "status"), false);
+        check_int(rekey_json_has_variant(&json, json.count, "status"), false);
     }
     rows_done();
 }
@@ -1096,6 +1176,9 @@ int main(void) {
     static const struct CMUnitTest tests[] = {
         UNIT(test_valid),
         UNIT(test_invalid),
+        UNIT(test_byte_order_mark),
+        UNIT(test_byte_order_mark_alone),
+        UNIT(test_variants),
         UNIT(test_prefixes),
         UNIT(test_mutants),
         UNIT(test_depth),

@@ -27,10 +27,11 @@ static struct rekey_step_rule rule(enum rekey_next next, int error) {
     return (struct rekey_step_rule){next, error};
 }
 
-static struct rekey_step_rule post(unsigned status, unsigned has) {
+static struct rekey_step_rule post(unsigned status, unsigned has,
+                                   const struct rekey_status_body *body) {
     struct rekey_step_rule rule = {.error = 99};
 
-    rule.next = rekey_operation_post(status, has, &rule.error);
+    rule.next = rekey_operation_post(status, has, body, &rule.error);
     return rule;
 }
 
@@ -42,10 +43,31 @@ static struct rekey_step_rule poll(unsigned status, enum rekey_poll_kind kind,
     return rule;
 }
 
+#define BODY_ERROR REKEY_E_LIMIT_STAGING // of the unreadable bodies of the sweeps
+
+// 200 or 201 without a status monitor to poll; a Location there does not mean running.
+static struct rekey_step_rule post_done_expected(enum rekey_body body) {
+    switch (body) {
+    case REKEY_BODY_UNREADABLE:
+        return rule(REKEY_NEXT_UNKNOWN, BODY_ERROR);
+    case REKEY_BODY_NOT_JSON:
+        return rule(REKEY_NEXT_UNKNOWN, REKEY_E_JSON);
+    case REKEY_BODY_RUNNING: // there is nothing to poll
+    case REKEY_BODY_CONTRADICTORY:
+        return rule(REKEY_NEXT_UNKNOWN, REKEY_E_CONTRADICTORY);
+    case REKEY_BODY_FAILED:
+        return rule(REKEY_NEXT_FAILED, REKEY_E_FAILED);
+    case REKEY_BODY_CANCELED:
+        return rule(REKEY_NEXT_FAILED, REKEY_E_CANCELED);
+    default:
+        return rule(REKEY_NEXT_SUCCEEDED, 0);
+    }
+}
+
 static struct rekey_step_rule post_expected(unsigned status, bool monitor, bool location,
-                                            bool retry_after) {
-    if (status == 200 || status == 201) { // a Location there does not mean running
-        return monitor ? rule(REKEY_NEXT_POLL, 0) : rule(REKEY_NEXT_SUCCEEDED, 0);
+                                            bool retry_after, enum rekey_body body) {
+    if (status == 200 || status == 201) {
+        return monitor ? rule(REKEY_NEXT_POLL, 0) : post_done_expected(body);
     }
     if (status == 204) {
         return rule(REKEY_NEXT_SUCCEEDED, 0);
@@ -75,14 +97,19 @@ static struct rekey_step_rule post_expected(unsigned status, bool monitor, bool 
 
 static void test_post_sweep(void **state) {
     (void)state;
-    for (unsigned status = 0; status <= 999; status++) {
-        for (unsigned has = 0; has < 8; has++) {
-            struct rekey_step_rule expected =
-                post_expected(status, (has & REKEY_HAS_MONITOR) != 0,
-                              (has & REKEY_HAS_LOCATION) != 0, (has & REKEY_HAS_RETRY_AFTER) != 0);
+    for (enum rekey_body body = REKEY_BODY_EMPTY; body <= REKEY_BODY_CONTRADICTORY; body++) {
+        const struct rekey_status_body read = {
+            .body = body, .error = body == REKEY_BODY_UNREADABLE ? BODY_ERROR : 0, .percent = -1};
 
-            row_nn("status, has", (long)status, (long)has);
-            check_rule(post(status, has), expected.next, expected.error);
+        for (unsigned status = 0; status <= 999; status++) {
+            for (unsigned has = 0; has < 8; has++) {
+                struct rekey_step_rule expected = post_expected(
+                    status, (has & REKEY_HAS_MONITOR) != 0, (has & REKEY_HAS_LOCATION) != 0,
+                    (has & REKEY_HAS_RETRY_AFTER) != 0, body);
+
+                row_nn("status, has and body", (long)status, (long)(has * 100 + body));
+                check_rule(post(status, has, &read), expected.next, expected.error);
+            }
         }
     }
     rows_done();
@@ -129,10 +156,12 @@ static void test_post_rows(void **state) {
          REKEY_E_MAYBE_EXECUTED},
     };
 
+    static const struct rekey_status_body empty = {.body = REKEY_BODY_EMPTY, .percent = -1};
+
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         row(rows[i].name);
-        check_rule(post(rows[i].status, rows[i].has), rows[i].next, rows[i].error);
+        check_rule(post(rows[i].status, rows[i].has, &empty), rows[i].next, rows[i].error);
     }
     rows_done();
 }
@@ -142,33 +171,39 @@ static void test_post_rows(void **state) {
 static const enum rekey_poll_kind kinds[] = {REKEY_POLL_ASYNC_OPERATION,
                                              REKEY_POLL_OPERATION_LOCATION, REKEY_POLL_LOCATION};
 
-#define BODY_ERROR REKEY_E_LIMIT_STAGING // of the unreadable bodies of the sweep
-
 // 200, 201 or 202.
 static struct rekey_step_rule poll_success_expected(unsigned status, bool location,
                                                     enum rekey_body body) {
+    if (body == REKEY_BODY_FAILED) {
+        return rule(REKEY_NEXT_FAILED, REKEY_E_FAILED);
+    }
+    if (body == REKEY_BODY_CANCELED) {
+        return rule(REKEY_NEXT_FAILED, REKEY_E_CANCELED);
+    }
+    if (location && status == 202) { // whatever else the body is
+        return rule(REKEY_NEXT_RUNNING, 0);
+    }
     switch (body) {
     case REKEY_BODY_UNREADABLE: // never evidence of anything
         return rule(REKEY_NEXT_UNKNOWN, BODY_ERROR);
+    case REKEY_BODY_CONTRADICTORY:
+        return rule(REKEY_NEXT_UNKNOWN, REKEY_E_CONTRADICTORY);
+    case REKEY_BODY_NOT_JSON:
+        return rule(REKEY_NEXT_UNKNOWN, REKEY_E_JSON);
     case REKEY_BODY_SUCCEEDED:
         return rule(REKEY_NEXT_SUCCEEDED, 0);
-    case REKEY_BODY_FAILED:
-        return rule(REKEY_NEXT_FAILED, REKEY_E_FAILED);
-    case REKEY_BODY_CANCELED:
-        return rule(REKEY_NEXT_FAILED, REKEY_E_CANCELED);
     case REKEY_BODY_RUNNING:
         return rule(REKEY_NEXT_RUNNING, 0);
     default:
         break;
     }
     if (location) {
-        return status == 202 ? rule(REKEY_NEXT_RUNNING, 0) : rule(REKEY_NEXT_SUCCEEDED, 0);
+        return rule(REKEY_NEXT_SUCCEEDED, 0);
     }
     if (status == 202 && body == REKEY_BODY_EMPTY) {
         return rule(REKEY_NEXT_RUNNING, 0);
     }
-    return rule(REKEY_NEXT_UNKNOWN,
-                body == REKEY_BODY_NOT_JSON ? REKEY_E_JSON : REKEY_E_JSON_STATUS);
+    return rule(REKEY_NEXT_UNKNOWN, REKEY_E_JSON_STATUS);
 }
 
 static struct rekey_step_rule poll_expected(unsigned status, bool location, enum rekey_body body) {
@@ -199,7 +234,7 @@ static struct rekey_step_rule poll_expected(unsigned status, bool location, enum
 static void test_poll_sweep(void **state) {
     (void)state;
     for (size_t k = 0; k < COUNT(kinds); k++) {
-        for (enum rekey_body body = REKEY_BODY_EMPTY; body <= REKEY_BODY_UNREADABLE; body++) {
+        for (enum rekey_body body = REKEY_BODY_EMPTY; body <= REKEY_BODY_CONTRADICTORY; body++) {
             const struct rekey_status_body read = {
                 .body = body,
                 .error = body == REKEY_BODY_UNREADABLE ? BODY_ERROR : 0,
@@ -264,6 +299,7 @@ static const struct {
 #define FAILED REKEY_BODY_FAILED
 #define CANCELED REKEY_BODY_CANCELED
 #define UNREADABLE REKEY_BODY_UNREADABLE
+#define CONTRADICTORY REKEY_BODY_CONTRADICTORY
     {"empty", BYTES(""), EMPTY, EMPTY, "", 0},
     {"null", BYTES("null"), EMPTY, EMPTY, "", 0},
     {"null and white space", BYTES(" null\r\n"), EMPTY, EMPTY, "", 0},
@@ -305,9 +341,10 @@ static const struct {
      0},
     {"escaped name", BYTES("{\"st\\u0061tus\":\"Succeeded\"}"), SUCCEEDED, SUCCEEDED, "Succeeded",
      0},
-    {"name in another case", BYTES("{\"Status\":\"Succeeded\"}"), PLAIN, PLAIN, "", 0},
-    {"name in another case, escaped", BYTES("{\"St\\u0061tus\":\"Succeeded\"}"), PLAIN, PLAIN, "",
+    {"name in another case", BYTES("{\"Status\":\"Succeeded\"}"), CONTRADICTORY, CONTRADICTORY, "",
      0},
+    {"name in another case, escaped", BYTES("{\"St\\u0061tus\":\"Succeeded\"}"), CONTRADICTORY,
+     CONTRADICTORY, "", 0},
     {"name with a NUL", BYTES("{\"status\\u0000\":\"Succeeded\"}"), PLAIN, PLAIN, "", 0},
     {"name with a space", BYTES("{\"status \":\"Succeeded\"}"), PLAIN, PLAIN, "", 0},
 
@@ -401,6 +438,106 @@ static const struct {
      BYTES("{\"propertie\\u0073\":{\"provisioning\\u0053tate\":\"Failed\"}}"), PLAIN, FAILED,
      "Failed", 0},
 
+// what contradicts, without a status that says so
+#define ERROR(value) BYTES("{\"error\":" value "}")
+    {"error alone", ERROR("{\"code\":\"x\",\"message\":\"y\"}"), CONTRADICTORY, CONTRADICTORY, "",
+     0},
+    {"error, empty object", ERROR("{}"), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error, string", ERROR("\"x\""), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error, empty string", ERROR("\"\""), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error, array", ERROR("[]"), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error, number", ERROR("0"), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error, true", ERROR("true"), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error, false", ERROR("false"), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error, null", ERROR("null"), PLAIN, PLAIN, "", 0},
+    {"error, escaped name", BYTES("{\"err\\u006Fr\":{}}"), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error behind others", BYTES("{\"id\":\"x\",\"name\":\"y\",\"error\":{}}"), CONTRADICTORY,
+     CONTRADICTORY, "", 0},
+    {"error in another case", BYTES("{\"Error\":{\"Code\":\"x\"}}"), CONTRADICTORY, CONTRADICTORY,
+     "", 0},
+    {"error in another case, null", BYTES("{\"ERROR\":null}"), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"error twice", BYTES("{\"error\":null,\"error\":{}}"), UNREADABLE, UNREADABLE, "",
+     REKEY_E_JSON_DUPLICATE},
+    {"error twice beside a status", BYTES("{\"error\":null,\"status\":\"Succeeded\",\"error\":{}}"),
+     UNREADABLE, UNREADABLE, "", REKEY_E_JSON_DUPLICATE},
+    {"error deeper", BYTES("{\"x\":{\"error\":{}}}"), PLAIN, PLAIN, "", 0},
+    {"errors", BYTES("{\"errors\":[]}"), PLAIN, PLAIN, "", 0},
+    {"erro", BYTES("{\"erro\":{}}"), PLAIN, PLAIN, "", 0},
+    {"status null, error", BYTES("{\"status\":null,\"error\":{\"code\":\"x\"}}"), CONTRADICTORY,
+     CONTRADICTORY, "", 0},
+    {"status null, error null", BYTES("{\"status\":null,\"error\":null}"), PLAIN, PLAIN, "", 0},
+    {"status number, error", BYTES("{\"status\":200,\"error\":{\"code\":\"x\"}}"), CONTRADICTORY,
+     CONTRADICTORY, "", 0},
+    {"Succeeded, and an error", BYTES("{\"status\":\"Succeeded\",\"error\":{\"code\":\"x\"}}"),
+     CONTRADICTORY, CONTRADICTORY, "Succeeded", 0},
+    {"Succeeded, and no error", BYTES("{\"status\":\"Succeeded\",\"error\":null}"), SUCCEEDED,
+     SUCCEEDED, "Succeeded", 0},
+    {"running, and an error", BYTES("{\"status\":\"Updating\",\"error\":{\"code\":\"x\"}}"),
+     RUNNING, RUNNING, "Updating", 0},
+    {"canceled, and an error", BYTES("{\"error\":{\"code\":\"x\"},\"status\":\"Canceled\"}"),
+     CANCELED, CANCELED, "Canceled", 0},
+    {"Failed in another case", BYTES("{\"Status\":\"Failed\"}"), CONTRADICTORY, CONTRADICTORY, "",
+     0},
+    {"STATUS", BYTES("{\"STATUS\":\"Failed\"}"), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"two cases", BYTES("{\"status\":\"Succeeded\",\"Status\":\"Failed\"}"), CONTRADICTORY,
+     CONTRADICTORY, "Succeeded", 0},
+    {"two cases, the other first", BYTES("{\"sTATUS\":1,\"status\":\"Failed\"}"), CONTRADICTORY,
+     CONTRADICTORY, "Failed", 0},
+    {"Succeeded, an error in another case", BYTES("{\"status\":\"Succeeded\",\"Error\":{}}"),
+     CONTRADICTORY, CONTRADICTORY, "Succeeded", 0},
+    {"provisioningState and an error",
+     BYTES("{\"properties\":{\"provisioningState\":\"Succeeded\"},\"error\":{}}"), CONTRADICTORY,
+     CONTRADICTORY, "Succeeded", 0},
+    {"provisioningState failed and an error",
+     BYTES("{\"properties\":{\"provisioningState\":\"Failed\"},\"error\":{}}"), CONTRADICTORY,
+     FAILED, "Failed", 0},
+    {"ProvisioningState", BYTES("{\"properties\":{\"ProvisioningState\":\"Failed\"}}"), PLAIN,
+     CONTRADICTORY, "", 0},
+    {"properties.status failed", BYTES("{\"properties\":{\"status\":\"Failed\"}}"), PLAIN,
+     CONTRADICTORY, "", 0},
+    {"properties.status canceled", BYTES("{\"properties\":{\"status\":\"cancelled\"}}"), PLAIN,
+     CONTRADICTORY, "", 0},
+    {"properties.status running", BYTES("{\"properties\":{\"status\":\"Updating\"}}"), PLAIN, PLAIN,
+     "", 0},
+    {"properties.Status", BYTES("{\"properties\":{\"Status\":\"Failed\"}}"), PLAIN, CONTRADICTORY,
+     "", 0},
+    {"properties.status twice", BYTES("{\"properties\":{\"status\":1,\"status\":2}}"), PLAIN,
+     UNREADABLE, "", REKEY_E_JSON_DUPLICATE},
+    {"properties.status failed, provisioningState succeeded",
+     BYTES("{\"properties\":{\"provisioningState\":\"Succeeded\",\"status\":\"Failed\"}}"), PLAIN,
+     CONTRADICTORY, "Succeeded", 0},
+    {"properties.status failed, provisioningState running",
+     BYTES("{\"properties\":{\"provisioningState\":\"Updating\",\"status\":\"Failed\"}}"), PLAIN,
+     RUNNING, "Updating", 0},
+    {"properties.status failed, status succeeded",
+     BYTES("{\"properties\":{\"status\":\"Failed\"},\"status\":\"Succeeded\"}"), SUCCEEDED,
+     SUCCEEDED, "Succeeded", 0},
+    {"string Failed", BYTES("\"Failed\""), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"string canceled", BYTES("\"CANCELED\""), CONTRADICTORY, CONTRADICTORY, "", 0},
+    {"string Failed and more", BYTES("\"Failed.\""), PLAIN, PLAIN, "", 0},
+    {"string, empty", BYTES("\"\""), PLAIN, PLAIN, "", 0},
+    {"array of an error", BYTES("[{\"error\":{}}]"), PLAIN, PLAIN, "", 0},
+    {"keys", BYTES("{\"primaryKey\":\"a\",\"secondaryKey\":null}"), PLAIN, PLAIN, "", 0},
+
+    // what is almost JSON
+    {"comma behind the last", BYTES("{\"status\":\"Failed\",}"), NOT_JSON, NOT_JSON, "", 0},
+    {"NaN", BYTES("{\"percentComplete\":NaN,\"status\":\"Failed\"}"), NOT_JSON, NOT_JSON, "", 0},
+    {"tab in a string", BYTES("{\"status\":\"Failed\",\"x\":\"a\tb\"}"), NOT_JSON, NOT_JSON, "", 0},
+    {"line end in a string", BYTES("{\"status\":\"Failed\",\"x\":\"a\nb\"}"), NOT_JSON, NOT_JSON,
+     "", 0},
+    {"Latin-1", BYTES("{\"status\":\"Failed\",\"x\":\"\xFC\"}"), NOT_JSON, NOT_JSON, "", 0},
+    {"comment", BYTES("/* x */{\"status\":\"Failed\"}"), NOT_JSON, NOT_JSON, "", 0},
+    {"HTML comment behind", BYTES("{\"status\":\"Failed\"}<!-- x -->"), NOT_JSON, NOT_JSON, "", 0},
+    {"single quotation marks", BYTES("{'status':'Failed'}"), NOT_JSON, NOT_JSON, "", 0},
+    {"UTF-16", BYTES("{\0\"\0s\0\"\0:\0001\0}\0"), NOT_JSON, NOT_JSON, "", 0},
+    {"UTF-16 with its mark", BYTES("\xFF\xFE{\0}\0"), NOT_JSON, NOT_JSON, "", 0},
+    {"two marks", BYTES("\xEF\xBB\xBF\xEF\xBB\xBF{\"status\":\"Succeeded\"}"), NOT_JSON, NOT_JSON,
+     "", 0},
+    {"mark inside", BYTES("{\xEF\xBB\xBF\"status\":\"Succeeded\"}"), NOT_JSON, NOT_JSON, "", 0},
+    {"NULs", BYTES("\0\0"), NOT_JSON, NOT_JSON, "", 0},
+    {"Nul", BYTES("NULL"), NOT_JSON, NOT_JSON, "", 0},
+    {"XML", BYTES("<?xml version=\"1.0\"?><status>Failed</status>"), NOT_JSON, NOT_JSON, "", 0},
+
     {"32 levels",
      BYTES("{\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],\"status\":"
            "\"Failed\"}"),
@@ -411,20 +548,32 @@ static const struct {
      UNREADABLE, UNREADABLE, "", REKEY_E_LIMIT_JSON_DEPTH},
 };
 
+// A Location that is polled, and the POST itself, are done with 200 where the body allows it.
+static void check_done(const struct rekey_status_body *body, enum rekey_body expected) {
+    bool done = expected == EMPTY || expected == PLAIN || expected == SUCCEEDED;
+
+    check((poll(200, REKEY_POLL_LOCATION, body).next == REKEY_NEXT_SUCCEEDED) == done);
+    check((post(200, 0, body).next == REKEY_NEXT_SUCCEEDED) == done);
+    check((post(201, REKEY_HAS_LOCATION, body).next == REKEY_NEXT_SUCCEEDED) == done);
+}
+
 static void test_bodies(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(bodies); i++) {
-        for (size_t k = 0; k < COUNT(kinds); k++) {
-            bool location = kinds[k] == REKEY_POLL_LOCATION;
+        for (enum rekey_poll_kind kind = REKEY_POLL_NONE; kind <= REKEY_POLL_LOCATION; kind++) {
+            bool location = kind == REKEY_POLL_LOCATION || kind == REKEY_POLL_NONE;
             enum rekey_body expected = location ? bodies[i].location : bodies[i].monitor;
             const char *status = names_status(expected) ? bodies[i].status : "";
             const struct rekey_status_body *body;
 
-            row_n(bodies[i].name, kinds[k]);
-            body = read_body(kinds[k], bodies[i].text, false, false, TOKENS);
+            row_n(bodies[i].name, kind);
+            body = read_body(kind, bodies[i].text, false, false, TOKENS);
             check_int(body->body, expected);
             check_int(body->error, expected == UNREADABLE ? bodies[i].error : 0);
             check_span(status_of(body), rekey_span(status, strlen(status)));
+            if (location) {
+                check_done(body, expected);
+            }
         }
     }
     rows_done();
@@ -586,7 +735,13 @@ static void test_poll_rows(void **state) {
         {"Location, 202, no status", 202, LOCATION, BYTES("{}"), false, false, TOKENS,
          REKEY_NEXT_RUNNING, 0},
         {"Location, 202, Succeeded", 202, LOCATION, STATUS("Succeeded"), false, false, TOKENS,
-         REKEY_NEXT_SUCCEEDED, 0},
+         REKEY_NEXT_RUNNING, 0},
+        {"Location, 202, error", 202, LOCATION, BYTES("{\"error\":{}}"), false, false, TOKENS,
+         REKEY_NEXT_RUNNING, 0},
+        {"Location, 202, coded", 202, LOCATION, BYTES("\x1F\x8B"), false, true, TOKENS,
+         REKEY_NEXT_RUNNING, 0},
+        {"Location, 202, cut", 202, LOCATION, STATUS("Failed"), true, false, TOKENS,
+         REKEY_NEXT_RUNNING, 0},
         {"Location, 202, Failed", 202, LOCATION, STATE("Failed"), false, false, TOKENS,
          REKEY_NEXT_FAILED, REKEY_E_FAILED},
         {"Location, 200", 200, LOCATION, BYTES("null"), false, false, TOKENS, REKEY_NEXT_SUCCEEDED,
@@ -594,7 +749,13 @@ static void test_poll_rows(void **state) {
         {"Location, 200, empty", 200, LOCATION, BYTES(""), false, false, TOKENS,
          REKEY_NEXT_SUCCEEDED, 0},
         {"Location, 200, not JSON", 200, LOCATION, BYTES("OK"), false, false, TOKENS,
-         REKEY_NEXT_SUCCEEDED, 0},
+         REKEY_NEXT_UNKNOWN, REKEY_E_JSON},
+        {"Location, 201, not JSON", 201, LOCATION, BYTES("{"), false, false, TOKENS,
+         REKEY_NEXT_UNKNOWN, REKEY_E_JSON},
+        {"Location, 200, error", 200, LOCATION, BYTES("{\"error\":{}}"), false, false, TOKENS,
+         REKEY_NEXT_UNKNOWN, REKEY_E_CONTRADICTORY},
+        {"200, error", 200, ASYNC, BYTES("{\"error\":{}}"), false, false, TOKENS,
+         REKEY_NEXT_UNKNOWN, REKEY_E_CONTRADICTORY},
         {"Location, 200, no status", 200, LOCATION, BYTES("{\"primaryKey\":null}"), false, false,
          TOKENS, REKEY_NEXT_SUCCEEDED, 0},
         {"Location, 201", 201, LOCATION, BYTES(""), false, false, TOKENS, REKEY_NEXT_SUCCEEDED, 0},

@@ -178,6 +178,21 @@ static const struct {
     {"another 2xx", BYTES("HTTP/1.1 299 \r\n\r\n"), REKEY_DONE, 299, 0},
     {"no body is awaited", BYTES(OK "Content-Length: 5\r\n\r\n"), REKEY_DONE, 200, 0},
     {"nor a chunked one", BYTES(OK "Transfer-Encoding: chunked\r\n\r\n"), REKEY_DONE, 200, 0},
+    {"a length that is none", BYTES(OK "Content-Length: -1\r\n\r\n"), REKEY_DONE, 200, 0},
+    {"a length of nothing", BYTES(OK "Content-Length:\r\n\r\n"), REKEY_DONE, 200, 0},
+    {"a huge length", BYTES(OK "Content-Length: 99999999999\r\n\r\n"), REKEY_DONE, 200, 0},
+    {"two lengths", BYTES(OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), REKEY_DONE, 200, 0},
+    {"chunked and a length", BYTES(OK "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"),
+     REKEY_DONE, 200, 0},
+    {"chunked in HTTP/1.0", BYTES("HTTP/1.0 200\r\nTransfer-Encoding: chunked\r\n\r\n"), REKEY_DONE,
+     200, 0},
+    {"another coding", BYTES(OK "Transfer-Encoding: gzip, chunked\r\n\r\n"), REKEY_DONE, 200, 0},
+    {"identity", BYTES(OK "Transfer-Encoding: identity\r\n\r\n"), REKEY_DONE, 200, 0},
+    {"407 with a length that is none", BYTES("HTTP/1.1 407 \r\nContent-Length: x\r\n\r\n"),
+     REKEY_E_PROXY, 407, 0},
+    {"503 with two framings",
+     BYTES("HTTP/1.1 503 \r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"),
+     REKEY_E_PROXY_TARGET, 503, 0},
     {"interim", BYTES("HTTP/1.1 102 Processing\r\nA: b\r\n\r\n" OK "\r\n"), REKEY_DONE, 200, 0},
     {"101", BYTES("HTTP/1.1 101 Switching\r\n\r\n"), REKEY_E_PROXY, 101, 0},
     {"302", BYTES("HTTP/1.1 302 Found\r\nLocation: x\r\n\r\n"), REKEY_E_PROXY, 302, 0},
@@ -238,6 +253,68 @@ static void test_answers(void **state) {
             check_int(p.phase, answers[i].result == 0 ? REKEY_PROXY_TUNNEL : REKEY_PROXY_WAITING);
             rekey_proxy_transport(&p).close(&p);
             check(script.closed && memchr(p.io, 'H', sizeof(p.io)) == NULL);
+        }
+    }
+    rows_done();
+}
+
+// The schemes of a 407, of one field or several.
+static void test_schemes(void **state) {
+#define FIELD "\r\nProxy-Authenticate:"
+    static const struct {
+        const char *fields, *schemes;
+        bool basic;
+    } rows[] = {
+        {"", "", false},
+        {FIELD, "", false},
+        {FIELD " Basic", "Basic", true},
+        {FIELD "Basic realm=\"x\"", "Basic", true},
+        {FIELD "\tbASIC realm=x \t", "bASIC", true},
+        {FIELD " Negotiate" FIELD " NTLM", "Negotiate, NTLM", false},
+        {FIELD " Negotiate" FIELD " NTLM" FIELD " Basic realm=\"x\"", "Negotiate, NTLM, Basic",
+         true},
+        {FIELD " Negotiate, NTLM", "Negotiate, NTLM", false},
+        {FIELD " Negotiate,NTLM", "Negotiate, NTLM", false},
+        {FIELD ", ,Negotiate ,, NTLM,", "Negotiate, NTLM", false},
+        {"\r\nPROXY-AUTHENTICATE: NTLM"
+         "\r\nProxy-Authenticat: x"
+         "\r\nServer: Digest",
+         "NTLM", false},
+        {FIELD " Basic realm=\"a, NTLM, b\", Digest nonce=\"x\", opaque=y", "Basic, Digest", true},
+        {FIELD " Digest realm=\"Basic \\\", Basic\", qop=\"auth,auth-int\", NTLM", "Digest, NTLM",
+         false},
+        {FIELD " Digest realm = \"x\" , nonce = y, Basic realm\t= z", "Digest, Basic", true},
+        {FIELD " Negotiate YII+/8=, NTLM TlRM==", "Negotiate, NTLM", false},
+        {FIELD " realm=\"x\"", "", false},
+        {FIELD " Basic=x", "", false},
+        {FIELD " =x, \"Basic\", NTLM", "NTLM", false},
+        {FIELD " Digest realm=\"no end" FIELD " Basic", "Digest, Basic", true},
+        {FIELD " Digest realm=\"no end\\" FIELD " Basic", "Digest, Basic", true},
+        {FIELD " Basic" FIELD " basic realm=x, BASIC", "Basic", true},
+        {FIELD " Bas, Basics, Basi c", "Bas, Basics, Basi", false},
+        {FIELD " a23456789012345678901234567890123 x", "a23456789012345678901234", false},
+        {FIELD " a2345678901234567890, b2345678901234567890, c2345678901234567890"
+               ", d2345678901234567890, e, Basic",
+         "a2345678901234567890, b2345678901234567890, c2345678901234567890, e, Basic", true},
+        {FIELD " a2345678901234567890, b2345678901234567890, c2345678901234567890"
+               ", d23456789, Basic, e",
+         "a2345678901234567890, b2345678901234567890, c2345678901234567890, d23456789, e", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t piece = 1; piece <= 301; piece += 50) {
+            char text[400];
+            struct rekey_proxy p;
+
+            row_n(rows[i].fields, (long)piece);
+            snprintf(text, sizeof(text), "HTTP/1.1 407 Authentication%s\r\n\r\n", rows[i].fields);
+            begin(&p, rekey_span(text, strlen(text)), piece);
+            check_int(run(&p, REKEY_SPAN("a.example"), 443), REKEY_E_PROXY);
+            check_int(p.status, 407);
+            check_span(rekey_span(p.schemes, strlen(p.schemes)),
+                       rekey_span(rows[i].schemes, strlen(rows[i].schemes)));
+            check_int(p.basic, rows[i].basic);
         }
     }
     rows_done();
@@ -323,12 +400,17 @@ static void test_again(void **state) {
 
     (void)state;
     row("after a refusal");
-    begin(&p, REKEY_SPAN("HTTP/1.1 407 \r\n\r\n" OK "\r\n"), 17);
+    begin(&p,
+          REKEY_SPAN("HTTP/1.1 407 x\r\n"
+                     "Proxy-Authenticate: Basic\r\n\r\n" OK "\r\n"),
+          45);
     check_int(run(&p, REKEY_SPAN("a.example"), 443), REKEY_E_PROXY);
+    check(p.basic && strcmp(p.schemes, "Basic") == 0);
     t.close(t.ctx);
     script.piece = 100;
     check_int(run(&p, REKEY_SPAN("a.example"), 443), REKEY_DONE);
     check_int(p.status, 200);
+    check(!p.basic && p.schemes[0] == '\0');
     row("through it");
     script.answer = REKEY_SPAN("hello");
     script.at = script.sent_len = 0;
@@ -343,7 +425,7 @@ static void test_again(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        UNIT(test_no_proxy),   UNIT(test_answers), UNIT(test_bytes_behind),
+        UNIT(test_no_proxy),   UNIT(test_answers), UNIT(test_schemes), UNIT(test_bytes_behind),
         UNIT(test_limit_head), UNIT(test_targets), UNIT(test_again),
     };
 

@@ -1,0 +1,440 @@
+// test_tcp.c - the transport of port/posix over real sockets of the loopback interface: which of
+// the addresses of a name is connected to, when the next one is tried, what an error says, and that
+// a caller that waits for the one descriptor by itself neither hangs nor spins. The C library's
+// getaddrinfo is replaced by one that knows the addresses of the row.
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "posix.h"
+#include "support.h"
+
+#define MANY 24 // addresses, more than are tried
+
+static struct {
+    struct addrinfo list[MANY];
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at[MANY];
+    size_t count;
+} known;
+
+// Called in the child of lookup.c.
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **list) {
+    (void)name;
+    (void)service;
+    (void)hints;
+    *list = known.list;
+    return known.count > 0 ? 0 : EAI_NONAME;
+}
+
+static void know(const char *address) {
+    size_t i = known.count++;
+    bool v6 = strchr(address, ':') != NULL;
+
+    memset(&known.at[i], 0, sizeof(known.at[i]));
+    known.at[i].any.sa_family = v6 ? AF_INET6 : AF_INET;
+    check_int(inet_pton(v6 ? AF_INET6 : AF_INET, address,
+                        v6 ? (void *)&known.at[i].v6.sin6_addr : (void *)&known.at[i].v4.sin_addr),
+              1);
+    known.list[i] =
+        (struct addrinfo){.ai_family = v6 ? AF_INET6 : AF_INET,
+                          .ai_socktype = SOCK_STREAM,
+                          .ai_addr = &known.at[i].any,
+                          .ai_addrlen = v6 ? sizeof(known.at[i].v6) : sizeof(known.at[i].v4)};
+    if (i > 0) {
+        known.list[i - 1].ai_next = &known.list[i];
+    }
+}
+
+static long milliseconds(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int open_descriptors(void) {
+    int count = 0;
+
+    for (int fd = 0; fd < 256; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+// ---- the peers of a row -------------------------------------------------------------------------
+
+// What is at an address: 'l' a listener; 'r' nothing, a connection is refused; 'h' a black hole, a
+// listener whose queue is full, so that nothing answers; 'u' one that there is no way to.
+static struct {
+    int listener[MANY], client[MANY][2];
+    uint16_t port; // in network order, of all
+} peers;
+
+static struct sockaddr_in peer_address(size_t i) {
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = peers.port};
+
+    a.sin_addr.s_addr = htonl(0x7F000101u + (uint32_t)i);
+    return a;
+}
+
+static bool bind_peers(const char *kinds) {
+    bool bound = true;
+
+    peers.port = 0;
+    for (size_t i = 0; kinds[i] != '\0'; i++) {
+        struct sockaddr_in a = peer_address(i);
+        socklen_t len = sizeof(a);
+
+        peers.client[i][0] = peers.client[i][1] = -1;
+        peers.listener[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        bound = bound && bind(peers.listener[i], (struct sockaddr *)&a, len) == 0;
+        getsockname(peers.listener[i], (struct sockaddr *)&a, &len);
+        peers.port = a.sin_port;
+    }
+    return bound;
+}
+
+static void forget_peers(const char *kinds) {
+    for (size_t i = 0; kinds[i] != '\0'; i++) {
+        close(peers.client[i][0]);
+        close(peers.client[i][1]);
+        close(peers.listener[i]);
+    }
+}
+
+static void make_peers(const char *kinds) {
+    known.count = 0;
+    while (!bind_peers(kinds)) { // somebody has this port at another address
+        forget_peers(kinds);
+    }
+    for (size_t i = 0; kinds[i] != '\0'; i++) {
+        struct sockaddr_in a = peer_address(i);
+        char text[20];
+
+        know(kinds[i] == 'u' ? "255.255.255.255" : inet_ntop(AF_INET, &a.sin_addr, text, 20));
+        if (kinds[i] == 'l' || kinds[i] == 'h') {
+            check_int(listen(peers.listener[i], kinds[i] == 'l' ? 5 : 0), 0);
+        }
+        for (int k = 0; k < 2 && kinds[i] == 'h'; k++) {
+            peers.client[i][k] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+            connect(peers.client[i][k], (struct sockaddr *)&a, sizeof(a));
+        }
+    }
+}
+
+// The black hole answers from now on: the connection is made when the SYN is repeated, one or three
+// seconds after the first.
+static void open_hole(size_t i) {
+    int fd;
+
+    for (int k = 0; k < 2; k++) {
+        close(peers.client[i][k]);
+        peers.client[i][k] = -1;
+    }
+    while ((fd = accept(peers.listener[i], NULL, NULL)) >= 0) {
+        close(fd);
+    }
+}
+
+// ---- a caller -----------------------------------------------------------------------------------
+
+static struct {
+    int calls;  // of open
+    long ms;    // that all took
+    int widest; // the most descriptors that were open
+    int hole;   // that is opened once all attempts have begun; -1: none
+} caller;
+
+// Opens a connection as an application does that waits by itself: for tcp->fd, and for nothing
+// else. Returns the result, or REKEY_WANT_READ when nothing happened for `patience` ms.
+static int drive(struct rekey_posix_tcp *tcp, struct rekey_span host, uint32_t timeout_ms,
+                 int patience) {
+    struct rekey_transport t = rekey_posix_transport(tcp);
+    long begin = milliseconds();
+    int result;
+
+    caller.calls = caller.widest = 0;
+    do {
+        int open_now;
+
+        caller.calls++;
+        result = t.open(t.ctx, host, ntohs(peers.port), timeout_ms);
+        open_now = open_descriptors();
+        caller.widest = open_now > caller.widest ? open_now : caller.widest;
+        if (caller.hole >= 0 && tcp->count > 0 && tcp->next == tcp->count) {
+            open_hole((size_t)caller.hole);
+            caller.hole = -1;
+        }
+        if (result == REKEY_WANT_READ || result == REKEY_WANT_WRITE) {
+            struct pollfd p = {.fd = tcp->fd,
+                               .events = result == REKEY_WANT_READ ? POLLIN : POLLOUT};
+
+            if (poll(&p, 1, patience) == 0) {
+                break;
+            }
+        }
+    } while (result > 0);
+    caller.ms = milliseconds() - begin;
+    return result;
+}
+
+static int peer_of(const struct rekey_posix_tcp *tcp) {
+    struct sockaddr_in a;
+    socklen_t len = sizeof(a);
+
+    return getpeername(tcp->fd, (struct sockaddr *)&a, &len) == 0
+               ? (int)(ntohl(a.sin_addr.s_addr) - 0x7F000101u)
+               : -1;
+}
+
+static void test_attempts(void **state) {
+    static const struct {
+        const char *name, *kinds;
+        uint32_t timeout_ms;
+        int hole;                // that is opened
+        int winner;              // -1: there is none
+        int error;               // then: errno; 0: nothing happens any more
+        long least_ms, below_ms; // 0: any
+    } rows[] = {
+        {"one", "l", 15000, -1, 0, 0, 0, 0},
+        {"the first of two", "ll", 15000, -1, 0, 0, 0, 0},
+        {"refused, then one", "rl", 15000, -1, 1, 0, 0, 0},
+        {"fifteen that refuse", "rrrrrrrrrrrrrrrl", 15000, -1, 15, 0, 0, 0},
+        {"more than are tried", "rrrrrrrrrrrrrrrrl", 15000, -1, -1, ECONNREFUSED, 0, 0},
+        {"all refuse", "rrr", 15000, -1, -1, ECONNREFUSED, 0, 0},
+        {"one refuses", "r", 15000, -1, -1, ECONNREFUSED, 0, 0},
+        {"no way", "u", 15000, -1, -1, ENETUNREACH, 0, 0},
+        {"no way to any", "uu", 15000, -1, -1, ENETUNREACH, 0, 0},
+        {"no way, and refused", "ur", 15000, -1, -1, ECONNREFUSED, 0, 0},
+        {"refused, and no way", "ru", 15000, -1, -1, ECONNREFUSED, 0, 0},
+        {"no way, then one", "ul", 15000, -1, 1, 0, 0, 0},
+        {"a black hole first", "hl", 15000, -1, 1, 0, 250, 2000},
+        {"a black hole, a short timeout", "hl", 400, -1, 1, 0, 100, 2000},
+        {"one behind what refuses behind a black hole", "hrl", 15000, -1, 2, 0, 250, 2000},
+        {"fifteen black holes", "hhhhhhhhhhhhhhhl", 3200, -1, 15, 0, 1500, 3700},
+        {"fifteen black holes, hardly any time", "hhhhhhhhhhhhhhhl", 1, -1, 15, 0, 150, 1500},
+        {"the first is slow, the rest dead", "hhhhhhhh", 15000, 0, 0, 0, 1750, 0},
+        {"one in the middle is slow", "rhhrhu", 1000, 2, 2, 0, 0, 0},
+        {"all but one refuse", "rrhrr", 1000, 2, 2, 0, 0, 0},
+        {"nothing answers", "hh", 1000, -1, -1, 0, 250, 0},
+        {"nothing answers, and one refused", "hr", 1000, -1, -1, 0, 250, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+        struct rekey_transport t = rekey_posix_transport(&tcp);
+        size_t tried = strlen(rows[i].kinds);
+        bool silent = rows[i].winner < 0 && rows[i].error == 0;
+        int before, after, result;
+
+        row(rows[i].name);
+        make_peers(rows[i].kinds);
+        before = open_descriptors();
+        after = before - (rows[i].hole >= 0 ? 2 : 0); // open_hole closes two
+        caller.hole = rows[i].hole;
+        result = drive(&tcp, REKEY_SPAN("name.test"), rows[i].timeout_ms, silent ? 1000 : 20000);
+        if (rows[i].winner >= 0) {
+            check_int(result, REKEY_DONE);
+            check_int(peer_of(&tcp), rows[i].winner);
+            check_int(tcp.error, 0);
+            check_int(open_descriptors(), after + 1);
+        } else {
+            check_int(result, silent ? REKEY_WANT_READ : REKEY_E_CONNECT);
+        }
+        check(caller.ms >= rows[i].least_ms);
+        check(rows[i].below_ms == 0 || caller.ms < rows[i].below_ms);
+        // Two calls for each attempt and its end, one for each tick of the timer, a few at the
+        // ends.
+        check(caller.calls <= 4 * (int)tried + 8);
+        check(caller.widest <= before + REKEY_POSIX_ADDRESSES + 2);
+        t.close(t.ctx);
+        check_int(open_descriptors(), after);
+        check(tcp.fd == -1 && tcp.lookup == 0);
+        check_int(tcp.error, rows[i].error);
+        forget_peers(rows[i].kinds);
+    }
+    rows_done();
+}
+
+// The order in which addresses are tried: the families in turn, each in the order of getaddrinfo.
+static void test_families(void **state) {
+    static const struct {
+        const char *name, *known, *tried;
+    } rows[] = {
+        {"IPv6 first", "::1 ::2 ::3 1.0.0.1 1.0.0.2", "::1 1.0.0.1 ::2 1.0.0.2 ::3"},
+        {"IPv4 first", "1.0.0.1 ::1 ::2 ::3 1.0.0.2", "1.0.0.1 ::1 1.0.0.2 ::2 ::3"},
+        {"IPv4 alone", "1.0.0.3 1.0.0.1 1.0.0.2", "1.0.0.3 1.0.0.1 1.0.0.2"},
+        {"IPv6 alone", "::3 ::1", "::3 ::1"},
+        {"one", "::1", "::1"},
+        {"more of the first than are tried",
+         "::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 ::9 ::a ::b ::c ::d ::e ::f ::10 ::11 ::12 1.0.0.1",
+         "::1 1.0.0.1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 ::9 ::a ::b ::c ::d ::e ::f"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+        char text[400], tried[400] = "";
+        int result;
+
+        row(rows[i].name);
+        known.count = 0;
+        strcpy(text, rows[i].known);
+        for (char *each = strtok(text, " "); each != NULL; each = strtok(NULL, " ")) {
+            know(each);
+        }
+        check_int(rekey_posix_lookup_start(&tcp, REKEY_SPAN("name.test"), 443), 0);
+        do {
+            struct pollfd p = {.fd = tcp.fd, .events = POLLIN};
+
+            check_int(poll(&p, 1, 20000), 1);
+            result = rekey_posix_lookup_step(&tcp);
+        } while (result == REKEY_WANT_READ);
+        check_int(result, REKEY_DONE);
+        for (size_t k = 0; k < tcp.count; k++) {
+            const struct rekey_posix_address *a = &tcp.addresses[k];
+            bool v6 = a->at.any.sa_family == AF_INET6;
+
+            check_int(ntohs(v6 ? a->at.v6.sin6_port : a->at.v4.sin_port), 443);
+            strcat(tried, k > 0 ? " " : "");
+            inet_ntop(a->at.any.sa_family,
+                      v6 ? (const void *)&a->at.v6.sin6_addr : (const void *)&a->at.v4.sin_addr,
+                      tried + strlen(tried), 50);
+        }
+        check_span(rekey_span(tried, strlen(tried)),
+                   rekey_span(rows[i].tried, strlen(rows[i].tried)));
+        check(tcp.fd == -1 && tcp.lookup == 0);
+    }
+    rows_done();
+}
+
+static void test_lookup(void **state) {
+    struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+    struct rekey_transport t = rekey_posix_transport(&tcp);
+    int before = open_descriptors();
+
+    (void)state;
+    caller.hole = -1;
+    row("no such name");
+    known.count = 0;
+    check_int(drive(&tcp, REKEY_SPAN("name.test"), 1000, 20000), REKEY_E_LOOKUP);
+    t.close(t.ctx);
+    check_int(open_descriptors(), before);
+    row("an IP address");
+    make_peers("l");
+    check_int(drive(&tcp, REKEY_SPAN("127.0.1.1"), 1000, 20000), REKEY_DONE);
+    check_int(peer_of(&tcp), 0);
+    t.close(t.ctx);
+    forget_peers("l");
+    check_int(open_descriptors(), before);
+    row("an IP address that refuses");
+    make_peers("r");
+    check_int(drive(&tcp, REKEY_SPAN("127.0.1.1"), 1000, 20000), REKEY_E_CONNECT);
+    check_int(tcp.error, ECONNREFUSED);
+    t.close(t.ctx);
+    forget_peers("r");
+    rows_done();
+}
+
+// Given up after each call of open, in whatever state that left it; and used again after that.
+static void test_close(void **state) {
+    struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+    struct rekey_transport t = rekey_posix_transport(&tcp);
+    int before, result = REKEY_AGAIN;
+
+    (void)state;
+    make_peers("hhurl");
+    before = open_descriptors();
+    for (int calls = 0; result != REKEY_DONE; calls++) {
+        row_n("after calls", calls);
+        result = REKEY_AGAIN;
+        for (int n = 0; n < calls && result != REKEY_DONE; n++) {
+            result = t.open(t.ctx, REKEY_SPAN("name.test"), ntohs(peers.port), 100);
+            check(result >= 0);
+            if (result == REKEY_WANT_READ) {
+                rekey_posix_wait(&tcp, result, 20000);
+            }
+        }
+        t.close(t.ctx);
+        check_int(open_descriptors(), before);
+        check(tcp.fd == -1 && tcp.timer == -1 && tcp.lookup == 0 && !tcp.connected);
+        t.close(t.ctx);
+    }
+    forget_peers("hhurl");
+    rows_done();
+}
+
+// Where there is no descriptor for an attempt it is made later, and none where there never is one.
+static void test_no_descriptors(void **state) {
+    struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+    struct rekey_transport t = rekey_posix_transport(&tcp);
+    struct rlimit all, few;
+    int next_fd;
+
+    (void)state;
+    check_int(getrlimit(RLIMIT_NOFILE, &all), 0);
+    few = all;
+    make_peers("hl");
+    next_fd = dup(0);
+    close(next_fd);
+    caller.hole = -1;
+    row("one attempt at a time");
+    few.rlim_cur = (rlim_t)next_fd + 3; // the epoll descriptor, the timer, a socket
+    check_int(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int n = 0; n < 100 && tcp.pending == 0; n++) {
+        int result = t.open(t.ctx, REKEY_SPAN("name.test"), ntohs(peers.port), 100);
+
+        check(result >= 0);
+        if (result == REKEY_WANT_READ) {
+            rekey_posix_wait(&tcp, result, 20000);
+        }
+    }
+    check_int(tcp.next, 1);
+    for (int n = 0; n < 10; n++) { // the timer ticks, and there still is none
+        check(t.open(t.ctx, REKEY_SPAN("name.test"), ntohs(peers.port), 100) >= 0);
+        rekey_posix_wait(&tcp, REKEY_WANT_READ, 20000);
+    }
+    check_int(tcp.next, 1);
+    check_int(setrlimit(RLIMIT_NOFILE, &all), 0);
+    check_int(drive(&tcp, REKEY_SPAN("name.test"), 100, 20000), REKEY_DONE);
+    check_int(peer_of(&tcp), 1);
+    t.close(t.ctx);
+    row("none at all");
+    few.rlim_cur = (rlim_t)next_fd + 2;
+    check_int(setrlimit(RLIMIT_NOFILE, &few), 0);
+    check_int(drive(&tcp, REKEY_SPAN("127.0.1.2"), 100, 20000), REKEY_E_CONNECT);
+    check_int(tcp.error, EMFILE);
+    t.close(t.ctx);
+    few.rlim_cur = (rlim_t)next_fd + 1;
+    check_int(setrlimit(RLIMIT_NOFILE, &few), 0);
+    check_int(drive(&tcp, REKEY_SPAN("127.0.1.2"), 100, 20000), REKEY_E_CONNECT);
+    check_int(tcp.error, EMFILE);
+    t.close(t.ctx);
+    check_int(setrlimit(RLIMIT_NOFILE, &all), 0);
+    forget_peers("hl");
+    rows_done();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        UNIT(test_attempts), UNIT(test_families),       UNIT(test_lookup),
+        UNIT(test_close),    UNIT(test_no_descriptors),
+    };
+
+    return cmocka_run_group_tests_name("tcp", tests, NULL, rows_total);
+}
