@@ -108,6 +108,14 @@ PROOFS = [
           mutant=("src/json.c", "n <= cap - kept", "n <= cap")),
     proof("json", "escape", "texts up to 5 bytes", 7, text=5,
           mutant=("src/json.c", "if (n > cap - len) {", "if (n > cap) {")),
+    proof("operation", "post", "complete", 24,
+          mutant=("src/operation.c", "    {408, 408, 0, REKEY_NEXT_MAYBE, REKEY_E_MAYBE_EXECUTED},\n", "")),
+    proof("operation", "poll", "complete", 24,
+          mutant=("src/operation.c", "    {202, 202, LOCATION, REKEY_NEXT_RUNNING, 0},\n", "")),
+    proof("operation", "body", "complete", 34, text=6,
+          mutant=("src/operation.c", "    out->status[len] = '\\0';", "    out->status[len + 1] = '\\0';")),
+    proof("rsa_public", "power", "numbers up to 10,000 limbs", 67, "square_of_r.2:22",
+          mutant=("port/mbedtls/rsa_public.c", "rekey_arena_calloc(4 * m.limbs + 1,", "rekey_arena_calloc(4 * m.limbs,")),
 ]
 
 
