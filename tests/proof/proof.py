@@ -114,7 +114,7 @@ PROOFS = [
           mutant=("src/operation.c", "    {202, 202, LOCATION, REKEY_NEXT_RUNNING, 0},\n", "")),
     proof("operation", "body", "complete", 34, text=6,
           mutant=("src/operation.c", "    out->status[len] = '\\0';", "    out->status[len + 1] = '\\0';")),
-    proof("rsa_public", "power", "numbers up to 10,000 limbs", 67, "square_of_r.2:22",
+    proof("rsa_public", "power", "10,000 limbs, exponents of 17 bits", 9, "rekey_rsa_public.0:18 square_of_r.1:65 square_of_r.2:22",
           mutant=("port/mbedtls/rsa_public.c", "rekey_arena_calloc(4 * m.limbs + 1,", "rekey_arena_calloc(4 * m.limbs,")),
 ]
 

@@ -155,6 +155,9 @@ void power(void) {
     modulus_is_odd = nondet_bool();
     ASSUME(modulus_bits <= n.MBEDTLS_PRIVATE(n) * LIMB * 8);
     ASSUME(exponent_bits <= e.MBEDTLS_PRIVATE(n) * LIMB * 8);
+    // Bounds of the loops alone: each round of them makes the same calls.
+    ASSUME(exponent_bits <= 17 || exponent_bits > LIMB * 8);
+    ASSUME(modulus_bits < 2 || (modulus_bits - 1) % (LIMB * 8) > LIMB * 8 - 6);
     result = rekey_rsa_public(in_place ? &a : &x, &a, &e, &n, NULL);
     PROVE(result == 0 || result == MBEDTLS_ERR_MPI_BAD_INPUT_DATA ||
           result == MBEDTLS_ERR_MPI_ALLOC_FAILED);
