@@ -59,7 +59,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate coverage size memory bench format clean FORCE
+.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate proof coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
@@ -356,6 +356,13 @@ fuzz: deps-check ## all fuzz entries at once, for FUZZ_TIME seconds
 
 mutate: deps-test ## change one token of src/ at a time: does a unit test fail? MUTATE_FLAGS="--sample 60" for some
 	$(Q)$(PYTHON) tests/mutate/mutate.py $(MUTATE_FLAGS)
+
+# The compiler's flags without -isystem, which CBMC does not have. It runs gcc as its preprocessor.
+proof: deps-sources ## prove the parsers with CBMC, up to the bounds that it prints; PROOF_FLAGS=--mutants: do the proofs see a fault?
+	$(Q)boards/deps.sh packages gcc python3
+	$(Q)boards/deps.sh sources cbmc
+	$(Q)nice $(PYTHON) tests/proof/proof.py --cbmc $(or $(CBMC_DIR),$(DEPS_DIR)/cbmc)/cbmc $(PROOF_FLAGS) --cppflags \
+	    $(subst -isystem ,-I,$(port_cppflags)) -Itests/proof -Iboards/linux -I$(MBEDTLS)/library
 
 coverage: deps-test ## lines and branches of src/ that the unit tests reach: all of them, or it fails
 	$(Q)boards/deps.sh packages gcovr

@@ -11,7 +11,7 @@
 # then DEPS_DIR/NAME.version is written (one line: name, version, sha256 of the upstream tarball or .deb). Where that
 # file is there already, nothing is done and no network is needed. Environment: DEPS_DIR (default build/deps), and
 # MBEDTLS_DIR, JSMN_DIR, CMOCKA_DIR, LWIP_DIR: a checkout of the upstream release, used instead of fetching that source.
-# MUSL_DIR: the same for musl-*, what `make install` of musl left. musl-* is the C library of another architecture,
+# CBMC_DIR: the directory of an installed cbmc, such as /usr/bin. MUSL_DIR: for musl-*, what `make install` of musl left. musl-* is the C library of another architecture,
 # unpacked: nothing is installed, and the machine's list of architectures stays as it is.
 #
 # Peers are binary packages of the release that the machine runs (they need its libc), with those of their dependencies
@@ -27,7 +27,8 @@ own_apt_config=${APT_CONFIG:-}
 
 # How a source is got: "source" a Debian source package with Debian's patches, "tar" only its upstream tarball,
 # "deb" one header of a binary package, "musl" headers and archives of one, "cross" the same compiled here, out of the
-# source package, by the cross compiler named after the colon. The file named last must be there in the end; *_DIR is
+# source package, by the cross compiler named after the colon, "run" a program of the first binary package with the C
+# library that it was built for and the other packages it needs. The file named last must be there in the end; *_DIR is
 # checked for it too.
 # A mirror keeps only the newest version of each suite. Of several suites (with commas) the newest version with our major
 # and minor number is taken: security fixes of mbedTLS reach one suite long before another. A version other than the
@@ -42,6 +43,7 @@ TABLE='
       musl-arm64 1.2.5-3.1~deb13u1 384ea029e3694baac696d3993d93246f9a4b3741c493697e1ceb7256d8820748 trixie musl musl-dev:arm64 lib/libc.a
       musl-armhf 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabihf lib/libc.a
       musl-armel 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabi lib/libc.a
+      cbmc    6.6.0-4 02560859a17049c976961c232c4fc58f0747b57f9b751a466b1f368a438b0e41 trixie run    cbmc,minisat,libstdc++6,libgcc-s1,zlib1g,libc6 cbmc
       cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 trixie tar    cmocka      src/cmocka.c
 '
 
@@ -253,7 +255,7 @@ fetch() {
     case $how in
     source | cross) set -- source --only-source --download-only ;;
     tar) set -- source --only-source --download-only --tar-only ;;
-    deb | musl) set -- download ;;
+    deb | musl | run) set -- download ;;
     esac
     [ "$how" = musl ] && from=$package || from=${package%:*}
     case $how in
@@ -262,10 +264,11 @@ fetch() {
         from=$from${newest:+=$newest}
         ;;
     esac
-    (cd "$tmp" && apt-get "$@" "$from") >>"$log" 2>&1 || return 1
+    # shellcheck disable=SC2046  # one word per package
+    (cd "$tmp" && apt-get "$@" $(echo "$from" | tr ',' ' ')) >>"$log" 2>&1 || return 1
 
     # apt has checked the signature and the hash; this checks that it is what the project was tested with.
-    got_file=$(find "$tmp" -name '*.orig.tar.*' ! -name '*.asc' -o -name '*.deb')
+    got_file=$(find "$tmp" -name '*.orig.tar.*' ! -name '*.asc' -o -name "${package%%[:,]*}_*.deb")
     [ -f "$got_file" ] || return 1
     got=${got_file##*/}
     got=${got#*_}
@@ -284,6 +287,8 @@ fetch() {
         mkdir "$tmp/tree" && dpkg-deb -x "$got_file" "$tmp/root" && cp "$tmp/root/usr/include/$file" "$tmp/tree/"
     elif [ "$how" = musl ]; then
         dpkg-deb -x "$got_file" "$tmp/root" && triplet=$(basename "$tmp"/root/usr/lib/*-linux-musl*) && move_musl
+    elif [ "$how" = run ]; then
+        unpack_program
     elif [ "$how" = cross ]; then
         triplet=${package#*:}
         command -v "$triplet-gcc" || die "$name is compiled by $triplet-gcc, which is missing; install it, or set $dir_var"
@@ -320,6 +325,23 @@ move_musl() {
         mv "$tmp/root/usr/$place/$triplet" "$tmp/tree/$place" || return 1
     done
     sed -i "s#/usr/\(include\|lib\)/$triplet#$DEPS_DIR/$name/\1#g" "$tmp/tree/lib/musl-gcc.specs"
+}
+
+# Unpacks a program with its libraries, and writes a script beside them that starts it through its own dynamic linker:
+# nothing of the machine's C library is used, nor does anything else use this one.
+unpack_program() {
+    mkdir "$tmp/tree" && for deb in "$tmp"/*.deb; do
+        dpkg-deb -x "$deb" "$tmp/tree" || return 1
+    done
+    rm -rf "$tmp/tree/etc" "$tmp/tree/usr/share" "$tmp"/tree/usr/lib/*/gconv
+    find "$tmp/tree/usr/bin" ! -type d ! -name "$file" -delete
+    cat >"$tmp/tree/$file" <<'END'
+#!/bin/sh
+usr=$(dirname "$(readlink -f "$0")")/usr
+linker=$(echo "$usr"/lib/*/ld-linux*.so.*)
+exec "$linker" --library-path "${linker%/*}:$usr/lib" "$usr/bin/${0##*/}" "$@"
+END
+    chmod +x "$tmp/tree/$file"
 }
 
 # ---- peers -----------------------------------------------------------------------------------------------------------
