@@ -207,7 +207,7 @@ architectures() {
         row "$name"
         case $how:$package in
         musl:*) named="$named ${package#*:}" ;;
-        deb:*) named="$named $own" ;;
+        deb:* | run:*) named="$named $own" ;;
         esac
     done
     for each in ${named:-$own}; do
