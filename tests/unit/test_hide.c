@@ -67,6 +67,10 @@ static const struct {
     {"UTF-8: a longer one behind", RUN "\xE2\x82\xAC b", RUN "\xE2\x82\xAD",
      "******************* b", false},
     {"UTF-8: one that is not part of it", RUN "\xC3\xA4", RUN, "****************\xC3\xA4", false},
+    {"UTF-8: an odd byte", RUN "\xC3\xA5 b", RUN "\xC3\xA4", "****************** b", false},
+    {"UTF-8: a sequence that begins the text", "\xC3\xA4" RUN, "\xC4\xA4" RUN, "******************",
+     false},
+    {"UTF-8: cut, and the last byte alone", "see \xC3\xA4", "\xA4" RUN, "see **", true},
     {"UTF-8: nothing but continuations", "\x80" RUN, "\x80" RUN, "*****************", false},
 };
 
@@ -296,6 +300,18 @@ static void test_what_stays(void **state) {
             put(place, words);
             rekey_hide(&client);
             check(memcmp(buffer_of(place, &cap), words, strlen(words)) == 0);
+            for (size_t room = 2; room <= 5; room++) { // a text that is cut lacks up to three bytes
+                char text[REKEY_MESSAGE_MAX + 1] = "";
+
+                row_nn("room behind a beginning", (long)which * 100 + place, (long)room);
+                has(which, TOKEN);
+                buffer_of(place, &cap);
+                memset(text, '-', cap - room);
+                text[cap - room - 1] = TOKEN[0];
+                put(place, text);
+                rekey_hide(&client);
+                check_int(buffer_of(place, &cap)[cap - room - 1], room <= 3 ? '*' : TOKEN[0]);
+            }
         }
     }
     row("no credential, no list");
