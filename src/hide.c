@@ -46,8 +46,8 @@ static size_t block_of(const struct rekey *r) {
     return r->key_value_forgotten && len >= REKEY_HIDE_MIN ? len : 0;
 }
 
-// Whether a block begins at `at`: its length with what may follow it of the next one; else 0. The
-// end of a text that was cut may be the beginning of a block.
+// Whether a block begins at `at`: its length with that of the next one, of which a part may follow;
+// else 0. The end of a text that was cut may be the beginning of a block.
 static size_t block_at(struct rekey_span text, size_t at, bool cut, const struct rekey *r) {
     size_t left = text.len - at, block = block_of(r);
     uint32_t value, known;
@@ -59,7 +59,7 @@ static size_t block_at(struct rekey_span text, size_t at, bool cut, const struct
     for (size_t i = 0; block > 0 && i < r->key_value_len / block; i++) {
         memcpy(&known, r->key_value + i * sizeof(known), sizeof(known));
         if (known == value) {
-            return left < 2 * block ? left : 2 * block;
+            return 2 * block;
         }
     }
     return 0;

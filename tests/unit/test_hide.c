@@ -67,6 +67,10 @@ static const struct {
     {"UTF-8: a longer one behind", RUN "\xE2\x82\xAC b", RUN "\xE2\x82\xAD",
      "******************* b", false},
     {"UTF-8: one that is not part of it", RUN "\xC3\xA4", RUN, "****************\xC3\xA4", false},
+    {"UTF-8: an odd byte", RUN "\xC3\xA5 b", RUN "\xC3\xA4", "****************** b", false},
+    {"UTF-8: a sequence that begins the text", "\xC3\xA4" RUN, "\xC4\xA4" RUN, "******************",
+     false},
+    {"UTF-8: cut, and the last byte alone", "see \xC3\xA4", "\xA4" RUN, "see **", true},
     {"UTF-8: nothing but continuations", "\x80" RUN, "\x80" RUN, "*****************", false},
 };
 
@@ -296,6 +300,18 @@ static void test_what_stays(void **state) {
             put(place, words);
             rekey_hide(&client);
             check(memcmp(buffer_of(place, &cap), words, strlen(words)) == 0);
+            for (size_t room = 2; room <= 5; room++) { // a text that is cut lacks up to three bytes
+                char text[REKEY_MESSAGE_MAX + 1] = "";
+
+                row_nn("room behind a beginning", (long)which * 100 + place, (long)room);
+                has(which, TOKEN);
+                buffer_of(place, &cap);
+                memset(text, '-', cap - room);
+                text[cap - room - 1] = TOKEN[0];
+                put(place, text);
+                rekey_hide(&client);
+                check_int(buffer_of(place, &cap)[cap - room - 1], room <= 3 ? '*' : TOKEN[0]);
+            }
         }
     }
     row("no credential, no list");
@@ -352,11 +368,24 @@ static bool holds(const char *buffer, size_t size, const char *text, size_t len)
     return false;
 }
 
+// FNV-1a of 32 bits, by its published vectors' values: of "" 811c9dc5, of "foobar" bf9cf968.
+static uint32_t fnv1a(const char *text, size_t len) {
+    uint64_t value = 0x811C9DC5;
+
+    for (size_t i = 0; i < len; i++) {
+        value = ((value ^ (uint8_t)text[i]) * 0x01000193) & 0xFFFFFFFF;
+    }
+    return (uint32_t)value;
+}
+
 // Values of every length: no five bytes of one are left, and what follows its digests is zero.
 static void test_forgotten(void **state) {
     static char value[REKEY_KEY_VALUE_MAX + 1];
 
     (void)state;
+    row("the digest");
+    check_int(fnv1a("", 0), 0x811C9DC5);
+    check_int(fnv1a("foobar", 6), 0xBF9CF968);
     for (size_t len = 0; len <= REKEY_KEY_VALUE_MAX; len++) {
         static char before[REKEY_KEY_VALUE_MAX];
         size_t digests = len < 4 ? 0 : len < 8 ? 1 : len / 8;
@@ -369,6 +398,11 @@ static void test_forgotten(void **state) {
         has(FORGOTTEN_KEY_VALUE, value);
         for (size_t i = 0; i + 5 <= len; i++) {
             check(!holds(client.key_value, sizeof(client.key_value), value + i, 5));
+        }
+        for (size_t i = 0; i < digests; i++) {
+            uint32_t expected = fnv1a(value + 8 * i, len < 8 ? len : 8);
+
+            check(memcmp(client.key_value + 4 * i, &expected, 4) == 0);
         }
         for (size_t i = 4 * digests; i < sizeof(client.key_value); i++) {
             check_int(client.key_value[i], 0);
@@ -413,6 +447,18 @@ static void test_forgotten_runs(void **state) {
 // A sequence of UTF-8 beside a block is overwritten as a whole.
 static void test_forgotten_beside_utf8(void **state) {
     (void)state;
+    row("the end of the text");
+    has(FORGOTTEN_KEY_VALUE, "A1b2C3d4");
+    put(MESSAGE, "--------------A1b2C3d4");
+    rekey_hide(&client);
+    check_span(rekey_span(client.service.message.text, client.service.message.len),
+               rekey_span("------****************", 22));
+    row("the beginning of the text, and a byte behind");
+    has(FORGOTTEN_KEY_VALUE, "A1b2C3d4");
+    put(MESSAGE, "A1b2C3d4-");
+    rekey_hide(&client);
+    check_span(rekey_span(client.service.message.text, client.service.message.len),
+               rekey_span("*********", 9));
     row("before and behind");
     has(FORGOTTEN_KEY_VALUE, "A1b2C3d4");
     put(MESSAGE, "-\xC3\xA4"
