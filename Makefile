@@ -50,7 +50,7 @@ command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 fuzz_tests      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-vpath %.c tests/unit tests/fault tests/fuzz tests/bench
+vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/e2e
 
 ifneq ($(V),1)
 Q := @
@@ -83,7 +83,7 @@ deps-sources:
 	$(Q)boards/deps.sh sources mbedtls jsmn $(BOARD_DEPS)
 
 deps-test:
-	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest openssl iproute2 strace
+	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest python3-cryptography openssl iproute2 strace
 	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(BOARD_DEPS)
 
 deps-check: deps-test
@@ -118,12 +118,13 @@ $(B)/boards/%.o: boards/%.c $(B)/flags
 
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include port/mbedtls/tls12_pss.h
 $(B)/mbedtls/pk_wrap.o: BOARD_CFLAGS += -include port/mbedtls/pk_verify.h
-$(B)/mbedtls/ssl_tls12_client.o $(B)/mbedtls/pk_wrap.o: port/mbedtls/tls12_pss.h port/mbedtls/pk_verify.h
+$(B)/mbedtls/ssl_tls13_client.o: BOARD_CFLAGS += -include port/mbedtls/tls13_client.h
+$(addprefix $(B)/mbedtls/,ssl_tls12_client.o pk_wrap.o ssl_tls13_client.o): $(addprefix port/mbedtls/,tls12_pss.h pk_verify.h tls13_client.h)
 $(B)/mbedtls/rsa.o: BOARD_CFLAGS += -Dmbedtls_mpi_exp_mod_unsafe=rekey_rsa_public
 $(B)/mbedtls/ssl_tls.o $(B)/mbedtls/ssl_tls13_generic.o: BOARD_CFLAGS += -Dmbedtls_x509_crt_parse_der=rekey_peer_parse \
     -Dmbedtls_x509_crt_parse_der_nocopy=rekey_peer_parse_nocopy -Dmbedtls_x509_crt_verify_with_ca_cb=rekey_peer_verify
 $(B)/mbedtls/x509_crt.o: BOARD_CFLAGS += -Dmbedtls_x509_get_sig_alg=rekey_x509_signature
-$(addprefix $(B)/mbedtls/,ssl_tls.o ssl_tls13_generic.o x509_crt.o rsa.o): Makefile
+$(addprefix $(B)/mbedtls/,ssl_tls.o ssl_tls12_client.o ssl_tls13_client.o ssl_tls13_generic.o x509_crt.o rsa.o): Makefile
 $(addprefix $(B)/port/mbedtls/,rsa_public.o client_certificate.o peer.o): BOARD_CFLAGS += -isystem $(MBEDTLS)/library
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
 	@mkdir -p $(@D)
@@ -276,6 +277,11 @@ $(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(port_objects) $(B)/librekey.a $(
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
+# Prints what trust anchors a bundle has, for the end-to-end tests.
+$(B)/anchors: $(B)/tests/anchors.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+
 # The command with a clock that runs faster, for the long rows of `make bench`.
 $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
@@ -312,7 +318,7 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	    { tail -20 $(B)/fuzz/$$t.log; exit 1; }; done
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
-	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example)
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors)
 	$(Q)REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" REKEY_NM=$(NM) \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) $(or $(BOARD_E2E),tests/e2e)
 
