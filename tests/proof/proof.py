@@ -24,97 +24,139 @@ BUILD = Path("build/proof")
 LIMIT = 120  # seconds of one proof on an idle machine; its CPU time is what is limited
 CHECKS = ["--drop-unused-functions", "--pointer-overflow-check", "--unwinding-assertions", "--slice-formula"]
 
-# module and entry: tests/proof/MODULE.c and its function. sources: what is compiled beside it; what
+# module and entry: tests/proof/MODULE.c and its function. text: TEXT_MAX of the harness. sources: what is compiled beside it; what
 # is not there is replaced in the harness. loops: bounds of single loops, as --unwindset wants them.
 # mutant: (file, old, new), each old text is there once; None where another proof has the module's.
-Proof = collections.namedtuple("Proof", "module entry bound unwind loops text sources mutant")
+Proof = collections.namedtuple("Proof", "module entry what bound unwind loops text sources mutant")
 
 
-def proof(module, entry, bound, unwind, loops="", text=0, sources="", mutant=None):
-    return Proof(module, entry, bound, unwind, loops.split(), text, sources.split(), mutant)
+def proof(module, entry, what, bound, unwind, loops="", text=0, sources="", mutant=None):
+    return Proof(module, entry, what, bound, unwind, loops.split(), text, sources.split(), mutant)
 
 
 PROOFS = [
-    proof("httpdate", "any_date", "texts up to 40 bytes", 42, text=40, sources="src/span.c",
+    proof("httpdate", "any_date", "a date is of the years 1 to 9999",
+          "texts up to 40 bytes", 42, text=40, sources="src/span.c",
           mutant=("src/httpdate.c", "text.len != sizeof(form) - 1", "text.len > sizeof(form) - 1")),
-    proof("httpdate", "calendar", "complete", 14, sources="src/span.c",
+    proof("httpdate", "calendar", "the days are those of the calendar",
+          "complete", 14, sources="src/span.c",
           mutant=("src/httpdate.c", "month * 153 - 304", "month * 153 - 302")),
-    proof("span", "equal", "two texts up to 12 bytes", 14, text=12, sources="src/span.c",
+    proof("span", "equal", "comparison, also without case",
+          "two texts up to 12 bytes", 14, text=12, sources="src/span.c",
           mutant=("src/span.c", "if (a.len != b.len) {", "if (a.len < b.len) {")),
-    proof("span", "number_range", "texts up to 12 bytes", 14, text=12, sources="src/span.c",
+    proof("span", "number_range", "a number stays in its range",
+          "texts up to 12 bytes", 14, text=12, sources="src/span.c",
           mutant=("src/span.c", "return value < max ? value : max;", "return value;")),
-    proof("span", "number", "texts up to 5 bytes", 7, text=5, sources="src/span.c",
+    proof("span", "number", "a number is the one written",
+          "texts up to 5 bytes", 7, text=5, sources="src/span.c",
           mutant=("src/span.c", "value = value * 10 + (text.ptr[i] - '0');", "value = value * 10 + text.ptr[i];")),
-    proof("span", "utf8", "complete", 6, sources="src/span.c",
+    proof("span", "utf8", "UTF-8 is that of RFC 3629",
+          "complete", 6, sources="src/span.c",
           mutant=("src/span.c", "first < 0xC2 ? 0", "first < 0xC1 ? 0")),
-    proof("span", "hex", "complete", 6, sources="src/span.c",
+    proof("span", "hex", "hexadecimal digits, both ways",
+          "complete", 6, sources="src/span.c",
           mutant=("src/span.c", "c <= 'f' ?", "c <= 'g' ?")),
-    proof("span", "zeroize", "blocks up to 12 bytes", 14, text=12, sources="src/span.c",
+    proof("span", "zeroize", "every byte is zero",
+          "blocks up to 12 bytes", 14, text=12, sources="src/span.c",
           mutant=("src/span.c", "while (len-- > 0)", "while (len-- > 1)")),
-    proof("retry", "retry_after", "complete", 5,
+    proof("retry", "retry_after", "a wait is at most 600 s",
+          "complete", 5,
           mutant=("src/retry.c", "until - now < WAIT_MAX_MS / 1000", "until - now < WAIT_MAX_MS")),
-    proof("retry", "backoff", "complete", 5,
+    proof("retry", "backoff", "a pause is within its bound",
+          "complete", 5,
           mutant=("src/retry.c", "n < 7 ?", "n < 8 ?")),
-    proof("retry", "helps", "complete", 5,
+    proof("retry", "helps", "network errors alone may pass",
+          "complete", 5,
           mutant=("src/retry.c", "/ 100 == 2 &&", "/ 100 >= 2 &&")),
-    proof("url", "scheme", "texts up to 20 bytes", 24, text=20, sources="src/url.c src/span.c",
+    proof("url", "scheme", "https alone is a scheme",
+          "texts up to 20 bytes", 24, text=20, sources="src/url.c src/span.c",
           mutant=("src/url.c", "if (text.len < scheme ||", "if (text.len + 1 < scheme ||")),
-    proof("url", "after_scheme", "up to 12 bytes after the scheme", 22, text=12, sources="src/url.c src/span.c",
+    proof("url", "after_scheme", "host and target cannot be left",
+          "up to 12 bytes after the scheme", 22, text=12, sources="src/url.c src/span.c",
           mutant=("src/url.c", "target->len - i < 3", "target->len - i < 2")),
-    proof("url", "host_of", "texts up to 20 bytes", 24, text=20, sources="src/url.c src/span.c",
+    proof("url", "host_of", "a host that is shown is one",
+          "texts up to 20 bytes", 24, text=20, sources="src/url.c src/span.c",
           mutant=("src/url.c", "at > 0; at--", "at > 1; at--")),
-    proof("url", "same_host", "hosts up to 20 bytes", 24, text=20, sources="src/url.c src/span.c",
+    proof("url", "same_host", "one trailing dot does not count",
+          "hosts up to 20 bytes", 24, text=20, sources="src/url.c src/span.c",
           mutant=("src/url.c", "host.len > 1 &&", "host.len > 2 &&")),
-    proof("http", "start", "complete", 5,
+    proof("http", "start", "the invariant holds at first",
+          "complete", 5,
           mutant=("src/http.c", "start_head(h);\n}\n\n// The fixed", "}\n\n// The fixed")),
-    proof("http", "line", "answers of any length (induction)", 5, "rekey_http_feed.0:3 strlen.0:11",
+    proof("http", "line", "a byte of a line keeps it",
+          "answers of any length (induction)", 5, "rekey_http_feed.0:3 strlen.0:11",
           mutant=("src/http.c", "if (!h->trailers) { // these", "if (h->trailers) { // these")),
-    proof("http", "nothing", "answers of any length (induction)", 5,
+    proof("http", "nothing", "an empty piece keeps it",
+          "answers of any length (induction)", 5,
           mutant=("src/http.c", "            h->remaining = 0;", "            ;")),
-    proof("http", "body", "answers of any length (induction)", 5,
+    proof("http", "body", "a piece of a body keeps it",
+          "answers of any length (induction)", 5,
           mutant=("src/http.c", "n > REKEY_BODY_MAX - h->body_size", "n > REKEY_BODY_MAX")),
-    proof("http", "end", "answers of any length (induction)", 5,
+    proof("http", "end", "the end is one where it may be",
+          "answers of any length (induction)", 5,
           mutant=("src/http.c", "if (h->state == BODY_CLOSE) {", "if (h->state >= BODY) {")),
-    proof("http", "emit", "forms of 4 bytes, values up to 6 bytes", 8, text=6,
+    proof("http", "emit", "a request stays in its buffer",
+          "forms of 4 bytes, values up to 6 bytes", 8, text=6,
           mutant=("src/http.c", "n = n < cap - len ? n : cap - len;", "n = n < cap ? n : cap;")),
-    proof("http", "decimal", "complete", 12,
+    proof("http", "decimal", "a number fits in ten digits",
+          "complete", 12,
           mutant=("src/http.c", "len == 0 || rest > 0", "rest > 0")),
-    proof("http", "decimal_value", "numbers up to 65,535", 12,
+    proof("http", "decimal_value", "the digits say the number",
+          "numbers up to 65,535", 12,
           mutant=("src/http.c", "i > 0; value /= 10", "i > 0; value /= 16")),
-    proof("arena", "init", "arenas of 9 units, any number of calls", 73, "is_whole.0:10",
+    proof("arena", "init", "a new arena is whole",
+          "arenas of 9 units, any number of calls", 73, "is_whole.0:10",
           mutant=("port/mbedtls/arena.c", "        put(0, arena.units, 0);", "        put(0, arena.units, USED);")),
-    proof("arena", "allocate", "arenas of 9 units, any number of calls", 10, "any_arena.0:73 is_zero.0:73",
+    proof("arena", "allocate", "calloc leaves it whole, others alone",
+          "arenas of 9 units, any number of calls", 10, "any_arena.0:73 is_zero.0:73",
           mutant=("port/mbedtls/arena.c", "head_at(unit)->size < need", "head_at(unit)->size + 1u < need")),
-    proof("arena", "release", "arenas of 9 units, any number of calls", 10, "any_arena.0:73 is_zero.0:73",
+    proof("arena", "release", "free leaves it whole, others alone",
+          "arenas of 9 units, any number of calls", 10, "any_arena.0:73 is_zero.0:73",
           mutant=("port/mbedtls/arena.c", "        memset(own, 0, sizeof(*own));", "        ;")),
-    proof("operation_file", "line", "texts up to 32 bytes, names up to 8", 34, text=32, sources="",
+    proof("operation_file", "line", "a line is a name and a value",
+          "texts up to 32 bytes, names up to 8", 34, text=32, sources="",
           mutant=("boards/linux/operation_file.c", "len < name_len + 1 ||", "")),
-    proof("json", "check_tokens", "any state, texts up to 8 bytes", 10, text=8,
+    proof("json", "check_tokens", "the check goes on and comes to an end",
+          "any state, texts up to 8 bytes", 10, text=8,
           mutant=("src/json.c", "return ++c->depth <= REKEY_JSON_DEPTH;", "return ++c->depth <= REKEY_JSON_DEPTH + 1;")),
-    proof("json", "check_strings", "texts up to 10 bytes", 12, text=10,
+    proof("json", "check_strings", "strings end, without controls",
+          "texts up to 10 bytes", 12, text=10,
           mutant=("src/json.c", ">= ' ') {", ">= 9) {")),
-    proof("json", "check_numbers", "texts up to 9 bytes", 11, text=9,
+    proof("json", "check_numbers", "numbers are those of RFC 8259",
+          "texts up to 9 bytes", 11, text=9,
           mutant=("src/json.c", "if (take(c, '.') && !digits(c)) {", "if (take(c, '.') && digits(c)) {")),
-    proof("json", "jsmn_round", "any state, 5 tokens, any byte", 6, "jsmn_parse_string.0:2 jsmn_parse_string.1:2 jsmn_parse_primitive.0:2 jsmn_parse.5:2 one_of.0:2", text=6),
-    proof("json", "jsmn_string", "any state, 5 tokens, 10 bytes", 12, text=10),
-    proof("json", "jsmn_primitive", "any state, 5 tokens, 10 bytes", 14, text=10),
-    proof("json", "find", "any 5 tokens, texts up to 6 bytes", 8, "rekey_json_find.0:4 encode.0:1 hex4.0:1 strchr.0:1 rekey_json_string.0:7", text=6,
+    proof("json", "jsmn_round", "a round keeps the tokens in order",
+          "any state, 5 tokens, any byte", 6, "jsmn_parse_string.0:2 jsmn_parse_string.1:2 jsmn_parse_primitive.0:2 jsmn_parse.5:2 one_of.0:2", text=6),
+    proof("json", "jsmn_string", "a string keeps them in order",
+          "any state, 5 tokens, 10 bytes", 12, text=10),
+    proof("json", "jsmn_primitive", "a primitive keeps them in order",
+          "any state, 5 tokens, 10 bytes", 14, text=10),
+    proof("json", "find", "a member found is one, by its name",
+          "any 5 tokens, texts up to 6 bytes", 8, "rekey_json_find.0:4 encode.0:1 hex4.0:1 strchr.0:1 rekey_json_string.0:7", text=6,
           mutant=("src/json.c", "for (int end = skip(json, object); at + 1 < end; at", "for (int end = skip(json, object); at < end; at")),
-    proof("json", "values", "any 5 tokens, texts up to 8 bytes", 10, text=8,
+    proof("json", "values", "a value lies in the text",
+          "any 5 tokens, texts up to 8 bytes", 10, text=8,
           mutant=("src/json.c", "return raw.len == 4 &&", "return")),
-    proof("json", "character", "complete", 16, "strchr.0:12", text=14,
+    proof("json", "character", "an escape is a character",
+          "complete", 16, "strchr.0:12", text=14,
           mutant=("src/json.c", "escape[6] == '\\\\' && escape[7]", "escape[7]")),
-    proof("json", "string", "strings up to 6 bytes", 10, "strchr.0:12", text=7,
+    proof("json", "string", "a string fits, or is cut",
+          "strings up to 6 bytes", 10, "strchr.0:12", text=7,
           mutant=("src/json.c", "n <= cap - kept", "n <= cap")),
-    proof("json", "escape", "texts up to 5 bytes", 7, text=5,
+    proof("json", "escape", "what is escaped is a JSON string",
+          "texts up to 5 bytes", 7, text=5,
           mutant=("src/json.c", "if (n > cap - len) {", "if (n > cap) {")),
-    proof("operation", "post", "complete", 24,
+    proof("operation", "post", "success and refusal as the service said",
+          "complete", 24,
           mutant=("src/operation.c", "    {408, 408, 0, REKEY_NEXT_MAYBE, REKEY_E_MAYBE_EXECUTED},\n", "")),
-    proof("operation", "poll", "complete", 24,
+    proof("operation", "poll", "the same for polls; never refused",
+          "complete", 24,
           mutant=("src/operation.c", "    {202, 202, LOCATION, REKEY_NEXT_RUNNING, 0},\n", "")),
-    proof("operation", "body", "complete", 34, text=6,
+    proof("operation", "body", "a body has one meaning, and a word",
+          "complete", 34, text=6,
           mutant=("src/operation.c", "    out->status[len] = '\\0';", "    out->status[len + 1] = '\\0';")),
-    proof("rsa_public", "power", "10,000 limbs, exponents of 17 bits", 9, "rekey_rsa_public.0:18 square_of_r.1:65 square_of_r.2:22",
+    proof("rsa_public", "power", "mbedTLS gets what it demands",
+          "10,000 limbs, exponents of 17 bits", 9, "rekey_rsa_public.0:18 square_of_r.1:65 square_of_r.2:22",
           mutant=("port/mbedtls/rsa_public.c", "rekey_arena_calloc(4 * m.limbs + 1,", "rekey_arena_calloc(4 * m.limbs,")),
 ]
 
@@ -154,18 +196,19 @@ def run(args, p, root=".", extra=()):
 
 
 def prove(args, proofs):
-    failed = 0
+    failed, start = 0, time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         tasks = [(p, pool.submit(run, args, p)) for p in proofs]
-        print(f"{'module':14}{'what':16}{'bound':44}{'checks':>7}{'s (CPU)':>9}")
+        print(f"{'proof':25}{'what is proved':40}{'bound':38}{'checks':>6}{'s (CPU)':>9}")
         for p, task in tasks:
             checks, seconds, wrong = task.result()
             failed += bool(wrong)
-            print(f"{p.module:14}{p.entry:16}{p.bound:44}{checks:7}{seconds:9.1f}"
+            print(f"{f'{p.module}.{p.entry}':25}{p.what:40}{p.bound:38}{checks:6}{seconds:9.1f}"
                   f"{'  NOT PROVED' if wrong else ''}", flush=True)
             if wrong:
                 print("   ", wrong, flush=True)
-    print(f"{len(proofs) - failed} of {len(proofs)} proved")
+    print(f"{len(proofs) - failed} of {len(proofs)} proved; {sum(t.result()[0] for _, t in tasks)} checks, "
+          f"{sum(t.result()[1] for _, t in tasks):.0f} s of CPU time, {time.monotonic() - start:.0f} s")
     return failed
 
 
