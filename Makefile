@@ -81,7 +81,7 @@ deps-sources:
 	$(Q)boards/deps.sh sources mbedtls jsmn $(BOARD_DEPS)
 
 deps-test:
-	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest openssl iproute2 strace
+	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest python3-cryptography openssl iproute2 strace
 	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(BOARD_DEPS)
 
 deps-check: deps-test
