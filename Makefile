@@ -33,7 +33,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 JSMN_VERSION := $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
 
 our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=$(FRAME_MAX) -Werror
-our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MMD -MP
+our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MD -MP
 # LIMITS="REKEY_URL_MAX=16384 ..." goes before the board's own limits.
 limits       := $(LIMITS) $(foreach l,$(BOARD_LIMITS),$(if $(filter $(firstword $(subst =, ,$l))=%,$(LIMITS)),,$l))
 our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
@@ -89,13 +89,14 @@ deps-check: deps-test
 
 # ---- building -------------------------------------------------------------------------------------
 
-# Objects are made anew when the compiler or its flags are other ones. Of the board's, as they are before single objects
-# add to them.
+# Objects are made anew when the compiler, its flags or mbedTLS are other ones: the files of an unpacked source are older
+# than the objects of the version before. Of the board's flags, as they are before single objects add to them.
 of_board := $(BOARD_CFLAGS)
+of_mbedtls := $(MBEDTLS) $(shell cat $(MBEDTLS).version 2>/dev/null)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(MBEDTLS)" | cmp -s - $@ || \
-	    echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(MBEDTLS)" > $@
+	@echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(of_mbedtls)" | cmp -s - $@ || \
+	    echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(of_mbedtls)" > $@
 
 $(B)/src/%.o: src/%.c $(B)/flags
 	$(call say,CC)
@@ -117,7 +118,11 @@ $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include port/mbedtls/tls12_pss
 $(B)/mbedtls/pk_wrap.o: BOARD_CFLAGS += -include port/mbedtls/pk_verify.h
 $(B)/mbedtls/ssl_tls12_client.o $(B)/mbedtls/pk_wrap.o: port/mbedtls/tls12_pss.h port/mbedtls/pk_verify.h
 $(B)/mbedtls/rsa.o: BOARD_CFLAGS += -Dmbedtls_mpi_exp_mod_unsafe=rekey_rsa_public
-$(B)/port/mbedtls/rsa_public.o $(B)/port/mbedtls/client_certificate.o: BOARD_CFLAGS += -isystem $(MBEDTLS)/library
+$(B)/mbedtls/ssl_tls.o $(B)/mbedtls/ssl_tls13_generic.o: BOARD_CFLAGS += -Dmbedtls_x509_crt_parse_der=rekey_peer_parse \
+    -Dmbedtls_x509_crt_parse_der_nocopy=rekey_peer_parse_nocopy -Dmbedtls_x509_crt_verify_with_ca_cb=rekey_peer_verify
+$(B)/mbedtls/x509_crt.o: BOARD_CFLAGS += -Dmbedtls_x509_get_sig_alg=rekey_x509_signature
+$(addprefix $(B)/mbedtls/,ssl_tls.o ssl_tls13_generic.o x509_crt.o rsa.o): Makefile
+$(addprefix $(B)/port/mbedtls/,rsa_public.o client_certificate.o peer.o): BOARD_CFLAGS += -isystem $(MBEDTLS)/library
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -I$(MBEDTLS)/library -w -c $< -o $@

@@ -5,7 +5,7 @@
 #     boards/deps.sh sources NAME...     put the named sources (see TABLE) under DEPS_DIR
 #     boards/deps.sh peers               put the web servers of the end-to-end tests (see PEERS) under DEPS_DIR/peers
 #
-# Sources need no root. They come from the Debian suite named below, whatever release the machine runs, through a private
+# Sources need no root. They come from the Debian suites named below, whatever release the machine runs, through a private
 # apt configuration: address, keyring and proxy are those of the machine's own apt, everything else lives in a temporary
 # directory, and the machine's package lists stay as they are. A source is unpacked aside and moved into place whole;
 # then DEPS_DIR/NAME.version is written (one line: name, version, sha256 of the upstream tarball or .deb). Where that
@@ -23,24 +23,26 @@ set -eu
 export LC_ALL=C
 DEPS_DIR=${DEPS_DIR:-build/deps}
 log=$DEPS_DIR/deps.log
-suite=trixie
+own_apt_config=${APT_CONFIG:-}
 
 # How a source is got: "source" a Debian source package with Debian's patches, "tar" only its upstream tarball,
 # "deb" one header of a binary package, "musl" headers and archives of one, "cross" the same compiled here, out of the
 # source package, by the cross compiler named after the colon. The file named last must be there in the end; *_DIR is
 # checked for it too.
-# A mirror keeps only the newest version: another micro version is a warning, another minor one an error.
+# A mirror keeps only the newest version of each suite. Of several suites (with commas) the newest version with our major
+# and minor number is taken: security fixes of mbedTLS reach one suite long before another. A version other than the
+# recorded one is a warning; another minor version is an error.
 #
-#     name    version sha256                                                           how    package     file
+#     name    version sha256                                                           suites how package file
 TABLE='
-      mbedtls 3.6.6   8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a source mbedtls     library/ssl_tls.c
-      jsmn    1.1.0-2 4117ce4e363f31e1b21d7ab89d6350b5d78374965d4c9fef00a572f6e487c874 deb    libjsmn-dev jsmn.h
-      lwip    2.2.1+dfsg1 83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1 source lwip src/core/tcp.c
-      musl-amd64 1.2.5-3.1~deb13u1 a3f7d47e452129bb65aae201d6c115abf4d5d3efb136b38b7c6b4fa03ec065e9 musl musl-dev:amd64 lib/libc.a
-      musl-arm64 1.2.5-3.1~deb13u1 384ea029e3694baac696d3993d93246f9a4b3741c493697e1ceb7256d8820748 musl musl-dev:arm64 lib/libc.a
-      musl-armhf 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 cross musl:arm-linux-gnueabihf lib/libc.a
-      musl-armel 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 cross musl:arm-linux-gnueabi lib/libc.a
-      cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 tar    cmocka      src/cmocka.c
+      mbedtls 3.6.7   a7e8bcbec0e6f761b4af24f25677626b35f762f68eef79c08677a363212d11f6 trixie,forky,sid source mbedtls     library/ssl_tls.c
+      jsmn    1.1.0-2 4117ce4e363f31e1b21d7ab89d6350b5d78374965d4c9fef00a572f6e487c874 trixie deb    libjsmn-dev jsmn.h
+      lwip    2.2.1+dfsg1 83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1 trixie source lwip src/core/tcp.c
+      musl-amd64 1.2.5-3.1~deb13u1 a3f7d47e452129bb65aae201d6c115abf4d5d3efb136b38b7c6b4fa03ec065e9 trixie musl musl-dev:amd64 lib/libc.a
+      musl-arm64 1.2.5-3.1~deb13u1 384ea029e3694baac696d3993d93246f9a4b3741c493697e1ceb7256d8820748 trixie musl musl-dev:arm64 lib/libc.a
+      musl-armhf 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabihf lib/libc.a
+      musl-armel 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabi lib/libc.a
+      cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 trixie tar    cmocka      src/cmocka.c
 '
 
 # lighttpd has TLS and compression in packages of their own; apache2 itself is mere configuration.
@@ -85,10 +87,11 @@ install() {
 # Reads the row of source $1 into variables; dir_var is the name of the variable that replaces it.
 row() {
     name=$1
-    # shellcheck disable=SC2046  # six words
+    # shellcheck disable=SC2046  # seven words
     set -- $(echo "$TABLE" | awk -v name="$1" '$1 == name')
-    [ $# -eq 6 ] || die "unknown source: $name"
-    version=$2 sum=$3 how=$4 package=$5 file=$6
+    [ $# -eq 7 ] || die "unknown source: $name"
+    version=$2 sum=$3 suites=$4 how=$5 package=$6 file=$7
+    minor=$(echo "$version" | cut -d. -f1,2)
     dir_var=$(echo "${name%-*}" | tr '[:lower:]' '[:upper:]')_DIR
 }
 
@@ -103,36 +106,54 @@ give_up() {
     die "cannot fetch ${what#, }: $reason; set ${vars#, } to a checkout of the upstream release"
 }
 
-# shellcheck disable=SC2086  # $wanted and $lacking are one word per source
+# shellcheck disable=SC2086  # $wanted, $groups and $lacking are one word per source or group
 sources() {
-    wanted=
+    wanted='' groups=''
     for name; do
         row "$name"
         eval "own=\${$dir_var:-}"
         if [ "$own" ]; then
             [ -f "$own/$file" ] || die "$dir_var=$own has no $file in it"
         elif ! [ -s "$DEPS_DIR/$name.version" ] || ! [ -f "$DEPS_DIR/$name/$file" ]; then
-            wanted="$wanted $name"
+            wanted="$wanted $name" groups="$groups $suites"
+        else
+            old=$(cut -d' ' -f2 "$DEPS_DIR/$name.version")
+            [ "$(printf '%s\n' "$old" "$version" | sort -V | tail -n 1)" = "$old" ] ||
+                warn "warning: $DEPS_DIR has $name $old, the recorded version is $version; remove $DEPS_DIR/$name.version to get it"
         fi
     done
     [ "$wanted" ] || return 0
 
     command -v apt-get >/dev/null || give_up "no apt-get here" $wanted
     start_log
-    private_apt
-    [ -s "$work/apt.sources" ] || give_up "no Debian archive among this machine's apt sources" $wanted
-    # apt-get's exit status says little: 0 without a network, 100 where one archive of several has no such suite.
-    apt-get update >>"$log" 2>&1 || :
-    if ! ls "$work"/lists/*_dists_"$suite"_*Release >/dev/null 2>&1 && grep -q 'not have a Release file' "$log"; then
-        give_up "this machine's apt sources have no suite $suite" $wanted
-    fi
-
+    make_work
     lacking=
-    for name in $wanted; do
+    for group in $(printf '%s\n' $groups | sort -u); do
+        members=
+        for name in $wanted; do
+            row "$name"
+            [ "$suites" != "$group" ] || members="$members $name"
+        done
+        fetch_group $members
+    done
+    [ -z "$lacking" ] || give_up "no network? (apt-get said: $(sed -n 's/^E: //p' "$log" | head -n 1); see $log)" $lacking
+}
+
+# fetch_group NAME...: fetches sources that have the same suites. What cannot be got is added to $lacking.
+fetch_group() {
+    row "$1"
+    private_apt "$@"
+    [ -s "$work/apt.sources" ] || give_up "no Debian archive among this machine's apt sources" "$@"
+    # apt-get's exit status says little: 0 without a network, 100 where one archive of several has no such suite.
+    apt-get update >"$work/update" 2>&1 || :
+    cat "$work/update" >>"$log"
+    if ! ls "$work"/lists/*_dists_*Release >/dev/null 2>&1 && grep -q 'not have a Release file' "$work/update"; then
+        give_up "this machine's apt sources have no suite $suites" "$@"
+    fi
+    for name; do
         row "$name"
         fetch || lacking="$lacking $name"
     done
-    [ -z "$lacking" ] || give_up "no network? (apt-get said: $(sed -n 's/^E: //p' "$log" | head -n 1); see $log)" $lacking
 }
 
 # Makes the temporary directory, beside the result so that mv is a rename.
@@ -146,16 +167,17 @@ make_work() {
     mkdir -m 700 "$work" # private: the address of a proxy may hold a password
 }
 
-# Makes the private configuration for apt. Of the machine's own only the options of Acquire are kept (proxy,
-# certificates); hooks, pins and sources are not.
+# private_apt NAME...: makes the private configuration for apt, with the suites of the current row. Of the machine's own
+# only the options of Acquire are kept (proxy, certificates); hooks, pins and sources are not.
 private_apt() {
-    make_work
+    APT_CONFIG=$own_apt_config
+    rm -rf "$work/lists"
     mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/none"
     : >"$work/status"
     archives >"$work/apt.sources"
     {
         apt-config dump | grep '^Acquire::'
-        architectures
+        architectures "$@"
         cat <<END
 Acquire::Languages "none";
 Acquire::Retries "1";
@@ -174,12 +196,12 @@ END
     export APT_CONFIG="$work/apt.conf"
 }
 
-# Prints which lists of binary packages are wanted: those of the packages that name their architecture, and the machine's
-# own for those that do not, or where there would be none.
+# architectures NAME...: prints which lists of binary packages are wanted: those of the packages that name their
+# architecture, and the machine's own for those that do not, or where there would be none.
 architectures() {
     own='' named=''
     eval "$(apt-config shell own APT::Architecture)"
-    for name in $wanted; do
+    for name; do
         row "$name"
         case $how:$package in
         musl:*) named="$named ${package#*:}" ;;
@@ -191,19 +213,19 @@ architectures() {
     done
 }
 
-# Prints the archives named in the machine's sources files, of both forms, as they are to be asked for our suite: each
+# Prints the archives named in the machine's sources files, of both forms, as they are to be asked for our suites: each
 # address once, with its keyring (a file, or a key in the stanza itself). Left out are disabled entries, security
 # archives, cdrom, and what has no plain suite (without "-" and "/") with a component main.
 archives() {
     eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
     # shellcheck disable=SC2154  # list and parts
-    find "$list" "$parts" -maxdepth 1 -readable \( -name '*.list' -o -name '*.sources' \) -exec awk -v suite="$suite" '
+    find "$list" "$parts" -maxdepth 1 -readable \( -name '*.list' -o -name '*.sources' \) -exec awk -v ours="$(echo "$suites" | tr , ' ')" '
         function put(uri, suites, comps, key) {
             sub(/\/+$/, "", uri)
             gsub(/[ \t\n]+/, " ", suites); gsub(/[ \t\n]+/, " ", comps)
             if (uri ~ /security/ || uri ~ /^cdrom/) return
             if (" " suites " " !~ / [a-z]+ / || " " comps " " !~ / main / || seen[uri]++) return
-            print "Types: deb deb-src\nURIs: " uri "\nSuites: " suite "\nComponents: main"
+            print "Types: deb deb-src\nURIs: " uri "\nSuites: " ours "\nComponents: main"
             print (key == "" ? "" : "Signed-By: " key "\n")
         }
         function stanza(    n, i, uris) {
@@ -234,6 +256,12 @@ fetch() {
     deb | musl) set -- download ;;
     esac
     [ "$how" = musl ] && from=$package || from=${package%:*}
+    case $how in
+    source | cross | tar)
+        newest=$(apt-cache showsrc "$from" 2>>"$log" | sed -n "s/^Version: \($minor\.\)/\1/p" | sort -V | tail -n 1)
+        from=$from${newest:+=$newest}
+        ;;
+    esac
     (cd "$tmp" && apt-get "$@" "$from") >>"$log" 2>&1 || return 1
 
     # apt has checked the signature and the hash; this checks that it is what the project was tested with.
@@ -244,9 +272,8 @@ fetch() {
     got=${got%.orig.tar.*}
     got=${got%_*.deb}
     got_sum=$(sha256sum <"$got_file" | cut -d' ' -f1)
-    minor=$(echo "$version" | cut -d. -f1,2)
     if [ "$(echo "$got" | cut -d. -f1,2)" != "$minor" ]; then
-        die "suite $suite has $name $got, but $minor.x is needed; set $dir_var to a checkout of that release"
+        die "suite $suites has $name $got, but $minor.x is needed; set $dir_var to a checkout of that release"
     elif [ "$got" != "$version" ]; then
         warn "warning: taking $name $got, the recorded version is $version"
     elif [ "$got_sum" != "$sum" ]; then

@@ -4,5 +4,5 @@ BOARD_PACKAGES := gcc-arm-linux-gnueabihf qemu-user-static
 CROSS_COMPILE  ?= arm-linux-gnueabihf-
 EXEC           ?= qemu-arm-static
 MUSL_ARCH      := armhf
-BOARD_COMMAND_MAX := 196608
+BOARD_COMMAND_MAX := 212992
 include boards/linux/musl.mk

@@ -181,13 +181,30 @@ int find_anchors(struct command *c, struct rekey_anchors *anchors) {
 
     if (c->options.ca_file != NULL) {
         *anchors = rekey_pem_bundle(&c->bundle, c->options.ca_file);
-        errno = 0;
+        c->bundle.timeout_ms = c->options.timeout_ms;
         if (rekey_pem_bundle_usable(&c->bundle)) {
             return 0;
         }
-        return refuse(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS, "no trust anchors: '%s': %s",
-                      c->options.ca_file,
-                      errno != 0 ? error_word(errno) : "there is no certificate in PEM in it");
+        if (errno == ETIMEDOUT) {
+            return refuse(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
+                          "no trust anchors: --ca-file '%s': nobody wrote it to its end within "
+                          "--timeout",
+                          c->options.ca_file);
+        }
+        if (errno != 0) {
+            return cannot_read(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
+                               "no trust anchors: --ca-file", c->options.ca_file, errno);
+        }
+        if (c->bundle.passed_over > 0) {
+            return refuse(
+                c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
+                "no trust anchors: --ca-file '%s': there is no certificate in it that can "
+                "be read; damaged, or longer than %d bytes, are %u",
+                c->options.ca_file, REKEY_PEM_CERTIFICATE_MAX, c->bundle.passed_over);
+        }
+        return refuse(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
+                      "no trust anchors: --ca-file '%s': there is no certificate in PEM in it",
+                      c->options.ca_file);
     }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         *anchors = rekey_pem_bundle(&c->bundle, places[i]);

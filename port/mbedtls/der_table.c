@@ -1,16 +1,8 @@
-// der_table.c - finds an anchor by the bytes of its name. A certificate that has them elsewhere is
-// a candidate for nothing: mbedTLS compares the names, and verifies the signature.
+// der_table.c - finds anchors in a table by their names.
 
 #include "der_table.h"
 
-static bool contains(struct rekey_span text, struct rekey_span part) {
-    for (size_t at = 0; at + part.len <= text.len; at++) {
-        if (memcmp(text.ptr + at, part.ptr, part.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
+#include "der.h"
 
 static int find(void *ctx, struct rekey_span subject,
                 int (*found)(void *arg, struct rekey_span der), void *arg) {
@@ -18,7 +10,7 @@ static int find(void *ctx, struct rekey_span subject,
     int result = 0;
 
     for (size_t i = 0; i < table->count && result == 0; i++) {
-        if (contains(table->certificates[i], subject)) {
+        if (rekey_der_same_name(rekey_der_subject(table->certificates[i]), subject)) {
             result = found(arg, table->certificates[i]);
         }
     }

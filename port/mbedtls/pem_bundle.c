@@ -1,146 +1,170 @@
-// pem_bundle.c - reads certificates out of a PEM bundle (RFC 7468), one after the other.
-// Text between them is passed over, and so is a certificate that is too large or damaged: it is no
-// anchor.
+// pem_bundle.c - reads certificates out of a PEM bundle, one after the other. What is damaged or
+// too large is no anchor; it is counted.
 
 #include "pem_bundle.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <mbedtls/asn1.h>
-#include <mbedtls/base64.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define BEGIN_LINE "-----BEGIN CERTIFICATE-----"
-#define END_LINE "-----END CERTIFICATE-----"
+#include "der.h"
+#include "pem.h"
 
-// A file, line by line. A line that is longer than the buffer comes in parts; no PEM line is.
-struct reader {
-    int fd;
-    size_t at, len;
+static int64_t now_ms(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+// Closes what is not needed after an error, and keeps errno.
+static int fail(int fd, int copy) {
+    int error = errno;
+
+    close(fd);
+    if (copy >= 0) {
+        close(copy);
+    }
+    errno = error;
+    return -1;
+}
+
+// Copies all that comes out of `fd`, which does not block, and closes it. Returns the copy, or -1
+// with errno.
+static int copy_of(int fd, uint32_t timeout_ms) {
+    const int64_t end = now_ms() + timeout_ms;
+    int copy = memfd_create("rekey anchors", MFD_CLOEXEC);
+    size_t total = 0;
     char buf[512];
-    char line[128];
-};
 
-// The next line without its end in r->line; false at the end of the file.
-static bool next_line(struct reader *r, size_t *len) {
-    *len = 0;
-    for (;;) {
-        char c;
+    while (copy >= 0) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        int64_t left = end - now_ms();
+        int events = left > 0 ? poll(&ready, 1, left < INT_MAX ? (int)left : INT_MAX) : 0;
+        ssize_t n;
 
-        if (r->at == r->len) {
-            ssize_t n = read(r->fd, r->buf, sizeof(r->buf));
-
-            if (n <= 0) {
-                return *len > 0;
-            }
-            r->at = 0;
-            r->len = (size_t)n;
+        if (events <= 0) {
+            errno = events == 0 ? ETIMEDOUT : errno;
+            break;
         }
-        c = r->buf[r->at++];
-        if (c == '\n') {
-            return true;
+        n = read(fd, buf, sizeof(buf));
+        if (n == 0) {
+            close(fd);
+            return copy;
         }
-        if (c != '\r') {
-            r->line[(*len)++] = c;
-            if (*len == sizeof(r->line)) {
-                return true;
+        if (n > 0) {
+            total += (size_t)n;
+            if (total > REKEY_PEM_PIPE_MAX) {
+                errno = EFBIG;
+                break;
             }
+            if (write(copy, buf, (size_t)n) != n) { // it is memory: there is no short write
+                break;
+            }
+        } else if (errno != EAGAIN) {
+            break;
         }
     }
+    return fail(fd, copy);
 }
 
-// The next certificate of the file, decoded into bundle->der; 0 at the end of the file.
-static size_t next_certificate(struct rekey_pem_bundle *bundle, struct reader *r) {
-    bool inside = false;
-    size_t text = 0, len, der;
+// Opens the bundle at its beginning. Returns the descriptor, or -1 with errno.
+static int open_bundle(struct rekey_pem_bundle *bundle) {
+    struct stat s;
+    int fd;
 
-    while (next_line(r, &len)) {
-        struct rekey_span line = rekey_span(r->line, len);
-
-        if (rekey_span_equal(line, REKEY_SPAN(BEGIN_LINE))) {
-            inside = true;
-            text = 0;
-        } else if (inside && rekey_span_equal(line, REKEY_SPAN(END_LINE))) {
-            inside = false;
-            if (mbedtls_base64_decode(bundle->der, sizeof(bundle->der), &der,
-                                      (const unsigned char *)bundle->text, text) == 0 &&
-                der > 0) {
-                return der;
-            }
-        } else if (inside) {
-            inside = len <= sizeof(bundle->text) - text;
-            if (inside) {
-                memcpy(bundle->text + text, r->line, len);
-                text += len;
-            }
+    if (bundle->copy < 0) {
+        fd = open(bundle->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &s) != 0 || S_ISREG(s.st_mode)) {
+            return fd;
         }
+        if (S_ISDIR(s.st_mode)) {
+            errno = EISDIR;
+            return fail(fd, -1);
+        }
+        bundle->copy = copy_of(fd, bundle->timeout_ms);
     }
-    return 0;
+    return bundle->copy >= 0 && lseek(bundle->copy, 0, SEEK_SET) == 0 ? bundle->copy : -1;
 }
 
-// The subject of a certificate (RFC 5280 4.1): after version, serial number, signature, issuer,
-// validity.
-static struct rekey_span subject_of(unsigned char *der, size_t size) {
-    static const int before[] = {MBEDTLS_ASN1_INTEGER,
-                                 MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE,
-                                 MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE,
-                                 MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE};
-    const int sequence = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;
-    const struct rekey_span none = {NULL, 0};
-    unsigned char *at = der, *end = der + size, *start;
-    size_t len;
+// Calls `found` for the certificates with that subject, or for all if `subject` is empty. False if
+// the bundle cannot be read; errno says why.
+static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
+                 int (*found)(void *arg, struct rekey_span der), void *arg, int *result) {
+    int fd = open_bundle(bundle);
+    struct rekey_pem pem;
+    enum rekey_pem_event event = REKEY_PEM_MORE;
+    char buf[512];
+    ssize_t n = 0;
 
-    for (int nested = 0; nested < 2; nested++) { // Certificate, TBSCertificate
-        if (mbedtls_asn1_get_tag(&at, end, &len, sequence) != 0) {
-            return none;
+    if (fd < 0) {
+        return false;
+    }
+    bundle->passed_over = 0;
+    rekey_pem_init(&pem, bundle->der, sizeof(bundle->der));
+    *result = 0;
+    while (*result == 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
+        for (ssize_t i = 0; i < n && *result == 0; i++) {
+            struct rekey_span der, own;
+
+            event = rekey_pem_push(&pem, buf[i]);
+            if (event == REKEY_PEM_MORE || !rekey_pem_is_certificate(&pem)) {
+                continue;
+            }
+            der = rekey_span((const char *)pem.der, pem.len);
+            own = event == REKEY_PEM_BLOCK ? rekey_der_subject(der) : rekey_span(NULL, 0);
+            if (own.ptr == NULL) {
+                bundle->passed_over++;
+            } else if (subject.ptr == NULL || rekey_der_same_name(own, subject)) {
+                *result = found(arg, der);
+            }
         }
     }
-    if (mbedtls_asn1_get_tag(&at, end, &len,
-                             MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED) == 0) {
-        at += len; // version
+    if (n == 0 && rekey_pem_end(&pem) == REKEY_PEM_FAULTY && rekey_pem_is_certificate(&pem)) {
+        bundle->passed_over++;
     }
-    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
-        if (mbedtls_asn1_get_tag(&at, end, &len, before[i]) != 0) {
-            return none;
-        }
-        at += len;
+    if (n < 0) {
+        fail(fd, -1);
+        bundle->copy = fd == bundle->copy ? -1 : bundle->copy;
+        return false;
     }
-    start = at;
-    if (mbedtls_asn1_get_tag(&at, end, &len, sequence) != 0) {
-        return none;
+    if (fd != bundle->copy) {
+        close(fd);
     }
-    return rekey_span((const char *)start, (size_t)(at - start) + len);
+    return true;
 }
 
 static int find(void *ctx, struct rekey_span subject,
                 int (*found)(void *arg, struct rekey_span der), void *arg) {
-    struct rekey_pem_bundle *bundle = ctx;
-    struct reader r = {.fd = open(bundle->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
-    int result = 0;
-    size_t len;
+    int result;
 
-    if (r.fd < 0) {
-        return REKEY_E_NO_ANCHORS;
-    }
-    while (result == 0 && (len = next_certificate(bundle, &r)) > 0) {
-        if (rekey_span_equal(subject_of(bundle->der, len), subject)) {
-            result = found(arg, rekey_span((const char *)bundle->der, len));
-        }
-    }
-    close(r.fd);
-    return result;
+    return each(ctx, subject, found, arg, &result) ? result : REKEY_E_NO_ANCHORS;
 }
 
 struct rekey_anchors rekey_pem_bundle(struct rekey_pem_bundle *bundle, const char *path) {
     bundle->path = path;
-    return (struct rekey_anchors){.ctx = bundle, .find = find};
+    bundle->timeout_ms = 100000;
+    bundle->copy = -1;
+    return (struct rekey_anchors){.ctx = bundle, .find = find, .passed_over = &bundle->passed_over};
+}
+
+static int stop_at_first(void *arg, struct rekey_span der) {
+    (void)arg;
+    (void)der;
+    return 1;
 }
 
 bool rekey_pem_bundle_usable(struct rekey_pem_bundle *bundle) {
-    struct reader r = {.fd = open(bundle->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
-    bool usable = r.fd >= 0 && next_certificate(bundle, &r) > 0;
+    int result = 0;
 
-    if (r.fd >= 0) {
-        close(r.fd);
+    if (!each(bundle, rekey_span(NULL, 0), stop_at_first, NULL, &result)) {
+        return false;
     }
-    return usable;
+    errno = 0;
+    return result == 1;
 }

@@ -4,11 +4,11 @@
 #include "tls.h"
 
 #include "arena.h"
+#include "peer.h"
 
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
 #include <mbedtls/platform_util.h>
-#include <mbedtls/sha256.h>
 #include <stdio.h>
 #if REKEY_TLS13
 #include <psa/crypto.h>
@@ -19,6 +19,8 @@
 #endif
 
 enum phase { CLOSED, CONNECTING, HANDSHAKE, OPEN, BROKEN };
+
+#define KEY_UPDATE 24 // a handshake message of TLS 1.3 that mbedTLS has no name for
 
 // mbedTLS asks for time and randomness without a context. There is one arena in the image, and one
 // of these.
@@ -82,77 +84,6 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 }
 #endif
 
-// ---- trust --------------------------------------------------------------------------------------
-
-static int add_anchor(void *arg, struct rekey_span der) {
-    int (*parse)(mbedtls_x509_crt *, const unsigned char *, size_t) =
-        the->anchors.permanent ? mbedtls_x509_crt_parse_der_nocopy : mbedtls_x509_crt_parse_der;
-    int result = parse(arg, (const unsigned char *)der.ptr, der.len);
-
-    the->exhausted |= rekey_arena_failed();
-    return the->exhausted ? result : 0; // one that is not understood is no anchor
-}
-
-// mbedTLS asks for the anchors that may have issued `child`, and frees what it gets.
-static int find_anchors(void *ctx, mbedtls_x509_crt const *child, mbedtls_x509_crt **candidates) {
-    struct rekey_tls *t = ctx;
-    struct rekey_span issuer = rekey_span((const char *)child->issuer_raw.p, child->issuer_raw.len);
-    mbedtls_x509_crt *list = mbedtls_calloc(1, sizeof(*list));
-    int result;
-
-    *candidates = NULL;
-    if (list == NULL) {
-        return MBEDTLS_ERR_X509_ALLOC_FAILED;
-    }
-    mbedtls_x509_crt_init(list);
-    result = t->anchors.find(t->anchors.ctx, issuer, add_anchor, list);
-    if (result == 0 && list->raw.p != NULL) {
-        *candidates = list;
-        return 0;
-    }
-    mbedtls_x509_crt_free(list);
-    mbedtls_free(list);
-    if (result == REKEY_E_NO_ANCHORS) {
-        t->lower_error = result;
-    }
-    return result == 0 ? 0 : MBEDTLS_ERR_X509_ALLOC_FAILED;
-}
-
-// Called for each certificate of the chain, the leaf last; *flags is what is wrong with this one.
-// What is nearest to the leaf is kept for the error text, but an issuer that is not trusted counts
-// more.
-static int note_fault(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
-    struct rekey_tls *t = ctx;
-    struct rekey_tls_fault *f = &t->fault;
-
-    (void)depth;
-    if (*flags != 0 && (f->flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) == 0) {
-        if (mbedtls_x509_dn_gets(f->issuer, sizeof(f->issuer), &certificate->issuer) < 0) {
-            strcpy(f->issuer, "(a name too long to show)");
-        }
-        mbedtls_sha256(certificate->raw.p, certificate->raw.len, f->sha256, 0);
-        f->from = certificate->valid_from;
-        f->to = certificate->valid_to;
-    }
-    f->flags |= *flags;
-    return 0;
-}
-
-static int trust_error(const struct rekey_tls *t) {
-    uint32_t flags = t->fault.flags;
-
-    if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0) {
-        return REKEY_E_CERT_ISSUER;
-    }
-    if ((flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) != 0) {
-        return REKEY_E_CERT_NAME;
-    }
-    if ((flags & (MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE)) != 0) {
-        return REKEY_E_CERT_DATES;
-    }
-    return REKEY_E_CERT_OTHER;
-}
-
 // ---- the transport below, and errors ------------------------------------------------------------
 
 static int bio_result(struct rekey_tls *t, int result, size_t n) {
@@ -164,6 +95,7 @@ static int bio_result(struct rekey_tls *t, int result, size_t n) {
     case REKEY_WANT_WRITE:
         return MBEDTLS_ERR_SSL_WANT_WRITE;
     case REKEY_END:
+        t->ended = true;
         return 0; // mbedTLS makes MBEDTLS_ERR_SSL_CONN_EOF of it
     default:
         t->lower_error = result;
@@ -190,9 +122,45 @@ static int bio_receive(void *ctx, unsigned char *buf, size_t len) {
     return bio_result(t, result, n);
 }
 
+// What an error of TLS means, in words; "" where mbedTLS's number says all that is known.
+static const char *meaning_of(const struct rekey_tls *t, enum phase phase, int code) {
+    const unsigned char *message = t->ssl.MBEDTLS_PRIVATE(in_msg);
+    const int type = t->ssl.MBEDTLS_PRIVATE(in_msgtype);
+
+    switch (code) {
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
+        return phase == HANDSHAKE ? ": the server refuses the handshake"
+                                  : ": the server broke the connection off, with an alert";
+    case MBEDTLS_ERR_SSL_INVALID_RECORD:
+        return type == MBEDTLS_SSL_MSG_HANDSHAKE
+                   ? ": the server split a handshake message where mbedTLS cannot join it"
+               : phase == HANDSHAKE ? ": what answers there does not speak TLS"
+                                    : ": the server sent a malformed record";
+    case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION:
+        return ": the server knows no TLS 1.2";
+    case MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION:
+        return ": the server answers with an extension that mbedTLS did not offer, or cannot take "
+               "(a cookie)";
+    case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
+        if (phase == HANDSHAKE || type != MBEDTLS_SSL_MSG_HANDSHAKE) {
+            return ": the server sent a message out of turn";
+        }
+        return message[0] == KEY_UPDATE
+                   ? ": the server changed its keys (KeyUpdate), which mbedTLS cannot follow"
+               : message[0] == MBEDTLS_SSL_HS_HELLO_REQUEST
+                   ? ": the server wants a new handshake (HelloRequest), which rekey refuses"
+                   : ": the server wants another handshake on an open connection";
+    default:
+        return "";
+    }
+}
+
 // What a result of mbedTLS is called by rekey_port.h. After an error the connection is of no more
 // use, but for reading what has come already.
 static int status_of(struct rekey_tls *t, int code) {
+    const enum phase before = t->phase;
+    int error;
+
     switch (code) {
     case MBEDTLS_ERR_SSL_WANT_READ:
         return REKEY_WANT_READ;
@@ -214,7 +182,9 @@ static int status_of(struct rekey_tls *t, int code) {
     if (code == 0 || code == MBEDTLS_ERR_SSL_CONN_EOF) {
         return REKEY_E_END;
     }
-    return t->fault.flags != 0 ? trust_error(t) : REKEY_E_TLS;
+    error = before == HANDSHAKE ? rekey_peer_error(t, code) : 0;
+    t->said = meaning_of(t, before, code);
+    return error != 0 ? error : REKEY_E_TLS;
 }
 
 // ---- the transport ------------------------------------------------------------------------------
@@ -235,8 +205,8 @@ static int set_up(struct rekey_tls *t) {
                                        MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     mbedtls_ssl_conf_min_tls_version(&t->config, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_authmode(&t->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_ca_cb(&t->config, find_anchors, t);
-    mbedtls_ssl_conf_verify(&t->config, note_fault, t);
+    mbedtls_ssl_conf_ca_cb(&t->config, rekey_peer_anchors, t);
+    mbedtls_ssl_conf_verify(&t->config, rekey_peer_check, t);
     mbedtls_ssl_conf_rng(&t->config, random_bytes, NULL);
 #if REKEY_TLS13
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
@@ -292,9 +262,9 @@ static int begin_handshake(struct rekey_tls *t) {
 static int begin(struct rekey_tls *t, struct rekey_span host, uint16_t port) {
     int code = 0;
 
-    memset(&t->fault, 0, sizeof(t->fault));
+    rekey_peer_begin(t);
     t->lower_error = 0;
-    t->exhausted = false;
+    t->exhausted = t->ended = false;
     rekey_arena_failed();
     t->fault.clock = t->port->wall_s(t->port->ctx);
     if (t->fault.clock < (int64_t)REKEY_BUILD_TIME) {
@@ -374,6 +344,9 @@ static int tls_read(void *ctx, void *buf, size_t cap, size_t *done) {
         return REKEY_AGAIN;
     }
 #endif
+    if (code == 0 && !t->ended) { // records without data
+        return REKEY_AGAIN;
+    }
     return status_of(t, code);
 }
 
@@ -411,72 +384,14 @@ void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
     rekey_arena_init(arena, arena_size);
 }
 
-static int date_text(char *buf, size_t cap, const mbedtls_x509_time *t) {
-    return snprintf(buf, cap, "%04d-%02d-%02dT%02d:%02d:%02dZ", t->year, t->mon, t->day, t->hour,
-                    t->min, t->sec);
-}
-
-// What a person can do something about.
-static const char *code_text(int code) {
-    switch (code) {
-    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-        return ": the server refuses the handshake";
-    case MBEDTLS_ERR_SSL_INVALID_RECORD:
-        return ": what answers there does not speak TLS";
-    case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION:
-        return ": the server knows no TLS 1.2";
-    default:
-        return "";
-    }
-}
-
 void rekey_tls_explain(const struct rekey_tls *t, int error, char *buf, size_t cap) {
-    static const char hex[] = "0123456789ABCDEF";
-    const struct rekey_tls_fault *f = &t->fault;
-    mbedtls_time_t clock = (mbedtls_time_t)f->clock;
-    mbedtls_x509_time device;
-    char from[80], to[80], at[80], digest[65]; // six ints of any size fit a date
-    struct tm tm;
-
-    mbedtls_platform_gmtime_r(&clock, &tm);
-    device = (mbedtls_x509_time){tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                                 tm.tm_hour,        tm.tm_min,     tm.tm_sec};
-    date_text(from, sizeof(from), &f->from);
-    date_text(to, sizeof(to), &f->to);
-    date_text(at, sizeof(at), &device);
-    for (size_t i = 0; i < 32; i++) {
-        digest[2 * i] = hex[f->sha256[i] >> 4];
-        digest[2 * i + 1] = hex[f->sha256[i] & 15];
-    }
-    digest[64] = '\0';
-    buf[0] = '\0';
-    switch (error) {
-    case REKEY_E_CERT_ISSUER:
-        snprintf(
-            buf, cap,
-            "issuer %s is not among the trust anchors (certificate SHA-256 %s); a proxy or captive "
-            "portal?",
-            f->issuer, digest);
-        break;
-    case REKEY_E_CERT_NAME:
-        snprintf(buf, cap, "it is not for %s (issuer %s, certificate SHA-256 %s)", t->host,
-                 f->issuer, digest);
-        break;
-    case REKEY_E_CERT_DATES:
-        snprintf(buf, cap, "it is valid from %s to %s, the device's clock says %s", from, to, at);
-        break;
-    case REKEY_E_CERT_OTHER:
-        snprintf(buf, cap, "verification flags 0x%lx (issuer %s, certificate SHA-256 %s)",
-                 (unsigned long)f->flags, f->issuer, digest);
-        break;
-    case REKEY_E_CLOCK:
-        snprintf(buf, cap, "the device's clock says %s", at);
-        break;
-    case REKEY_E_TLS:
-        snprintf(buf, cap, "mbedTLS error -0x%04X%s", (unsigned)-t->code, code_text(t->code));
-        break;
-    default:
-        break;
+    if (-error / 100 == 3 && error != REKEY_E_NO_ANCHORS) {
+        rekey_peer_explain(t, error, buf, cap);
+    } else if (error == REKEY_E_TLS) {
+        snprintf(buf, cap, "mbedTLS error -0x%04X%s", (unsigned)-t->code,
+                 t->said != NULL ? t->said : "");
+    } else {
+        buf[0] = '\0';
     }
 }
 

@@ -22,17 +22,20 @@
 struct rekey_anchors {
     void *ctx;
     bool permanent; // what `found` is given stays in place: it is used there, and not copied
-    // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name). Stops
-    // when `found` returns other than 0, and returns that. Returns 0 if there is none, or
-    // REKEY_E_NO_ANCHORS.
+    const unsigned *passed_over; // certificates that the last look-up could not read; or NULL
+    // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name, compared
+    // as der.h does). Stops when `found` returns other than 0, and returns that. Returns 0 if there
+    // is none, or REKEY_E_NO_ANCHORS.
     int (*find)(void *ctx, struct rekey_span subject,
                 int (*found)(void *arg, struct rekey_span der), void *arg);
 };
 
 // Why the peer was not trusted; from the certificate that was at fault.
 struct rekey_tls_fault {
-    uint32_t flags; // MBEDTLS_X509_BADCERT_...
-    char issuer[200];
+    uint32_t flags;   // MBEDTLS_X509_BADCERT_..., and those of peer.c
+    const char *what; // what is wrong with it, in words; or NULL
+    unsigned number;  // that belongs to these words
+    char issuer[112];
     unsigned char sha256[32]; // of that certificate
     mbedtls_x509_time from, to;
     int64_t clock; // what the device's clock said
@@ -54,11 +57,18 @@ struct rekey_tls {
     uint16_t tcp_port;
     uint8_t phase;
     bool set_up, have_session;
-    bool keeps;      // this connection's session is the one that is kept
-    bool exhausted;  // an allocation failed on this connection
-    int lower_error; // the last error of the transport below, of the anchors or of entropy; or 0
-    int code;        // the last error of mbedTLS, also of an earlier connection; or 0
+    bool keeps;       // this connection's session is the one that is kept
+    bool exhausted;   // an allocation failed on this connection
+    bool ended;       // the transport below has
+    int lower_error;  // the last error of the transport below, of the anchors or of entropy; or 0
+    int code;         // the last error of mbedTLS, also of an earlier connection; or 0
+    const char *said; // what that error means, in words; or ""
     struct rekey_tls_fault fault;
+    // While a chain is verified (peer.c): from the leaf to the anchor; and the subject of a
+    // certificate that cannot be parsed, and why not.
+    const mbedtls_x509_crt *chain[MBEDTLS_X509_MAX_INTERMEDIATE_CA + 2];
+    struct rekey_span unusable;
+    const char *unusable_why;
 };
 
 // Makes *t ready. `arena` (REKEY_ARENA_SIZE bytes, aligned for a pointer) and all that is pointed

@@ -2,7 +2,8 @@
 // mbedTLS 3.6.6 offers RSA-PSS to every server, but aborts with -0x6600 when a TLS 1.2 server takes
 // it up, as OpenSSL does by default. RFC 8446 4.2.3 demands that it be accepted, releases before it
 // did, and the code that verifies it is still there: only this check refuses. Mbed-TLS/mbedtls
-// issue 10668, pull request 10672.
+// issue 10668. Version 3.6.7 accepts it where PSA_WANT_ALG_RSA_PSS is defined; a build without PSA,
+// and one with the 3.6.6 that Debian trixie has, still need this.
 
 #include "ssl_misc.h"
 

@@ -1,0 +1,231 @@
+// constraints.c - name constraints and host names, over the DER of the extensions.
+
+#include "constraints.h"
+
+#include <mbedtls/x509.h>
+
+#include "der.h"
+
+// The tags of a GeneralName (RFC 5280 4.2.1.6).
+enum { MAIL = 0x81, DNS = 0x82, DIRECTORY = 0xa4, IP = 0x87 };
+
+static const struct rekey_span alternative_name = {"\x55\x1d\x11", 3}; // 2.5.29.17
+static const struct rekey_span name_constraints = {"\x55\x1d\x1e", 3}; // 2.5.29.30
+
+bool rekey_constraints_is_name_constraints(struct rekey_span oid) {
+    return rekey_span_equal(oid, name_constraints);
+}
+
+// Takes extensions from *from until one has the id `oid`; *value is then what is in its octet
+// string. False at the end. Malformed extensions end it, too: mbedTLS has refused them before.
+static bool next_extension(struct rekey_span *from, struct rekey_span oid,
+                           struct rekey_span *value) {
+    struct rekey_span extension, id;
+    struct rekey_der critical;
+
+    while (rekey_der_take_tag(from, REKEY_DER_SEQUENCE, &extension) &&
+           rekey_der_take_tag(&extension, REKEY_DER_OID, &id)) {
+        if (!rekey_span_equal(id, oid)) {
+            continue;
+        }
+        if (rekey_der_take_tag(&extension, REKEY_DER_OCTETS, value)) {
+            return true;
+        }
+        return rekey_der_take(&extension, &critical) &&
+               rekey_der_take_tag(&extension, REKEY_DER_OCTETS, value);
+    }
+    return false;
+}
+
+// The GeneralNames of the subjectAltName; empty if there is none.
+static struct rekey_span alternatives(struct rekey_span extensions) {
+    struct rekey_span value = {NULL, 0}, names = {NULL, 0};
+
+    if (rekey_der_take_tag(&extensions, REKEY_DER_SEQUENCE, &extensions) &&
+        next_extension(&extensions, alternative_name, &value)) {
+        rekey_der_take_tag(&value, REKEY_DER_SEQUENCE, &names);
+    }
+    return names;
+}
+
+// Whether `text` ends with `end`, ASCII letters in either case being equal.
+static bool ends_with(struct rekey_span text, struct rekey_span end) {
+    return text.len >= end.len &&
+           rekey_span_equal_nocase(rekey_span(text.ptr + (text.len - end.len), end.len), end);
+}
+
+// `text` without its first label and the dot behind it; empty if there is no dot.
+static struct rekey_span parent_of(struct rekey_span text) {
+    const char *dot = text.len > 0 ? memchr(text.ptr, '.', text.len) : NULL;
+
+    return dot != NULL ? rekey_span(dot + 1, text.len - (size_t)(dot + 1 - text.ptr))
+                       : rekey_span(NULL, 0);
+}
+
+// Whether a dNSName is the base or below it. A base that begins with a dot, which RFC 5280 does not
+// have but certificates do, is for what is below it only. A wildcard could stand for an excluded
+// name; it counts as permitted where all that it stands for is.
+static bool dns_within(struct rekey_span base, struct rekey_span name, bool excluded) {
+    if (ends_with(name, base) && (name.len == base.len || base.len == 0 || base.ptr[0] == '.' ||
+                                  name.ptr[name.len - base.len - 1] == '.')) {
+        return true;
+    }
+    return excluded && name.len > 2 && name.ptr[0] == '*' &&
+           rekey_span_equal_nocase(parent_of(name), parent_of(base));
+}
+
+// `base` is an address and a mask of the same length.
+static bool ip_within(struct rekey_span base, struct rekey_span name) {
+    if (base.len != 2 * name.len) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        if (((base.ptr[i] ^ name.ptr[i]) & base.ptr[name.len + i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether a subtree's base holds the name; both have the same tag.
+static bool within(const struct rekey_der *base, const struct rekey_der *name, bool excluded) {
+    switch (base->tag) {
+    case DNS:
+        return dns_within(base->value, name->value, excluded);
+    case IP:
+        return ip_within(base->value, name->value);
+    default:
+        return rekey_der_name_within(base->value, name->value);
+    }
+}
+
+// A base that can be evaluated. An address has 4 bytes or 16, and a mask.
+static bool is_known(const struct rekey_der *base) {
+    return base->tag == DNS || base->tag == DIRECTORY ||
+           (base->tag == IP && (base->value.len == 8 || base->value.len == 32));
+}
+
+// Applies one list of subtrees to one name.
+static enum rekey_constraints check_subtrees(struct rekey_span subtrees,
+                                             const struct rekey_der *name, bool excluded) {
+    bool applies = false, inside = false;
+    struct rekey_span subtree;
+    struct rekey_der base;
+
+    while (subtrees.len > 0) {
+        // A minimum or maximum behind the base is for other kinds of name (RFC 5280 4.2.1.10).
+        if (!rekey_der_take_tag(&subtrees, REKEY_DER_SEQUENCE, &subtree) ||
+            !rekey_der_take(&subtree, &base) || subtree.len > 0) {
+            return REKEY_CONSTRAINTS_UNKNOWN;
+        }
+        if (base.tag != name->tag) {
+            continue;
+        }
+        if (!is_known(&base)) {
+            return REKEY_CONSTRAINTS_UNKNOWN;
+        }
+        applies = true;
+        inside |= within(&base, name, excluded);
+    }
+    return applies && inside == excluded ? REKEY_CONSTRAINTS_BROKEN : REKEY_CONSTRAINTS_KEPT;
+}
+
+// Applies a nameConstraints extension to one name.
+static enum rekey_constraints check_name(struct rekey_span constraints,
+                                         const struct rekey_der *name) {
+    enum rekey_constraints worst = REKEY_CONSTRAINTS_KEPT, result;
+    struct rekey_der list;
+
+    if (!rekey_der_take_tag(&constraints, REKEY_DER_SEQUENCE, &constraints)) {
+        return REKEY_CONSTRAINTS_UNKNOWN;
+    }
+    while (constraints.len > 0) {
+        if (!rekey_der_take(&constraints, &list) || (list.tag != 0xa0 && list.tag != 0xa1)) {
+            return REKEY_CONSTRAINTS_UNKNOWN;
+        }
+        result = check_subtrees(list.value, name, list.tag == 0xa1);
+        worst = result > worst ? result : worst;
+    }
+    return worst;
+}
+
+// Whether a Name has an emailAddress (1.2.840.113549.1.9.1), which constraints of mail addresses
+// are for as well.
+static bool has_mail(struct rekey_span name) {
+    static const char oid[] = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01";
+
+    for (size_t i = 0; i + sizeof(oid) - 1 <= name.len; i++) {
+        if (memcmp(name.ptr + i, oid, sizeof(oid) - 1) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Applies a nameConstraints extension to all names of a certificate.
+static enum rekey_constraints check_names(struct rekey_span constraints,
+                                          const struct rekey_certificate_names *names) {
+    struct rekey_span rest = alternatives(names->extensions);
+    struct rekey_der name = {DIRECTORY, names->subject};
+    enum rekey_constraints result = REKEY_CONSTRAINTS_KEPT;
+
+    if (names->subject.len > 2) { // an empty Name is none
+        result = check_name(constraints, &name);
+    }
+    if (result == REKEY_CONSTRAINTS_KEPT && has_mail(names->subject)) {
+        name = (struct rekey_der){MAIL, {"", 0}};
+        result = check_name(constraints, &name);
+    }
+    while (result == REKEY_CONSTRAINTS_KEPT && rest.len > 0) {
+        result = rekey_der_take(&rest, &name) ? check_name(constraints, &name)
+                                              : REKEY_CONSTRAINTS_UNKNOWN;
+    }
+    return result;
+}
+
+enum rekey_constraints rekey_constraints_check(struct rekey_span issuer_extensions,
+                                               const struct rekey_certificate_names *names) {
+    enum rekey_constraints result = REKEY_CONSTRAINTS_KEPT;
+    struct rekey_span rest = {NULL, 0}, constraints;
+
+    rekey_der_take_tag(&issuer_extensions, REKEY_DER_SEQUENCE, &rest);
+    while (result == REKEY_CONSTRAINTS_KEPT &&
+           next_extension(&rest, name_constraints, &constraints)) {
+        result = check_names(constraints, names);
+    }
+    return result;
+}
+
+bool rekey_constraints_has_alternative(struct rekey_span extensions) {
+    return alternatives(extensions).len > 0;
+}
+
+static bool dns_matches(struct rekey_span name, struct rekey_span host) {
+    struct rekey_span rest;
+
+    if (rekey_span_equal_nocase(name, host)) {
+        return true;
+    }
+    if (name.len < 2 || name.ptr[0] != '*' || name.ptr[1] != '.') {
+        return false;
+    }
+    rest = parent_of(name);
+    return parent_of(rest).len > 0 && host.ptr[0] != '.' &&
+           rekey_span_equal_nocase(rest, parent_of(host));
+}
+
+bool rekey_constraints_host(struct rekey_span extensions, const char *host) {
+    struct rekey_span rest = alternatives(extensions);
+    char address[16];
+    const size_t address_len = mbedtls_x509_crt_parse_cn_inet_pton(host, address);
+    struct rekey_der name;
+
+    while (rekey_der_take(&rest, &name)) {
+        if (address_len > 0
+                ? name.tag == IP && rekey_span_equal(name.value, rekey_span(address, address_len))
+                : name.tag == DNS && dns_matches(name.value, rekey_span(host, strlen(host)))) {
+            return true;
+        }
+    }
+    return false;
+}

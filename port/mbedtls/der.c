@@ -1,0 +1,117 @@
+// der.c - elements of DER one after the other, and names out of them.
+
+#include "der.h"
+
+#include <mbedtls/asn1.h>
+
+bool rekey_der_take(struct rekey_span *from, struct rekey_der *out) {
+    unsigned char *at = (unsigned char *)from->ptr;
+    const unsigned char *end = at + from->len;
+    size_t len;
+
+    if (from->len == 0) {
+        return false;
+    }
+    out->tag = *at++;
+    if (mbedtls_asn1_get_len(&at, end, &len) != 0) {
+        return false;
+    }
+    out->value = rekey_span((const char *)at, len);
+    *from = rekey_span((const char *)at + len, (size_t)(end - at) - len);
+    return true;
+}
+
+bool rekey_der_take_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value) {
+    struct rekey_span rest = *from;
+    struct rekey_der element;
+
+    if (!rekey_der_take(&rest, &element) || element.tag != tag) {
+        return false;
+    }
+    *from = rest;
+    *value = element.value;
+    return true;
+}
+
+// RFC 5280 4.1: the subject comes after version, serial number, signature, issuer and validity.
+struct rekey_span rekey_der_subject(struct rekey_span certificate) {
+    struct rekey_span rest = certificate, value, start;
+
+    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
+        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest)) {
+        return rekey_span(NULL, 0);
+    }
+    rekey_der_take_tag(&rest, REKEY_DER_VERSION, &value); // optional
+    if (!rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &value) ||
+        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
+        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
+        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value)) {
+        return rekey_span(NULL, 0);
+    }
+    start = rest;
+    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value)) {
+        return rekey_span(NULL, 0);
+    }
+    return rekey_span(start.ptr, start.len - rest.len);
+}
+
+static bool is_text(unsigned char tag) {
+    return tag == REKEY_DER_UTF8 || tag == REKEY_DER_PRINTABLE;
+}
+
+// An AttributeTypeAndValue of each.
+static bool same_attribute(struct rekey_span a, struct rekey_span b) {
+    struct rekey_span oid_a, oid_b;
+    struct rekey_der x, y;
+
+    if (!rekey_der_take_tag(&a, REKEY_DER_OID, &oid_a) ||
+        !rekey_der_take_tag(&b, REKEY_DER_OID, &oid_b) || !rekey_span_equal(oid_a, oid_b) ||
+        !rekey_der_take(&a, &x) || !rekey_der_take(&b, &y) || a.len > 0 || b.len > 0) {
+        return false;
+    }
+    return (x.tag == y.tag && rekey_span_equal(x.value, y.value)) ||
+           (is_text(x.tag) && is_text(y.tag) && rekey_span_equal_nocase(x.value, y.value));
+}
+
+// A RelativeDistinguishedName of each.
+static bool same_rdn(struct rekey_span a, struct rekey_span b) {
+    struct rekey_span x, y;
+
+    while (a.len > 0) {
+        if (!rekey_der_take_tag(&a, REKEY_DER_SEQUENCE, &x) ||
+            !rekey_der_take_tag(&b, REKEY_DER_SEQUENCE, &y) || !same_attribute(x, y)) {
+            return false;
+        }
+    }
+    return b.len == 0;
+}
+
+// Compares as many components as `base` has. *more is how many bytes `name` has beyond them.
+static bool begins_with(struct rekey_span base, struct rekey_span name, size_t *more) {
+    struct rekey_span x, y;
+
+    if (!rekey_der_take_tag(&base, REKEY_DER_SEQUENCE, &base) ||
+        !rekey_der_take_tag(&name, REKEY_DER_SEQUENCE, &name)) {
+        return false;
+    }
+    while (base.len > 0) {
+        if (!rekey_der_take_tag(&base, REKEY_DER_SET, &x) ||
+            !rekey_der_take_tag(&name, REKEY_DER_SET, &y) || !same_rdn(x, y)) {
+            return false;
+        }
+    }
+    *more = name.len;
+    return true;
+}
+
+bool rekey_der_same_name(struct rekey_span a, struct rekey_span b) {
+    size_t more;
+
+    return begins_with(a, b, &more) && more == 0;
+}
+
+bool rekey_der_name_within(struct rekey_span base, struct rekey_span name) {
+    size_t more;
+
+    return begins_with(base, name, &more);
+}
