@@ -5,7 +5,6 @@
 #include "client_certificate.h"
 
 #include <mbedtls/asn1.h>
-#include <mbedtls/base64.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
@@ -16,6 +15,8 @@
 #include <rsa_internal.h>
 
 #include "arena.h"
+#include "der.h"
+#include "pem.h"
 
 // A DER that was found, or decoded into the arena.
 struct der {
@@ -30,93 +31,118 @@ static void der_free(struct der *der) {
     }
 }
 
-// Where `needle` stands in `text`; NULL if it does not.
-static const char *find(struct rekey_span text, const char *needle) {
-    const size_t len = strlen(needle);
+static bool is_private_key(const struct rekey_pem *p) {
+    static const char end[] = "PRIVATE KEY";
+    const size_t len = strlen(p->label);
 
-    for (size_t i = 0; i + len <= text.len; i++) {
-        if (memcmp(text.ptr + i, needle, len) == 0) {
-            return text.ptr + i;
-        }
-    }
-    return NULL;
+    return len >= sizeof(end) - 1 && strcmp(p->label + len - (sizeof(end) - 1), end) == 0;
 }
 
-// The first section of `text` that is labelled `label`. False if there is none.
-static bool section(struct rekey_span text, const char *begin, const char *end,
-                    struct rekey_span *found) {
-    const char *from = find(text, begin), *to;
+// Reads up to the end of the block number `n` (from 0) of those that are wanted, into *pem, which
+// is initialised. The event is REKEY_PEM_MORE if there is none.
+static enum rekey_pem_event read_block(struct rekey_span text, struct rekey_pem *pem,
+                                       bool (*wanted)(const struct rekey_pem *), unsigned n) {
+    for (size_t i = 0; i < text.len; i++) {
+        enum rekey_pem_event event = rekey_pem_push(pem, text.ptr[i]);
 
-    if (from == NULL) {
+        if (event != REKEY_PEM_MORE && wanted(pem) && n-- == 0) {
+            return event;
+        }
+    }
+    return wanted(pem) ? rekey_pem_end(pem) : REKEY_PEM_MORE;
+}
+
+// Decodes that block into the arena. Its label and what is wrong with it are in *pem.
+static enum rekey_pem_event decode(struct rekey_span text, struct rekey_pem *pem,
+                                   bool (*wanted)(const struct rekey_pem *), unsigned n,
+                                   struct der *der) {
+    enum rekey_pem_event event;
+
+    rekey_pem_init(pem, NULL, SIZE_MAX);
+    event = read_block(text, pem, wanted, n);
+    if (event == REKEY_PEM_BLOCK) {
+        der->len = pem->len;
+        der->decoded = mbedtls_calloc(1, der->len);
+        der->ptr = der->decoded;
+        if (der->decoded == NULL) {
+            return REKEY_PEM_FAULTY;
+        }
+        rekey_pem_init(pem, der->decoded, der->len);
+        event = read_block(text, pem, wanted, n);
+    }
+    return event;
+}
+
+// DER is taken as it is. RFC 7292: PKCS#12 begins with the version 3, which no certificate does and
+// no key.
+static bool take_der(struct rekey_client_certificate *c, struct rekey_span text, int *error) {
+    struct rekey_span rest = text, version;
+
+    if (text.len == 0 || text.ptr[0] != REKEY_DER_SEQUENCE) {
         return false;
     }
-    from += strlen(begin);
-    to = find(rekey_span(from, text.len - (size_t)(from - text.ptr)), end);
-    *found = rekey_span(from, to == NULL ? 0 : (size_t)(to - from));
+    *error = 0;
+    if (rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) &&
+        rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &version) &&
+        rekey_span_equal(version, REKEY_SPAN("\x03"))) {
+        c->fault =
+            "it is PKCS#12 (.pfx, .p12), which is not supported: make PEM of it with `openssl "
+            "pkcs12 -in FILE -nodes -out FILE.pem`";
+        *error = REKEY_E_SIGN;
+    }
     return true;
 }
 
-static int decode(struct rekey_span text, struct der *der) {
-    size_t cap = text.len / 4 * 3 + 3;
-
-    der->decoded = mbedtls_calloc(1, cap);
-    if (der->decoded == NULL) {
-        return REKEY_E_LIMIT_ARENA;
-    }
-    der->ptr = der->decoded;
-    return mbedtls_base64_decode(der->decoded, cap, &der->len, (const unsigned char *)text.ptr,
-                                 text.len) == 0
-               ? 0
-               : REKEY_E_SIGN;
-}
-
-static bool is_der(struct rekey_span text) {
-    return text.len > 0 && text.ptr[0] == (MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE);
-}
-
-static int read_certificate(struct rekey_client_certificate *c, struct der *der) {
-    struct rekey_span found;
-    int error = REKEY_E_SIGN;
+// The certificate number `n` of the file; in DER there is one.
+static int read_certificate(struct rekey_client_certificate *c, unsigned n, struct der *der) {
+    struct rekey_pem pem;
+    int error;
 
     *der = (struct der){(const unsigned char *)c->certificate.ptr, c->certificate.len, NULL};
-    if (is_der(c->certificate)) {
+    if (take_der(c, c->certificate, &error)) {
+        return n == 0 ? error : REKEY_E_SIGN;
+    }
+    switch (decode(c->certificate, &pem, rekey_pem_is_certificate, n, der)) {
+    case REKEY_PEM_BLOCK:
         return 0;
+    case REKEY_PEM_FAULTY:
+        c->fault = "its certificate is damaged";
+        return REKEY_E_SIGN;
+    default:
+        c->fault = "there is no certificate in it (PEM)";
+        return REKEY_E_SIGN;
     }
-    c->fault = "there is no certificate in it (PEM)";
-    if (section(c->certificate, "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----",
-                &found)) {
-        error = decode(found, der);
-    }
-    return error;
 }
 
 static int read_key(struct rekey_client_certificate *c, struct der *der) {
-    struct rekey_span found;
-    int error = REKEY_E_SIGN;
+    enum rekey_pem_event event;
+    struct rekey_pem pem;
+    int error;
 
     *der = (struct der){(const unsigned char *)c->key.ptr, c->key.len, NULL};
-    if (is_der(c->key)) {
-        return 0;
+    if (take_der(c, c->key, &error)) {
+        return error;
     }
-    c->fault = "there is no private key in it (PEM)";
-    if (section(c->key, "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", &found) ||
-        section(c->key, "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----",
-                &found)) {
-        error = decode(found, der);
-        if (find(found, "DEK-Info") != NULL) {
-            c->fault = "its private key is encrypted";
-        }
-    } else if (find(c->key, "-----BEGIN ENCRYPTED PRIVATE KEY-----") != NULL) {
+    event = decode(c->key, &pem, is_private_key, 0, der);
+    error = REKEY_E_SIGN;
+    if (event == REKEY_PEM_MORE) {
+        c->fault = "there is no private key in it (PEM)";
+    } else if (pem.headers || strcmp(pem.label, "ENCRYPTED PRIVATE KEY") == 0) {
         c->fault = "its private key is encrypted";
-    } else if (find(c->key, "-----BEGIN EC PRIVATE KEY-----") != NULL) {
+    } else if (strcmp(pem.label, "PRIVATE KEY") != 0 && strcmp(pem.label, "RSA PRIVATE KEY") != 0) {
         c->fault = "its private key is no RSA key";
+    } else if (event == REKEY_PEM_FAULTY) {
+        c->fault = "its private key is damaged";
+    } else {
+        error = 0;
     }
+    rekey_zeroize(&pem, sizeof(pem)); // the last bits of the key are in it
     return error;
 }
 
 // What PKCS#8 wraps around an RSA key: version, algorithm, an octet string. Moves *der to what is
-// inside. Returns false if it is another kind of key.
-static bool unwrap(struct der *der) {
+// inside. Returns false with c->fault if it is another kind of key.
+static bool unwrap(struct rekey_client_certificate *c, struct der *der) {
     const int sequence = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;
     unsigned char *at = (unsigned char *)der->ptr;
     const unsigned char *end = at + der->len;
@@ -131,8 +157,16 @@ static bool unwrap(struct der *der) {
     if (at < end && *at == MBEDTLS_ASN1_INTEGER) {
         return true; // PKCS#1: the modulus comes next
     }
-    if (mbedtls_asn1_get_alg(&at, end, &algorithm, &parameters) != 0 ||
-        MBEDTLS_OID_CMP(MBEDTLS_OID_PKCS1_RSA, &algorithm) != 0 ||
+    if (mbedtls_asn1_get_alg(&at, end, &algorithm, &parameters) != 0) {
+        return false;
+    }
+    if (MBEDTLS_OID_CMP(MBEDTLS_OID_RSASSA_PSS, &algorithm) == 0) {
+        c->fault =
+            "its private key is for RSA-PSS alone (id-RSASSA-PSS), which is not supported: a "
+            "plain RSA key is needed";
+        return false;
+    }
+    if (MBEDTLS_OID_CMP(MBEDTLS_OID_PKCS1_RSA, &algorithm) != 0 ||
         mbedtls_asn1_get_tag(&at, end, &len, MBEDTLS_ASN1_OCTET_STRING) != 0) {
         return false;
     }
@@ -148,7 +182,7 @@ static int parse_key(struct rekey_client_certificate *c, mbedtls_rsa_context *rs
 
     if (error == 0) {
         c->fault = "its private key is no RSA key, or is damaged";
-        if (!unwrap(&der) || mbedtls_rsa_parse_key(rsa, der.ptr, der.len) != 0) {
+        if (!unwrap(c, &der) || mbedtls_rsa_parse_key(rsa, der.ptr, der.len) != 0) {
             error = REKEY_E_SIGN;
         } else if (mbedtls_rsa_get_len(rsa) < 256 || mbedtls_rsa_get_len(rsa) > 512) {
             c->fault = "its private key has fewer than 2048 or more than 4096 bits";
@@ -166,7 +200,7 @@ static int result_of(int error) {
 
 static int thumbprint(void *ctx, unsigned char sha256[32]) {
     struct der der;
-    int error = read_certificate(ctx, &der);
+    int error = read_certificate(ctx, 0, &der);
 
     if (error == 0) {
         mbedtls_sha256(der.ptr, der.len, sha256, 0);
@@ -230,27 +264,55 @@ static bool belong_together(const mbedtls_x509_crt *certificate, const mbedtls_r
     return same;
 }
 
+// Parses certificate number `n`; *certificate is initialised, and freed by the caller in any case.
+static int parse_certificate(struct rekey_client_certificate *c, unsigned n,
+                             mbedtls_x509_crt *certificate) {
+    struct der der;
+    int error = read_certificate(c, n, &der);
+
+    if (error == 0 && mbedtls_x509_crt_parse_der(certificate, der.ptr, der.len) != 0) {
+        c->fault = "its certificate is damaged";
+        error = REKEY_E_SIGN;
+    }
+    der_free(&der);
+    return error;
+}
+
+// Whether a certificate behind the first has the key.
+static bool belongs_to_a_later_one(struct rekey_client_certificate *c,
+                                   const mbedtls_rsa_context *rsa) {
+    mbedtls_x509_crt certificate;
+    bool found = false;
+    int error = 0;
+
+    for (unsigned n = 1; !found && error == 0; n++) {
+        mbedtls_x509_crt_init(&certificate);
+        error = parse_certificate(c, n, &certificate);
+        found = error == 0 && belong_together(&certificate, rsa);
+        mbedtls_x509_crt_free(&certificate);
+    }
+    return found;
+}
+
 int rekey_client_certificate_check(struct rekey_client_certificate *c) {
     mbedtls_x509_crt certificate;
     mbedtls_rsa_context rsa;
-    struct der der;
-    int error = read_certificate(c, &der);
+    int error;
 
     rekey_arena_failed();
     mbedtls_x509_crt_init(&certificate);
     mbedtls_rsa_init(&rsa);
-    if (error == 0) {
-        c->fault = "its certificate is damaged";
-        error = mbedtls_x509_crt_parse_der(&certificate, der.ptr, der.len) == 0 ? 0 : REKEY_E_SIGN;
-    }
-    der_free(&der);
+    error = parse_certificate(c, 0, &certificate);
     if (error == 0) {
         error = parse_key(c, &rsa);
     }
     if (error == 0) {
         c->not_after = certificate.valid_to;
         if (!belong_together(&certificate, &rsa)) {
-            c->fault = "its private key does not belong to its certificate";
+            c->fault = belongs_to_a_later_one(c, &rsa)
+                           ? "its private key belongs to another of its certificates: put that one "
+                             "first"
+                           : "its private key does not belong to its certificate";
             error = REKEY_E_SIGN;
         }
     }

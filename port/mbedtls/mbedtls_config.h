@@ -67,7 +67,6 @@ time_t rekey_tls_time(time_t *out);
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C
 #define MBEDTLS_OID_C
-#define MBEDTLS_BASE64_C
 
 // Ciphers, hashes, keys
 #define MBEDTLS_AES_C

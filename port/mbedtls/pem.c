@@ -50,7 +50,10 @@ static void decode(struct rekey_pem *p, char c) {
             p->bad = true;
             return;
         }
-        p->der[p->len++] = (unsigned char)(p->bits >> (16 - 8 * i));
+        if (p->der != NULL) {
+            p->der[p->len] = (unsigned char)(p->bits >> (16 - 8 * i));
+        }
+        p->len++;
     }
 }
 
@@ -62,6 +65,17 @@ static bool may_be_marker(const struct rekey_pem *p) {
            memcmp(p->mark, END, n < end ? n : end) == 0;
 }
 
+// Begins the block whose label is in mark.
+static void begin_block(struct rekey_pem *p) {
+    p->bad = p->begun >= sizeof(p->label);
+    p->headers = false;
+    p->len = p->quantum = p->padding = 0;
+    memset(p->label, 0, sizeof(p->label));
+    memcpy(p->label, p->mark + sizeof(BEGIN) - 1, p->bad ? 0 : p->begun);
+    p->inside = true;
+    p->begun = 0;
+}
+
 // A whole marker is there. `before` is how many of its bytes come before the label.
 static enum rekey_pem_event take_marker(struct rekey_pem *p, size_t before) {
     const struct rekey_span label =
@@ -70,23 +84,18 @@ static enum rekey_pem_event take_marker(struct rekey_pem *p, size_t before) {
     enum rekey_pem_event event = p->inside ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 
     p->marked = 0;
-    if (p->inside && !begins && !p->bad && p->len > 0 && p->quantum == 0 &&
-        rekey_span_equal(label, rekey_span(p->label, strlen(p->label)))) {
-        event = REKEY_PEM_BLOCK;
-    }
     if (begins && !p->fresh) { // behind base64
         p->bad = true;
         return REKEY_PEM_MORE;
     }
-    p->inside = begins;
-    p->fresh = true;
-    if (begins) {
-        p->bad = label.len >= sizeof(p->label);
-        p->headers = false;
-        p->len = p->quantum = p->padding = 0;
-        memset(p->label, 0, sizeof(p->label));
-        memcpy(p->label, label.ptr, p->bad ? 0 : label.len);
+    if (begins) { // with the next byte: until then the label is that of the block before
+        p->begun = (unsigned char)label.len;
+    } else if (p->inside && !p->bad && p->len > 0 && p->quantum == 0 &&
+               rekey_span_equal(label, rekey_span(p->label, strlen(p->label)))) {
+        event = REKEY_PEM_BLOCK;
     }
+    p->inside = false;
+    p->fresh = true;
     return event;
 }
 
@@ -103,7 +112,7 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
         return REKEY_PEM_MORE;
     }
     before = p->mark[sizeof(DASHES) - 1] == 'B' ? sizeof(BEGIN) - 1 : sizeof(END) - 1;
-    least = before + sizeof(DASHES) - 1;
+    least = before + sizeof(DASHES); // a label has a byte at least
     if (p->marked >= least &&
         memcmp(p->mark + p->marked - (sizeof(DASHES) - 1), DASHES, sizeof(DASHES) - 1) == 0) {
         return take_marker(p, before);
@@ -112,6 +121,9 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
 }
 
 enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
+    if (p->begun > 0) {
+        begin_block(p);
+    }
     if (c == '\n' || c == '\r') {
         p->bad |= p->marked > 0; // dashes that did not become a marker
         p->marked = 0;
@@ -134,7 +146,10 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
     return REKEY_PEM_MORE;
 }
 
-enum rekey_pem_event rekey_pem_end(const struct rekey_pem *p) {
+enum rekey_pem_event rekey_pem_end(struct rekey_pem *p) {
+    if (p->begun > 0) {
+        begin_block(p);
+    }
     return p->inside ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 }
 

@@ -16,13 +16,14 @@ enum rekey_pem_event {
 
 // The caller reads label, der, len and headers; the rest is private.
 struct rekey_pem {
-    unsigned char *der; // the caller's buffer
+    unsigned char *der; // the caller's buffer; or NULL, to learn only how long a block is
     size_t cap, len;
-    char label[32];        // as "CERTIFICATE"; after a BEGIN within a block, that of the new one
+    char label[32];        // of the block that has ended, as "CERTIFICATE"
     bool headers;          // a faulty block has RFC 1421 headers, as encrypted keys have
     bool inside, bad;      // a block was begun; it is faulty
     bool fresh, text;      // only blanks since the line began; the rest of the line is text
     unsigned char marked;  // bytes in mark
+    unsigned char begun;   // length of the label in mark, of a block that begins; or 0
     unsigned char quantum; // base64 digits and padding of the current group of four
     unsigned char padding;
     uint32_t bits;
@@ -35,7 +36,7 @@ void rekey_pem_init(struct rekey_pem *p, unsigned char *der, size_t cap);
 enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c);
 
 // The text has ended: REKEY_PEM_FAULTY if a block had been begun, else REKEY_PEM_MORE.
-enum rekey_pem_event rekey_pem_end(const struct rekey_pem *p);
+enum rekey_pem_event rekey_pem_end(struct rekey_pem *p);
 
 // Whether the block is a certificate. Two of the labels are OpenSSL's: X509 CERTIFICATE is an old
 // name, and TRUSTED CERTIFICATE has data of OpenSSL's own behind the certificate, to be ignored.

@@ -1541,6 +1541,80 @@ def test_certificate_files(arm, regenerate, identity, file):
     assert who.used(name) == [0]
 
 
+# What hands and tools make of device.pem: all can be read.
+REWRITTEN = {
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+    "CR": lambda text: text.replace("\n", "\r"),
+    "BOM": lambda text: "\ufeff" + text,
+    "indented": lambda text: re.sub("^", " \t", text, flags=re.M),
+    "blanks behind": lambda text: text.replace("\n", " \t\n"),
+    "one line": lambda text: text.replace("\n", " "),
+    "joined": lambda text: text.replace("-----\n-----", "----------"),
+    "text between": lambda text: "Bag Attributes\n key: value\n" + text.replace("\n-----B", "\n# x\n-----B"),
+    "X509 CERTIFICATE": lambda text: text.replace(" CERTIFICATE", " X509 CERTIFICATE"),
+    "a damaged CA behind": lambda text: text + (CERTS / "ca.pem").read_text().replace("MII", "M!I"),
+}
+
+
+@pytest.mark.parametrize("way", REWRITTEN)
+def test_how_a_certificate_file_is_written(arm, rekey, regenerate, identity, way):
+    who = identity("certificate", certificate=str(CERTS / "device.pem"))
+    text = REWRITTEN[way]((CERTS / "device.pem").read_text())
+    (rekey.directory / "device.pem").write_text(text, newline="")
+    name = issued(arm, "ok-200")
+    regenerate(who, name, env={"AZURE_CLIENT_CERTIFICATE_PATH": "device.pem"})
+    assert who.used(name) == [0]
+
+
+BAD_FORMS = {
+    "pfx": "PKCS#12",
+    "pss": "RSA-PSS",
+    "ca-first": "put that one first",
+    "der": "private key",
+    "commented-out": "there is no certificate",
+    "cut": "certificate is damaged",
+    "old-encryption": "encrypted",
+}
+
+
+def write_bad_form(form, file):
+    """By openssl, out of device.pem."""
+    device = CERTS / "device.pem"
+    text = device.read_text()
+
+    def openssl(*arguments):
+        return subprocess.run(
+            ["openssl", *map(str, arguments)], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ).stdout
+
+    if form == "pfx":
+        openssl("pkcs12", "-export", "-in", device, "-passout", "pass:", "-out", file)
+    elif form == "pss":
+        pss = openssl("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")
+        file.write_text(text[: text.index("-----BEGIN PRIVATE")] + pss.decode())
+    elif form == "ca-first":
+        file.write_text((CERTS / "ca.pem").read_text() + text)
+    elif form == "der":
+        file.write_bytes(openssl("x509", "-in", device, "-outform", "DER"))
+    elif form == "commented-out":
+        file.write_text(re.sub("^", "#", text, flags=re.M))
+    elif form == "cut":
+        file.write_text(text[:400] + "\n" + text[text.index("-----BEGIN PRIVATE") :])
+    else:
+        key = openssl("rsa", "-in", device, "-traditional", "-aes128", "-passout", "pass:secret")
+        file.write_text(text[: text.index("-----BEGIN PRIVATE")] + key.decode())
+
+
+@pytest.mark.parametrize("form", BAD_FORMS)
+def test_forms_that_are_not_taken(refused, identity, tmp_path, form):
+    """Each is told by its name."""
+    write_bad_form(form, tmp_path / "given.pem")
+    who = identity("certificate")
+    result = refused(who, env={"AZURE_CLIENT_CERTIFICATE_PATH": str(tmp_path / "given.pem")})
+    result.says("given.pem", BAD_FORMS[form])
+    assert who.requests() == []
+
+
 BAD_FILES = {
     "device-mismatch.pem": "key",
     "device-no-key.pem": "key",
