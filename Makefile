@@ -48,7 +48,7 @@ command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 fuzz_tests      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-vpath %.c tests/unit tests/fault tests/fuzz tests/bench
+vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/e2e
 
 ifneq ($(V),1)
 Q := @
@@ -266,10 +266,15 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOAR
 
 # A fuzz entry with a main of its own: libFuzzer's for `make fuzz`, or the one that runs the seeds.
 FUZZ_MAIN = $(B)/tests/replay.o
-$(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(B)/librekey.a
+$(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) $^ -o $@
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+
+# Prints what trust anchors a bundle has, for the end-to-end tests.
+$(B)/anchors: $(B)/tests/anchors.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
 # The command with a clock that runs faster, for the long rows of `make bench`.
 $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B)/librekey.a $(B)/libmbedtls.a
@@ -307,7 +312,7 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	    { tail -20 $(B)/fuzz/$$t.log; exit 1; }; done
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
-	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example)
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors)
 	$(Q)REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" REKEY_NM=$(NM) \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) $(or $(BOARD_E2E),tests/e2e)
 

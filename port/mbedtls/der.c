@@ -6,12 +6,13 @@
 
 bool rekey_der_take(struct rekey_span *from, struct rekey_der *out) {
     unsigned char *at = (unsigned char *)from->ptr;
-    const unsigned char *end = at + from->len;
+    const unsigned char *end;
     size_t len;
 
     if (from->len == 0) {
         return false;
     }
+    end = at + from->len;
     out->tag = *at++;
     if (mbedtls_asn1_get_len(&at, end, &len) != 0) {
         return false;

@@ -46,11 +46,7 @@ static void decode(struct rekey_pem *p, char c) {
     }
     p->quantum = 0;
     for (int i = 0; i < 3 - p->padding; i++) {
-        if (p->len == p->cap) {
-            p->bad = true;
-            return;
-        }
-        if (p->der != NULL) {
+        if (p->der != NULL && p->len < p->cap) {
             p->der[p->len] = (unsigned char)(p->bits >> (16 - 8 * i));
         }
         p->len++;
@@ -90,7 +86,7 @@ static enum rekey_pem_event take_marker(struct rekey_pem *p, size_t before) {
     }
     if (begins) { // with the next byte: until then the label is that of the block before
         p->begun = (unsigned char)label.len;
-    } else if (p->inside && !p->bad && p->len > 0 && p->quantum == 0 &&
+    } else if (p->inside && !p->bad && p->len > 0 && p->len <= p->cap && p->quantum == 0 &&
                rekey_span_equal(label, rekey_span(p->label, strlen(p->label)))) {
         event = REKEY_PEM_BLOCK;
     }
@@ -137,10 +133,12 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
     if (c == ' ' || c == '\t' || p->text) {
         return REKEY_PEM_MORE;
     }
-    if (p->inside) {
+    if (p->fresh && rekey_is_one_of(c, "\xef\xbb\xbf")) { // a byte order mark, in UTF-8
+        p->bad = true;                                    // of a block, if one was cut off here
+    } else if (p->inside) {
         p->fresh = false;
         decode(p, c);
-    } else if (!rekey_is_one_of(c, "\xef\xbb\xbf")) { // a byte order mark, in UTF-8
+    } else {
         p->text = true;
     }
     return REKEY_PEM_MORE;

@@ -1550,7 +1550,8 @@ REWRITTEN = {
     "blanks behind": lambda text: text.replace("\n", " \t\n"),
     "one line": lambda text: text.replace("\n", " "),
     "joined": lambda text: text.replace("-----\n-----", "----------"),
-    "text between": lambda text: "Bag Attributes\n key: value\n" + text.replace("\n-----B", "\n# x\n-----B"),
+    "text between": lambda text: "Bag Attributes\n key: value\n"
+    + text.replace("\n-----B", "\n# x\n-----B"),
     "X509 CERTIFICATE": lambda text: text.replace(" CERTIFICATE", " X509 CERTIFICATE"),
     "a damaged CA behind": lambda text: text + (CERTS / "ca.pem").read_text().replace("MII", "M!I"),
 }
@@ -1584,7 +1585,10 @@ def write_bad_form(form, file):
 
     def openssl(*arguments):
         return subprocess.run(
-            ["openssl", *map(str, arguments)], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ["openssl", *map(str, arguments)],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         ).stdout
 
     if form == "pfx":
