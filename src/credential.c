@@ -230,7 +230,7 @@ static void forget_request(const struct rekey_credential *c, struct rekey *r, si
     struct rekey_span proof = rekey_span(r->staging.bytes + c->length - c->proof_len, c->proof_len);
     char *ids[] = {id_of(r, REKEY_FIELD_REQUEST_ID), id_of(r, REKEY_FIELD_CORRELATION_ID)};
 
-    rekey_hide_text(r->token, body_len, r->x.http.body_size > body_len, proof);
+    rekey_hide_text(r->token, body_len, false, proof); // a string that is cut is not shown
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         rekey_hide_text(ids[i], strlen(ids[i]), true, proof);
     }
