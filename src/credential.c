@@ -224,6 +224,19 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, i
     return REKEY_AGAIN;
 }
 
+// The request is needed no more, but to find what it ends with in the answer: in the first
+// `body_len` bytes of the body, and in the ids.
+static void forget_request(const struct rekey_credential *c, struct rekey *r, size_t body_len) {
+    struct rekey_span proof = rekey_span(r->staging.bytes + c->length - c->proof_len, c->proof_len);
+    char *ids[] = {id_of(r, REKEY_FIELD_REQUEST_ID), id_of(r, REKEY_FIELD_CORRELATION_ID)};
+
+    rekey_hide_text(r->token, body_len, false, proof); // a string that is cut is not shown
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        rekey_hide_text(ids[i], strlen(ids[i]), true, proof);
+    }
+    rekey_zeroize(&r->staging, sizeof(r->staging));
+}
+
 static int answered(struct rekey_credential *c, struct rekey *r) {
     unsigned status = r->x.http.status;
     int32_t named_ms = rekey_message_named_ms(r);
@@ -231,11 +244,7 @@ static int answered(struct rekey_credential *c, struct rekey *r) {
 
     rekey_exchange_close(&r->x);
     c->phase = PREPARE;
-    if (status != 200) { // the request is still in staging
-        rekey_hide_text(r->token, r->x.http.body_len, r->x.http.body_size > r->x.http.body_len,
-                        rekey_span(r->staging.bytes + c->length - c->proof_len, c->proof_len));
-    }
-    rekey_zeroize(&r->staging, sizeof(r->staging));
+    forget_request(c, r, status != 200 ? r->x.http.body_len : 0); // a token may look like it
     result = status == 200 ? read_token(c, r) : c->answered(c, r, status);
     if (status == 200 || result == REKEY_AGAIN) {
         rekey_hide(r);
@@ -253,7 +262,7 @@ static int failed(struct rekey_credential *c, struct rekey *r, int error) {
     int group = -error / 100;
 
     rekey_exchange_close(&r->x);
-    rekey_zeroize(&r->staging, sizeof(r->staging)); // the request may hold a secret
+    forget_request(c, r, 0);
     if (group == 4 || (group == 7 && error != REKEY_E_LIMIT_ARENA)) {
         r->cause = error;
         return REKEY_E_TOKEN_ANSWER;

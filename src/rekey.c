@@ -71,6 +71,7 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
 static int end(struct rekey *r, int error) {
     const size_t secret = offsetof(struct rekey, key_value);
 
+    rekey_hide(r); // an answer that was not complete has said something, too
     r->error = error;
     r->outcome = (uint8_t)outcome_of(r, error);
     r->state = ENDED;

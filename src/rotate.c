@@ -89,7 +89,6 @@ static void speak_to_management(struct rekey_rotation *x) {
 static void forget_keys(struct rekey_rotation *x) {
     rekey_zeroize(&x->keys, sizeof(x->keys));
     rekey_zeroize(x->key, sizeof(x->key));
-    x->key_len = 0;
 }
 
 static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) {

@@ -271,7 +271,7 @@ static const struct rekey_record record = {
 static bool repeats(const char *text, size_t len) {
     for (size_t at = 0; at + 16 <= len; at++) {
         for (size_t from = 0; from + 16 < sizeof(TOKEN_A); from++) {
-            if (memcmp(text + at, TOKEN_A + from, 16) == 0) {
+            if (memcmp(text + at, &TOKEN_A[from], 16) == 0) {
                 return true;
             }
         }

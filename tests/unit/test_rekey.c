@@ -1967,6 +1967,14 @@ static void test_echo(void **state) {
         {"ids", NULL,
          HEAD("403") "x-ms-request-id: %s\r\nx-ms-correlation-request-id: %s\r\n" BODY0,
          REKEY_E_REFUSED},
+        {"ids of an answer that is malformed", NULL,
+         HEAD("403") "x-ms-request-id: %s\r\nx-ms-correlation-request-id: %s\r\n"
+                     "Content-Length: A6\r\n\r\n",
+         REKEY_E_CONTENT_LENGTH},
+        {"ids of an answer that is not complete", NULL,
+         HEAD("403") "x-ms-request-id: %s\r\nx-ms-correlation-request-id: %s\r\n"
+                     "Content-Length: 6\r\n\r\n",
+         REKEY_E_END},
         {"failed at once", NULL,
          HEAD("200") "\r\n{\"status\":\"Failed\",\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}",
          REKEY_E_FAILED},
