@@ -1,15 +1,17 @@
-"""Published test vectors, which are not part of this project: `make vectors` with checkouts of them.
+"""Published test vectors, which are not part of this project: `make vectors` with checkouts of
+them.
 
 WYCHEPROOF_DIR: C2SP/wycheproof, signatures by RSA (PKCS#1 v1.5 and PSS) and ECDSA; verify.c asks
 mbedTLS. Those of a hash or a curve that rekey does not have are left out.
 
-LIMBO_DIR: C2SP/x509-limbo, chains of certificates (limbo.json; `python3 -m limbo compile` makes it).
-A server presents each to the command, with the device's clock at the time of the case. It does not
-have the certificate's key: what the command then says of that is that it took the chain. Cases for
-clients' certificates are left out, and hosts that no URL can have.
+LIMBO_DIR: C2SP/x509-limbo, chains of certificates (limbo.json; `python3 -m limbo compile` makes
+it). A server presents each to the command, with the device's clock at the time of the case. It
+does not have the certificate's key: what the command then says of that is that it took the chain.
+Cases for clients' certificates are left out, and hosts that no URL can have.
 
-What differs from the suite must be in expected.txt, with the reason; what is not, fails, and so does
-a row there that is of no use any more. A suite without a variable is skipped, and said to be."""
+What differs from the suite must be in expected.txt, with the reason; what is not, fails, and so
+does a row there that is of no use any more. A suite without a variable is skipped, and said to
+be."""
 
 import argparse
 import base64
