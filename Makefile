@@ -50,7 +50,7 @@ command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 fuzz_tests      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/e2e
+vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e
 
 ifneq ($(V),1)
 Q := @
@@ -59,7 +59,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate proof coverage size memory bench format clean FORCE
+.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz vectors mutate proof coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
@@ -359,6 +359,16 @@ fuzz: deps-check ## all fuzz entries at once, for FUZZ_TIME seconds
 	$(Q)$(MAKE) --no-print-directory -s B=build/fuzz CC=clang FUZZ_MAIN= LDFLAGS=-fsanitize=fuzzer FRAME_MAX=65536 \
 	    CFLAGS="-fsanitize=fuzzer-no-link $(sanitize)" $(addprefix build/fuzz/fuzz/,$(fuzz_tests))
 	$(Q)tests/fuzz/fuzz.sh build/fuzz/fuzz $(FUZZ_TIME) $(fuzz_tests)
+
+$(B)/verify: $(B)/tests/verify.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+
+# A build of its own, for which no clock is too early.
+export WYCHEPROOF_DIR LIMBO_DIR
+vectors: deps-test ## published vectors, of checkouts in WYCHEPROOF_DIR and LIMBO_DIR: agreed, and what is not
+	$(Q)$(MAKE) --no-print-directory -s B=build/vectors SOURCE_DATE_EPOCH=1 $(addprefix build/vectors/,verify rekey clock.so)
+	$(Q)$(PYTHON) tests/vectors/vectors.py --verify build/vectors/verify --rekey build/vectors/rekey --clock build/vectors/clock.so
 
 mutate: deps-test ## change one token of src/ at a time: does a unit test fail? MUTATE_FLAGS="--sample 60" for some
 	$(Q)$(PYTHON) tests/mutate/mutate.py $(MUTATE_FLAGS)

@@ -83,17 +83,22 @@ static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
     *result = 0;
     while (*result == 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
         for (ssize_t i = 0; i < n && *result == 0; i++) {
-            struct rekey_span der, own;
+            struct rekey_span der, own, rest;
+            struct rekey_der whole;
 
             event = rekey_pem_push(&pem, buf[i]);
             if (event == REKEY_PEM_MORE || !rekey_pem_is_certificate(&pem)) {
                 continue;
             }
-            der = rekey_span((const char *)pem.der, pem.len);
+            der = rest = rekey_span((const char *)pem.der, pem.len);
             own = event == REKEY_PEM_BLOCK ? rekey_der_subject(der) : rekey_span(NULL, 0);
             if (own.ptr == NULL) {
                 bundle->passed_over++;
-            } else if (subject.ptr == NULL || rekey_der_same_name(own, subject)) {
+                continue;
+            }
+            rekey_der_take(&rest, &whole); // what comes behind is not the certificate's
+            der.len -= rest.len;
+            if (subject.ptr == NULL || rekey_der_same_name(own, subject)) {
                 *result = found(arg, der);
             }
         }

@@ -452,6 +452,8 @@ class Tls13(Server):
         self.transcript = bytes([MESSAGE_HASH]) + u24(first)
         self.send(SERVER_HELLO, body, **options)
         self.client_hello()
+        for kind, cookie in extra:
+            assert kind != 44 or self.offered.get(44) == cookie, "the cookie did not come back"
 
     def compatible(self, body=b"\1", **options):
         """The change_cipher_spec of RFC 8446, D.4."""

@@ -253,7 +253,7 @@ def test_the_label_of_openssl(ask, root, plain, tmp_path):
     command = ["openssl", "x509", "-in", tmp_path / "root.pem", "-trustout", "-addtrust"]
     trusted = subprocess.run([*command, "serverAuth"], check=True, capture_output=True, text=True)
     assert "TRUSTED CERTIFICATE" in trusted.stdout
-    ask(plain, trusted.stdout)
+    ask(plain, trusted.stdout * 100)
 
 
 NOT_READ = {
