@@ -294,19 +294,6 @@ static int operate(struct command *c) {
     return conclude(c, &report);
 }
 
-// The bundle may be a pipe, too: a signal interrupts the wait for it.
-static int read_anchors(struct command *c, struct rekey_anchors *anchors) {
-    sigset_t blocked;
-    int code;
-
-    sigprocmask(SIG_SETMASK, &c->unblocked, &blocked);
-    code = stop_signal != 0 ? refuse(c, REKEY_NOT_REACHED, REKEY_E_ABORTED, "%s",
-                                     rekey_error_text(REKEY_E_ABORTED))
-                            : find_anchors(c, anchors);
-    sigprocmask(SIG_SETMASK, &blocked, NULL);
-    return code;
-}
-
 // Everything that can be refused before the first packet, in the order in which a user would mend
 // it.
 static int prepare(struct command *c, struct rekey_anchors *anchors) {
@@ -328,7 +315,7 @@ static int prepare(struct command *c, struct rekey_anchors *anchors) {
     if (code == 0) {
         code = take_key_value(c);
     }
-    return code != 0 ? code : read_anchors(c, anchors);
+    return code != 0 ? code : find_anchors(c, anchors);
 }
 
 int main(int argc, char **argv) {

@@ -114,22 +114,21 @@ static const char *token_fault(struct rekey_span text, char *buf, size_t cap) {
 
 const char *secret_text_fault(enum secret_text kind, struct rekey_span text, char *buf,
                               size_t cap) {
-    const char *fault = NULL;
+    const char *fault;
 
     if (is_utf16(text)) {
         return "is UTF-16, as Windows PowerShell writes it: write it with `Out-File -Encoding "
                "ascii`, or convert it with `iconv -f UTF-16 -t UTF-8`";
     }
-    if (kind != SECRET_TEXT_KEY_VALUE) {
-        fault = marks(kind, text);
+    if (kind == SECRET_TEXT_KEY_VALUE) {
+        return NULL;
     }
-    if (fault == NULL && kind == SECRET_TEXT_TOKEN) {
-        return token_fault(text, buf, cap);
-    }
+    fault = marks(kind, text);
     if (fault == NULL) {
-        fault = control_fault(text, buf, cap);
+        fault =
+            kind == SECRET_TEXT_TOKEN ? token_fault(text, buf, cap) : control_fault(text, buf, cap);
     }
-    if (fault != NULL || kind != SECRET_TEXT_CLIENT) {
+    if (fault != NULL || kind == SECRET_TEXT_TOKEN) {
         return fault;
     }
     if (at(text, 0) == ' ' || (text.len > 0 && text.ptr[text.len - 1] == ' ')) {

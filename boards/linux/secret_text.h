@@ -9,7 +9,7 @@
 enum secret_text {
     SECRET_TEXT_TOKEN,     // a bearer token (RFC 6750 2.1)
     SECRET_TEXT_CLIENT,    // a client secret: any text that a person can type
-    SECRET_TEXT_KEY_VALUE, // a key: what an HTTP field can hold
+    SECRET_TEXT_KEY_VALUE, // a key: any text at all, but UTF-16 was not meant
 };
 
 // What is wrong with a text, and how to correct it, in words, in buf[0..cap): as in "is in
