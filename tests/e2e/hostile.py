@@ -24,7 +24,6 @@ RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c
 CURVES = {23: ec.SECP256R1, 24: ec.SECP384R1, 25: ec.SECP521R1}
 X25519 = 29
 ECDSA_SHA256 = 0x0403
-CLOSE_NOTIFY = bytes([1, 0])
 
 
 def u8(data):
@@ -306,6 +305,7 @@ def point(private):
 
 
 class Tls12(Server):
+    NAME = "TLS 1.2"
     STEPS = (
         "client_hello hello certificate key_exchange done client ccs finished request answer"
         " close_notify"
@@ -395,12 +395,12 @@ class Tls12(Server):
 
 
 class Tls13(Server):
+    NAME = "TLS 1.3"
     STEPS = (
         "client_hello hello compatible encrypted certificate verify finished client request answer"
         " close_notify"
     ).split()
     secret = b""
-    group = None  # of the ServerHello; None: the client's own
 
     def shares(self):
         """What the client offers: {group: share}."""

@@ -79,7 +79,7 @@ def kind(version, title, code, /, **changed):
         new = changed.pop(step, step)
         steps += new if isinstance(new, list) else [new]
     assert not changed, changed
-    title = f"{version.__name__[3]}.{version.__name__[4]} {title}".replace("1.", "TLS 1.", 1)
+    title = f"{version.NAME} {title}"
     assert title not in KINDS, title
     KINDS[title] = version, steps, code
 

@@ -9,6 +9,8 @@ it). A server presents each to the command, with the device's clock at the time 
 does not have the certificate's key: what the command then says of that is that it took the chain.
 Cases for clients' certificates are left out, and hosts that no URL can have.
 
+NIST's PKITS is not among them: its certificates have no subjectAltName, so that all are refused.
+
 What differs from the suite must be in expected.txt, with the reason; what is not, fails, and so
 does a row there that is of no use any more. A suite without a variable is skipped, and said to
 be."""
