@@ -164,8 +164,6 @@ static int read_url(struct command *c, const char *name) {
         rule = "socks proxies are not supported";
     } else if (at != NULL && c->options.proxy != NULL) {
         rule = "everybody can read the credentials in it: use --proxy-auth-file";
-    } else if (strchr(text, '\r') != NULL) {
-        rule = "there is a carriage return (\\x0D) in it: is its file one with CRLF line ends?";
     } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http"))) {
         int code = take_credentials(c, name, text, at);
 
