@@ -188,6 +188,12 @@ int choose_proxy(struct command *c) {
         return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "NO_PROXY %s", fault);
     }
     if (name != NULL) {
+        fault = control_fault(rekey_span(c->proxy_url, strlen(c->proxy_url)), text, sizeof(text));
+    }
+    if (fault != NULL) {
+        return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "%s %s", name, fault);
+    }
+    if (name != NULL) {
         code = read_url(c, name);
     } else if (o->proxy_auth_file != NULL) {
         return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "--proxy-auth-file: there is no proxy");
