@@ -101,7 +101,9 @@ static void hide(char *text, size_t len, bool cut, const struct rekey_secret *se
         n = block > n ? block : n;
         until = n > 0 && at + n > until ? at + n : until;
         until += at == until && continues(text[at]);
-        text[at] = at < until ? '*' : text[at];
+        if (at < until) {
+            text[at] = '*';
+        }
     }
 }
 
