@@ -151,7 +151,7 @@ void rekey_hide(struct rekey *r) {
     const struct rekey_secret token = {{r->token, r->token_len}, r->options->secrets};
     const struct rekey_secret value = {
         {r->key_value, r->key_value_forgotten ? 0 : r->key_value_len}, &token};
-    struct rekey_secret client = {{NULL, 0}, &value};
+    struct rekey_secret client = {.next = &value};
 
     if (r->options->credential != NULL) {
         client.text = r->options->credential->secret;
