@@ -1326,6 +1326,20 @@ static void test_echo(void **state) {
         check_int(get(sends(kind)), REKEY_E_TOKEN_REFUSED);
         check_text(report.service->message.text, report.service->message.len, sent);
     }
+    for (size_t length = 39; length <= 41; length++) { // of which 40 bytes are kept
+        char id[64];
+
+        row_n("the beginning of a proof at the end of an id", (long)length);
+        memset(id, '-', length - 1);
+        id[length - 1] = LONG_FEDERATED[0];
+        id[length] = '\0';
+        snprintf(text, cap, "HTTP/1.1 200 X\r\nx-ms-request-id: %s\r\nConnection: close\r\n\r\n{}",
+                 id);
+        reset(script);
+        check_int(get(sends(FEDERATED)), REKEY_E_TOKEN_ANSWER);
+        check_int(report.request_id[38], length == 39 ? LONG_FEDERATED[0] : '-');
+        check_int(report.request_id[39], length == 39 ? '\0' : length == 40 ? '*' : '-');
+    }
     row("empty lines in an answer to a request without a key");
     strcpy(text, CLOSED("403", "{\r\n\r\n\"error\":\"e\"}"));
     reset(script);
