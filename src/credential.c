@@ -232,7 +232,9 @@ static void forget_request(const struct rekey_credential *c, struct rekey *r, si
 
     rekey_hide_text(r->token, body_len, false, proof); // a string that is cut is not shown
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-        rekey_hide_text(ids[i], strlen(ids[i]), true, proof);
+        size_t len = strlen(ids[i]);
+
+        rekey_hide_text(ids[i], len, len == sizeof(r->captured[0]) - 1, proof);
     }
     rekey_zeroize(&r->staging, sizeof(r->staging));
 }

@@ -101,7 +101,9 @@ static void hide(char *text, size_t len, bool cut, const struct rekey_secret *se
         n = block > n ? block : n;
         until = n > 0 && at + n > until ? at + n : until;
         until += at == until && continues(text[at]);
-        text[at] = at < until ? '*' : text[at];
+        if (at < until) {
+            text[at] = '*';
+        }
     }
 }
 
@@ -149,7 +151,7 @@ void rekey_hide(struct rekey *r) {
     const struct rekey_secret token = {{r->token, r->token_len}, r->options->secrets};
     const struct rekey_secret value = {
         {r->key_value, r->key_value_forgotten ? 0 : r->key_value_len}, &token};
-    struct rekey_secret client = {{NULL, 0}, &value};
+    struct rekey_secret client = {.next = &value};
 
     if (r->options->credential != NULL) {
         client.text = r->options->credential->secret;

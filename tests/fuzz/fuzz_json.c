@@ -1,6 +1,7 @@
 // fuzz_json.c - JSON: a text is accepted exactly where the grammar of RFC 8259, written down here a
-// second time as a recursive descent, accepts it behind one byte order mark or none; what is looked up lies inside the text; a string
-// that is escaped and unescaped is the same; a text that was cut anywhere can be read without harm.
+// second time as a recursive descent, accepts it behind one byte order mark or none; what is looked
+// up lies inside the text; a string that is escaped and unescaped is the same; a text that was cut
+// anywhere can be read without harm.
 
 #include "fuzz.h"
 #include "json.h"

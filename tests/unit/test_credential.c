@@ -824,6 +824,10 @@ static void test_certificate(void **state) {
     struct rekey_entra e = entra;
     char text[1024], signature[1024];
     const char *dot;
+    // Each byte of a scope takes three, but for so many that take one: then there are as many rows
+    // whatever the limits are.
+    const size_t odd = (REKEY_STAGING_MAX - 2048 - 240) % 3;
+    const size_t thrice = (REKEY_STAGING_MAX - 2048 - 240) / 3 * 3 + 3 * odd;
 
     (void)state;
     row("the assertion");
@@ -870,9 +874,9 @@ static void test_certificate(void **state) {
     FAILS(e.client_id = e.tenant = e.authority = rekey_span(longest, 253),
           REKEY_E_LIMIT_CREDENTIAL); // the claims do not fit
     memset(longest, '&', sizeof(scratch));
+    memset(longest, 'a', odd);
     for (size_t less = 0; less < 616; less++) { // what does not fit: all, or parts of it
-        FAILS(e.scope = rekey_span(longest, (REKEY_STAGING_MAX - 2048 - 240 - less) / 3),
-              REKEY_E_LIMIT_CREDENTIAL);
+        FAILS(e.scope = rekey_span(longest, (thrice - less) / 3), REKEY_E_LIMIT_CREDENTIAL);
     }
     row("as long as it can be");
     {
@@ -882,7 +886,7 @@ static void test_certificate(void **state) {
         while (error != 0 && less < 1000) {
             reset(script);
             e = entra;
-            e.scope = rekey_span(longest, (REKEY_STAGING_MAX - 2048 - 240 - ++less) / 3);
+            e.scope = rekey_span(longest, (thrice - ++less) / 3);
             check_int(rekey_credential_certificate_init(&certificate, &e, fake_signer), 0);
             error = get(&certificate.base);
         }
@@ -1292,7 +1296,9 @@ static void test_echo(void **state) {
         "{\"trace_id\":\"%s\",\"correlation_id\":\"%s\"}",
         "{\"correlation_id\":\"see %s\"}",
     };
-    static char proof[2048], text[8192], body[6144];
+    static char proof[1024], body[2048];
+    char *const text = scratch;
+    const size_t cap = sizeof(scratch);
     const struct exchange script[] = {{text, 0}};
     const struct exchange challenged[] = {{BASIC, 0}, {text, 0}};
     int seen = 0;
@@ -1310,7 +1316,7 @@ static void test_echo(void **state) {
 
             row_nn("repeated", kind, (long)i);
             snprintf(body, sizeof(body), places[i], proof, proof);
-            snprintf(text, sizeof(text), CLOSED("400", "%s"), body);
+            snprintf(text, cap, CLOSED("400", "%s"), body);
             reset(kind == ARC_KEY ? challenged : script);
             check_int(get(sends(kind)), REKEY_E_TOKEN_REFUSED);
             e = report.service;
@@ -1342,8 +1348,8 @@ static void test_echo(void **state) {
             snprintf(body, sizeof(body),
                      "x-ms-request-id: %s\r\nx-ms-correlation-request-id: id %.20s\r\n", proof,
                      proof);
-            snprintf(text, sizeof(text), "HTTP/1.1 ");
-            snprintf(text + 9, sizeof(text) - 9, answers[i], body);
+            snprintf(text, cap, "HTTP/1.1 ");
+            snprintf(text + 9, cap - 9, answers[i], body);
             reset(script);
             check(get(sends(kind)) < 0);
             check(!repeats(report.request_id, strlen(report.request_id), proof));
@@ -1355,10 +1361,24 @@ static void test_echo(void **state) {
         static const char sent[] = "scope=https%3A%2F%2Fm%2F.default&grant_type";
 
         row_n("what is no secret of what was sent", kind);
-        snprintf(text, sizeof(text), CLOSED("400", "{\"error_description\":\"%s\"}"), sent);
+        snprintf(text, cap, CLOSED("400", "{\"error_description\":\"%s\"}"), sent);
         reset(script);
         check_int(get(sends(kind)), REKEY_E_TOKEN_REFUSED);
         check_text(report.service->message.text, report.service->message.len, sent);
+    }
+    for (size_t length = 39; length <= 41; length++) { // of which 40 bytes are kept
+        char id[64];
+
+        row_n("the beginning of a proof at the end of an id", (long)length);
+        memset(id, '-', length - 1);
+        id[length - 1] = LONG_FEDERATED[0];
+        id[length] = '\0';
+        snprintf(text, cap, "HTTP/1.1 200 X\r\nx-ms-request-id: %s\r\nConnection: close\r\n\r\n{}",
+                 id);
+        reset(script);
+        check_int(get(sends(FEDERATED)), REKEY_E_TOKEN_ANSWER);
+        check_int(report.request_id[38], length == 39 ? LONG_FEDERATED[0] : '-');
+        check_int(report.request_id[39], length == 39 ? '\0' : length == 40 ? '*' : '-');
     }
     row("empty lines in an answer to a request without a key");
     strcpy(text, CLOSED("403", "{\r\n\r\n\"error\":\"e\"}"));
@@ -1366,17 +1386,21 @@ static void test_echo(void **state) {
     check_int(get(sends(ARC_KEY)), REKEY_E_TOKEN_REFUSED);
     check_text(report.service->code.text, report.service->code.len, "e");
     row("in an answer that is cut");
-    snprintf(body, sizeof(body), "{\"error\":\"e\",\"error_description\":\"%s\",\"x\":\"",
+    snprintf(text, cap, CLOSED("400", "{\"error\":\"e\",\"error_description\":\"%s\",\"x\":\""),
              LONG_FEDERATED);
-    memset(body + strlen(body), 'x', REKEY_TOKEN_MAX < 4096 ? REKEY_TOKEN_MAX : 4096);
-    snprintf(text, sizeof(text), CLOSED("400", "%s"), body);
+    {
+        size_t len = strlen(text);
+
+        memset(text + len, 'x', REKEY_TOKEN_MAX);
+        text[len + REKEY_TOKEN_MAX] = '\0';
+    }
     reset(script);
     check_int(get(sends(FEDERATED)), REKEY_E_TOKEN_REFUSED);
     check_text(report.service->code.text, report.service->code.len, "e");
     check(report.service->message.len == strlen(LONG_FEDERATED));
     check(report.service->message.text[0] == '*');
     row("a token may look like what was sent");
-    snprintf(text, sizeof(text), CLOSED("200", "{\"access_token\":\"%s\"}"), LONG_FEDERATED);
+    snprintf(text, cap, CLOSED("200", "{\"access_token\":\"%s\"}"), LONG_FEDERATED);
     reset(script);
     check_int(get(sends(FEDERATED)), 0);
     check_token(LONG_FEDERATED);

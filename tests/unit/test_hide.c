@@ -444,6 +444,22 @@ static void test_forgotten_runs(void **state) {
     rows_done();
 }
 
+// What lies behind the digests is none.
+static void test_behind_the_digests(void **state) {
+    const uint32_t other = fnv1a("12345678", 8);
+
+    (void)state;
+    row("in the token's place");
+    has(FORGOTTEN_KEY_VALUE, "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0");
+    memcpy(client.token, &other, sizeof(other));
+    memcpy(client.key_value + sizeof(client.key_value) - 4, &other, sizeof(other));
+    put(MESSAGE, "-12345678-");
+    rekey_hide(&client);
+    check_span(rekey_span(client.service.message.text, client.service.message.len),
+               rekey_span("-12345678-", 10));
+    rows_done();
+}
+
 // A sequence of UTF-8 beside a block is overwritten as a whole.
 static void test_forgotten_beside_utf8(void **state) {
     (void)state;
@@ -471,9 +487,16 @@ static void test_forgotten_beside_utf8(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        UNIT(test_texts),     UNIT(test_buffers),        UNIT(test_random),
-        UNIT(test_places),    UNIT(test_what_stays),     UNIT(test_two_secrets),
-        UNIT(test_forgotten), UNIT(test_forgotten_runs), UNIT(test_forgotten_beside_utf8),
+        UNIT(test_texts),
+        UNIT(test_buffers),
+        UNIT(test_random),
+        UNIT(test_places),
+        UNIT(test_what_stays),
+        UNIT(test_two_secrets),
+        UNIT(test_forgotten),
+        UNIT(test_forgotten_runs),
+        UNIT(test_behind_the_digests),
+        UNIT(test_forgotten_beside_utf8),
     };
 
     return cmocka_run_group_tests_name("hide", tests, NULL, rows_total);
