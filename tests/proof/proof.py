@@ -494,7 +494,7 @@ PROOFS = [
         "certificates up to 20 bytes",
         6,
         text=20,
-        mutant=("port/mbedtls/der.c", "start.len - rest.len);", "start.len);"),
+        mutant=("port/mbedtls/der.c", "start.len - rest.len);", "start.len + rest.len);"),
     ),
     proof(
         "constraints",
