@@ -37,7 +37,9 @@ our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MD -MP
 # LIMITS="REKEY_URL_MAX=16384 ..." goes before the board's own limits.
 limits       := $(LIMITS) $(foreach l,$(BOARD_LIMITS),$(if $(filter $(firstword $(subst =, ,$l))=%,$(LIMITS)),,$l))
 our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
-port_cppflags := $(our_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(BOARD)"' \
+# Where glibc has 32 bits, it has a time_t of 64 only if both are defined; elsewhere they change nothing.
+time_cppflags := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(BOARD)"' \
     -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/mbedtls -isystem $(MBEDTLS)/include \
     '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
 
@@ -48,7 +50,7 @@ command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 fuzz_tests      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-vpath %.c tests/unit tests/fault tests/fuzz tests/bench
+vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e
 
 ifneq ($(V),1)
 Q := @
@@ -57,7 +59,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz mutate proof coverage size memory bench format clean FORCE
+.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz vectors mutate proof coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
@@ -81,7 +83,7 @@ deps-sources:
 	$(Q)boards/deps.sh sources mbedtls jsmn $(BOARD_DEPS)
 
 deps-test:
-	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest openssl iproute2 strace
+	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest python3-cryptography openssl iproute2 strace
 	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(BOARD_DEPS)
 
 deps-check: deps-test
@@ -90,13 +92,13 @@ deps-check: deps-test
 # ---- building -------------------------------------------------------------------------------------
 
 # Objects are made anew when the compiler, its flags or mbedTLS are other ones: the files of an unpacked source are older
-# than the objects of the version before. Of the board's flags, as they are before single objects add to them.
-of_board := $(BOARD_CFLAGS)
-of_mbedtls := $(MBEDTLS) $(shell cat $(MBEDTLS).version 2>/dev/null)
+# than the objects of the version before. Of the board's flags, as they are before single objects add to them; without the
+# time of the build, which changes with each commit.
+flags := $(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(filter-out -DREKEY_BUILD_TIME=%,$(port_cppflags))) $(BOARD_CFLAGS) \
+    $(shell cat $(MBEDTLS).version 2>/dev/null)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(of_mbedtls)" | cmp -s - $@ || \
-	    echo "$(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(our_cppflags)) $(of_board) $(of_mbedtls)" > $@
+	@echo "$(flags)" | cmp -s - $@ || echo "$(flags)" > $@
 
 $(B)/src/%.o: src/%.c $(B)/flags
 	$(call say,CC)
@@ -116,12 +118,13 @@ $(B)/boards/%.o: boards/%.c $(B)/flags
 
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include port/mbedtls/tls12_pss.h
 $(B)/mbedtls/pk_wrap.o: BOARD_CFLAGS += -include port/mbedtls/pk_verify.h
-$(B)/mbedtls/ssl_tls12_client.o $(B)/mbedtls/pk_wrap.o: port/mbedtls/tls12_pss.h port/mbedtls/pk_verify.h
+$(B)/mbedtls/ssl_tls13_client.o: BOARD_CFLAGS += -include port/mbedtls/tls13_client.h
+$(addprefix $(B)/mbedtls/,ssl_tls12_client.o pk_wrap.o ssl_tls13_client.o): $(addprefix port/mbedtls/,tls12_pss.h pk_verify.h tls13_client.h)
 $(B)/mbedtls/rsa.o: BOARD_CFLAGS += -Dmbedtls_mpi_exp_mod_unsafe=rekey_rsa_public
 $(B)/mbedtls/ssl_tls.o $(B)/mbedtls/ssl_tls13_generic.o: BOARD_CFLAGS += -Dmbedtls_x509_crt_parse_der=rekey_peer_parse \
     -Dmbedtls_x509_crt_parse_der_nocopy=rekey_peer_parse_nocopy -Dmbedtls_x509_crt_verify_with_ca_cb=rekey_peer_verify
 $(B)/mbedtls/x509_crt.o: BOARD_CFLAGS += -Dmbedtls_x509_get_sig_alg=rekey_x509_signature
-$(addprefix $(B)/mbedtls/,ssl_tls.o ssl_tls13_generic.o x509_crt.o rsa.o): Makefile
+$(addprefix $(B)/mbedtls/,ssl_tls.o ssl_tls12_client.o ssl_tls13_client.o ssl_tls13_generic.o x509_crt.o rsa.o): Makefile
 $(addprefix $(B)/port/mbedtls/,rsa_public.o client_certificate.o peer.o): BOARD_CFLAGS += -isystem $(MBEDTLS)/library
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
 	@mkdir -p $(@D)
@@ -162,6 +165,8 @@ units       := $(patsubst boards/linux/systemd/%.in,%,$(wildcard boards/linux/sy
 examples    := $(wildcard boards/linux/systemd/examples/*)
 fill_in     := sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
     -e 's|@VERSION@|$(VERSION)|g' -e 's|@LDFLAGS@|$(BOARD_LDFLAGS)|g'
+# The installed headers hold a time_t: with 32 bits and glibc an application must have the one that the archives have.
+of_application = $(CC) $(CPPFLAGS) $(CFLAGS) $(BOARD_CFLAGS) -E -P -x c - | sed -n '/^-D/p'
 to          = "$(DESTDIR)"$(1)
 
 install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
@@ -205,7 +210,8 @@ install-library: all ## of these only what an application needs
 	    >"$(B)/install/include/$$place$${header##*/}" || exit 1; done
 	$(Q)rm -rf $(call to,$(INCLUDEDIR)/rekey) && cp -r $(B)/install/include $(call to,$(INCLUDEDIR)/rekey)
 	$(Q)$(INSTALL) -m 644 $(B)/install/librekey.a $(B)/install/librekey-tls.a $(call to,$(LIBDIR))
-	$(Q)$(fill_in) boards/linux/rekey.pc.in >$(B)/install/rekey.pc
+	$(Q)more=$$(printf '%s\n' '#include <limits.h>' '#if defined __GLIBC__ && __SIZEOF_LONG__ == 4' '$(time_cppflags)' '#endif' | \
+	    $(of_application)) && $(fill_in) -e "s| *@CFLAGS@|$${more:+ $$more}|" boards/linux/rekey.pc.in >$(B)/install/rekey.pc
 	$(Q)$(INSTALL) -m 644 $(B)/install/rekey.pc $(call to,$(LIBDIR)/pkgconfig/rekey.pc)
 	$(Q)$(INSTALL) -m 644 docs/librekey.3 $(call to,$(MANDIR)/man3/librekey.3)
 
@@ -271,14 +277,19 @@ $(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(port_objects) $(B)/librekey.a $(
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
+# Prints what trust anchors a bundle has, for the end-to-end tests.
+$(B)/anchors: $(B)/tests/anchors.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+
 # The command with a clock that runs faster, for the long rows of `make bench`.
 $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections,--wrap=clock_gettime,--wrap=ppoll $^ -o $@
 
-# Preloaded into the command by the tests: counts calls of the heap, shifts the wall clock. Neither gets into a static
+# Preloaded into the command by the tests: counts calls of the heap, shifts the wall clock, is a lesser file system. None gets into a static
 # command; under an emulator, it is the emulator whose clock is shifted.
-preloads := $(if $(BOARD_E2E),$(B)/clock.so,$(if $(EXEC)$(filter -static,$(BOARD_LDFLAGS)),,$(B)/heap.so $(B)/clock.so))
+preloads := $(if $(BOARD_E2E),$(B)/clock.so,$(if $(EXEC)$(filter -static,$(BOARD_LDFLAGS)),,$(addprefix $(B)/,heap.so clock.so files.so)))
 $(B)/%.so: tests/e2e/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror $< -o $@ -ldl
@@ -307,7 +318,7 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	    { tail -20 $(B)/fuzz/$$t.log; exit 1; }; done
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
-	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example)
+	$(Q)$(MAKE) --no-print-directory -s build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors)
 	$(Q)REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" REKEY_NM=$(NM) \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) $(or $(BOARD_E2E),tests/e2e)
 
@@ -348,6 +359,16 @@ fuzz: deps-check ## all fuzz entries at once, for FUZZ_TIME seconds
 	$(Q)$(MAKE) --no-print-directory -s B=build/fuzz CC=clang FUZZ_MAIN= LDFLAGS=-fsanitize=fuzzer FRAME_MAX=65536 \
 	    CFLAGS="-fsanitize=fuzzer-no-link $(sanitize)" $(addprefix build/fuzz/fuzz/,$(fuzz_tests))
 	$(Q)tests/fuzz/fuzz.sh build/fuzz/fuzz $(FUZZ_TIME) $(fuzz_tests)
+
+$(B)/verify: $(B)/tests/verify.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+
+# A build of its own, for which no clock is too early.
+export WYCHEPROOF_DIR LIMBO_DIR
+vectors: deps-test ## published vectors, of checkouts in WYCHEPROOF_DIR and LIMBO_DIR: agreed, and what is not
+	$(Q)$(MAKE) --no-print-directory -s B=build/vectors SOURCE_DATE_EPOCH=1 $(addprefix build/vectors/,verify rekey clock.so)
+	$(Q)$(PYTHON) tests/vectors/vectors.py --verify build/vectors/verify --rekey build/vectors/rekey --clock build/vectors/clock.so
 
 mutate: deps-test ## change one token of src/ at a time: does a unit test fail? MUTATE_FLAGS="--sample 60" for some
 	$(Q)$(PYTHON) tests/mutate/mutate.py $(MUTATE_FLAGS)

@@ -43,7 +43,7 @@ TABLE='
       musl-arm64 1.2.5-3.1~deb13u1 384ea029e3694baac696d3993d93246f9a4b3741c493697e1ceb7256d8820748 trixie musl musl-dev:arm64 lib/libc.a
       musl-armhf 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabihf lib/libc.a
       musl-armel 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabi lib/libc.a
-      cbmc    6.6.0-4 02560859a17049c976961c232c4fc58f0747b57f9b751a466b1f368a438b0e41 trixie run cbmc,minisat,libstdc++6,libgcc-s1,zlib1g,libc6 cbmc
+      cbmc    6.6.0-4 02560859a17049c976961c232c4fc58f0747b57f9b751a466b1f368a438b0e41 trixie run    cbmc,minisat,libstdc++6,libgcc-s1,zlib1g,libc6 cbmc
       cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 trixie tar    cmocka      src/cmocka.c
 '
 
@@ -207,7 +207,7 @@ architectures() {
         row "$name"
         case $how:$package in
         musl:*) named="$named ${package#*:}" ;;
-        deb:*) named="$named $own" ;;
+        deb:* | run:*) named="$named $own" ;;
         esac
     done
     for each in ${named:-$own}; do

@@ -4,6 +4,7 @@
 
 #include "credential.h"
 
+#include "hide.h"
 #include "json.h"
 #include "message.h"
 #include "retry.h"
@@ -223,6 +224,19 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, i
     return REKEY_AGAIN;
 }
 
+// The request is needed no more, but to find what it ends with in the answer: in the first
+// `body_len` bytes of the body, and in the ids.
+static void forget_request(const struct rekey_credential *c, struct rekey *r, size_t body_len) {
+    struct rekey_span proof = rekey_span(r->staging.bytes + c->length - c->proof_len, c->proof_len);
+    char *ids[] = {id_of(r, REKEY_FIELD_REQUEST_ID), id_of(r, REKEY_FIELD_CORRELATION_ID)};
+
+    rekey_hide_text(r->token, body_len, false, proof); // a string that is cut is not shown
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        rekey_hide_text(ids[i], strlen(ids[i]), true, proof);
+    }
+    rekey_zeroize(&r->staging, sizeof(r->staging));
+}
+
 static int answered(struct rekey_credential *c, struct rekey *r) {
     unsigned status = r->x.http.status;
     int32_t named_ms = rekey_message_named_ms(r);
@@ -230,15 +244,15 @@ static int answered(struct rekey_credential *c, struct rekey *r) {
 
     rekey_exchange_close(&r->x);
     c->phase = PREPARE;
-    if (status == 200) {
-        return read_token(c, r);
-    }
-    result = c->answered(c, r, status);
-    if (result == REKEY_AGAIN) {
+    forget_request(c, r, status != 200 ? r->x.http.body_len : 0); // a token may look like it
+    result = status == 200 ? read_token(c, r) : c->answered(c, r, status);
+    if (status == 200 || result == REKEY_AGAIN) {
+        rekey_hide(r);
         return result;
     }
     r->http_status = (uint16_t)status;
     read_error(r);
+    rekey_hide(r);
     return result == REKEY_WANT_TIME ? again_later(c, r, REKEY_E_TOKEN_REFUSED, named_ms) : result;
 }
 
@@ -248,6 +262,7 @@ static int failed(struct rekey_credential *c, struct rekey *r, int error) {
     int group = -error / 100;
 
     rekey_exchange_close(&r->x);
+    forget_request(c, r, 0);
     if (group == 4 || (group == 7 && error != REKEY_E_LIMIT_ARENA)) {
         r->cause = error;
         return REKEY_E_TOKEN_ANSWER;
@@ -275,8 +290,8 @@ static int step_exchange(struct rekey_credential *c, struct rekey *r) {
             rekey_exchange_send(&r->x, r->staging.bytes, c->length);
             return REKEY_AGAIN;
         }
-        rekey_zeroize(&r->staging, sizeof(r->staging)); // it may hold a secret
         rekey_message_answer(r, false);
+        r->token_len = 0;
         r->x.http.body = r->token;
         r->x.http.body_cap = sizeof(r->token);
         return REKEY_AGAIN;

@@ -24,10 +24,12 @@ struct rekey_credential {
     // ask once more after a wait, or an error.
     int (*answered)(struct rekey_credential *c, struct rekey *r, unsigned status);
 
-    uint64_t renew_at;      // when a new token is got before the next request; 0: never
-    uint64_t expiry;        // of the token, on the port's clock; 0: not known
-    uint64_t patient_until; // until then the number of tries does not count
-    uint16_t length;        // of the request
+    struct rekey_span secret; // that the answer must not repeat; empty: there is none
+    uint64_t renew_at;        // when a new token is got before the next request; 0: never
+    uint64_t expiry;          // of the token, on the port's clock; 0: not known
+    uint64_t patient_until;   // until then the number of tries does not count
+    uint16_t length;          // of the request
+    uint16_t proof_len;       // what it ends with, and the answer must not repeat: the assertion
     uint16_t tries;
     uint8_t phase;
     bool once; // a connection that fails is not tried again: there may be no such service

@@ -49,6 +49,7 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
     struct rekey_span key = {NULL, 0};
     int error = base->challenged ? read_key(c, r, &key) : 0;
 
+    base->proof_len = (uint16_t)(key.len > 0 ? key.len + 4 : 0); // the head ends behind it
     return error != 0 ? error : rekey_managed_request(r, &c->managed, PATH, key);
 }
 

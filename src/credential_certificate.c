@@ -108,7 +108,7 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
     }
     rekey_writer_put(&form, REKEY_SPAN("."));
     put_encoded(&form, signature, n);
-    return rekey_entra_finish(r, &c->entra, &form);
+    return rekey_entra_finish(base, r, &c->entra, &form, start);
 }
 
 int rekey_credential_certificate_init(struct rekey_credential_certificate *c,

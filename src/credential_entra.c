@@ -43,8 +43,8 @@ struct rekey_writer rekey_entra_begin(struct rekey *r, const struct rekey_entra 
     return form;
 }
 
-int rekey_entra_finish(struct rekey *r, const struct rekey_entra *e,
-                       const struct rekey_writer *form) {
+int rekey_entra_finish(struct rekey_credential *c, struct rekey *r, const struct rekey_entra *e,
+                       const struct rekey_writer *form, size_t proof) {
     char guid[36], port[12], length[10];
     struct rekey_span values[7];
     struct rekey_http_cursor cursor = {0};
@@ -64,6 +64,7 @@ int rekey_entra_finish(struct rekey *r, const struct rekey_entra *e,
     if (request[cursor.form] != '\0' || !rekey_writer_whole(form)) {
         return REKEY_E_LIMIT_CREDENTIAL;
     }
+    c->proof_len = (uint16_t)(form->len - proof);
     memmove(r->staging.bytes + head, r->staging.bytes + REKEY_ENTRA_BODY, form->len);
     return (int)(head + form->len);
 }

@@ -17,9 +17,8 @@ struct rekey_entra {
 };
 
 struct rekey_credential_secret {
-    struct rekey_credential base;
+    struct rekey_credential base; // its `secret` is the client's
     struct rekey_entra entra;
-    struct rekey_span secret;
 };
 
 // Makes *c ready. Returns 0, REKEY_E_HOST, REKEY_E_IDENTITY or REKEY_E_SECRET.
@@ -81,9 +80,9 @@ int rekey_entra_check(const struct rekey_entra *entra);
 struct rekey_writer rekey_entra_begin(struct rekey *r, const struct rekey_entra *entra,
                                       const char *proof, size_t tail);
 
-// The form is complete: puts the head before it, at the start of staging. Returns the length of the
-// whole request, or an error.
-int rekey_entra_finish(struct rekey *r, const struct rekey_entra *entra,
-                       const struct rekey_writer *form);
+// The form is complete, and ends with the proof, which begins at `proof` of it: puts the head
+// before it, at the start of staging. Returns the length of the whole request, or an error.
+int rekey_entra_finish(struct rekey_credential *c, struct rekey *r, const struct rekey_entra *entra,
+                       const struct rekey_writer *form, size_t proof);
 
 #endif

@@ -29,7 +29,7 @@ static size_t trim(char *text, size_t len) {
 static int prepare(struct rekey_credential *base, struct rekey *r) {
     const struct rekey_credential_workload *c = (const struct rekey_credential_workload *)base;
     struct rekey_writer form = rekey_entra_begin(r, &c->entra, REKEY_ENTRA_ASSERTION, 0);
-    size_t n = 0;
+    size_t proof = form.len, n = 0;
     int error;
 
     if (!rekey_writer_whole(&form)) {
@@ -45,7 +45,7 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
     }
     n = trim(form.buf + form.len, n);
     form.len += n;
-    return n == 0 ? REKEY_E_ASSERTION : rekey_entra_finish(r, &c->entra, &form);
+    return n == 0 ? REKEY_E_ASSERTION : rekey_entra_finish(base, r, &c->entra, &form, proof);
 }
 
 int rekey_credential_workload_init(struct rekey_credential_workload *c,

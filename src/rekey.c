@@ -9,6 +9,7 @@
 
 #include "credential.h"
 #include "endpoint.h"
+#include "hide.h"
 #include "message.h"
 #include "retry.h"
 #include "url.h"
@@ -70,6 +71,7 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
 static int end(struct rekey *r, int error) {
     const size_t secret = offsetof(struct rekey, key_value);
 
+    rekey_hide(r); // an answer that was not complete has said something, too
     r->error = error;
     r->outcome = (uint8_t)outcome_of(r, error);
     r->state = ENDED;
@@ -223,11 +225,18 @@ static int begin_request(struct rekey *r) {
     return error == 0 ? REKEY_AGAIN : end(r, error);
 }
 
+// The request is out, or as much of it as could be sent: the token and the key value in it are
+// needed no more.
+static void receive(struct rekey *r, bool cut_short) {
+    rekey_zeroize(&r->staging, sizeof(r->staging));
+    rekey_message_answer(r, cut_short);
+}
+
 static int send_more(struct rekey *r) {
     size_t len = rekey_message_emit(r);
 
     if (len == 0) {
-        rekey_message_answer(r, false);
+        receive(r, false);
     } else {
         rekey_exchange_send(&r->x, r->staging.bytes + r->body_len, len);
     }
@@ -258,6 +267,7 @@ static int go_on_polling(struct rekey *r) {
         return end(r, r->url_error);
     }
     if (r->new_kind != REKEY_POLL_NONE) {
+        rekey_hide_forget_key_value(r); // no POST comes any more
         r->kind = r->new_kind;
         r->renewing = false;
         r->save_failed = save_record(r) != 0;
@@ -358,6 +368,7 @@ static int answered(struct rekey *r) {
     if (r->http_status >= 400 || next == REKEY_NEXT_FAILED || error == REKEY_E_CONTRADICTORY) {
         rekey_arm_error_read(&r->service, &json);
     }
+    rekey_hide(r);
     switch (next) {
     case REKEY_NEXT_POLL:
     case REKEY_NEXT_RUNNING:
@@ -482,7 +493,7 @@ static int step_exchange(struct rekey *r) {
     // what the server has sent still counts.
     if (r->job == REGENERATE && !rekey_polling(r) && rekey_exchange_writes(&r->x)) {
         r->cause = result;
-        rekey_message_answer(r, true);
+        receive(r, true);
         return REKEY_AGAIN;
     }
     return exchange_failed(r, result);

@@ -75,10 +75,19 @@ struct rekey_token {
     char value[REKEY_TOKEN_MAX]; // not NUL-terminated
 };
 
+// One of the secrets that the core does not have by itself, and that must not be repeated where the
+// service says it: a proxy's password, a key that is listed. NULs at the end of `text` do not
+// count, so that it can be a whole buffer, which is filled later.
+struct rekey_secret {
+    struct rekey_span text;
+    const struct rekey_secret *next; // NULL: the last one
+};
+
 // Start from REKEY_OPTIONS_INIT. The struct and what it points at live as long as the struct rekey.
 struct rekey_options {
     struct rekey_span host; // the management host, as management.azure.com; no brackets around IPv6
     uint16_t port;          // 443
+    bool retry_unsafe;      // also repeat a POST that may have been executed
     struct rekey_span board; // for User-Agent: rekey/<version> (<board>)
 
     // Gets tokens and renews them (credential.h). NULL: `token` is asked instead.
@@ -101,7 +110,8 @@ struct rekey_options {
     uint32_t connect_timeout_ms; // one connection: lookup, connect and handshake
     uint32_t idle_timeout_ms;    // without a byte from the peer
     uint32_t poll_interval_ms;   // between polls, when the service names no wait; may be 0
-    bool retry_unsafe;           // also repeat a POST that may have been executed
+
+    const struct rekey_secret *secrets; // NULL: there are none
 };
 
 #define REKEY_OPTIONS_INIT                                                                         \
@@ -138,7 +148,8 @@ struct rekey {
     bool remembered; // an attempt may have been executed
     bool renewing;   // the service refused the token, and a new one is being got
     bool save_failed;
-    bool claims; // the token was refused with a claims challenge
+    bool claims;              // the token was refused with a claims challenge
+    bool key_value_forgotten; // hide.h: only its digests are left
     uint16_t url_len, token_len, key_value_len, body_len, http_status;
     struct rekey_http_cursor cursor;
     int error, cause, url_error;

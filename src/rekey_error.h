@@ -105,6 +105,7 @@
     X(REKEY_E_CHALLENGE,        -810, "Azure Arc: the challenge names no key file in /var/opt/azcmagent/tokens/") \
     X(REKEY_E_KEY_FILE,         -811, "Azure Arc: the key file cannot be read, or is none") \
     X(REKEY_E_PLAIN,            -812, "plain http is spoken to this machine and to 169.254.169.254 only") \
+    X(REKEY_E_ARC,              -813, "what answers in the place of IMDS is the agent of Azure Arc: the identity is arc, not imds") \
     /* local: the device itself */ \
     X(REKEY_E_ENTROPY,          -900, "the device has no randomness") \
     X(REKEY_E_SAVE,             -901, "the operation could not be saved") \

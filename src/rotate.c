@@ -86,10 +86,14 @@ static void speak_to_management(struct rekey_rotation *x) {
     }
 }
 
-static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) {
-    speak_to_management(x);
+static void forget_keys(struct rekey_rotation *x) {
     rekey_zeroize(&x->keys, sizeof(x->keys));
     rekey_zeroize(x->key, sizeof(x->key));
+}
+
+static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) {
+    speak_to_management(x);
+    forget_keys(x);
     if (error != 0 && error != REKEY_E_HOOK) {
         x->result = REKEY_ROTATION_NONE; // what it was about to do
     }
@@ -193,10 +197,12 @@ static int note_hook(struct rekey_rotation *x) {
     return x->storage->save_state(x->storage->ctx, &x->state);
 }
 
-// The key of `slot` is there: notes what is in use.
+// The key of `slot` is there: notes what is in use. What comes now needs no key: a hook may take
+// minutes.
 static int note_switch(struct rekey_rotation *x, enum rekey_key slot) {
     int error;
 
+    forget_keys(x);
     x->state.slot = slot;
     x->state.switched = wall(x);
     error = x->storage->save_state(x->storage->ctx, &x->state);
@@ -608,7 +614,18 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          struct rekey_options *options,
                          const struct rekey_rotation_options *rotation,
                          const struct rekey_storage *storage) {
+    // Where it is made ready once more, its own secrets are in the list already.
+    const struct rekey_secret *more =
+        options->secrets == x->secrets ? x->secrets[2].next : options->secrets;
+
     memset(x, 0, sizeof(*x));
+    x->secrets[0].text = rekey_span(x->keys.primary.value, sizeof(x->keys.primary.value));
+    x->secrets[0].next = &x->secrets[1];
+    x->secrets[1].text = rekey_span(x->keys.secondary.value, sizeof(x->keys.secondary.value));
+    x->secrets[1].next = &x->secrets[2];
+    x->secrets[2].text = rekey_span(x->key, sizeof(x->key));
+    x->secrets[2].next = more;
+    options->secrets = x->secrets;
     x->client = client;
     x->options = options;
     x->rotation = rotation;

@@ -89,6 +89,7 @@ struct rekey_rotation {
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
     uint16_t key_len;
+    struct rekey_secret secrets[3];     // both keys and the one in use, before those of the options
     struct rekey_shown shown;           // with `probe`
     struct rekey_options probe_options; // of the client while it speaks to the scoring URI
     struct rekey_read probe_read;
@@ -103,8 +104,8 @@ struct rekey_rotation {
     bool foreign;         // somebody else changed a key since the last run
 };
 
-// Makes *x ready. `client` was made ready by rekey_init with `options`, whose `save` and timeout_ms
-// this sets; all that is pointed at lives as long as *x.
+// Makes *x ready. `client` was made ready by rekey_init with `options`, whose `save`, `secrets` and
+// timeout_ms this sets; all that is pointed at lives as long as *x.
 void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          struct rekey_options *options,
                          const struct rekey_rotation_options *rotation,

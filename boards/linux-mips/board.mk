@@ -1,7 +1,6 @@
-# 32-bit MIPS, run by QEMU: the big-endian one. Debian has no musl for it: with glibc, told to count time in 64 bits.
+# 32-bit MIPS, run by QEMU: the big-endian one. Debian has no musl for it: with glibc.
 BOARD_TITLE    := MIPS, 32 bits, big-endian, for the tests (static, glibc)
 BOARD_PACKAGES := gcc-mips-linux-gnu libc6-dev-mips-cross qemu-user-static
 CROSS_COMPILE  ?= mips-linux-gnu-
 EXEC           ?= qemu-mips-static
 include boards/linux/static.mk
-BOARD_CFLAGS   += -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64

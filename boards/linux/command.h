@@ -23,6 +23,8 @@ struct command {
     struct rekey_proxy proxy;
     char proxy_url[512]; // https://HOST[:PORT] of the proxy
     char proxy_authorization[320];
+    char proxy_password[256];
+    struct rekey_secret secrets[4]; // what the core does not know by itself
     struct rekey_tls tls;
     struct rekey_pem_bundle bundle;
     struct rekey_keys keys;
@@ -40,12 +42,12 @@ struct command {
     uint64_t hook_started;
     char token[REKEY_TOKEN_MAX]; // as it was given; kept because a repeated request needs it again
     size_t token_len;
-    bool token_used; // the client has had it
     char key_value[REKEY_KEY_VALUE_MAX];
     size_t key_value_len;
     char path[REKEY_PATH_MAX + 1]; // of the endpoint's action
     char management[300];          // host or host:port
     uint64_t started;              // ms
+    sigset_t unblocked;            // the signal mask where a signal may interrupt
     _Alignas(16) unsigned char arena[REKEY_ARENA_SIZE];
 };
 
@@ -69,9 +71,10 @@ int conclude(struct command *c, const struct rekey_report *report);
 // ---- input.c: what the user gave ----
 
 // Reads the file `path` ("-": standard input) into buf[0..cap), without one newline at its end (LF
-// or CRLF). Returns 0 with the length in *len; that can be more than `cap`: then it did not fit,
+// or CRLF) and a byte order mark in front. It may be a pipe: --timeout bounds the wait for whoever
+// writes it. Returns 0 with the length in *len; that can be more than `cap`: then it did not fit,
 // and buf holds its beginning. Returns errno if it cannot be read, EINTR if a signal asked to stop.
-int read_secret(const char *path, char *buf, size_t cap, size_t *len);
+int read_secret(const struct command *c, const char *path, char *buf, size_t cap, size_t *len);
 
 // Copies the environment variable `name`, overwrites it where it stands, and unsets it. False if it
 // is not set, or empty. *len as above.
@@ -121,8 +124,8 @@ int print_status(struct command *c);
 // What a user does after REKEY_NOT_REACHED, for `error`.
 const char *not_reached_hint(int error);
 
-// Forgets what the service said where it says a secret of ours.
-void hide_echo(struct command *c);
+// Overwrites all that is secret, when nothing is sent any more.
+void forget_secrets(struct command *c);
 
 // The details of an end, as conclude tells them.
 void say_error(const struct command *c, const struct rekey_report *report);

@@ -74,6 +74,9 @@ int run_hook(void *ctx) {
     int status;
 
     if (c->hook == 0) {
+        if (c->rotation.result != REKEY_ROTATION_NONE) { // else it is that of an earlier run
+            forget_secrets(c);
+        }
         c->hook_started = rekey_posix_now_ms(NULL);
         c->hook = fork();
         if (c->hook == 0) {

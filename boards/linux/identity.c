@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "output.h"
+#include "secret_text.h"
 #include "url.h"
 
 #define ARC_AGENT "/opt/azcmagent/bin/himds"
@@ -115,12 +116,13 @@ static const char *secret_file(const struct command *c, char buf[256]) {
 
 static int take_secret(struct command *c) {
     struct identity *id = &c->identity;
-    const char *file = secret_file(c, id->path);
+    const char *file = secret_file(c, id->path), *fault;
+    char text[256];
     bool given =
         take_environment("AZURE_CLIENT_SECRET", id->secret, sizeof(id->secret), &id->secret_len);
 
     if (file != NULL) {
-        int error = read_secret(file, id->secret, sizeof(id->secret), &id->secret_len);
+        int error = read_secret(c, file, id->secret, sizeof(id->secret), &id->secret_len);
 
         if (error != 0) {
             return cannot_read(c, REKEY_CREDENTIALS, REKEY_E_SECRET, "client secret", file, error);
@@ -139,7 +141,11 @@ static int take_secret(struct command *c) {
         return refuse(c, REKEY_CREDENTIALS, REKEY_E_SECRET, "client secret '%s': it is empty",
                       file);
     }
-    return 0;
+    fault = secret_text_fault(SECRET_TEXT_CLIENT, rekey_span(id->secret, id->secret_len), text,
+                              sizeof(text));
+    return fault == NULL ? 0
+                         : refuse(c, REKEY_CREDENTIALS, REKEY_E_SECRET, "%s: the client secret %s",
+                                  file != NULL ? file : "AZURE_CLIENT_SECRET", fault);
 }
 
 static int take_certificate(struct command *c) {
@@ -151,24 +157,44 @@ static int take_certificate(struct command *c) {
                       "no client certificate: set AZURE_CLIENT_CERTIFICATE_PATH to a PEM file with "
                       "the certificate and its RSA private key");
     }
-    id->error = read_secret(id->file, id->pem, sizeof(id->pem), &id->pem_len);
+    id->error = read_secret(c, id->file, id->pem, sizeof(id->pem), &id->pem_len);
     if (id->error == 0 && id->pem_len > sizeof(id->pem)) {
         id->error = EFBIG;
     }
     if (id->error != 0) {
-        return refuse(c, REKEY_CREDENTIALS, REKEY_E_SIGN, "AZURE_CLIENT_CERTIFICATE_PATH '%s': %s",
-                      id->file, error_word(id->error));
+        return cannot_read(c, REKEY_CREDENTIALS, REKEY_E_SIGN, "AZURE_CLIENT_CERTIFICATE_PATH",
+                           id->file, id->error);
     }
     id->certificate.certificate = id->certificate.key = rekey_span(id->pem, id->pem_len);
     id->certificate.port = &c->port;
     return 0;
 }
 
-static int read_federated_token(void *ctx, char *buf, size_t cap, size_t *len) {
-    struct identity *id = ctx;
+// Without the white space around it, which is no part of a federated token.
+static struct rekey_span trimmed(struct rekey_span text) {
+    while (text.len > 0 && rekey_is_one_of(text.ptr[0], " \t\r\n")) {
+        text = rekey_span(text.ptr + 1, text.len - 1);
+    }
+    while (text.len > 0 && rekey_is_one_of(text.ptr[text.len - 1], " \t\r\n")) {
+        text.len--;
+    }
+    return text;
+}
 
-    id->error = read_secret(id->file, buf, cap, len);
-    return id->error == 0 ? 0 : REKEY_E_ASSERTION;
+static int read_federated_token(void *ctx, char *buf, size_t cap, size_t *len) {
+    struct command *c = ctx;
+    struct identity *id = &c->identity;
+
+    id->error = read_secret(c, id->file, buf, cap, len);
+    id->fault = NULL;
+    if (id->error == EINTR) {
+        return REKEY_E_ABORTED;
+    }
+    if (id->error == 0 && *len <= cap) {
+        id->fault = secret_text_fault(SECRET_TEXT_TOKEN, trimmed(rekey_span(buf, *len)),
+                                      id->fault_text, sizeof(id->fault_text));
+    }
+    return id->error == 0 && id->fault == NULL ? 0 : REKEY_E_ASSERTION;
 }
 
 static int read_arc_key(void *ctx, struct rekey_span path, char *buf, size_t cap, size_t *len) {
@@ -182,7 +208,7 @@ static int read_arc_key(void *ctx, struct rekey_span path, char *buf, size_t cap
     id->path[path.len] = '\0';
     id->file = id->path;
     errno = 0;
-    id->error = rekey_posix_read_file(id->path, buf, cap, len) == 0 ? 0 : errno;
+    id->error = rekey_posix_read_file(id->path, buf, cap, len, 0) == 0 ? 0 : errno;
     return id->error == 0 ? 0 : REKEY_E_KEY_FILE;
 }
 
@@ -253,9 +279,26 @@ static void choose(struct command *c) {
     }
 }
 
+// A name that is not secret is shown with what is wrong with it. Returns 0 or an exit code.
+static int check_name(struct command *c, const char *name) {
+    struct rekey_span value = text_of(variable(name));
+    char text[256], shown[512];
+    const char *fault = control_fault(value, text, sizeof(text));
+
+    for (size_t i = 0; i < value.len && fault == NULL; i++) {
+        if (!rekey_is_alnum(value.ptr[i]) && !rekey_is_one_of(value.ptr[i], "-.")) {
+            fault = "has a byte that is not a letter, a digit, '-' or '.'";
+        }
+    }
+    return fault == NULL ? 0
+                         : refuse(c, REKEY_CREDENTIALS, REKEY_E_IDENTITY, "%s '%s': it %s", name,
+                                  visible(value, shown, sizeof(shown)), fault);
+}
+
 static int take_names(struct command *c) {
     struct identity *id = &c->identity;
     static const char *const names[] = {"AZURE_TENANT_ID", "AZURE_CLIENT_ID"};
+    int code;
 
     for (size_t i = 0; i < 2; i++) {
         if (variable(names[i]) == NULL) {
@@ -263,6 +306,10 @@ static int take_names(struct command *c) {
                           "--auth %s needs %s, which is "
                           "not set",
                           auth_names[id->auth], names[i]);
+        }
+        code = check_name(c, names[i]);
+        if (code != 0) {
+            return code;
         }
     }
     id->entra.tenant = text_of(variable(names[0]));
@@ -273,6 +320,7 @@ static int take_names(struct command *c) {
 // Reads what the chosen kind needs.
 static int take_identity(struct command *c) {
     struct identity *id = &c->identity;
+    int code;
 
     switch (id->auth) {
     case AUTH_TOKEN:
@@ -289,7 +337,8 @@ static int take_identity(struct command *c) {
                                          "is not set");
     case AUTH_IMDS:
         id->managed.client_id = text_of(variable("AZURE_CLIENT_ID"));
-        return take_endpoint(c, "IMDS_ENDPOINT", "http://169.254.169.254");
+        code = check_name(c, "AZURE_CLIENT_ID");
+        return code != 0 ? code : take_endpoint(c, "IMDS_ENDPOINT", "http://169.254.169.254");
     default: // AUTH_ARC
         if (c->options.verbose && variable("AZURE_CLIENT_ID") != NULL) {
             say("auth: AZURE_CLIENT_ID is not used: Azure Arc has the machine's own identity only");
@@ -313,7 +362,7 @@ static int make_credential(struct command *c) {
                                                  rekey_client_certificate_signer(&id->certificate));
     case AUTH_WORKLOAD:
         id->as.workload.read = read_federated_token;
-        id->as.workload.ctx = id;
+        id->as.workload.ctx = c;
         id->credential = &id->as.workload.base;
         return rekey_credential_workload_init(&id->as.workload, &id->entra);
     case AUTH_IMDS:
@@ -381,8 +430,11 @@ void identity_explain(const struct identity *id, int error, char *buf, size_t ca
         snprintf(buf, cap, "AZURE_CLIENT_CERTIFICATE_PATH '%s': %s", id->file,
                  id->certificate.fault);
     } else if ((error == REKEY_E_ASSERTION || error == REKEY_E_KEY_FILE) && id->file != NULL) {
-        snprintf(buf, cap, "'%s': %s", id->file,
-                 id->error != 0 ? error_word(id->error) : "it holds something else");
+        snprintf(buf, cap, "'%s': %s%s", id->file, id->fault != NULL ? "the token " : "",
+                 id->fault != NULL        ? id->fault
+                 : id->error == ETIMEDOUT ? "nothing more came within --timeout"
+                 : id->error != 0         ? error_word(id->error)
+                                          : "it holds something else");
     } else if (error == REKEY_E_LIMIT_CREDENTIAL && id->auth == AUTH_WORKLOAD) {
         snprintf(buf, cap, "'%s': ", id->file);
     }
@@ -410,6 +462,8 @@ const char *identity_remedy(const struct command *c, const struct rekey_report *
     case REKEY_E_KEY_FILE:
         return c->identity.error == EACCES ? "the user that runs rekey must be in the group himds"
                                            : NULL;
+    case REKEY_E_ARC:
+        return "give --auth arc; IMDS_ENDPOINT leads to that agent";
     case REKEY_E_NO_TOKEN:
         return c->identity.auth == AUTH_IMDS
                    ? "there is no managed identity here: give --token-file FILE, set "

@@ -45,9 +45,11 @@ struct identity {
     struct rekey_entra entra;
     struct rekey_managed managed;
     struct rekey_client_certificate certificate;
-    const char *file; // the certificate, the federated token, or (a copy) Arc's key file
-    int error;        // errno of the last attempt to read it
-    char why[1024];   // what was chosen, and why the others were not
+    const char *file;  // the certificate, the federated token, or (a copy) Arc's key file
+    int error;         // errno of the last attempt to read it
+    const char *fault; // what is wrong with what it holds, in words; or NULL
+    char fault_text[256];
+    char why[1024]; // what was chosen, and why the others were not
     char authority[300];
     char path[256];
     char secret[IDENTITY_SECRET_MAX];

@@ -9,10 +9,14 @@
 
 #include "command.h"
 #include "output.h"
+#include "secret_text.h"
 
-int read_secret(const char *path, char *buf, size_t cap, size_t *len) {
-    int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+int read_secret(const struct command *c, const char *path, char *buf, size_t cap, size_t *len) {
+    int fd =
+        strcmp(path, "-") == 0 ? STDIN_FILENO : rekey_posix_open(path, O_RDONLY, REKEY_POSIX_LINKS);
+    const uint64_t until = c->started + c->options.timeout_ms;
     char chunk[256];
+    static const char mark[] = "\xEF\xBB\xBF"; // UTF-8 with a byte order mark, from Windows
     char last[2] = {0};
     int error = 0;
     ssize_t n;
@@ -21,10 +25,13 @@ int read_secret(const char *path, char *buf, size_t cap, size_t *len) {
     if (fd < 0) {
         return errno;
     }
-    while (*len <= 1u << 20 &&
-           (n = read(fd, chunk, sizeof(chunk))) != 0) { // /dev/zero is no secret
-        if (n < 0) {
-            error = errno;
+    while (*len <= 1u << 20) { // /dev/zero is not a secret
+        n = rekey_posix_read(fd, chunk, sizeof(chunk), until, &c->unblocked);
+        if (n < 0 && errno == EINTR && stop_signal == 0) {
+            continue;
+        }
+        if (n <= 0) {
+            error = n < 0 ? errno : 0;
             break;
         }
         for (ssize_t i = 0; i < n; i++) {
@@ -42,6 +49,10 @@ int read_secret(const char *path, char *buf, size_t cap, size_t *len) {
     }
     if (*len > 0 && last[1] == '\n') {
         *len -= last[0] == '\r' ? 2 : 1;
+    }
+    if (*len >= sizeof(mark) - 1 && *len <= cap && memcmp(buf, mark, sizeof(mark) - 1) == 0) {
+        *len -= sizeof(mark) - 1;
+        memmove(buf, buf + sizeof(mark) - 1, *len);
     }
     return error;
 }
@@ -74,11 +85,15 @@ void forget_environment(void) {
 
 int cannot_read(struct command *c, enum rekey_outcome outcome, int code, const char *option,
                 const char *file, int error) {
+    char shown[512];
+
     if (stop_signal != 0) {
         return refuse(c, REKEY_NOT_REACHED, REKEY_E_ABORTED, "%s",
                       rekey_error_text(REKEY_E_ABORTED));
     }
-    return refuse(c, outcome, code, "%s '%s': %s", option, file, error_word(error));
+    return refuse(c, outcome, code, "%s '%s': %s", option,
+                  visible(rekey_span(file, strlen(file)), shown, sizeof(shown)),
+                  error == ETIMEDOUT ? "nothing more came within --timeout" : error_word(error));
 }
 
 // A pipe or a terminal gives its token once; a file may have another one meanwhile.
@@ -90,31 +105,47 @@ static bool can_be_read_again(const char *file) {
 
 int give_token(void *ctx, char *buf, size_t cap, size_t *len) {
     struct command *c = ctx;
-    const char *file = c->options.token_file;
+    const char *file = c->options.token_file, *fault;
+    char text[256];
     int error;
 
-    if (!c->token_used || !can_be_read_again(file)) {
-        c->token_used = true;
+    if (c->token_len > 0) {
         *len = c->token_len;
         memcpy(buf, c->token, c->token_len);
+        if (can_be_read_again(file)) { // then it is, from now on
+            rekey_zeroize(c->token, sizeof(c->token));
+            c->token_len = 0;
+        }
         return REKEY_DONE;
     }
-    error = read_secret(file, buf, cap, len);
+    error = read_secret(c, file, buf, cap, len);
+    if (error == EINTR) {
+        return REKEY_E_ABORTED;
+    }
     if (error != 0) {
         say("error: --token-file '%s': %s", file, error_word(error));
         return REKEY_E_NO_TOKEN;
     }
-    return *len > cap ? REKEY_E_LIMIT_TOKEN : REKEY_DONE;
+    if (*len > cap) {
+        return REKEY_E_LIMIT_TOKEN;
+    }
+    fault = secret_text_fault(SECRET_TEXT_TOKEN, rekey_span(buf, *len), text, sizeof(text));
+    if (fault != NULL) {
+        say("error: --token-file '%s': the token %s", file, fault);
+        return REKEY_E_NO_TOKEN;
+    }
+    return REKEY_DONE;
 }
 
 int take_token(struct command *c) {
     const char *file = c->options.token_file;
-    const char *name = file != NULL ? "--token-file" : "AZURE_ACCESS_TOKEN";
+    const char *name = file != NULL ? "--token-file" : "AZURE_ACCESS_TOKEN", *fault;
+    char text[256];
     bool environment =
         take_environment("AZURE_ACCESS_TOKEN", c->token, sizeof(c->token), &c->token_len);
 
     if (file != NULL) {
-        int error = read_secret(file, c->token, sizeof(c->token), &c->token_len);
+        int error = read_secret(c, file, c->token, sizeof(c->token), &c->token_len);
 
         if (error != 0) {
             return cannot_read(c, REKEY_CREDENTIALS, REKEY_E_NO_TOKEN, name, file, error);
@@ -122,6 +153,17 @@ int take_token(struct command *c) {
     } else if (!environment) {
         return refuse(c, REKEY_CREDENTIALS, REKEY_E_NO_TOKEN,
                       "no token: give --token-file FILE, or set AZURE_ACCESS_TOKEN");
+    }
+    // Before its length: what is of the wrong kind is often too long as well.
+    fault = secret_text_fault(
+        SECRET_TEXT_TOKEN,
+        rekey_span(c->token, c->token_len < sizeof(c->token) ? c->token_len : sizeof(c->token)),
+        text, sizeof(text));
+    if (fault != NULL) {
+        return refuse(c, REKEY_USAGE, REKEY_E_TOKEN,
+                      "%s: the token %s (`az account get-access-token --query accessToken -o tsv` "
+                      "prints it as it is wanted)",
+                      name, fault);
     }
     if (c->token_len > sizeof(c->token)) {
         return refuse(c, REKEY_USAGE, REKEY_E_LIMIT_TOKEN,
@@ -132,31 +174,33 @@ int take_token(struct command *c) {
     if (c->token_len == 0) {
         return refuse(c, REKEY_CREDENTIALS, REKEY_E_NO_TOKEN, "%s: the token is empty", name);
     }
-    for (size_t i = 0; i < c->token_len; i++) {
-        if (c->token[i] <= ' ' || c->token[i] > '~') {
-            return refuse(c, REKEY_USAGE, REKEY_E_TOKEN,
-                          "%s: byte %zu of the token is not visible ASCII (a bearer token has no "
-                          "spaces, line ends or other control characters)",
-                          name, i + 1);
-        }
-    }
     return 0;
 }
 
 int take_key_value(struct command *c) {
-    const char *file = c->options.key_value_file;
+    const char *file = c->options.key_value_file, *fault;
+    char text[256];
     int error;
 
     if (file == NULL) {
         return 0;
     }
-    error = read_secret(file, c->key_value, sizeof(c->key_value), &c->key_value_len);
+    error = read_secret(c, file, c->key_value, sizeof(c->key_value), &c->key_value_len);
     if (error != 0) {
         return cannot_read(c, REKEY_USAGE, REKEY_E_KEY_VALUE, "--key-value-file", file, error);
     }
     if (c->key_value_len == 0) {
         return refuse(c, REKEY_USAGE, REKEY_E_KEY_VALUE,
                       "--key-value-file '%s': the key value is empty", file);
+    }
+    fault = secret_text_fault(SECRET_TEXT_KEY_VALUE,
+                              rekey_span(c->key_value, c->key_value_len < sizeof(c->key_value)
+                                                           ? c->key_value_len
+                                                           : sizeof(c->key_value)),
+                              text, sizeof(text));
+    if (fault != NULL) {
+        return refuse(c, REKEY_USAGE, REKEY_E_KEY_VALUE, "--key-value-file '%s': the key value %s",
+                      file, fault);
     }
     if (c->key_value_len > sizeof(c->key_value)) {
         return refuse(
@@ -181,30 +225,26 @@ int find_anchors(struct command *c, struct rekey_anchors *anchors) {
 
     if (c->options.ca_file != NULL) {
         *anchors = rekey_pem_bundle(&c->bundle, c->options.ca_file);
-        c->bundle.timeout_ms = c->options.timeout_ms;
+        c->bundle.until = c->started + c->options.timeout_ms;
+        c->bundle.unblocked = &c->unblocked;
         if (rekey_pem_bundle_usable(&c->bundle)) {
             return 0;
-        }
-        if (errno == ETIMEDOUT) {
-            return refuse(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
-                          "no trust anchors: --ca-file '%s': nobody wrote it to its end within "
-                          "--timeout",
-                          c->options.ca_file);
         }
         if (errno != 0) {
             return cannot_read(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
                                "no trust anchors: --ca-file", c->options.ca_file, errno);
         }
+        visible(rekey_span(c->options.ca_file, strlen(c->options.ca_file)), tried, sizeof(tried));
         if (c->bundle.passed_over > 0) {
             return refuse(
                 c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
                 "no trust anchors: --ca-file '%s': there is no certificate in it that can "
                 "be read; damaged, or longer than %d bytes, are %u",
-                c->options.ca_file, REKEY_PEM_CERTIFICATE_MAX, c->bundle.passed_over);
+                tried, REKEY_PEM_CERTIFICATE_MAX, c->bundle.passed_over);
         }
         return refuse(c, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
                       "no trust anchors: --ca-file '%s': there is no certificate in PEM in it",
-                      c->options.ca_file);
+                      tried);
     }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         *anchors = rekey_pem_bundle(&c->bundle, places[i]);

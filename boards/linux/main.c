@@ -20,24 +20,21 @@ static void on_signal(int number) {
     stop_signal = number;
 }
 
-// A read of the token is interrupted by these; from block_signals on they come only while
-// rekey_posix_wait sleeps, so that none is missed between a look at stop_signal and a sleep.
-static void catch_signals(void) {
+// These signals come only while the command waits for something (rekey_posix_wait,
+// rekey_posix_ready), so that none is missed between a look at stop_signal and a sleep. Whatever
+// is opened is opened without waiting.
+static void catch_signals(sigset_t *unblocked) {
     const struct sigaction action = {.sa_handler = on_signal};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-}
-
-static void block_signals(sigset_t *unblocked) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t blocked;
 
     sigemptyset(&blocked);
-    sigaddset(&blocked, SIGINT);
-    sigaddset(&blocked, SIGTERM);
-    sigaddset(&blocked, SIGHUP);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        sigaddset(&blocked, numbers[i]);
+        sigaction(numbers[i], &action, NULL);
+    }
     sigprocmask(SIG_BLOCK, &blocked, unblocked);
+    interrupt_output(unblocked);
 }
 
 // The names by which errors, records and -v speak of the operation.
@@ -73,13 +70,41 @@ static void set_names(struct command *c) {
     }
 }
 
+// What a service may repeat, and the core does not know: a proxy's password, as it is and as it is
+// sent, and the keys that --check-keys has listed.
+static const struct rekey_secret *list_secrets(struct command *c) {
+    const size_t name = sizeof("Proxy-Authorization: Basic ") - 1;
+    const struct rekey_span texts[] = {
+        rekey_span(c->proxy_password, sizeof(c->proxy_password)),
+        rekey_span(c->proxy_authorization + name, sizeof(c->proxy_authorization) - name),
+        rekey_span(c->before.primary.value, sizeof(c->before.primary.value)),
+        rekey_span(c->before.secondary.value, sizeof(c->before.secondary.value)),
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        c->secrets[i].text = texts[i];
+        c->secrets[i].next = i + 1 < sizeof(texts) / sizeof(texts[0]) ? &c->secrets[i + 1] : NULL;
+    }
+    return c->secrets;
+}
+
+void forget_secrets(struct command *c) {
+    rekey_zeroize(c->token, sizeof(c->token));
+    rekey_zeroize(&c->got, sizeof(c->got));
+    rekey_zeroize(c->proxy_authorization, sizeof(c->proxy_authorization));
+    rekey_zeroize(c->proxy_password, sizeof(c->proxy_password));
+    rekey_zeroize(c->identity.secret, sizeof(c->identity.secret));
+    if (c->identity.pem_len > 0) { // else its pages were never touched
+        rekey_zeroize(c->identity.pem, sizeof(c->identity.pem));
+    }
+}
+
 // TLS over TCP over this machine, and the client on it.
-static void set_up_client(struct command *c, struct rekey_anchors anchors,
-                          const sigset_t *unblocked) {
+static void set_up_client(struct command *c, struct rekey_anchors anchors) {
     const struct command_options *o = &c->options;
 
     c->tcp = (struct rekey_posix_tcp)REKEY_POSIX_TCP_INIT;
-    c->tcp.unblocked = unblocked;
+    c->tcp.unblocked = &c->unblocked;
     c->port = (struct rekey_port){.tls = rekey_tls_transport(&c->tls),
                                   .plain = rekey_posix_transport(&c->tcp),
                                   .now_ms = rekey_posix_now_ms,
@@ -104,6 +129,7 @@ static void set_up_client(struct command *c, struct rekey_anchors anchors,
         .idle_timeout_ms = o->idle_timeout_ms,
         .poll_interval_ms = o->poll_interval_ms,
         .retry_unsafe = o->retry_unsafe,
+        .secrets = list_secrets(c),
     };
     rekey_init(&c->client, &c->port, &c->client_options); // options.c has checked what it checks
 }
@@ -296,7 +322,6 @@ int main(int argc, char **argv) {
     const struct rlimit none = {0, 0};
     struct command *c = &command;
     struct rekey_anchors anchors;
-    sigset_t unblocked;
     int code = 0;
 
     open_standard_descriptors();
@@ -311,13 +336,12 @@ int main(int argc, char **argv) {
     if (c->options.command == COMMAND_STATUS) {
         return print_status(c);
     }
-    catch_signals();
+    catch_signals(&c->unblocked);
     set_names(c);
     code = prepare(c, &anchors);
     forget_environment();
     if (code == 0) {
-        block_signals(&unblocked);
-        set_up_client(c, anchors, &unblocked);
+        set_up_client(c, anchors);
         code = check_identity(c);
     }
     if (code == 0 && c->options.state != NULL) {
@@ -327,12 +351,6 @@ int main(int argc, char **argv) {
         code = operate(c);
         rekey_tls_free(&c->tls);
     }
-    rekey_zeroize(c->token, sizeof(c->token));
-    rekey_zeroize(&c->got, sizeof(c->got));
-    rekey_zeroize(c->proxy_authorization, sizeof(c->proxy_authorization));
-    rekey_zeroize(c->identity.secret, sizeof(c->identity.secret));
-    if (c->identity.pem_len > 0) { // else its pages were never touched
-        rekey_zeroize(c->identity.pem, sizeof(c->identity.pem));
-    }
+    forget_secrets(c);
     return code;
 }

@@ -43,12 +43,14 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
                  poll_kind_name(record->kind), (int)record->url.len, record->url.ptr);
     if (len < 0 || (size_t)len >= sizeof(f->text)) {
         f->error = EMSGSIZE;
+        f->what = NULL;
         return REKEY_E_SAVE;
     }
-    if (rekey_posix_write_file(f->path, f->text, (size_t)len,
-                               (f->written ? 0 : REKEY_POSIX_NEW) |
-                                   (f->alone ? REKEY_POSIX_ALONE : 0),
-                               REKEY_POSIX_NO_GROUP) != 0) {
+    f->what = rekey_posix_write_file(f->path, f->text, (size_t)len,
+                                     (f->written ? 0 : REKEY_POSIX_NEW) |
+                                         (f->alone ? REKEY_POSIX_ALONE : 0),
+                                     f->owner, REKEY_POSIX_NO_GROUP);
+    if (f->what != NULL) {
         f->error = errno;
         return REKEY_E_SAVE;
     }
@@ -113,7 +115,9 @@ enum operation_file_result operation_file_read(struct operation_file *f, const c
 
     f->path = path;
     f->error = 0;
-    if (rekey_posix_read_file(path, f->text, sizeof(f->text), &rest.len) != 0) {
+    f->what = NULL;
+    if (rekey_posix_read_file(path, f->text, sizeof(f->text), &rest.len,
+                              f->alone ? REKEY_POSIX_ONE_NAME : 0) != 0) {
         f->error = errno;
         return errno == EFBIG ? OPERATION_FILE_DAMAGED : OPERATION_FILE_UNREADABLE;
     }
@@ -132,5 +136,6 @@ bool operation_file_remove(struct operation_file *f) {
         return true;
     }
     f->error = errno;
+    f->what = "remove the file";
     return false;
 }

@@ -5,6 +5,8 @@
 #ifndef REKEY_OPERATION_FILE_H
 #define REKEY_OPERATION_FILE_H
 
+#include <sys/types.h>
+
 #include "rekey.h"
 
 #define OPERATION_FILE_MAX (REKEY_URL_MAX + REKEY_PATH_MAX + 1024)
@@ -13,7 +15,9 @@ struct operation_file {
     const char *path; // NULL: none
     bool written;     // by this run, or read and whole
     int error;        // errno of the last failure
+    const char *what; // what could not be done, as rekey_posix_write_file names it; or NULL
     bool alone;       // nobody else writes there: its temporary file needs no name of its own
+    uid_t owner;      // whom root writes for; 0: nobody else
     // What the record stands for; for a person who reads the file, and for `rekey wait` to show.
     int64_t time;                 // seconds since 1970
     struct rekey_span management; // host or host:port

@@ -4,32 +4,41 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "json.h"
+#include "posix.h"
 #include "rekey_config.h"
 
 static bool line_drawn; // a progress line stands on the terminal
 static char collected[16384];
 static size_t collected_len;
 static bool overflow;
+static const sigset_t *unblocked; // NULL: no signal is caught
+static bool interrupted;          // by a signal, while a reader did not read
 
-// All of it, also to a pipe that somebody has made non-blocking.
+void interrupt_output(const sigset_t *mask) {
+    unblocked = mask;
+}
+
+// All of it, also to a pipe that somebody has made non-blocking. A pipe that is ready takes
+// PIPE_BUF bytes without waiting.
 static bool write_all(int fd, const char *text, size_t len) {
     while (len > 0) {
-        ssize_t n = write(fd, text, len);
+        ssize_t n;
 
+        if (rekey_posix_ready(fd, true, interrupted ? 0 : UINT64_MAX, unblocked) != 0) {
+            interrupted = true;
+            return false;
+        }
+        n = write(fd, text, len < PIPE_BUF ? len : PIPE_BUF);
         if (n >= 0) {
             text += n;
             len -= (size_t)n;
-        } else if (errno == EAGAIN) {
-            struct pollfd p = {.fd = fd, .events = POLLOUT};
-
-            poll(&p, 1, -1);
-        } else if (errno != EINTR) {
+        } else if (errno != EAGAIN && errno != EINTR) {
             return false;
         }
     }
@@ -180,12 +189,16 @@ const char *error_word(int number) {
         {EINVAL, "Invalid argument"},
         {EMFILE, "Too many open files"},
         {EFBIG, "File too large"},
+        {ESPIPE, "Not a regular file"}, // by rekey_posix_open
         {ENOSPC, "No space left on device"},
         {EROFS, "Read-only file system"},
+        {EMLINK, "It has other hard links"}, // by rekey_posix_open
         {EPIPE, "Broken pipe"},
         {ENAMETOOLONG, "File name too long"},
+        {ENOSYS, "Function not implemented"},
         {ELOOP, "Too many levels of symbolic links"},
         {EMSGSIZE, "Message too long"},
+        {EOPNOTSUPP, "Operation not supported"},
         {EAFNOSUPPORT, "Address family not supported"},
         {EADDRNOTAVAIL, "Cannot assign requested address"},
         {ENETUNREACH, "Network is unreachable"},
@@ -203,6 +216,16 @@ const char *error_word(int number) {
     }
     snprintf(other, sizeof(other), "error number %d", number);
     return other;
+}
+
+const char *file_error(const char *what, int number) {
+    static char text[96];
+
+    if (what == NULL) {
+        return error_word(number);
+    }
+    snprintf(text, sizeof(text), "cannot %s: %s", what, error_word(number));
+    return text;
 }
 
 const char *quoted(const char *text, char *buf, size_t cap) {

@@ -3,6 +3,8 @@
 #ifndef REKEY_OUTPUT_H
 #define REKEY_OUTPUT_H
 
+#include <signal.h>
+
 #include "span.h"
 
 // Writes one line to standard error: "rekey: ", the text, a newline. Erases a progress line first.
@@ -10,6 +12,10 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // Redraws the progress line on a terminal; elsewhere does what say does.
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// From now on a write that waits for its reader is given up when a signal comes that `unblocked`
+// lets through; what is written later is then written only if it can be at once.
+void interrupt_output(const sigset_t *unblocked);
 
 // Whether standard error is a terminal.
 bool on_terminal(void);
@@ -32,6 +38,10 @@ const char *visible(struct rekey_span text, char *buf, size_t cap);
 
 // What errno means. The C library's own strerror may look for a translation, on the heap.
 const char *error_word(int number);
+
+// The same behind what could not be done: "cannot sync the directory: Input/output error". Without
+// `what`, the errno alone.
+const char *file_error(const char *what, int number);
 
 // `text` as one word of a shell's command line, in buf[0..cap), NUL-terminated. Returns `buf`.
 const char *quoted(const char *text, char *buf, size_t cap);

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "output.h"
+#include "secret_text.h"
 #include "url.h"
 
 #define FIELD "Proxy-Authorization: Basic "
@@ -79,7 +80,7 @@ static int take_credentials(struct command *c, const char *name, const char *use
 
     if (file != NULL) {
         name = "--proxy-auth-file";
-        error = read_secret(file, text, CREDENTIALS_MAX, &len);
+        error = read_secret(c, file, text, CREDENTIALS_MAX, &len);
         if (error != 0) {
             return cannot_read(c, REKEY_USAGE, REKEY_E_PROXY, name, file, error);
         }
@@ -95,6 +96,8 @@ static int take_credentials(struct command *c, const char *name, const char *use
         return refuse(c, REKEY_USAGE, REKEY_E_PROXY,
                       "%s: user:password is wanted, at most %zu bytes", name, CREDENTIALS_MAX);
     }
+    i = (size_t)((char *)memchr(text, ':', len) + 1 - text);
+    memcpy(c->proxy_password, text + i, len - i);
     memcpy(field, FIELD, sizeof(FIELD) - 1);
     field += sizeof(FIELD) - 1;
     len = rekey_base64url(text, len, field); // RFC 7617 has the other alphabet, and padding
@@ -161,8 +164,6 @@ static int read_url(struct command *c, const char *name) {
         rule = "socks proxies are not supported";
     } else if (at != NULL && c->options.proxy != NULL) {
         rule = "everybody can read the credentials in it: use --proxy-auth-file";
-    } else if (strchr(text, '\r') != NULL) {
-        rule = "there is a carriage return (\\x0D) in it: is its file one with CRLF line ends?";
     } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http"))) {
         int code = take_credentials(c, name, text, at);
 
@@ -175,12 +176,17 @@ static int read_url(struct command *c, const char *name) {
 
 int choose_proxy(struct command *c) {
     const struct command_options *o = &c->options;
-    const char *name = take_url(c), *except = getenv("no_proxy");
+    const char *name = take_url(c), *except = getenv("no_proxy"), *fault;
+    char text[256];
     int code = 0;
 
     except = except != NULL && except[0] != '\0' ? except : getenv("NO_PROXY");
     c->proxy.except = rekey_span(except, except != NULL ? strlen(except) : 0);
     c->proxy.board = REKEY_SPAN(REKEY_BOARD);
+    fault = control_fault(c->proxy.except, text, sizeof(text));
+    if (fault != NULL) {
+        return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "NO_PROXY %s", fault);
+    }
     if (name != NULL) {
         code = read_url(c, name);
     } else if (o->proxy_auth_file != NULL) {

@@ -46,6 +46,9 @@ static int last_line(enum rekey_outcome outcome) {
 const char *not_reached_hint(int error) {
     int group = -error / 100;
 
+    if (error == REKEY_E_PROXY) {
+        return "nothing was changed: correct the proxy's address or credentials, then run it again";
+    }
     // An answer to something that was merely read, and that is not the service's: not HTTP, or not
     // the JSON that it should be.
     return group == 4 || group == 5
@@ -60,7 +63,7 @@ static const char *hint(const struct command *c, enum rekey_outcome outcome, int
     case REKEY_NOT_REACHED:
         return not_reached_hint(error);
     case REKEY_NOT_TRUSTED:
-        return "nothing was sent: mend the trust anchors (--ca-file), the name, or the clock";
+        return "nothing was sent: fix the trust anchors (--ca-file), the name, or the clock";
     case REKEY_UNKNOWN:
         return "the key may have changed: compare with `rekey list-keys`, then decide";
     case REKEY_RUNNING:
@@ -106,14 +109,16 @@ static const char *explain(const struct command *c, const struct rekey_report *r
                c->tcp.error != 0) {
         snprintf(text, sizeof(text), "%s", error_word(c->tcp.error));
     } else if (error == REKEY_E_SAVE) {
-        snprintf(text, sizeof(text), "'%s': %s", c->file.path, error_word(c->file.error));
+        snprintf(text, sizeof(text), "'%s': %s", c->file.path,
+                 file_error(c->file.what, c->file.error));
     } else if (error == REKEY_E_NO_TOKEN && c->identity.why[0] != '\0') {
         snprintf(text, sizeof(text), "%s", c->identity.why + 2);
     } else {
         rekey_tls_explain(&c->tls, error, text, sizeof(text));
         if (error == REKEY_E_STORE && c->state.fault != NULL) {
             snprintf(text, sizeof(text), "'%s/%s': %s", c->state.directory, c->state.fault,
-                     c->state.why != NULL ? c->state.why : error_word(c->state.error));
+                     c->state.why != NULL ? c->state.why
+                                          : file_error(c->state.what, c->state.error));
         }
         if (text[0] == '\0') {
             identity_explain(&c->identity, error, text, sizeof(text));
@@ -147,25 +152,6 @@ static void say_answer(const struct rekey_report *report, bool token) {
     } else if (!token && report->http_status != 0) {
         say("error: x-ms-client-request-id %s x-ms-request-id %s x-ms-correlation-request-id %s",
             report->client_request_id, id, correlation);
-    }
-}
-
-static bool contains(struct rekey_span text, const char *secret, size_t len) {
-    for (size_t i = 0; len > 0 && i + len <= text.len; i++) {
-        if (memcmp(text.ptr + i, secret, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void hide_echo(struct command *c) {
-    struct rekey_arm_error *e = &c->client.service;
-    struct rekey_span message = rekey_span(e->message.text, e->message.len);
-
-    if (contains(message, c->token, c->token_len) ||
-        contains(message, c->identity.secret, c->identity.secret_len)) {
-        e->message.len = 0;
     }
 }
 
@@ -511,7 +497,6 @@ int conclude(struct command *c, const struct rekey_report *report) {
     struct rekey_report told = *report;
     char details[1024], message[1200] = "";
 
-    hide_echo(c);
     if (outcome != REKEY_SUCCEEDED && !left_running) {
         say_error(c, report);
     }
@@ -537,7 +522,7 @@ int conclude(struct command *c, const struct rekey_report *report) {
     }
     if (report->save_failed) {
         say("error: the polling URL could not be saved: '%s': %s", c->file.path,
-            error_word(c->file.error));
+            file_error(c->file.what, c->file.error));
     }
     if (c->options.verbose) {
         say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes", rekey_arena_peak(),

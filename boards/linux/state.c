@@ -18,11 +18,11 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "output.h"
+#include "volatile.h"
 
 #define FORMAT "rekey-state 1"
 #define PROBE_SIZE 8192 // what a run may have to write at the worst, at once
@@ -31,6 +31,7 @@ static int failed(struct state *s, const char *name, const char *why) {
     s->error = errno;
     s->fault = name;
     s->why = why;
+    s->what = NULL;
     return REKEY_E_STORE;
 }
 
@@ -40,24 +41,22 @@ const char *state_path(struct state *s, const char *name) {
     return n > 0 && (size_t)n < sizeof(s->path) ? s->path : "";
 }
 
-// What root has written belongs to whom the directory belongs to, who will want to replace it.
-static void give_to_owner(struct state *s, const char *name) {
-    if (s->owner != 0 && lchown(state_path(s, name), s->owner, (gid_t)-1) != 0) {
-        say("warning: '%s': %s", s->path, error_word(errno));
-    }
-}
-
 int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group) {
-    if (rekey_posix_write_file(state_path(s, name), text, len, REKEY_POSIX_ALONE, group) != 0) {
-        return failed(s, name, NULL);
+    // What root writes belongs to whom the directory belongs to, who will want to replace it.
+    const char *what =
+        rekey_posix_write_file(state_path(s, name), text, len, REKEY_POSIX_ALONE, s->owner, group);
+
+    if (what == NULL) {
+        return 0;
     }
-    give_to_owner(s, name);
-    return 0;
+    failed(s, name, NULL);
+    s->what = what;
+    return REKEY_E_STORE;
 }
 
 // Reads DIR/NAME; *len is 0 if it is not there.
 static int state_read(struct state *s, const char *name, char *buf, size_t cap, size_t *len) {
-    if (rekey_posix_read_file(state_path(s, name), buf, cap, len) == 0) {
+    if (rekey_posix_read_file(state_path(s, name), buf, cap, len, REKEY_POSIX_ONE_NAME) == 0) {
         return 0;
     }
     *len = 0;
@@ -243,11 +242,12 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
     f->key_type = rekey_span(word, strlen(word));
     f->written = true; // by the lock nobody else writes it, and it may be there
     if (operation_file_save(f, record) == REKEY_DONE) {
-        give_to_owner(&c->state, "operation");
         return 0;
     }
     errno = f->error;
-    return failed(&c->state, "operation", NULL);
+    failed(&c->state, "operation", NULL);
+    c->state.what = f->what;
+    return REKEY_E_STORE;
 }
 
 static int remove_operation(void *ctx) {
@@ -295,7 +295,7 @@ static bool find_group(const char *name, gid_t *group) {
         *group = (gid_t)number;
         return true;
     }
-    fd = open("/etc/group", O_RDONLY | O_CLOEXEC);
+    fd = rekey_posix_open("/etc/group", O_RDONLY, REKEY_POSIX_LINKS);
     while (fd >= 0 && read(fd, &byte, 1) == 1) {
         if (byte != '\n') {
             line[at] = byte;
@@ -318,31 +318,14 @@ static bool find_group(const char *name, gid_t *group) {
     return false;
 }
 
-// Whether what is written there is gone after a restart.
-static bool is_volatile(const char *directory) {
-    static const unsigned long types[] = {0x01021994, 0x858458F6,
-                                          0x794C7630}; // tmpfs, ramfs, overlay
-    struct statfs s;
-
-    if (statfs(directory, &s) != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if ((unsigned long)s.f_type == types[i]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // The key file gets the group that was asked for, and is nobody else's. A group that it has stays
 // until the next key; with --rollback, for that one as well.
 static void mend_key_file(struct command *c) {
     struct state *s = &c->state;
-    int fd = open(state_path(s, "key"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = rekey_posix_open(state_path(s, "key"), O_RDONLY, REKEY_POSIX_ONE_NAME);
     struct stat file;
 
-    if (fd >= 0 && fstat(fd, &file) == 0 && S_ISREG(file.st_mode)) {
+    if (fd >= 0 && fstat(fd, &file) == 0) {
         if (c->options.rollback && c->options.key_group == NULL && (file.st_mode & S_IRGRP) != 0) {
             s->group = file.st_gid;
         }
@@ -359,8 +342,9 @@ static void mend_key_file(struct command *c) {
 
 // A run that was killed while it wrote leaves these, with a key or a signed URL in them.
 static bool remove_temporaries(struct state *s) {
-    static const char *const names[] = {"key.tmp",         "key.previous.tmp", "state.tmp",
-                                        "status.json.tmp", "operation.tmp",    "probe.tmp"};
+    static const char *const names[] = {
+        "key.tmp",       "key.previous.tmp", "state.tmp", "status.json.tmp",
+        "operation.tmp", "probe.tmp",        "probe"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (unlink(state_path(s, names[i])) != 0 && errno != ENOENT) {
@@ -376,15 +360,43 @@ static bool is_foreign(struct state *s) {
     const size_t len = sizeof(begin) - 1;
     size_t n;
 
-    return rekey_posix_read_file(state_path(s, "status.json"), s->text, sizeof(s->text), &n) == 0 &&
+    return rekey_posix_read_file(state_path(s, "status.json"), s->text, sizeof(s->text), &n,
+                                 REKEY_POSIX_ONE_NAME) == 0 &&
            n > len + 1 && memcmp(s->text, begin, len) == 0 && memcmp(s->text + len, "1,", 2) != 0;
 }
 
-int open_state(struct command *c) {
+// Opens the lock, and gives it to the owner of the directory if it is new. One with content is not
+// ours, and a file with other names may be anybody's. Returns the descriptor, or -1 with errno set.
+static int open_lock(struct state *s) {
+    int fd = rekey_posix_open(state_path(s, "lock"), O_RDWR | O_CREAT, REKEY_POSIX_ONE_NAME);
+    struct stat lock;
+
+    if (fd >= 0 && s->owner != 0 && fstat(fd, &lock) == 0 && lock.st_size == 0 &&
+        lock.st_uid != s->owner && fchown(fd, s->owner, (gid_t)-1) != 0) {
+        say("warning: '%s': %s", s->path, error_word(errno));
+    }
+    return fd;
+}
+
+// Writes as much as a run may have to write at the worst, so that a directory that cannot take it
+// is noticed before anything is sent. Nothing stays there, whatever fails.
+static bool probe(struct state *s) {
     static char filler[PROBE_SIZE];
+    bool written = state_write(s, "probe", filler, sizeof(filler), s->group) == 0;
+
+    if (unlink(state_path(s, "probe")) != 0 && written) {
+        failed(s, "probe", NULL);
+        s->what = "remove a file";
+        return false;
+    }
+    return written;
+}
+
+int open_state(struct command *c) {
     static char operation[512];
     struct state *s = &c->state;
     struct stat directory;
+    char reason[400];
 
     s->directory = c->options.state;
     s->file = &c->file;
@@ -399,10 +411,13 @@ int open_state(struct command *c) {
         return refuse(c, REKEY_USAGE, REKEY_E_STORE, "--key-group '%s': there is no such group",
                       c->options.key_group);
     }
-    s->lock = open(state_path(s, "lock"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (geteuid() == 0 && stat(s->directory, &directory) == 0) {
+        s->owner = c->file.owner = directory.st_uid;
+    }
+    s->lock = open_lock(s);
     if (s->lock < 0) {
-        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': %s", s->directory,
-                      error_word(errno));
+        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': cannot open 'lock': %s",
+                      s->directory, error_word(errno));
     }
     if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
@@ -410,25 +425,24 @@ int open_state(struct command *c) {
                                            : "--state '%s': it cannot be locked",
                       s->directory);
     }
-    if (geteuid() == 0 && stat(s->directory, &directory) == 0) {
-        s->owner = directory.st_uid;
-    }
-    give_to_owner(s, "lock");
     if (is_foreign(s)) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
                       "'%s/status.json': its format is that of another version of rekey",
                       s->directory);
     }
-    if (!c->options.volatile_ok && is_volatile(s->directory)) {
+    if (!c->options.volatile_ok && volatile_reason(s->directory, reason, sizeof(reason)) != NULL) {
         return refuse(c, REKEY_USAGE, REKEY_E_STORE,
-                      "--state '%s': what lies there (tmpfs, overlayfs) may be gone after a "
-                      "restart, and with it the key; --volatile-ok takes it all the same",
-                      s->directory);
+                      "--state '%s': %s: what is written there may be gone after a restart, and "
+                      "with it the key; --volatile-ok takes it all the same",
+                      s->directory, reason);
     }
-    if (!remove_temporaries(s) || state_write(s, "probe", filler, sizeof(filler), s->group) != 0 ||
-        unlink(state_path(s, "probe")) != 0) {
+    if (!remove_temporaries(s)) {
+        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "'%s': %s", s->path,
+                      file_error("remove it", errno));
+    }
+    if (!probe(s)) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': %s", s->directory,
-                      error_word(errno));
+                      file_error(s->what, s->error));
     }
     mend_key_file(c);
     s->opened = true;

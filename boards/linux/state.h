@@ -24,7 +24,8 @@ struct state {
     int lock;                    // its descriptor
     bool opened;                 // it can be written
     const char *fault;           // the file that the last failure was about
-    const char *why;             // in words, or NULL: see `error`
+    const char *why;             // in words, or NULL: see `what` and `error`
+    const char *what;            // what could not be done, as rekey_posix_write_file names it
     int error;                   // errno
     char path[512];
     char text[1024];

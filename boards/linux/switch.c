@@ -76,7 +76,7 @@ static const char *next_step(const struct command *c) {
     case REKEY_NOT_REACHED:
         return not_reached_hint(x->error);
     case REKEY_NOT_TRUSTED:
-        return "nothing was sent: mend the trust anchors (--ca-file), the name, or the clock";
+        return "nothing was sent: fix the trust anchors (--ca-file), the name, or the clock";
     case REKEY_UNKNOWN:
         return "the key in use stays; the next run finds out what became of the other one";
     case REKEY_RUNNING:
@@ -128,7 +128,8 @@ static bool save_status(struct command *c, const struct rekey_report *report, ch
     if (state_write(&c->state, "status.json", text, *len, c->state.group) == 0) {
         return true;
     }
-    say("error: '%s/status.json': %s", c->state.directory, error_word(c->state.error));
+    say("error: '%s/status.json': %s", c->state.directory,
+        file_error(c->state.what, c->state.error));
     return false;
 }
 
@@ -151,7 +152,6 @@ static int conclude_rotation(struct command *c) {
     char text[1024];
     size_t len;
 
-    hide_echo(c);
     rekey_report(&c->client, &report);
     report.error = x->error;
     if (report.host.ptr == NULL) { // nothing was spoken to, or the scoring host last
@@ -270,8 +270,8 @@ int print_status(struct command *c) {
     size_t len = 0;
 
     c->state.directory = c->options.state;
-    if (rekey_posix_read_file(state_path(&c->state, "status.json"), text, sizeof(text), &len) !=
-        0) {
+    if (rekey_posix_read_file(state_path(&c->state, "status.json"), text, sizeof(text), &len,
+                              REKEY_POSIX_ONE_NAME) != 0) {
         return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "'%s/status.json': %s", c->options.state,
                       error_word(errno));
     }

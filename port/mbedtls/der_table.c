@@ -10,7 +10,8 @@ static int find(void *ctx, struct rekey_span subject,
     int result = 0;
 
     for (size_t i = 0; i < table->count && result == 0; i++) {
-        if (rekey_der_same_name(rekey_der_subject(table->certificates[i]), subject)) {
+        if (subject.ptr == NULL ||
+            rekey_der_same_name(rekey_der_subject(table->certificates[i]), subject)) {
             result = found(arg, table->certificates[i]);
         }
     }

@@ -133,10 +133,12 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
     if (c == ' ' || c == '\t' || p->text) {
         return REKEY_PEM_MORE;
     }
-    if (p->inside) {
+    if (p->fresh && rekey_is_one_of(c, "\xef\xbb\xbf")) { // a byte order mark, in UTF-8
+        p->bad = true;                                    // of a block, if one was cut off here
+    } else if (p->inside) {
         p->fresh = false;
         decode(p, c);
-    } else if (!rekey_is_one_of(c, "\xef\xbb\xbf")) { // a byte order mark, in UTF-8
+    } else {
         p->text = true;
     }
     return REKEY_PEM_MORE;

@@ -5,22 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "der.h"
 #include "pem.h"
-
-static int64_t now_ms(void) {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+#include "posix.h"
 
 // Closes what is not needed after an error, and keeps errno.
 static int fail(int fd, int copy) {
@@ -34,39 +25,25 @@ static int fail(int fd, int copy) {
     return -1;
 }
 
-// Copies all that comes out of `fd`, which does not block, and closes it. Returns the copy, or -1
-// with errno.
-static int copy_of(int fd, uint32_t timeout_ms) {
-    const int64_t end = now_ms() + timeout_ms;
+// Copies all that comes out of `fd`, and closes it. Returns the copy, or -1 with errno.
+static int copy_of(const struct rekey_pem_bundle *bundle, int fd) {
     int copy = memfd_create("rekey anchors", MFD_CLOEXEC);
     size_t total = 0;
     char buf[512];
 
     while (copy >= 0) {
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        int64_t left = end - now_ms();
-        int events = left > 0 ? poll(&ready, 1, left < INT_MAX ? (int)left : INT_MAX) : 0;
-        ssize_t n;
+        ssize_t n = rekey_posix_read(fd, buf, sizeof(buf), bundle->until, bundle->unblocked);
 
-        if (events <= 0) {
-            errno = events == 0 ? ETIMEDOUT : errno;
-            break;
-        }
-        n = read(fd, buf, sizeof(buf));
         if (n == 0) {
             close(fd);
             return copy;
         }
-        if (n > 0) {
-            total += (size_t)n;
-            if (total > REKEY_PEM_PIPE_MAX) {
-                errno = EFBIG;
-                break;
-            }
-            if (write(copy, buf, (size_t)n) != n) { // it is memory: there is no short write
-                break;
-            }
-        } else if (errno != EAGAIN) {
+        total += n > 0 ? (size_t)n : 0;
+        if (total > REKEY_PEM_PIPE_MAX) {
+            errno = EFBIG;
+            break;
+        }
+        if (n < 0 || write(copy, buf, (size_t)n) != n) { // it is memory: there is no short write
             break;
         }
     }
@@ -79,15 +56,11 @@ static int open_bundle(struct rekey_pem_bundle *bundle) {
     int fd;
 
     if (bundle->copy < 0) {
-        fd = open(bundle->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        fd = rekey_posix_open(bundle->path, O_RDONLY, REKEY_POSIX_LINKS);
         if (fd < 0 || fstat(fd, &s) != 0 || S_ISREG(s.st_mode)) {
             return fd;
         }
-        if (S_ISDIR(s.st_mode)) {
-            errno = EISDIR;
-            return fail(fd, -1);
-        }
-        bundle->copy = copy_of(fd, bundle->timeout_ms);
+        bundle->copy = copy_of(bundle, fd);
     }
     return bundle->copy >= 0 && lseek(bundle->copy, 0, SEEK_SET) == 0 ? bundle->copy : -1;
 }
@@ -110,17 +83,22 @@ static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
     *result = 0;
     while (*result == 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
         for (ssize_t i = 0; i < n && *result == 0; i++) {
-            struct rekey_span der, own;
+            struct rekey_span der, own, rest;
+            struct rekey_der whole;
 
             event = rekey_pem_push(&pem, buf[i]);
             if (event == REKEY_PEM_MORE || !rekey_pem_is_certificate(&pem)) {
                 continue;
             }
-            der = rekey_span((const char *)pem.der, pem.len);
+            der = rest = rekey_span((const char *)pem.der, pem.len);
             own = event == REKEY_PEM_BLOCK ? rekey_der_subject(der) : rekey_span(NULL, 0);
             if (own.ptr == NULL) {
                 bundle->passed_over++;
-            } else if (subject.ptr == NULL || rekey_der_same_name(own, subject)) {
+                continue;
+            }
+            rekey_der_take(&rest, &whole); // what comes behind is not the certificate's
+            der.len -= rest.len;
+            if (subject.ptr == NULL || rekey_der_same_name(own, subject)) {
                 *result = found(arg, der);
             }
         }
@@ -148,7 +126,8 @@ static int find(void *ctx, struct rekey_span subject,
 
 struct rekey_anchors rekey_pem_bundle(struct rekey_pem_bundle *bundle, const char *path) {
     bundle->path = path;
-    bundle->timeout_ms = 100000;
+    bundle->until = rekey_posix_now_ms(NULL) + 100000;
+    bundle->unblocked = NULL;
     bundle->copy = -1;
     return (struct rekey_anchors){.ctx = bundle, .find = find, .passed_over = &bundle->passed_over};
 }

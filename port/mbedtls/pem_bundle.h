@@ -6,6 +6,8 @@
 #ifndef REKEY_PEM_BUNDLE_H
 #define REKEY_PEM_BUNDLE_H
 
+#include <signal.h>
+
 #include "tls.h"
 
 // The longest text of a pipe, in bytes. Mozilla's bundle has 220 KB.
@@ -20,18 +22,20 @@
 
 struct rekey_pem_bundle {
     const char *path;
-    uint32_t timeout_ms;  // how long the writer of a pipe may take
-    int copy;             // the descriptor of a copy, which stays open; or -1
-    unsigned passed_over; // certificates that the last look-up could not read
+    uint64_t until;            // when the writer of a pipe must be done, by rekey_posix_now_ms
+    const sigset_t *unblocked; // the signal mask while it is waited for; NULL leaves it alone
+    int copy;                  // the descriptor of a copy, which stays open; or -1
+    unsigned passed_over;      // certificates that the last look-up could not read
     unsigned char der[REKEY_PEM_CERTIFICATE_MAX];
 };
 
 // Anchors that are looked up in the file `path`, which must live as long as *bundle. The writer of
-// a pipe may take 100 s, unless bundle->timeout_ms is changed.
+// a pipe may take 100 s, unless bundle->until is changed.
 struct rekey_anchors rekey_pem_bundle(struct rekey_pem_bundle *bundle, const char *path);
 
 // Whether the file can be read and holds at least one certificate. Where it cannot be read, errno
-// says why (EFBIG: REKEY_PEM_PIPE_MAX, ETIMEDOUT: the writer of a pipe); else it is 0.
+// says why (EFBIG: REKEY_PEM_PIPE_MAX, ETIMEDOUT: the writer of a pipe, EINTR: a signal); else it
+// is 0.
 bool rekey_pem_bundle_usable(struct rekey_pem_bundle *bundle);
 
 #endif

@@ -20,7 +20,8 @@
 
 enum phase { CLOSED, CONNECTING, HANDSHAKE, OPEN, BROKEN };
 
-#define KEY_UPDATE 24 // a handshake message of TLS 1.3 that mbedTLS has no name for
+#define TICKET_MAX_S 604800u // RFC 8446 4.6.1: a ticket is kept for 7 days at most
+#define KEY_UPDATE 24        // a handshake message of TLS 1.3 that mbedTLS has no name for
 
 // mbedTLS asks for time and randomness without a context. There is one arena in the image, and one
 // of these.
@@ -139,8 +140,7 @@ static const char *meaning_of(const struct rekey_tls *t, enum phase phase, int c
     case MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION:
         return ": the server knows no TLS 1.2";
     case MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION:
-        return ": the server answers with an extension that mbedTLS did not offer, or cannot take "
-               "(a cookie)";
+        return ": the server answers with an extension that was not offered";
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
         if (phase == HANDSHAKE || type != MBEDTLS_SSL_MSG_HANDSHAKE) {
             return ": the server sent a message out of turn";
@@ -234,6 +234,11 @@ static void save_session(struct rekey_tls *t) {
     mbedtls_ssl_session_free(&t->session);
     mbedtls_ssl_session_init(&t->session);
     t->have_session = mbedtls_ssl_get_session(&t->ssl, &t->session) == 0;
+#if REKEY_TLS13
+    if (t->session.MBEDTLS_PRIVATE(ticket_lifetime) > TICKET_MAX_S) {
+        t->session.MBEDTLS_PRIVATE(ticket_lifetime) = TICKET_MAX_S;
+    }
+#endif
 #if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
     // The server's certificate was verified, and a resumption does not look at it: 5 KB of arena,
     // which the next full handshake needs if the server has forgotten the session.

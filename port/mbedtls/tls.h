@@ -24,8 +24,8 @@ struct rekey_anchors {
     bool permanent; // what `found` is given stays in place: it is used there, and not copied
     const unsigned *passed_over; // certificates that the last look-up could not read; or NULL
     // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name, compared
-    // as der.h does). Stops when `found` returns other than 0, and returns that. Returns 0 if there
-    // is none, or REKEY_E_NO_ANCHORS.
+    // as der.h does; where its pointer is NULL, of all anchors). Stops when `found` returns other
+    // than 0, and returns that. Returns 0 if there is none, or REKEY_E_NO_ANCHORS.
     int (*find)(void *ctx, struct rekey_span subject,
                 int (*found)(void *arg, struct rekey_span der), void *arg);
 };

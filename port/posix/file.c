@@ -1,4 +1,5 @@
-// file.c - a file that is replaced whole, or not at all.
+// file.c - files in places that others may write to as well: opened without waiting, and replaced
+// whole, or not at all.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,38 @@
 
 #include "posix.h"
 
-// fsync of the directory that holds `path`: without it a rename can be lost.
+int rekey_posix_open(const char *path, int flags, unsigned what) {
+    int links = (what & REKEY_POSIX_LINKS) != 0 ? 0 : O_NOFOLLOW;
+    int fd = open(path, flags | links | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+    int error = 0;
+    struct stat s;
+
+    if (fd < 0 || (what & (REKEY_POSIX_REGULAR | REKEY_POSIX_ONE_NAME)) == 0) {
+        return fd;
+    }
+    if (fstat(fd, &s) != 0) {
+        error = errno;
+    } else if (!S_ISREG(s.st_mode)) {
+        error = S_ISDIR(s.st_mode) ? EISDIR : ESPIPE;
+    } else if ((what & REKEY_POSIX_ONE_NAME) != 0 && s.st_nlink > 1) {
+        error = EMLINK;
+    }
+    if (error != 0) {
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+// Whether a file system says with this errno that it does not have the operation at all.
+static bool is_unsupported(int error) {
+    return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENOTTY;
+}
+
+// fsync of the directory that holds `path`: without it a rename can be lost in a power cut. Some
+// file systems have no fsync of a directory (CIFS before Linux 4.17, some of FUSE); there nothing
+// better can be done, and what is written is as safe as that file system makes it.
 static int sync_directory(const char *path) {
     char directory[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -20,11 +52,14 @@ static int sync_directory(const char *path) {
 
     memcpy(directory, slash == NULL ? "." : path, len);
     directory[len] = '\0';
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = rekey_posix_open(directory, O_RDONLY | O_DIRECTORY, REKEY_POSIX_LINKS);
     if (fd < 0) {
         return -1;
     }
     result = fsync(fd);
+    if (result != 0 && (is_unsupported(errno) || errno == EBADF)) {
+        result = 0; // EBADF: a descriptor for reading cannot be synced there
+    }
     close(fd);
     return result;
 }
@@ -44,16 +79,52 @@ static int write_all(int fd, const char *data, size_t len) {
     return fsync(fd);
 }
 
-// link() and RENAME_NOREPLACE fail where the file exists, and are atomic. The one is not there on
-// FAT, the other not on NFS.
+// Gives the file `temporary` the name `path`, unless there is such a file. link() and
+// RENAME_NOREPLACE are atomic. FAT has no hard links; NFS and much of FUSE have no
+// RENAME_NOREPLACE. Without either, an empty file that is made with O_EXCL holds the name, and is
+// then replaced: a power cut between the two leaves an empty file, which is refused as damaged.
 static int put_new(const char *temporary, const char *path) {
+    int fd, error;
+
     if (link(temporary, path) == 0) {
         return 0;
     }
-    if (errno != EPERM && errno != EOPNOTSUPP) {
+    if (!is_unsupported(errno) && errno != EPERM && errno != EACCES && errno != EMLINK) {
         return -1;
     }
-    return (int)syscall(SYS_renameat2, AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE);
+    if (syscall(SYS_renameat2, AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (!is_unsupported(errno) && errno != EPERM) {
+        return -1;
+    }
+    fd = rekey_posix_open(path, O_WRONLY | O_CREAT | O_EXCL, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    close(fd);
+    if (rename(temporary, path) != 0) {
+        error = errno;
+        unlink(path);
+        errno = error;
+        return -1;
+    }
+    return 0;
+}
+
+// A new file: what is in its place goes, whoever put it there, and nothing that comes into its
+// place meanwhile is opened.
+static int create(const char *path) {
+    int fd = -1;
+
+    for (int tries = 0; fd < 0 && tries < 2; tries++) {
+        unlink(path);
+        fd = rekey_posix_open(path, O_WRONLY | O_CREAT | O_EXCL, 0);
+        if (fd < 0 && errno != EEXIST) {
+            break;
+        }
+    }
+    return fd;
 }
 
 int rekey_posix_set_mode(int fd, gid_t group) {
@@ -63,9 +134,21 @@ int rekey_posix_set_mode(int fd, gid_t group) {
     return fchown(fd, (uid_t)-1, group) != 0 ? -1 : fchmod(fd, 0640);
 }
 
-int rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
-                           gid_t group) {
-    const bool create = (how & REKEY_POSIX_NEW) != 0;
+// Writes the temporary file. Returns NULL, or what could not be done.
+static const char *fill(int fd, const void *data, size_t len, uid_t owner, gid_t group) {
+    if (group != REKEY_POSIX_NO_GROUP && rekey_posix_set_mode(fd, group) != 0) {
+        return "give the file to its group";
+    }
+    if (owner != 0 && fchown(fd, owner, (gid_t)-1) != 0) {
+        return "give the file to the owner of the directory";
+    }
+    return write_all(fd, data, len) != 0 ? "write the file" : NULL;
+}
+
+const char *rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
+                                   uid_t owner, gid_t group) {
+    const bool new = (how & REKEY_POSIX_NEW) != 0;
+    const char *what;
     char temporary[PATH_MAX];
     int n = (how & REKEY_POSIX_ALONE) != 0
                 ? snprintf(temporary, sizeof(temporary), "%s.tmp", path)
@@ -74,42 +157,38 @@ int rekey_posix_write_file(const char *path, const void *data, size_t len, unsig
 
     if (n < 0 || (size_t)n >= sizeof(temporary)) {
         errno = ENAMETOOLONG;
-        return -1;
+        return "create the temporary file";
     }
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd = create(temporary);
     if (fd < 0) {
-        return -1;
+        return "create the temporary file";
     }
-    if (group != REKEY_POSIX_NO_GROUP && rekey_posix_set_mode(fd, group) != 0) {
-        error = errno;
-        close(fd);
-        unlink(temporary);
-        errno = error;
-        return -1;
-    }
-    error = write_all(fd, data, len) != 0 ? errno : 0;
-    if (close(fd) != 0 && error == 0) {
+    what = fill(fd, data, len, owner, group);
+    error = errno;
+    if (close(fd) != 0 && what == NULL) {
+        what = "write the file";
         error = errno;
     }
-    if (error == 0 && (create ? put_new(temporary, path) : rename(temporary, path)) != 0) {
+    if (what == NULL && (new ? put_new(temporary, path) : rename(temporary, path)) != 0) {
+        what = "give the file its name";
         error = errno;
     }
-    if (error != 0 || create) {
+    if (what != NULL || new) {
         unlink(temporary);
     }
-    if (error == 0 && sync_directory(path) != 0) {
+    if (what == NULL && sync_directory(path) != 0) {
+        what = "sync the directory";
         error = errno;
-        if (create) {
+        if (new) {
             unlink(path); // it must not say that something was begun
         }
     }
     errno = error;
-    return error == 0 ? 0 : -1;
+    return what;
 }
 
-int rekey_posix_read_file(const char *path, void *buf, size_t cap, size_t *len) {
-    // Not to wait for the writer of a pipe, which is refused below.
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+int rekey_posix_read_file(const char *path, void *buf, size_t cap, size_t *len, unsigned what) {
+    int fd = rekey_posix_open(path, O_RDONLY, what | REKEY_POSIX_REGULAR);
     int error = 0;
     struct stat s;
     ssize_t n = 0;
@@ -120,8 +199,6 @@ int rekey_posix_read_file(const char *path, void *buf, size_t cap, size_t *len) 
     }
     if (fstat(fd, &s) != 0) {
         error = errno;
-    } else if (!S_ISREG(s.st_mode)) {
-        error = S_ISDIR(s.st_mode) ? EISDIR : EINVAL;
     } else if (s.st_size > (off_t)cap) {
         error = EFBIG;
     }

@@ -34,7 +34,8 @@ struct rekey_posix_tcp {
     const sigset_t *unblocked; // the signal mask while rekey_posix_wait sleeps; NULL: unchanged
     // What an application that waits by itself waits for, as REKEY_WANT_READ or REKEY_WANT_WRITE
     // says; -1: nothing is open. The pipe from the child while the name is looked up, an epoll
-    // descriptor while there are attempts, the socket after that: each call of open may change it.
+    // descriptor while there are attempts, the socket after that. Each call of open may make it
+    // another one, also under the same number.
     int fd;
     pid_t lookup;       // the child that looks the name up; 0 if there is none
     size_t received;    // bytes of `addresses` that came from the child
@@ -82,6 +83,27 @@ int rekey_posix_lookup_step(struct rekey_posix_tcp *tcp);
 // Kills the child, if there is one.
 void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
 
+// What rekey_posix_open and rekey_posix_read_file take.
+#define REKEY_POSIX_LINKS 1u    // a symbolic link as the last part of the path is followed
+#define REKEY_POSIX_REGULAR 2u  // nothing but a regular file
+#define REKEY_POSIX_ONE_NAME 4u // nothing but a regular file without other hard links
+
+// Opens `path`, which somebody else may have put there: does not wait for the other side of a pipe
+// or for a device, and gives it to no program that is started (O_NONBLOCK, O_NOCTTY, O_CLOEXEC; the
+// mode of a new file is 0600). Returns a descriptor, or -1 with errno set, among others ELOOP for a
+// symbolic link, EISDIR, ESPIPE for another file that is not regular, and EMLINK for one with
+// other hard links.
+int rekey_posix_open(const char *path, int flags, unsigned what);
+
+// Waits until something can be read from `fd`, or written to it; with -1 for the time alone. With
+// `unblocked`, this is the signal mask meanwhile. Returns 0; or -1 with errno ETIMEDOUT at the time
+// `until` of rekey_posix_now_ms, or EINTR when a signal came.
+int rekey_posix_ready(int fd, bool to_write, uint64_t until, const sigset_t *unblocked);
+
+// Reads from a file, pipe or terminal, waiting as above. Returns the number of bytes, 0 at the end,
+// or -1 with errno set.
+ssize_t rekey_posix_read(int fd, void *buf, size_t cap, uint64_t until, const sigset_t *unblocked);
+
 #define REKEY_POSIX_NEW 1u // a file that exists is left alone, and none is left after a failure
 #define REKEY_POSIX_ALONE                                                                          \
     2u // nobody else writes there: the temporary file has always the same name
@@ -90,16 +112,18 @@ void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
 
 // Puts `len` bytes into the file `path` so that after a power cut it holds either these or what it
 // held before: a temporary file beside it, fsync, rename, fsync of the directory. `how` is made of
-// the flags above. The mode is 0600; with a group 0640, and the file is the group's. Returns 0, or
-// -1 with errno set (EEXIST with REKEY_POSIX_NEW for a file that is there).
-int rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
-                           gid_t group);
+// the flags above. The mode is 0600; with a group 0640, and the file is the group's. An `owner`
+// other than 0 gets the file; root alone can give one away. Whatever lies in the place of the
+// temporary file is removed, and never opened. Returns NULL; or what could not be done, as "sync
+// the directory", with errno set (EEXIST with REKEY_POSIX_NEW for a file that is there).
+const char *rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
+                                   uid_t owner, gid_t group);
 
 // Mode 0600, or 0640 for a group. Returns 0, or -1 with errno set.
 int rekey_posix_set_mode(int fd, gid_t group);
 
-// Reads the file `path` into buf[0..cap), if it is a regular file, is no symbolic link, and fits.
-// Returns 0 with *len, or -1 with errno set (ELOOP, EISDIR, EINVAL, EFBIG among others).
-int rekey_posix_read_file(const char *path, void *buf, size_t cap, size_t *len);
+// Reads the regular file `path` into buf[0..cap), if it fits. `what` as for rekey_posix_open.
+// Returns 0 with *len, or -1 with errno set (EFBIG, and those of rekey_posix_open).
+int rekey_posix_read_file(const char *path, void *buf, size_t cap, size_t *len, unsigned what);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -220,11 +219,8 @@ struct rekey_transport rekey_posix_transport(struct rekey_posix_tcp *tcp) {
 
 void rekey_posix_wait(void *ctx, int want, uint32_t ms) {
     const struct rekey_posix_tcp *tcp = ctx;
-    struct pollfd p = {.fd = tcp->fd, .events = want == REKEY_WANT_WRITE ? POLLOUT : POLLIN};
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    bool time_only = want != REKEY_WANT_READ && want != REKEY_WANT_WRITE;
 
-    if (want != REKEY_WANT_READ && want != REKEY_WANT_WRITE) {
-        p.fd = -1; // ignored: only time counts
-    }
-    ppoll(&p, 1, &t, tcp->unblocked);
+    rekey_posix_ready(time_only ? -1 : tcp->fd, want == REKEY_WANT_WRITE,
+                      rekey_posix_now_ms(NULL) + ms, tcp->unblocked);
 }

@@ -58,6 +58,19 @@ authorityKeyIdentifier = keyid
 certificatePolicies = 2.23.140.1.2.2, 1.3.6.1.4.1.311.42.1
 authorityInfoAccess = OCSP;URI:http://ocsp.example, caIssuers;URI:http://www.example/pkiops/certs/root.crt
 crlDistributionPoints = URI:http://crl.example/root.crl
+[forMail]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
+extendedKeyUsage = emailProtection
+[excluding]
+basicConstraints = critical, CA:TRUE
+nameConstraints = excluded;DNS:localhost
+[elsewhereOnly]
+basicConstraints = critical, CA:TRUE
+nameConstraints = critical, permitted;DNS:corp.example
+[permitting]
+basicConstraints = critical, CA:TRUE
+nameConstraints = critical, permitted;DNS:localhost, permitted;IP:127.0.0.0/255.0.0.0, permitted;IP:::1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
 [leaf]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature, keyEncipherment
@@ -129,6 +142,15 @@ certificate ecroot "/O=rekey tests/CN=rekey test EC root" root ecroot sha512 "$g
 certificate ecissuer "/O=rekey tests/CN=rekey test EC issuing authority" issuer ecroot sha512 "$good"
 certificate ec /CN=localhost leaf ecissuer sha384 "$good"
 
+# Issuers that may not certify every server; only the last may certify this one.
+for kind in forMail excluding elsewhereOnly permitting; do
+    ec $kind-issuer P-256
+    cp server.key $kind.key
+    certificate $kind-issuer "/O=rekey tests/CN=rekey test issuer $kind" $kind ca sha256 "$good"
+    certificate $kind /CN=localhost leaf $kind-issuer sha256 "$good"
+    cat $kind.one $kind-issuer.one > $kind.pem
+done
+
 cat server.one issuer2.one issuer1.one > server.pem
 cat ec.one ecissuer.one > ec.pem
 for name in ca expired future wronghost selfsigned unknown impostor clouds; do cp $name.one $name.pem; done
@@ -167,5 +189,5 @@ done
 } > bundle.pem
 
 mv ./*.pem ./*.key ..
-rm ../issuer?.key ../decoy*.key ../*root.key ../ecissuer.key ../ca.key ../client*.key # nobody signs with these again
+rm ../issuer?.key ../*-issuer.key ../decoy*.key ../*root.key ../ecissuer.key ../ca.key ../client*.key # nobody signs with these again
 echo "$stamp" > ../complete

@@ -353,6 +353,7 @@ class Result:
     out: str
     err: str
     seconds: float
+    after_signal: float = 0  # seconds from the last signal to its end
 
     @property
     def lines(self):
@@ -379,7 +380,7 @@ class Process:
 
     def __init__(self, arguments, env, stdin, **more):
         self.started, self.arguments = time.monotonic(), arguments
-        self.looks = []
+        self.looks, self.signalled = [], None
         self.popen = subprocess.Popen(
             arguments, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
         )
@@ -401,6 +402,7 @@ class Process:
             self.err += data
 
     def signal(self, number):
+        self.signalled = time.monotonic()
         self.popen.send_signal(number)
 
     def kill(self):
@@ -426,11 +428,13 @@ class Process:
                     raise
                 if not EXEC:
                     self.look()
+        now = time.monotonic()
         return Result(
             self.popen.returncode,
             out.decode(),
             (self.err + err).decode(),
-            time.monotonic() - self.started,
+            now - self.started,
+            now - (self.signalled or now),
         )
 
 

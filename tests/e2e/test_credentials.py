@@ -445,6 +445,39 @@ def test_a_file_that_goes_away_while_polling(arm, rekey, regenerate, identity):
     rekey.finish(process, 13, name).says(file.name)
 
 
+@pytest.mark.parametrize("end", ["a signal", "the timeout"])
+def test_a_pipe_in_the_place_of_the_federated_token(arm, rekey, native, regenerate, identity, end):
+    """The token is to be renewed while the operation runs, and nobody writes the pipe: the operation
+    can be resumed."""
+    who = identity("workload", lifetime=2)
+    name = issued(arm, **SIX_SECONDS)
+    more = ["--timeout", "4"] if end == "the timeout" else []
+    process = regenerate(who, name, "--operation-file", "op", *more, start=True)
+    arm.wait_for(name, "request", kind="post")
+    file = Path(who.env["AZURE_FEDERATED_TOKEN_FILE"])
+    file.unlink()
+    os.mkfifo(file)
+    if end == "the timeout":
+        result = rekey.finish(process, 13, name)
+        result.says(f"'{file}': nothing more came within --timeout")
+        assert result.seconds < 5 * SLOW
+    else:
+        wait_until(lambda: has_opened(process.pid, file), "it is opened")
+        process.signal(signal.SIGTERM)
+        result = rekey.finish(process, 13, name)
+        result.says("stopped on request")
+        assert result.after_signal < 0.2 * SLOW
+    assert (rekey.directory / "op").exists()
+
+
+def has_opened(pid, file):
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if os.readlink(f"/proc/{pid}/fd/{descriptor}") == str(file):
+                return True
+    return False
+
+
 @pytest.mark.parametrize("kind", ["secret", "imds"])
 def test_a_signal_while_a_token_is_asked_for(arm, rekey, regenerate, identity, kind):
     """Before the POST, nothing was sent; in a renewal, the operation goes on."""
@@ -929,6 +962,23 @@ def test_no_managed_identity(refused, identity):
     who = identity("imds", absent=True)
     result = refused(who)
     result.says("Identity not found", "managed identity")
+    assert who.count() == 1
+
+
+ARCS = {
+    "plain": "Basic realm=/var/opt/azcmagent/tokens/0.key",
+    "quoted": 'Basic realm="/var/opt/azcmagent/tokens/0.key"',
+    "of Windows": "Basic realm=C:\\ProgramData\\AzureConnectedMachineAgent\\Tokens\\0.key",
+}
+
+
+@pytest.mark.parametrize("chosen", [True, False], ids=["--auth imds", "the default"])
+@pytest.mark.parametrize("case", ARCS)
+def test_imds_that_is_the_agent_of_arc(refused, identity, case, chosen):
+    """It sets IMDS_ENDPOINT, too. Nobody is asked twice."""
+    answer = {"status": 401, "headers": [["WWW-Authenticate", ARCS[case]]]}
+    who = identity("imds", answers=[answer])
+    refused(who, auth=chosen).says("the agent of Azure Arc", "--auth arc", "HTTP 401")
     assert who.count() == 1
 
 
@@ -1562,7 +1612,8 @@ REWRITTEN = {
     "blanks behind": lambda text: text.replace("\n", " \t\n"),
     "one line": lambda text: text.replace("\n", " "),
     "joined": lambda text: text.replace("-----\n-----", "----------"),
-    "text between": lambda text: "Bag Attributes\n key: value\n" + text.replace("\n-----B", "\n# x\n-----B"),
+    "text between": lambda text: "Bag Attributes\n key: value\n"
+    + text.replace("\n-----B", "\n# x\n-----B"),
     "X509 CERTIFICATE": lambda text: text.replace(" CERTIFICATE", " X509 CERTIFICATE"),
     "a damaged CA behind": lambda text: text + (CERTS / "ca.pem").read_text().replace("MII", "M!I"),
 }
@@ -1596,7 +1647,10 @@ def write_bad_form(form, file):
 
     def openssl(*arguments):
         return subprocess.run(
-            ["openssl", *map(str, arguments)], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ["openssl", *map(str, arguments)],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         ).stdout
 
     if form == "pfx":

@@ -116,6 +116,25 @@ def test_certificates(arm, run, listener):
     assert arm.requests(name) == []
 
 
+@pytest.mark.parametrize(
+    "chain, says",
+    [
+        ("forMail", "an issuer's extended key usage"),
+        ("excluding", "an issuer's name constraints"),
+        ("elsewhereOnly", "an issuer's name constraints"),
+        ("permitting", None),
+    ],
+)
+def test_issuers_are_held_to_their_constraints(arm, run, main_put_back, chain, says):
+    name = arm.endpoint()
+    arm.control("PUT", f"/certificate/main?name={chain}")
+    if says is None:
+        run(name, 0, listener="main", command="list-keys")
+    else:
+        run(name, 11, says, listener="main", command="list-keys")
+        assert arm.requests(name) == []
+
+
 @pytest.mark.parametrize("listener", ["tls11", "tls13", "garbage", "closer"])
 def test_no_handshake(arm, run, listener):
     name = arm.endpoint()

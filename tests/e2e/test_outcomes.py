@@ -766,7 +766,9 @@ def test_signals(arm, rekey, phase, code):
         else:
             arm.wait_for(name, "answer", {"during": 1, "polling": 2}[phase])
         process.signal(number)
-        rekey.finish(process, code, name).says("stopped on request")
+        result = rekey.finish(process, code, name)
+        result.says("stopped on request")
+        assert result.after_signal < 0.2 * SLOW
 
 
 def test_a_polling_url_that_cannot_be_used_is_12_whatever_comes_later(arm, rekey):

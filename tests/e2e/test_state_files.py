@@ -1,16 +1,19 @@
 """The state directory of rotate and sync: who can read what, what is refused before anything is sent,
 what a damaged or foreign file leads to; and the hook, which is told of a new key."""
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import stat
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from conftest import EXEC, SLOW, error, wait_until
+from conftest import EXEC, PYTHON, SLOW, error, wait_until
 
 LOST = {"cut": 0, "then": "reset"}
 
@@ -283,30 +286,62 @@ def options(rekey, name):
     return ["rotate", *rekey.options(name), "--state", "state"]
 
 
-@pytest.mark.parametrize("kind", ["tmpfs", "overlay"])
-def test_volatile(arm, rekey, namespace, state, kind):
+def overlay(folder, upper, hidden=False):
+    """The lines that put an overlayfs at the folder, with its upper directory below `upper`."""
+    folder, upper = shlex.quote(str(folder)), str(upper)
+    inside = f"{upper}/a, b"
+    option = f"lowerdir={upper}/lower,upperdir={upper}/a\\, b,workdir={upper}/work"
+    hide = f"\nmount -t tmpfs none {upper}" if hidden else ""
+    return (
+        f"mkdir -p {upper}/lower {shlex.quote(inside)} {upper}/work\n"
+        f"mount -t overlay -o {shlex.quote(option)} none {folder}{hide}"
+    )
+
+
+VOLATILE = {
+    "tmpfs": "it is on tmpfs",
+    "ramfs": "it is on ramfs",
+    "overlay over tmpfs": "is on tmpfs",
+    "overlay, hidden": "cannot be judged from here",
+}
+
+
+@pytest.mark.parametrize("kind", VOLATILE)
+def test_volatile(arm, rekey, namespace, state, tmp_path, kind):
     """A directory that a restart empties is refused, unless it is said to be wanted."""
-    folder = shlex.quote(str(state))
-    script = f"mount -t tmpfs none {folder}"
-    if kind == "overlay":
-        inside = " ".join(f"{folder}/{each}" for each in ("lower", "upper", "work", "merged"))
-        script += (
-            f"\nmkdir {inside}\nmount -t overlay -o lowerdir={folder}/lower,"
-            f"upperdir={folder}/upper,workdir={folder}/work none {folder}/merged"
-            f"\nmount --bind {folder}/merged {folder}"
-        )
+    folder, upper = shlex.quote(str(state)), tmp_path / "upper"
+    upper.mkdir()
+    script = f"mount -t {kind} none {folder}"
+    if kind.startswith("overlay"):
+        script = f"mount -t tmpfs none {shlex.quote(str(upper))}\n" if kind.endswith("tmpfs") else ""
+        script += overlay(state, upper, hidden=kind.endswith("hidden"))
     prefix = namespace("m", script)
     name, mark = arm.endpoint(), arm.mark()
-    rekey.run(*options(rekey, name), code=2, prefix=prefix).says("--volatile-ok", "tmpfs")
+    rekey.run(*options(rekey, name), code=2, prefix=prefix).says("--volatile-ok", VOLATILE[kind])
     assert arm.connections("main", mark) == []
     rekey.run(*options(rekey, name), "--volatile-ok", code=0, prefix=prefix, name=name)
 
 
-def test_a_disk_that_keeps_what_it_has(arm, rekey, state):
+def test_an_overlay_over_a_disk(arm, rekey, namespace, state, tmp_path, on_a_disk):
+    """As OpenWrt and other systems with a read-only image have it: what is written goes to the
+    upper directory, which stays."""
+    upper = tmp_path / "upper"
+    upper.mkdir()
+    name = arm.endpoint()
+    rekey.run(*options(rekey, name), code=0, prefix=namespace("m", overlay(state, upper)), name=name)
+    assert (upper / "a, b/key").exists() and not (state / "key").exists()
+
+
+@pytest.fixture
+def on_a_disk(tmp_path):
+    command = ["stat", "-f", "-c", "%T", tmp_path]
+    kind = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    if kind in ("tmpfs", "overlayfs", "ramfs"):
+        pytest.skip(f"the temporary directory is on {kind}")
+
+
+def test_a_disk_that_keeps_what_it_has(arm, rekey, state, on_a_disk):
     """What a real file system is taken for."""
-    kind = subprocess.run(["stat", "-f", "-c", "%T", state], capture_output=True, text=True).stdout
-    if kind.strip() in ("tmpfs", "overlayfs", "ramfs"):
-        pytest.skip(f"the temporary directory is on {kind.strip()}")
     rekey.run(*options(rekey, arm.endpoint()), code=0)
 
 
@@ -469,12 +504,102 @@ def test_links_are_not_followed(arm, rekey, state, tmp_path, file):
     assert (state / "key").is_symlink() or accepted(arm, name, state)
 
 
+@pytest.mark.parametrize("file", ["key", "key.previous", "state", "lock", "operation", "status.json"])
+@pytest.mark.parametrize("kind", ["hard link", "FIFO"])
+def test_what_is_put_in_the_place_of_a_file(arm, rekey, state, tmp_path, hook, kind, file):
+    """A hard link could give what lies elsewhere to the owner of the directory, as the previous key;
+    a pipe could hold the run. Neither is read, nor changed."""
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    victim.chmod(0o604)
+    name = arm.endpoint()
+    for _ in range(2):
+        rekey.rotate(name)
+    (state / file).unlink(missing_ok=True)
+    if kind == "FIFO":
+        os.mkfifo(state / file)
+    else:
+        os.link(victim, state / file)
+    before = posts(arm, name)
+    result = rekey.rotate(name, code=(0, 15))
+    if file not in ("key.previous", "status.json"):  # these are written alone
+        assert result.code == 15 and posts(arm, name) == before
+        result.says("other hard links" if kind == "hard link" else "Not a regular file")
+    assert result.seconds < 5 * SLOW
+    assert victim.read_text() == "untouched" and mode(victim) == 0o604
+    assert all("untouched" not in path.read_text() for path in state.iterdir()
+               if path.is_file() and path.stat().st_nlink == 1)  # fmt: skip
+    if file == "key.previous":
+        arguments = ["rotate", "--rollback", "--state", "state", "--volatile-ok"]
+        os.unlink(state / file)
+        os.link(victim, state / file)
+        rekey.run(*arguments, token=None, code=15).says("other hard links")
+        assert accepted(arm, name, state)
+
+
+RACER = """
+import os, sys
+folder, victim = sys.argv[1:]
+names = [f"{name}.tmp" for name in ("key", "key.previous", "state", "status.json", "probe", "operation")]
+print("racing", flush=True)
+n = 0
+while True:
+    for name in names:
+        path = f"{folder}/{name}"
+        try:
+            n += 1
+            (os.link, lambda _, path: os.mkfifo(path), os.symlink)[n % 3](victim, path)
+        except OSError:
+            pass
+        if n % 40 == 0:
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+"""
+
+
+def test_the_owner_races_with_root(arm, rekey, nobody, tmp_path):
+    """The owner of the directory plants links and pipes while root works there: nothing of root's is
+    changed or given away, and no run is held. What a run could not write, it says."""
+    folder, prefix = nobody
+    if not prefix:
+        pytest.skip("only root can be another user")
+    with tempfile.TemporaryDirectory() as place:
+        victim = Path(place) / "victim"
+        os.chmod(place, 0o755)
+        victim.write_text("root's own")
+        victim.chmod(0o666)  # where protected_hardlinks is set, only such a file can be linked
+        racer = subprocess.Popen(
+            [*prefix, PYTHON, "-c", RACER, folder, victim], stdout=subprocess.PIPE
+        )
+        try:
+            assert racer.stdout.readline() == b"racing\n"
+            names = [arm.endpoint() for _ in range(10)]
+            codes = set()
+            for name in names:
+                process = rekey.start_switch("rotate", name, state=folder)
+                result = process.end()
+                assert result.code in (0, 15) and result.seconds < 5 * SLOW, result.err
+                codes.add(result.code)
+                for file in ("state", "key", "key.previous"):
+                    with contextlib.suppress(FileNotFoundError):
+                        (folder / file).unlink()
+        finally:
+            racer.kill()
+            racer.wait()
+            racer.stdout.close()
+        assert victim.read_text() == "root's own" and victim.stat().st_uid == 0
+        assert mode(victim) == 0o666
+
+
 def test_what_a_killed_run_left_is_removed(arm, rekey, state):
     """Temporary files with a key, or a signed URL, in them: also by a run that has nothing to do."""
     name = arm.endpoint()
     rekey.rotate(name)
     for file in ("key", "key.previous", "state", "status.json", "operation", "probe"):
         (state / f"{file}.tmp").write_text("what was being written")
+    (state / "probe").write_text("what was tried")
     rekey.rotate(name, "--min-age", "3600").says("not due")
     assert sorted(os.listdir(state)) == ["key", "lock", "state", "status.json"]
 

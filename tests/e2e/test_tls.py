@@ -4,6 +4,7 @@ as the stand-in counts them."""
 
 import datetime
 import re
+import socket
 import subprocess
 
 import pytest
@@ -343,3 +344,84 @@ def test_a_full_arena_is_a_limit(arm, rekey, native):
     )
     assert result.returncode == 15 and "LIMITS=REKEY_ARENA_SIZE=56384" in result.stderr, result
     assert arm.requests(name) == []
+
+
+# ---- messages that the stand-in does not send ----------------------------------------------------
+
+
+class OpenSsl:
+    """openssl s_server with the certificate of the stand-in; what it is typed, it does."""
+
+    def __init__(self, *options):
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            self.port = sock.getsockname()[1]
+        chain = ["-cert", "server.pem", "-cert_chain", "server.pem", "-key", "server.key"]
+        self.popen = subprocess.Popen(
+            ["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", *chain, *options],
+            cwd=CERTS,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+        )
+        self.read_until(b"ACCEPT")
+
+    def read_until(self, text):
+        seen = b""
+        while text not in seen:
+            piece = self.popen.stdout.read(1)
+            assert piece, seen
+            seen += piece
+
+    def type(self, text):
+        self.popen.stdin.write(text)
+
+    def close(self):
+        self.popen.kill()
+        self.popen.wait()
+        self.popen.stdin.close()
+        self.popen.stdout.close()
+
+
+@pytest.fixture
+def openssl():
+    servers = []
+
+    def start(*options):
+        servers.append(OpenSsl(*options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "version, command, says",
+    [
+        ("-tls1_3", b"k\n", "KeyUpdate"),
+        ("-tls1_3", b"K\n", "KeyUpdate"),
+        ("-tls1_2", b"R\n", "broke the connection off, with an alert"),
+    ],
+    ids=["KeyUpdate", "KeyUpdate, requested", "HelloRequest"],
+)
+def test_a_message_after_the_request(rekey, openssl, version, command, says):
+    """mbedTLS cannot follow. The key may have changed; nothing is called a refused handshake."""
+    server = openssl(version)
+    url = f"https://localhost:{server.port}"
+    process = rekey.start_regenerate("e", "--management-url", url, "--timeout", "10")
+    server.read_until(b'"keyType"')
+    server.read_until(b"}")
+    server.type(command)
+    result = rekey.finish(process, 12)
+    result.says(says)
+    assert "refuses the handshake" not in result.err
+
+
+def test_a_cookie_of_the_server(rekey, openssl):
+    """RFC 8446 4.2.2: it is echoed. What comes then is OpenSSL's page about itself: no JSON."""
+    server = openssl("-tls1_3", "-stateless", "-www")
+    url = f"https://localhost:{server.port}"
+    options = ["--management-url", url, "--timeout", "10"]
+    rekey.run("show", *rekey.options("e"), *options, code=1).says("not JSON")

@@ -1,5 +1,5 @@
 // fuzz_json.c - JSON: a text is accepted exactly where the grammar of RFC 8259, written down here a
-// second time as a recursive descent, accepts it; what is looked up lies inside the text; a string
+// second time as a recursive descent, accepts it behind one byte order mark or none; what is looked up lies inside the text; a string
 // that is escaped and unescaped is the same; a text that was cut anywhere can be read without harm.
 
 #include "fuzz.h"
@@ -127,7 +127,8 @@ static size_t value(struct rekey_span t, size_t at, int depth) {
 }
 
 static bool is_json(struct rekey_span t) {
-    size_t at = value(t, space(t, 0), 0);
+    size_t mark = t.len >= 3 && memcmp(t.ptr, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    size_t at = value(t, space(t, mark), 0);
 
     return at != SIZE_MAX && space(t, at) == t.len;
 }
@@ -145,6 +146,7 @@ static void look_up(const struct rekey_json *json) {
         size_t needed = 0, len;
 
         MUST(at >= REKEY_E_JSON_DUPLICATE && at < json->count);
+        MUST(!rekey_json_has_variant(json, 0, names[i]) || json->count >= 3);
         if (at >= 0) {
             MUST(fuzz_inside(rekey_json_raw(json, at), json->text));
         }

@@ -267,6 +267,18 @@ static const struct rekey_record record = {
     .request_id = {"55555555-5555-4555-9555-555555555555", 36},
 };
 
+// Whether a text has 16 bytes of the token.
+static bool repeats(const char *text, size_t len) {
+    for (size_t at = 0; at + 16 <= len; at++) {
+        for (size_t from = 0; from + 16 < sizeof(TOKEN_A); from++) {
+            if (memcmp(text + at, &TOKEN_A[from], 16) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void check_outcome(int result) {
     struct rekey_report report;
     enum rekey_outcome outcome;
@@ -299,6 +311,16 @@ static void check_outcome(int result) {
         MUST(*c >= ' ' && *c < 0x7F);
     }
     MUST(nothing_left(&client));
+    if (!world.fresh_token) { // else the service may say the first one, which is forgotten
+        MUST(!repeats(report.service->code.text, report.service->code.len));
+        MUST(!repeats(report.service->detail.text, report.service->detail.len));
+        MUST(!repeats(report.service->message.text, report.service->message.len));
+        MUST(!repeats(report.service->target.text, report.service->target.len));
+        MUST(!repeats(report.status, strlen(report.status)));
+        MUST(!repeats(report.request_id, strlen(report.request_id)));
+        MUST(!repeats(report.correlation_id, strlen(report.correlation_id)));
+        MUST(!repeats(report.subject.ptr, report.subject.len));
+    }
 }
 
 // The client begins its next request: what is left of the last answer is not wanted any more.

@@ -195,7 +195,8 @@ class Builder:
     """The compiler, as the Makefile would call it, and what depends on what."""
 
     def __init__(self):
-        limits = "LIMITS=REKEY_URL_MAX=4096"  # the default: a request is longer than staging
+        # The default sizes: a request is longer than staging.
+        limits = "LIMITS=REKEY_URL_MAX=4096 REKEY_STAGING_MAX=4096 REKEY_JSON_TOKENS=192"
         make = [os.environ.get("MAKE", "make"), "--no-print-directory", f"B={BUILD}", limits]
         subprocess.run([*make, "-s", f"{BUILD}/tests/cmocka.o"], check=True)
         shown = [*make, "-nB", "V=1", f"{BUILD}/src/url.o", f"{BUILD}/tests/support.o"]

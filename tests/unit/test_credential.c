@@ -1074,6 +1074,46 @@ static void test_imds(void **state) {
 #define CHALLENGE(value) ANSWER("401", "WWW-Authenticate: " value "\r\n")
 #define BASIC CHALLENGE("Basic realm=" TOKENS "a-1.key")
 
+// The agent of Azure Arc where IMDS was looked for: it is told as such, and at once.
+static void test_imds_is_arc(void **state) {
+    static const struct {
+        const char *name;
+        struct exchange answers[2]; // the second one ends the script
+        int error;
+    } table[] = {
+        {"its challenge", {{BASIC, 0}}, REKEY_E_ARC},
+        {"in quotation marks", {{CHALLENGE("Basic realm=\"" TOKENS "a.key\""), 0}}, REKEY_E_ARC},
+        {"of Windows",
+         {{CHALLENGE("Basic realm=C:\\ProgramData\\AzureConnectedMachineAgent\\Tokens\\a.key"), 0}},
+         REKEY_E_ARC},
+        {"behind another", {{CHALLENGE("Bearer realm=\"x\", basic Realm=/a"), 0}}, REKEY_E_ARC},
+        {"no challenge", {{ANSWER("401", ""), 0}}, REKEY_E_TOKEN_REFUSED},
+        {"another scheme", {{CHALLENGE("Bearer realm=/a"), 0}}, REKEY_E_TOKEN_REFUSED},
+        {"no realm", {{CHALLENGE("Basic charset=x"), 0}}, REKEY_E_TOKEN_REFUSED},
+        {"an empty realm", {{CHALLENGE("Basic realm="), 0}}, REKEY_E_TOKEN_REFUSED},
+        {"of one byte", {{CHALLENGE("Basic realm=/"), 0}}, REKEY_E_ARC},
+        {"another status",
+         {{ANSWER("403", "WWW-Authenticate: Basic realm=/a\r\n"), 0}},
+         REKEY_E_TOKEN_REFUSED},
+        {"a status below",
+         {{ANSWER("400", "WWW-Authenticate: Basic realm=/a\r\n"), 0}},
+         REKEY_E_TOKEN_REFUSED},
+    };
+    struct rekey_credential_imds imds;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        row(table[i].name);
+        reset(table[i].answers);
+        check_int(rekey_credential_imds_init(&imds, &vm, false), 0);
+        check_int(get(&imds.base), table[i].error);
+        check_int(report.outcome, REKEY_CREDENTIALS);
+        check(report.http_status >= 400 && report.http_status <= 403);
+        check_int(world.wait_count, 0);
+    }
+    rows_done();
+}
+
 static const struct rekey_managed agent = {
     .host = {"127.0.0.1", 9}, .port = 40342, .resource = {"https://m/", 10}};
 
@@ -1177,6 +1217,197 @@ static void test_arc(void **state) {
     row("elsewhere");
     m.host = REKEY_SPAN("10.0.0.1");
     check_int(rekey_credential_arc_init(&arc, &m), REKEY_E_PLAIN);
+    rows_done();
+}
+
+// ---- what a token service repeats ---------------------------------------------------------------
+
+enum proof { CLIENT_SECRET, ENCODED_SECRET, FEDERATED, SIGNED, ARC_KEY, PROOFS };
+
+#define LONG_SECRET "A~long&secret of%the+client/with=all.signs"
+#define LONG_ENCODED "A~long%26secret%20of%25the%2Bclient%2Fwith%3Dall.signs"
+#define LONG_FEDERATED "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhLWRldmljZSJ9.c2lnbmF0dXJlLW9mLWl0"
+#define LONG_KEY "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+// The credential that sends the proof.
+static struct rekey_credential *sends(enum proof proof) {
+    static struct rekey_credential_secret secret;
+    static struct rekey_credential_workload workload = {.read = fake_file, .ctx = &world};
+    static struct rekey_credential_certificate certificate;
+    static struct rekey_credential_arc arc = {.read = fake_key_file, .ctx = &world};
+    const struct rekey_signer fake_signer = {&signer, fake_thumbprint, fake_sign};
+
+    memset(&signer, 0, sizeof(signer));
+    signer.signature_len = 256;
+    world.file = proof == ARC_KEY ? LONG_KEY "\n" : LONG_FEDERATED;
+    switch (proof) {
+    case CLIENT_SECRET:
+    case ENCODED_SECRET:
+        check_int(rekey_credential_secret_init(&secret, &entra, REKEY_SPAN(LONG_SECRET)), 0);
+        return &secret.base;
+    case FEDERATED:
+        check_int(rekey_credential_workload_init(&workload, &entra), 0);
+        return &workload.base;
+    case SIGNED:
+        check_int(rekey_credential_certificate_init(&certificate, &entra, fake_signer), 0);
+        return &certificate.base;
+    default:
+        check_int(rekey_credential_arc_init(&arc, &agent), 0);
+        return &arc.base;
+    }
+}
+
+// The proof itself: what was sent for it, but for a secret, which is sent encoded.
+static void find_proof(enum proof proof, char *text, size_t cap) {
+    const char *found = proof == ARC_KEY ? strstr(world.sent, "Basic ") + 6
+                                         : strstr(world.sent, "client_assertion=");
+
+    snprintf(text, cap, "%s",
+             proof == CLIENT_SECRET    ? LONG_SECRET
+             : proof == ENCODED_SECRET ? LONG_ENCODED
+             : proof == ARC_KEY        ? found
+                                       : found + strlen("client_assertion="));
+    text[strcspn(text, "\r")] = '\0';
+}
+
+// Whether the text has a run of 16 bytes of the secret, or all of it.
+static bool repeats(const char *text, size_t len, const char *secret) {
+    size_t secret_len = strlen(secret), run = secret_len < 16 ? secret_len : 16;
+
+    for (size_t at = 0; at + run <= len; at++) {
+        for (size_t from = 0; from + run <= secret_len; from++) {
+            if (memcmp(text + at, secret + from, run) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void test_echo(void **state) {
+    static const char *const places[] = {
+        "{\"error\":\"%s\"}",
+        "{\"error_description\":\"AADSTS1: the proof '%s' is bad\"}",
+        "{\"error_description\":\"%.250s\"}",
+        "{\"trace_id\":\"%s\",\"correlation_id\":\"%s\"}",
+        "{\"correlation_id\":\"see %s\"}",
+    };
+    static char proof[2048], text[8192], body[6144];
+    const struct exchange script[] = {{text, 0}};
+    const struct exchange challenged[] = {{BASIC, 0}, {text, 0}};
+    int seen = 0;
+
+    (void)state;
+    for (enum proof kind = CLIENT_SECRET; kind < PROOFS; kind++) {
+        strcpy(text, CLOSED("400", "{}"));
+        reset(kind == ARC_KEY ? challenged : script);
+        row_n("the proof", kind);
+        check_int(get(sends(kind)), REKEY_E_TOKEN_REFUSED);
+        find_proof(kind, proof, sizeof(proof));
+        check(strlen(proof) >= 32);
+        for (size_t i = 0; i < COUNT(places); i++) {
+            const struct rekey_arm_error *e;
+
+            row_nn("repeated", kind, (long)i);
+            snprintf(body, sizeof(body), places[i], proof, proof);
+            snprintf(text, sizeof(text), CLOSED("400", "%s"), body);
+            reset(kind == ARC_KEY ? challenged : script);
+            check_int(get(sends(kind)), REKEY_E_TOKEN_REFUSED);
+            e = report.service;
+            for (size_t k = 0; k < e->code.len; k++) {
+                check_int(e->code.text[k], '*');
+            }
+            check(i != 4 || strncmp(report.correlation_id, "see *", 5) == 0);
+            check(!repeats(e->message.text, e->message.len, proof));
+            check(!repeats(report.request_id, strlen(report.request_id), proof));
+            check(!repeats(report.correlation_id, strlen(report.correlation_id), proof));
+            seen += memchr(e->code.text, '*', e->code.len) != NULL ||
+                    memchr(e->message.text, '*', e->message.len) != NULL ||
+                    strchr(report.correlation_id, '*') != NULL;
+        }
+    }
+    check_int(seen, PROOFS * (int)COUNT(places)); // each was there to be found
+    for (enum proof kind = CLIENT_SECRET; kind < ARC_KEY; kind++) {
+        static const char *const answers[] = {"200 X\r\nConnection: close\r\n%s\r\n{}",
+                                              "400 X\r\n%sContent-Length: A6\r\n\r\n",
+                                              "302 X\r\nContent-Length: 0\r\n%s\r\n"};
+
+        strcpy(text, CLOSED("400", "{}"));
+        reset(script);
+        row_n("the proof", kind);
+        check_int(get(sends(kind)), REKEY_E_TOKEN_REFUSED);
+        find_proof(kind, proof, sizeof(proof));
+        for (size_t i = 0; i < COUNT(answers); i++) {
+            row_nn("in the ids of an answer without a token", kind, (long)i);
+            snprintf(body, sizeof(body),
+                     "x-ms-request-id: %s\r\nx-ms-correlation-request-id: id %.20s\r\n", proof,
+                     proof);
+            snprintf(text, sizeof(text), "HTTP/1.1 ");
+            snprintf(text + 9, sizeof(text) - 9, answers[i], body);
+            reset(script);
+            check(get(sends(kind)) < 0);
+            check(!repeats(report.request_id, strlen(report.request_id), proof));
+            check(!repeats(report.correlation_id, strlen(report.correlation_id), proof));
+            check(i == 2 || (report.request_id[0] == '*' && report.correlation_id[0] == 'i'));
+        }
+    }
+    for (enum proof kind = CLIENT_SECRET; kind < ARC_KEY; kind++) {
+        static const char sent[] = "scope=https%3A%2F%2Fm%2F.default&grant_type";
+
+        row_n("what is no secret of what was sent", kind);
+        snprintf(text, sizeof(text), CLOSED("400", "{\"error_description\":\"%s\"}"), sent);
+        reset(script);
+        check_int(get(sends(kind)), REKEY_E_TOKEN_REFUSED);
+        check_text(report.service->message.text, report.service->message.len, sent);
+    }
+    row("empty lines in an answer to a request without a key");
+    strcpy(text, CLOSED("403", "{\r\n\r\n\"error\":\"e\"}"));
+    reset(script);
+    check_int(get(sends(ARC_KEY)), REKEY_E_TOKEN_REFUSED);
+    check_text(report.service->code.text, report.service->code.len, "e");
+    row("in an answer that is cut");
+    snprintf(body, sizeof(body), "{\"error\":\"e\",\"error_description\":\"%s\",\"x\":\"",
+             LONG_FEDERATED);
+    memset(body + strlen(body), 'x', REKEY_TOKEN_MAX < 4096 ? REKEY_TOKEN_MAX : 4096);
+    snprintf(text, sizeof(text), CLOSED("400", "%s"), body);
+    reset(script);
+    check_int(get(sends(FEDERATED)), REKEY_E_TOKEN_REFUSED);
+    check_text(report.service->code.text, report.service->code.len, "e");
+    check(report.service->message.len == strlen(LONG_FEDERATED));
+    check(report.service->message.text[0] == '*');
+    row("a token may look like what was sent");
+    snprintf(text, sizeof(text), CLOSED("200", "{\"access_token\":\"%s\"}"), LONG_FEDERATED);
+    reset(script);
+    check_int(get(sends(FEDERATED)), 0);
+    check_token(LONG_FEDERATED);
+    rows_done();
+}
+
+// What was sent is forgotten once it was answered, or the connection has failed: also while it
+// waits for the next try.
+static void test_forgotten_while_waiting(void **state) {
+    static const struct exchange scripts[][3] = {
+        {{ANSWER("503", "Retry-After: 60\r\n"), 0}, {TOKEN("3599"), 0}},
+        {{"", 0}, {TOKEN("3599"), 0}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(scripts); i++) {
+        int result = REKEY_AGAIN;
+
+        row_n("script", (long)i);
+        reset(scripts[i]);
+        options.credential = sends(CLIENT_SECRET);
+        check_int(rekey_init(&client, &port, &options), 0);
+        check_int(rekey_get_token(&client, &token), 0);
+        while (result > 0 && result != REKEY_WANT_TIME) {
+            result = rekey_step(&client);
+        }
+        check_int(result, REKEY_WANT_TIME);
+        check(all_zero(&client.staging, sizeof(client.staging)));
+        check(!repeats((const char *)&client, sizeof(client), LONG_ENCODED));
+        rekey_abort(&client);
+    }
     rows_done();
 }
 
@@ -1390,11 +1621,28 @@ static void test_operation(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        UNIT(test_secret),      UNIT(test_answers),   UNIT(test_refusals),  UNIT(test_long_refusal),
-        UNIT(test_repeats),     UNIT(test_abort),     UNIT(test_given),     UNIT(test_lifetimes),
-        UNIT(test_writer),      UNIT(test_names),     UNIT(test_too_long),  UNIT(test_workload),
-        UNIT(test_certificate), UNIT(test_base64url), UNIT(test_imds),      UNIT(test_arc),
-        UNIT(test_plain_hosts), UNIT(test_challenge), UNIT(test_operation),
+        UNIT(test_secret),
+        UNIT(test_answers),
+        UNIT(test_refusals),
+        UNIT(test_long_refusal),
+        UNIT(test_repeats),
+        UNIT(test_abort),
+        UNIT(test_given),
+        UNIT(test_lifetimes),
+        UNIT(test_writer),
+        UNIT(test_names),
+        UNIT(test_too_long),
+        UNIT(test_workload),
+        UNIT(test_certificate),
+        UNIT(test_base64url),
+        UNIT(test_imds),
+        UNIT(test_imds_is_arc),
+        UNIT(test_arc),
+        UNIT(test_echo),
+        UNIT(test_forgotten_while_waiting),
+        UNIT(test_plain_hosts),
+        UNIT(test_challenge),
+        UNIT(test_operation),
     };
 
     return cmocka_run_group_tests_name("credential", tests, NULL, rows_total);

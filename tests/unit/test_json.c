@@ -534,6 +534,14 @@ static void test_variants(void **state) {
         check_int(rekey_json_has_variant(&json, -1, "status"), false);
         check_int(rekey_json_has_variant(&json, json.count, "status"), false);
     }
+    {
+        struct rekey_json json;
+
+        row("a name whose value was cut off is of no member");
+        check_int(parse(&json, rekey_span("{\"a\":1,\"Status\"", 15), true), 0);
+        check_int(json.count, 4);
+        check_int(rekey_json_has_variant(&json, 0, "status"), false);
+    }
     rows_done();
 }
 

@@ -1934,6 +1934,158 @@ static void test_report(void **state) {
     rows_done();
 }
 
+#define TOKEN_OF_OURS "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.Zm9vYmFyYmF6cXV1eA"
+#define VALUE_OF_OURS "TopSecretKeyValue0123456789abcdefghijklmnopqrst"
+#define OTHER_OF_OURS "the proxy's password, which is long"
+
+static bool is_in(const void *memory, size_t size, const char *text) {
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i + len <= size; i++) {
+        if (memcmp((const char *)memory + i, text, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whatever the service repeats in an answer, no secret is in the report: where the POST is refused,
+// where a poll says failed, where a redirect leads.
+static void test_echo(void **state) {
+    static const struct {
+        const char *name, *first, *answer;
+        int error;
+        bool in_url;
+    } rows[] = {
+        {"refused", NULL,
+         HEAD("400") "Connection: close\r\n\r\n{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}",
+         REKEY_E_REFUSED},
+        {"refused, the target and details", NULL,
+         HEAD("400") "Connection: "
+                     "close\r\n\r\n{\"error\":{\"target\":\"%s\",\"details\":[{\"code\":\"%s\"}]}}",
+         REKEY_E_REFUSED},
+        {"ids", NULL,
+         HEAD("403") "x-ms-request-id: %s\r\nx-ms-correlation-request-id: %s\r\n" BODY0,
+         REKEY_E_REFUSED},
+        {"ids of an answer that is malformed", NULL,
+         HEAD("403") "x-ms-request-id: %s\r\nx-ms-correlation-request-id: %s\r\n"
+                     "Content-Length: A6\r\n\r\n",
+         REKEY_E_CONTENT_LENGTH},
+        {"ids of an answer that is not complete", NULL,
+         HEAD("403") "x-ms-request-id: %s\r\nx-ms-correlation-request-id: %s\r\n"
+                     "Content-Length: 6\r\n\r\n",
+         REKEY_E_END},
+        {"failed at once", NULL,
+         HEAD("200") "\r\n{\"status\":\"Failed\",\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}",
+         REKEY_E_FAILED},
+        {"a poll that fails", ACCEPTED_ASYNC,
+         HEAD("200") "\r\n{\"status\":\"Failed\",\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}",
+         REKEY_E_FAILED},
+        {"a contradiction", ACCEPTED_LOCATION,
+         HEAD("200") "\r\n{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", REKEY_E_CONTRADICTORY},
+        {"a poll that is refused", ACCEPTED_ASYNC,
+         HEAD("403") "\r\n{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", REKEY_E_POLL_REFUSED},
+        {"a redirect", NULL, HEAD("302") "Location: https://%s.%s/\r\n" BODY0, REKEY_E_REDIRECT,
+         true},
+        {"another host", NULL, HEAD("202") "Location: https://%s.%s/\r\n" BODY0,
+         REKEY_E_URL_FOREIGN, true},
+    };
+    static const char *const secrets[] = {TOKEN_OF_OURS, VALUE_OF_OURS, OTHER_OF_OURS};
+    static const struct rekey_secret other = {.text = {OTHER_OF_OURS, sizeof(OTHER_OF_OURS) - 1}};
+    static char answer[1024];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t k = 0; k < COUNT(secrets); k++) {
+            const char *first = rows[i].first != NULL ? rows[i].first : answer;
+            const struct connection script[] = {
+                {0, {first, rows[i].first != NULL ? answer : NULL}, REKEY_END}};
+
+            if (rows[i].in_url && strchr(secrets[k], ' ') != NULL) {
+                continue;
+            }
+            row_n(rows[i].name, (long)k);
+            snprintf(answer, sizeof(answer), rows[i].answer, secrets[k], secrets[k]);
+            reset(script);
+            world.tokens[0] = TOKEN_OF_OURS;
+            options.secrets = &other;
+            check_int(
+                rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN(VALUE_OF_OURS)),
+                0);
+            check_int(rekey_run(&client), rows[i].error);
+            check_end();
+            check(!is_in(report.service, sizeof(*report.service), secrets[k]));
+            for (size_t at = 0; at + 16 <= strlen(secrets[k]); at++) {
+                char run[17] = "";
+
+                memcpy(run, secrets[k] + at, 16);
+                check(!is_in(report.service, sizeof(*report.service), run));
+                check(!is_in(report.request_id, strlen(report.request_id), run));
+                check(!is_in(report.correlation_id, strlen(report.correlation_id), run));
+                check(!is_in(report.subject.ptr, report.subject.len, run));
+            }
+            check(is_in(&client.service, sizeof(client.service), "********") ||
+                  is_in(client.captured, sizeof(client.captured), "********") ||
+                  is_in(report.subject.ptr, report.subject.len, "********"));
+        }
+    }
+    rows_done();
+}
+
+// What a client holds while it waits: for the answer to the POST the key value, which may have to
+// be sent again, and the token, once each; for a poll the token.
+static void test_memory(void **state) {
+    static const struct connection script[] = {{0, {HEAD("503") "Retry-After: 7\r\n" BODY0}},
+                                               {0, {ACCEPTED_ASYNC, RUNNING, SUCCEEDED}}};
+    static const struct connection silent[] = {{0, {NULL}}};
+    static const struct connection broken[] = {{0, {NULL}, 0, REKEY_E_IO}};
+    int result = REKEY_AGAIN;
+
+    (void)state;
+    reset(script);
+    world.tokens[0] = TOKEN_OF_OURS;
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN(VALUE_OF_OURS)),
+              0);
+    while (result > 0) {
+        result = rekey_step(&client);
+        row_nn("posts, polls", world.posts, world.polls);
+        if (result == REKEY_WANT_TIME) {
+            fake.now += rekey_wait_ms(&client);
+            check(!is_in(&client.staging, sizeof(client.staging), "TopSecretKeyValu"));
+            check(!is_in(&client.staging, sizeof(client.staging), "eyJ0eXAiOiJKV1Qi"));
+            check(is_in(client.token, sizeof(client.token), TOKEN_OF_OURS));
+            check_int(is_in(client.key_value, sizeof(client.key_value), VALUE_OF_OURS),
+                      world.posts == 1);
+            check_int(is_in(&client, sizeof(client), "TopSecr"), world.posts == 1);
+        }
+    }
+    check_int(result, 0);
+    check_int(world.posts, 2);
+    check_int(world.polls, 2);
+    check_end();
+    row("before the answer comes");
+    reset(silent);
+    world.tokens[0] = TOKEN_OF_OURS;
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN(VALUE_OF_OURS)),
+              0);
+    while (rekey_step(&client) != REKEY_WANT_READ) {
+    }
+    check_int(world.posts, 1);
+    check(all_zero(&client.staging, sizeof(client.staging)));
+    rekey_abort(&client);
+    row("a request that could not be sent whole");
+    reset(broken);
+    world.tokens[0] = TOKEN_OF_OURS;
+    world.write_max = 100;
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN(VALUE_OF_OURS)),
+              0);
+    while (rekey_step(&client) != REKEY_WANT_READ) {
+    }
+    check(all_zero(&client.staging, sizeof(client.staging)));
+    rekey_abort(&client);
+    rows_done();
+}
+
 static void test_usage(void **state) {
     static const struct connection script[] = {{0, {EMPTY("200")}}};
     static char long_value[REKEY_KEY_VALUE_MAX + 1];
@@ -2024,6 +2176,7 @@ int main(void) {
         UNIT(test_poll_floor), UNIT(test_kept_connection),
         UNIT(test_full_token), UNIT(test_abort),
         UNIT(test_url_limit),  UNIT(test_body_limit),
+        UNIT(test_echo),       UNIT(test_memory),
         UNIT(test_usage),      UNIT(test_hosts),
         UNIT(test_waiting),    UNIT(test_report),
     };

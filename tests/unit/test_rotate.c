@@ -94,12 +94,16 @@ static void pass(uint64_t ms) {
 }
 
 static void answer_regenerate(void) {
+    char body[256];
     int slot = strstr(world.sent, "\"Primary\"") != NULL ? 1 : 2;
 
     world.posts++;
     switch (world.answer) {
     case SAYS_403:
-        strcpy(world.text, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+        snprintf(body, sizeof(body), "{\"error\":{\"message\":\"not %s, not %s\"}}", world.keys[0],
+                 world.keys[1]);
+        snprintf(world.text, sizeof(world.text), "HTTP/1.1 403 No\r\nContent-Length: %zu\r\n\r\n%s",
+                 strlen(body), body);
         return;
     case SAYS_429:
         strcpy(world.text, "HTTP/1.1 429 Later\r\nRetry-After: 600\r\nContent-Length: 0\r\n\r\n");
@@ -370,6 +374,9 @@ static int hook(void *ctx) {
     }
     world.hooks++;
     world.hook_saw = takes(world.key);
+    check(all_zero(&rotation.keys, sizeof(rotation.keys)));
+    check(rotation.result == REKEY_ROTATION_NONE || // the hook of an earlier run
+          all_zero(rotation.key, sizeof(rotation.key)));
     if (world.hook_fails > 0) {
         world.hook_fails--;
         return REKEY_E_HOOK;
@@ -615,6 +622,17 @@ static void test_refusals(void **state) {
         world.list_failures = rows[i].status != 0 ? 100 : 0;
         ends(ROTATE, rows[i].error, rows[i].outcome);
         check_int(world.posts, 0);
+    }
+    row("a refusal that repeats both keys");
+    {
+        struct rekey_report report;
+
+        adopted();
+        world.answer = SAYS_403;
+        ends(ROTATE, REKEY_E_REFUSED, REKEY_REFUSED);
+        rekey_report(&client, &report);
+        check_span(rekey_span(report.service->message.text, report.service->message.len),
+                   REKEY_SPAN("not *******, not *******"));
     }
     row("the regeneration is refused");
     adopted();
@@ -1393,13 +1411,46 @@ static void test_show(void **state) {
     rows_done();
 }
 
+static size_t secrets_of(const struct rekey_options *o) {
+    size_t count = 0;
+
+    for (const struct rekey_secret *s = o->secrets; s != NULL && count < 10; s = s->next) {
+        count++;
+    }
+    return count;
+}
+
+// Its secrets come before the application's, also where it is made ready once more.
+static void test_secrets(void **state) {
+    const struct rekey_secret mine = {.text = {"mine", 4}};
+
+    (void)state;
+    for (size_t more = 0; more <= 1; more++) {
+        row_n("of the application", (long)more);
+        reset();
+        options = (struct rekey_options)REKEY_OPTIONS_INIT;
+        options.token = fake_token;
+        options.secrets = more > 0 ? &mine : NULL;
+        check_int(rekey_init(&client, &port, &options), 0);
+        for (int times = 0; times < 3; times++) {
+            rekey_rotation_init(&rotation, &client, &options, &rules, &storage);
+            check_int((long)secrets_of(&options), (long)(3 + more));
+            check(options.secrets[0].text.ptr == rotation.keys.primary.value);
+            check(options.secrets[0].next->text.ptr == rotation.keys.secondary.value);
+            check(options.secrets[0].next->next->text.ptr == rotation.key);
+            check(options.secrets[0].next->next->next == (more > 0 ? &mine : NULL));
+        }
+    }
+    rows_done();
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         UNIT(test_rotations), UNIT(test_refusals), UNIT(test_foreign),
         UNIT(test_unknown),   UNIT(test_resumed),  UNIT(test_stopped),
         UNIT(test_hooks),     UNIT(test_probe),    UNIT(test_sync),
         UNIT(test_rollback),  UNIT(test_cuts),     UNIT(test_cuts_of_what_was_left),
-        UNIT(test_show),
+        UNIT(test_show),      UNIT(test_secrets),
     };
 
     return cmocka_run_group_tests_name("rotate", tests, NULL, rows_total);

@@ -108,6 +108,27 @@ static bool bind_peers(const char *kinds) {
     return bound;
 }
 
+// What SO_ERROR says of a refused connection. QEMU does not translate that number: it is the one of
+// the machine that QEMU runs on.
+static int refusal(void) {
+    struct sockaddr_in a = peer_address(0);
+    struct pollfd p = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .events = POLLOUT};
+    int error = 0, there = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t len = sizeof(a);
+
+    a.sin_port = 0;
+    check_int(bind(there, (struct sockaddr *)&a, len), 0);
+    getsockname(there, (struct sockaddr *)&a, &len);
+    connect(p.fd, (struct sockaddr *)&a, len);
+    check_int(poll(&p, 1, 20000), 1);
+    len = sizeof(error);
+    check_int(getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+    check(error != 0);
+    close(p.fd);
+    close(there);
+    return error;
+}
+
 static void forget_peers(const char *kinds) {
     for (size_t i = 0; kinds[i] != '\0'; i++) {
         close(peers.client[i][0]);
@@ -265,7 +286,7 @@ static void test_attempts(void **state) {
         t.close(t.ctx);
         check_int(open_descriptors(), after);
         check(tcp.fd == -1 && tcp.lookup == 0);
-        check_int(tcp.error, rows[i].error);
+        check_int(tcp.error, rows[i].error == ECONNREFUSED ? refusal() : rows[i].error);
         forget_peers(rows[i].kinds);
     }
     rows_done();
@@ -345,7 +366,7 @@ static void test_lookup(void **state) {
     row("an IP address that refuses");
     make_peers("r");
     check_int(drive(&tcp, REKEY_SPAN("127.0.1.1"), 1000, 20000), REKEY_E_CONNECT);
-    check_int(tcp.error, ECONNREFUSED);
+    check_int(tcp.error, refusal());
     t.close(t.ctx);
     forget_peers("r");
     rows_done();

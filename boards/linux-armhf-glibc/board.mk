@@ -1,0 +1,8 @@
+# 32-bit ARM with the C library of a distribution, and with a distribution's flags; run by QEMU. A time_t has 32 bits there
+# unless it is told otherwise, and the ppoll of _FORTIFY_SOURCE takes no other in some releases.
+BOARD_TITLE    := ARM, hard float, for the tests (dynamic, glibc)
+BOARD_PACKAGES := gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static
+CROSS_COMPILE  ?= arm-linux-gnueabihf-
+EXEC           ?= qemu-arm-static -L /usr/arm-linux-gnueabihf
+CFLAGS         ?= -O2 -g -D_FORTIFY_SOURCE=2
+BOARD_LIMITS   := REKEY_URL_MAX=8192 REKEY_JSON_TOKENS=192

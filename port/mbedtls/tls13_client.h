@@ -1,0 +1,21 @@
+// tls13_client.h - put before mbedTLS's ssl_tls13_client.c (and no other file) by the Makefile.
+// mbedTLS 3.6 can echo the cookie of a HelloRetryRequest, as RFC 8446 4.2.2 demands, but refuses it
+// as an extension that it did not offer (a client never offers one): issue 9543 of
+// Mbed-TLS/mbedtls. And it breaks the connection off for a ticket with a lifetime of more than 7
+// days, after a request was sent; RFC 8446 4.6.1 only has the client keep it no longer than that,
+// as tls.c does.
+
+#include "ssl_misc.h"
+
+static inline int rekey_tls13_accepts(mbedtls_ssl_context *ssl, int message, unsigned int type,
+                                      uint32_t allowed) {
+    if (message == MBEDTLS_SSL_TLS1_3_HS_HELLO_RETRY_REQUEST && type == MBEDTLS_TLS_EXT_COOKIE) {
+        mbedtls_ssl_tls13_set_hs_sent_ext_mask(ssl, type);
+    }
+    return mbedtls_ssl_tls13_check_received_extension(ssl, message, type, allowed);
+}
+
+#define mbedtls_ssl_tls13_check_received_extension rekey_tls13_accepts
+
+#undef MBEDTLS_SSL_TLS1_3_MAX_ALLOWED_TICKET_LIFETIME
+#define MBEDTLS_SSL_TLS1_3_MAX_ALLOWED_TICKET_LIFETIME UINT32_MAX

@@ -1,0 +1,34 @@
+// anchors.c - for each bundle that is named: a line of the anchors that rekey finds in it, each by
+// the SHA-256 of its DER, and how many certificates were passed over. test_trust.py compares them
+// with those that OpenSSL finds.
+
+#include <mbedtls/sha256.h>
+#include <stdio.h>
+
+#include "pem_bundle.h"
+
+static int print(void *arg, struct rekey_span der) {
+    unsigned char sha256[32];
+
+    (void)arg;
+    mbedtls_sha256((const unsigned char *)der.ptr, der.len, sha256, 0);
+    for (size_t i = 0; i < sizeof(sha256); i++) {
+        printf("%02x", sha256[i]);
+    }
+    putchar(' ');
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    static struct rekey_pem_bundle bundle;
+
+    for (int i = 1; i < argc; i++) {
+        const struct rekey_anchors anchors = rekey_pem_bundle(&bundle, argv[i]);
+
+        if (anchors.find(anchors.ctx, rekey_span(NULL, 0), print, NULL) != 0) {
+            return 1;
+        }
+        printf("passed over: %u\n", bundle.passed_over);
+    }
+    return 0;
+}
