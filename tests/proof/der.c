@@ -1,0 +1,42 @@
+// der.c - proofs about port/mbedtls/der.c: an element lies within what it was taken from, in a
+// certificate of any length. mbedTLS's reader of lengths is replaced by what `length` of
+// tests/proof/asn1.c proves of it.
+
+#include "../../port/mbedtls/der.c"
+
+#include "span_contracts.h"
+
+int mbedtls_asn1_get_len(unsigned char **at, const unsigned char *end, size_t *len) {
+    size_t bytes = nondet_size();
+
+    PROVE(*at <= end);
+    if (nondet_bool()) {
+        return MBEDTLS_ERR_ASN1_INVALID_LENGTH;
+    }
+    ASSUME(bytes >= 1 && bytes <= 5 && bytes <= (size_t)(end - *at));
+    *at += bytes;
+    *len = nondet_size();
+    ASSUME(*len <= (size_t)(end - *at));
+    return 0;
+}
+
+void take(void) {
+    struct rekey_span text = any_text(SIZE_MAX >> 16), from = text;
+    struct rekey_der element = {0, {NULL, 0}};
+
+    if (rekey_der_take(&from, &element)) {
+        PROVE(lies_in(element.value, text) && lies_in(from, text));
+        PROVE(from.len < text.len && from.ptr == element.value.ptr + element.value.len);
+        PROVE(from.ptr + from.len == text.ptr + text.len);
+    } else {
+        PROVE(from.ptr == text.ptr && from.len == text.len);
+    }
+    REACHED(element.value.len == 70000);
+}
+
+void subject(void) {
+    struct rekey_span text = any_text(TEXT_MAX), subject = rekey_der_subject(text);
+
+    PROVE(subject.len == 0 || (lies_in(subject, text) && subject.ptr[0] == REKEY_DER_SEQUENCE));
+    REACHED(subject.len == 3);
+}
