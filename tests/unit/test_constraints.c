@@ -111,6 +111,8 @@ static const struct {
     {"permitted: with a dot, itself", "d:.example.com", "", "d:example.com", BROKEN},
     {"permitted: all", "d:", "", "d:example.com", KEPT},
     {"permitted: one of two", "d:example.org d:example.com", "", "d:example.com", KEPT},
+    {"permitted: the first of two", "d:example.com d:example.org", "", "d:example.com", KEPT},
+    {"excluded: the first of two", ";d:example.com d:example.org", "", "d:example.com", BROKEN},
     {"permitted: one name of two", "d:example.com", "", "d:example.com d:example.org", BROKEN},
     {"permitted: one name of two, first", "d:example.com", "", "d:example.org d:example.com",
      BROKEN},

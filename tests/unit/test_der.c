@@ -97,6 +97,30 @@ static void test_names(void **state) {
     rows_done();
 }
 
+// What stands behind a value, or in place of a Name, makes it no name that is equal.
+static void test_odd_names(void **state) {
+    const struct rekey_span cn = BYTES("\x06\x03\x55\x04\x03");
+    struct rekey_span value, plain, odd;
+
+    (void)state;
+    row("a byte behind the value");
+    built_len = 0;
+    value = element(0x0c, text("x"), none());
+    plain = element(0x30, element(0x31, element(0x30, cn, value), none()), none());
+    check(rekey_der_same_name(plain, name("/Nux")));
+    value = element(0x0c, text("x"), none());
+    odd = rekey_span(value.ptr, value.len + 1);
+    built[built_len++] = 5;
+    odd = element(0x30, element(0x31, element(0x30, cn, odd), none()), none());
+    check(!rekey_der_same_name(plain, odd));
+    check(!rekey_der_same_name(odd, plain));
+    check(!rekey_der_name_within(odd, odd));
+    row("a SET");
+    check(!rekey_der_same_name(element(0x31, none(), none()), name("")));
+    check(!rekey_der_same_name(name(""), element(0x31, none(), none())));
+    rows_done();
+}
+
 // Each byte of a name changed, and each end: never equal, never beyond the end.
 static void test_damaged_names(void **state) {
     struct rekey_span good, copy;
@@ -174,7 +198,8 @@ static void test_subject(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {UNIT(test_take), UNIT(test_names),
-                                              UNIT(test_damaged_names), UNIT(test_subject)};
+                                              UNIT(test_odd_names), UNIT(test_damaged_names),
+                                              UNIT(test_subject)};
 
     return cmocka_run_group_tests_name("der", tests, NULL, rows_total);
 }

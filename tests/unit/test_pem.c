@@ -64,6 +64,10 @@ static const struct {
     {"a digit is missing", BYTES(B "aGVsbG8" E), "CERTIFICATE!"},
     {"a digit too many", BYTES(B "aGVsbG8=a" E), "CERTIFICATE!"},
     {"padding in the middle", BYTES(B "aGVsbA==aGVs" E), "CERTIFICATE!"},
+    {"padding in the middle, once", BYTES(B "aGVsbG8=aGVs" E), "CERTIFICATE!"},
+    {"a dash and a byte within", BYTES(B "aGVs\n-xbG8=\n" E), "CERTIFICATE!"},
+    {"dashes alone within", BYTES(B "aGVs\n--\nbG8=\n" E), "CERTIFICATE!"},
+    {"a dash behind text", BYTES("x - " B "\n" HELLO E), ""},
     {"padding too long", BYTES(B "aGVsb===" E), "CERTIFICATE!"},
     {"padding alone", BYTES(B "====" E), "CERTIFICATE!"},
     {"another byte", BYTES(B "aGVs*bG8=" E "\n" E "\n" B HELLO E),
@@ -203,8 +207,8 @@ static void test_headers(void **state) {
     (void)state;
     row("an encrypted key");
     rekey_pem_init(&pem, NULL, SIZE_MAX);
-    for (const char *at = "-----BEGIN K-----\nDEK-Info: AES\n\naaaa\n-----END K-----"; *at != '\0';
-         at++) {
+    for (const char *at = "-----BEGIN K-----\nDEK-Info: AES,1\n\naaaa\n-----END K-----";
+         *at != '\0'; at++) {
         rekey_pem_push(&pem, *at);
     }
     check(pem.headers);
