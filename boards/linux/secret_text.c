@@ -6,7 +6,7 @@
 #include <string.h>
 
 static char at(struct rekey_span text, size_t i) {
-    return i < text.len ? text.ptr[i] : '\0';
+    return (char)(i < text.len ? text.ptr[i] : '\0');
 }
 
 // By its byte order mark, or because every other byte of what is ASCII is zero.
@@ -76,7 +76,7 @@ static bool begins(struct rekey_span text, struct rekey_span with) {
 
 // RFC 6750 2.1: letters, digits, "-._~+/", and '=' at the end alone.
 static const char *token_fault(struct rekey_span text, char *buf, size_t cap) {
-    const char last = text.len > 0 ? text.ptr[text.len - 1] : '\0';
+    const char last = at(text, text.len - 1); // of an empty text: none is there, either
     size_t end = text.len;
 
     if (begins(text, REKEY_SPAN("bearer ")) || begins(text, REKEY_SPAN("authorization:"))) {
