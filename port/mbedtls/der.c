@@ -36,18 +36,21 @@ bool rekey_der_take_tag(struct rekey_span *from, unsigned char tag, struct rekey
 
 // RFC 5280 4.1: the subject comes after version, serial number, signature, issuer and validity.
 struct rekey_span rekey_der_subject(struct rekey_span certificate) {
+    static const unsigned char before[] = {REKEY_DER_INTEGER, REKEY_DER_SEQUENCE,
+                                           REKEY_DER_SEQUENCE, REKEY_DER_SEQUENCE};
     struct rekey_span rest = certificate, value, start;
 
-    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest)) {
-        return rekey_span(NULL, 0);
+    for (int nested = 0; nested < 2; nested++) { // Certificate, TBSCertificate
+        if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value)) {
+            return rekey_span(NULL, 0);
+        }
+        rest = value;
     }
     rekey_der_take_tag(&rest, REKEY_DER_VERSION, &value); // optional
-    if (!rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &value) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value)) {
-        return rekey_span(NULL, 0);
+    for (size_t i = 0; i < sizeof(before); i++) {
+        if (!rekey_der_take_tag(&rest, before[i], &value)) {
+            return rekey_span(NULL, 0);
+        }
     }
     start = rest;
     if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value)) {

@@ -191,6 +191,13 @@ static int status_of(struct rekey_tls *t, int code) {
 
 static int set_up(struct rekey_tls *t) {
     static const char *protocols[] = {"http/1.1", NULL};
+#if REKEY_TLS13
+    // In TLS 1.3 a key is sent for the first one, and all servers have it.
+    static const uint16_t groups[] = {
+        MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
+        MBEDTLS_SSL_IANA_TLS_GROUP_X25519, MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1,
+        MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+#endif
     int code = 0;
 
 #if REKEY_TLS13
@@ -209,6 +216,7 @@ static int set_up(struct rekey_tls *t) {
     mbedtls_ssl_conf_verify(&t->config, rekey_peer_check, t);
     mbedtls_ssl_conf_rng(&t->config, random_bytes, NULL);
 #if REKEY_TLS13
+    mbedtls_ssl_conf_groups(&t->config, groups);
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         &t->config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif

@@ -419,6 +419,22 @@ def test_a_message_after_the_request(rekey, openssl, version, command, says):
     assert "refuses the handshake" not in result.err
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-tls1_2", "-groups", "X25519"],
+        ["-tls1_3", "-groups", "X25519"],
+        ["-tls1_2", "-cipher", "ECDHE-RSA-CHACHA20-POLY1305"],
+        ["-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"],
+    ],
+    ids=["X25519, 1.2", "X25519, 1.3", "ChaCha20, 1.2", "ChaCha20, 1.3"],
+)
+def test_what_some_middleboxes_offer_alone(rekey, openssl, options):
+    server = openssl(*options, "-www")
+    options = ["--management-url", f"https://localhost:{server.port}", "--timeout", "10"]
+    rekey.run("show", *rekey.options("e"), *options, code=1).says("not JSON")
+
+
 def test_a_cookie_of_the_server(rekey, openssl):
     """RFC 8446 4.2.2: it is echoed. What comes then is OpenSSL's page about itself: no JSON."""
     server = openssl("-tls1_3", "-stateless", "-www")
