@@ -99,10 +99,18 @@ static bool within(const struct rekey_der *base, const struct rekey_der *name, b
     }
 }
 
-// A base that can be evaluated. An address has 4 bytes or 16, and a mask.
+// Whether a base is a GeneralName at all (RFC 5280 4.2.1.6). An address has 4 bytes or 16, and a
+// mask.
+static bool is_valid(const struct rekey_der *base) {
+    static const unsigned char tags[] = {0xa0, MAIL, DNS, 0xa3, DIRECTORY, 0xa5, 0x86, IP, 0x88};
+
+    return memchr(tags, base->tag, sizeof(tags)) != NULL &&
+           (base->tag != IP || base->value.len == 8 || base->value.len == 32);
+}
+
+// Whether a base can be evaluated.
 static bool is_known(const struct rekey_der *base) {
-    return base->tag == DNS || base->tag == DIRECTORY ||
-           (base->tag == IP && (base->value.len == 8 || base->value.len == 32));
+    return base->tag == DNS || base->tag == DIRECTORY || base->tag == IP;
 }
 
 // Applies one list of subtrees to one name.
@@ -115,7 +123,7 @@ static enum rekey_constraints check_subtrees(struct rekey_span subtrees,
     while (subtrees.len > 0) {
         // A minimum or maximum behind the base is for other kinds of name (RFC 5280 4.2.1.10).
         if (!rekey_der_take_tag(&subtrees, REKEY_DER_SEQUENCE, &subtree) ||
-            !rekey_der_take(&subtree, &base) || subtree.len > 0) {
+            !rekey_der_take(&subtree, &base) || subtree.len > 0 || !is_valid(&base)) {
             return REKEY_CONSTRAINTS_UNKNOWN;
         }
         if (base.tag != name->tag) {

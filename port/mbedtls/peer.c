@@ -402,21 +402,35 @@ int rekey_peer_verify(mbedtls_x509_crt *leaf, mbedtls_x509_crt_ca_cb_t anchors, 
 
 // ---- errors -------------------------------------------------------------------------------------
 
+// Whether the message that was last begun, and is not complete, is the server's certificates, and
+// is longer than mbedTLS can take. mbedTLS joins the parts of a message behind the counter (8
+// bytes) and the header (5 bytes) of the first record.
+static bool too_long(const struct rekey_tls *t) {
+    return t->ssl.MBEDTLS_PRIVATE(in_hslen) > MBEDTLS_SSL_IN_CONTENT_LEN &&
+           t->ssl.MBEDTLS_PRIVATE(in_buf)[8 + 5] == MBEDTLS_SSL_HS_CERTIFICATE;
+}
+
+// Whether the last message is the server's certificates.
+static bool is_certificate(const struct rekey_tls *t) {
+    return t->ssl.MBEDTLS_PRIVATE(in_msgtype) == MBEDTLS_SSL_MSG_HANDSHAKE &&
+           t->ssl.MBEDTLS_PRIVATE(in_msg)[0] == MBEDTLS_SSL_HS_CERTIFICATE;
+}
+
 // Finds out by the state of the handshake what the certificates themselves did not show.
 static void look_at_state(struct rekey_tls *t, int code) {
     struct rekey_tls_fault *f = &t->fault;
 
     switch (t->ssl.MBEDTLS_PRIVATE(state)) {
+    case MBEDTLS_SSL_CERTIFICATE_REQUEST: // TLS 1.3 reads the certificates in this state
     case MBEDTLS_SSL_SERVER_CERTIFICATE:
-        if (t->ssl.MBEDTLS_PRIVATE(in_hslen) > MBEDTLS_SSL_IN_CONTENT_LEN) {
+        if (too_long(t)) {
             f->flags = MESSAGE;
             f->number = (unsigned)t->ssl.MBEDTLS_PRIVATE(in_hslen);
             f->what = "the server's certificates take more bytes than the " TEXT_OF(
                 MBEDTLS_SSL_IN_CONTENT_LEN) " that mbedTLS can take: ";
-        } else if (code == MBEDTLS_ERR_SSL_DECODE_ERROR ||
-                   code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
-                   (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE &&
-                    t->ssl.MBEDTLS_PRIVATE(in_msgtype) != MBEDTLS_SSL_MSG_ALERT)) {
+        } else if (is_certificate(t) && (code == MBEDTLS_ERR_SSL_DECODE_ERROR ||
+                                         code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
+                                         code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)) {
             f->flags = MESSAGE;
             f->what = "the server sent no certificate, or a malformed list of them";
         }

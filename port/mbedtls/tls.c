@@ -127,13 +127,14 @@ static int bio_receive(void *ctx, unsigned char *buf, size_t len) {
 static const char *meaning_of(const struct rekey_tls *t, enum phase phase, int code) {
     const unsigned char *message = t->ssl.MBEDTLS_PRIVATE(in_msg);
     const int type = t->ssl.MBEDTLS_PRIVATE(in_msgtype);
+    const size_t len = t->ssl.MBEDTLS_PRIVATE(in_msglen); // 0 where the record itself is refused
 
     switch (code) {
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
         return phase == HANDSHAKE ? ": the server refuses the handshake"
                                   : ": the server broke the connection off, with an alert";
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
-        return type == MBEDTLS_SSL_MSG_HANDSHAKE
+        return type == MBEDTLS_SSL_MSG_HANDSHAKE && len > 0 && len < 4
                    ? ": the server split a handshake message where mbedTLS cannot join it"
                : phase == HANDSHAKE ? ": what answers there does not speak TLS"
                                     : ": the server sent a malformed record";
