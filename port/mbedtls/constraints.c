@@ -102,10 +102,21 @@ static bool within(const struct rekey_der *base, const struct rekey_der *name, b
 // Whether a base is a GeneralName at all (RFC 5280 4.2.1.6). An address has 4 bytes or 16, and a
 // mask.
 static bool is_valid(const struct rekey_der *base) {
-    static const unsigned char tags[] = {0xa0, MAIL, DNS, 0xa3, DIRECTORY, 0xa5, 0x86, IP, 0x88};
-
-    return memchr(tags, base->tag, sizeof(tags)) != NULL &&
-           (base->tag != IP || base->value.len == 8 || base->value.len == 32);
+    switch (base->tag) {
+    case 0xa0: // otherName
+    case MAIL:
+    case DNS:
+    case 0xa3: // x400Address
+    case DIRECTORY:
+    case 0xa5: // ediPartyName
+    case 0x86: // uniformResourceIdentifier
+    case 0x88: // registeredID
+        return true;
+    case IP:
+        return base->value.len == 8 || base->value.len == 32;
+    default:
+        return false;
+    }
 }
 
 // Whether a base can be evaluated.
