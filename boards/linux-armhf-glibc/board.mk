@@ -5,4 +5,4 @@ BOARD_PACKAGES := gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static
 CROSS_COMPILE  ?= arm-linux-gnueabihf-
 EXEC           ?= qemu-arm-static -L /usr/arm-linux-gnueabihf
 CFLAGS         ?= -O2 -g -D_FORTIFY_SOURCE=2
-BOARD_LIMITS   := REKEY_URL_MAX=8192 REKEY_JSON_TOKENS=192
+include boards/linux/limits.mk

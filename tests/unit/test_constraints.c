@@ -156,7 +156,7 @@ static const struct {
     {"address: excluded IPv6, IPv4",
      ";i:fd000000000000000000000000000000ff000000000000000000000000000000", "", "i:7f000001", KEPT},
     {"address: mask is missing", "i:7f000000", "", "i:7f000001", UNKNOWN},
-    {"address: no name of it", "i:7f000000", "", "d:example.com", KEPT},
+    {"address: mask is missing, another name", "i:7f000000", "", "d:example.com", UNKNOWN},
     {"address of the name is too long", ";i:7f000000ff000000", "", "i:7f00000100", KEPT},
 
     {"directory: permitted", "n:/CpUS", "/CpUS/Npx", "d:a.example", KEPT},
@@ -211,6 +211,7 @@ static void test_malformed(void **state) {
         {"an empty list", BYTES("\x30\x02\xa0\x00"), KEPT},
         {"a subtree that is none", BYTES("\x30\x04\xa0\x02\x04\x00"), UNKNOWN},
         {"a subtree without a base", BYTES("\x30\x04\xa0\x02\x30\x00"), UNKNOWN},
+        {"a base that is no GeneralName", BYTES("\x30\x06\xa0\x04\x30\x02\x89\x00"), UNKNOWN},
         {"a base that is cut off", BYTES("\x30\x06\xa0\x04\x30\x02\x82\x05"), UNKNOWN},
         {"a minimum",
          BYTES("\x30\x0a\xa0\x08\x30\x06\x82\x01"
