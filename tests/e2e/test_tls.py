@@ -424,4 +424,4 @@ def test_a_cookie_of_the_server(rekey, openssl):
     server = openssl("-tls1_3", "-stateless", "-www")
     url = f"https://localhost:{server.port}"
     options = ["--management-url", url, "--timeout", "10"]
-    rekey.run("show", *rekey.options("e"), *options, code=1).says("not JSON")
+    rekey.run("show", *rekey.options("e"), *options, code=10).says("not JSON")

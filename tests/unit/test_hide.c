@@ -257,7 +257,7 @@ static void test_places(void **state) {
                     size_t kept, touched = which == FORGOTTEN_KEY_VALUE ? 15 : 0;
                     const char *buffer;
 
-                    row_nn(secrets[i], (long)which * 100 + place, (long)words);
+                    row_nn(secrets[i], (long)(which * 100 + place), (long)words);
                     has(which, secrets[i]);
                     memset(text, ' ', words);
                     memcpy(text + words, secrets[i], len);
@@ -303,7 +303,7 @@ static void test_what_stays(void **state) {
             for (size_t room = 2; room <= 5; room++) { // a text that is cut lacks up to three bytes
                 char text[REKEY_MESSAGE_MAX + 1] = "";
 
-                row_nn("room behind a beginning", (long)which * 100 + place, (long)room);
+                row_nn("room behind a beginning", (long)(which * 100 + place), (long)room);
                 has(which, TOKEN);
                 buffer_of(place, &cap);
                 memset(text, '-', cap - room);
