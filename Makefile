@@ -46,7 +46,7 @@ port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TI
 program         := $(or $(BOARD_PROGRAM),rekey)
 core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))
 port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard $(or $(BOARD_PORTS),port/posix/*.c port/mbedtls/*.c)))
-command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
+command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c boards/linux/command/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 fuzz_tests      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -143,7 +143,7 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections,-Map=$@.map $^ -o $@
 
 -include boards/$(BOARD)/rules.mk
--include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/tests/*.d)
+-include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d)
 
 # ---- installing -----------------------------------------------------------------------------------
 

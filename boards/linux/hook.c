@@ -1,5 +1,6 @@
-// hook.c - the program that tells applications of a new key: without a shell, with an environment
-// of four variables, without our descriptors, and not for ever.
+// hook.c - see hook.h.
+
+#include "hook.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "output.h"
+#include "posix.h"
+#include "process.h"
+#include "text.h"
 
 // All but the first three. Ours close by themselves; those that we inherited may not.
 static void close_others(void) {
@@ -25,78 +27,74 @@ static void close_others(void) {
 }
 
 // The child's whole life.
-static void child(struct command *c, const sigset_t *unblocked) {
+static void child(const struct hook *h, const struct hook_news *news) {
     static char key_file[600], endpoint[REKEY_PATH_MAX + 32], key_type[32];
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    char *const arguments[] = {(char *)c->options.exec, NULL};
+    char *const arguments[] = {(char *)h->program, NULL};
     char *const environment[] = {path, key_file, endpoint, key_type, NULL};
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    snprintf(key_file, sizeof(key_file), "REKEY_KEY_FILE=%s", state_path(&c->state, "key"));
-    snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", c->path);
-    snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s", slot_word(c->rotation.state.slot));
+    snprintf(key_file, sizeof(key_file), "REKEY_KEY_FILE=%s", news->key_file);
+    snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", news->endpoint);
+    snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s", news->key_type);
     setpgid(0, 0);                      // so that it can be killed with what it has started
     dup2(null, STDIN_FILENO);           // ours may have been the secret
     dup2(STDERR_FILENO, STDOUT_FILENO); // ours is for results
     close_others();
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
-    sigprocmask(SIG_SETMASK, unblocked, NULL);
+    sigprocmask(SIG_SETMASK, &process.unblocked, NULL);
     execve(arguments[0], arguments, environment);
-    say("error: --exec '%s': %s", c->options.exec, error_word(errno));
+    h->not_started(h->program, errno);
     _exit(127);
 }
 
-static int ended(struct command *c, int status) {
-    c->hook = 0;
+static int ended(const struct hook *h, int status, struct fault *f) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         return REKEY_DONE;
     }
     if (WIFEXITED(status)) {
-        say("error: --exec '%s' ended with %d", c->options.exec, WEXITSTATUS(status));
-    } else {
-        say("error: --exec '%s' was ended by signal %d", c->options.exec, WTERMSIG(status));
+        return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK, "--exec '%s' ended with %d", h->program,
+                         WEXITSTATUS(status));
     }
-    return REKEY_E_HOOK;
+    return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK, "--exec '%s' was ended by signal %d", h->program,
+                     WTERMSIG(status));
 }
 
-void stop_hook(struct command *c) {
-    if (c->hook > 0) {
-        kill(-c->hook, SIGKILL);
-        kill(c->hook, SIGKILL);
-        waitpid(c->hook, NULL, 0);
-        c->hook = 0;
+void hook_stop(struct hook *h) {
+    if (h->child > 0) {
+        kill(-h->child, SIGKILL);
+        kill(h->child, SIGKILL);
+        waitpid(h->child, NULL, 0);
+        h->child = 0;
     }
 }
 
-int run_hook(void *ctx) {
-    struct command *c = ctx;
+int hook_run(struct hook *h, const struct hook_news *news, struct fault *f) {
     int status;
 
-    if (c->hook == 0) {
-        if (c->rotation.result != REKEY_ROTATION_NONE) { // else it is that of an earlier run
-            forget_secrets(c);
+    if (h->child == 0) {
+        h->started = rekey_posix_now_ms(NULL);
+        h->child = fork();
+        if (h->child == 0) {
+            child(h, news);
         }
-        c->hook_started = rekey_posix_now_ms(NULL);
-        c->hook = fork();
-        if (c->hook == 0) {
-            child(c, c->tcp.unblocked);
-        }
-        if (c->hook < 0) {
-            c->hook = 0;
-            say("error: --exec '%s': %s", c->options.exec, error_word(errno));
-            return REKEY_E_HOOK;
+        if (h->child < 0) {
+            h->child = 0;
+            return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK, "--exec '%s': %s", h->program,
+                             error_word(errno));
         }
         return REKEY_WANT_TIME;
     }
-    if (waitpid(c->hook, &status, WNOHANG) == c->hook) {
-        return ended(c, status);
+    if (waitpid(h->child, &status, WNOHANG) == h->child) {
+        h->child = 0;
+        return ended(h, status, f);
     }
-    if (rekey_posix_now_ms(NULL) - c->hook_started >= c->options.exec_timeout_ms) {
-        stop_hook(c);
-        say("error: --exec '%s' took longer than %u s, and was ended", c->options.exec,
-            (unsigned)c->options.exec_timeout_ms / 1000);
-        return REKEY_E_HOOK;
+    if (rekey_posix_now_ms(NULL) - h->started >= h->timeout_ms) {
+        hook_stop(h);
+        return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK,
+                         "--exec '%s' took longer than %u s, and was ended", h->program,
+                         (unsigned)h->timeout_ms / 1000);
     }
     return REKEY_WANT_TIME;
 }

@@ -7,6 +7,9 @@
 #include "client_certificate.h"
 #include "credential_entra.h"
 #include "credential_managed.h"
+#include "fault.h"
+#include "secret.h"
+#include "token_service.h"
 
 enum auth {
     AUTH_DEFAULT, // the first that is there
@@ -21,20 +24,23 @@ enum auth {
 // As --auth spells it.
 extern const char *const auth_names[7];
 
-// The hosts of a cloud (azure.md 5).
-struct cloud {
-    const char *name, *management, *authority, *scope, *resource;
-};
-
-extern const struct cloud clouds[3];
-
-#define IDENTITY_SECRET_MAX 512
-#define IDENTITY_PEM_MAX                                                                           \
-    16384 // a certificate file: some certificates and an RSA-4096 key have 9 KB
+// Bytes of a certificate file: some certificates and an RSA-4096 key have 9 KB.
+#define IDENTITY_PEM_MAX 16384
 
 struct identity {
-    enum auth auth;
+    // For the caller to set.
+    enum auth asked; // by --auth
+    const struct cloud *cloud;
+    const char *token_file, *secret_file; // NULL: not given
+    uint64_t until; // when whoever writes such a file must be done, by rekey_posix_now_ms
+    const struct rekey_port *port; // for signatures
+
+    // For the caller to read.
+    enum auth auth;                      // that was chosen
     struct rekey_credential *credential; // NULL with AUTH_TOKEN
+    char why[1024];                      // "; not ...: ..." for each kind that comes before it
+    const char *note;                    // a variable that was set and is not used, in words
+
     union {
         struct rekey_credential_secret secret;
         struct rekey_credential_certificate certificate;
@@ -49,27 +55,26 @@ struct identity {
     int error;         // errno of the last attempt to read it
     const char *fault; // what is wrong with what it holds, in words; or NULL
     char fault_text[256];
-    char why[1024]; // what was chosen, and why the others were not
     char authority[300];
     char path[256];
-    char secret[IDENTITY_SECRET_MAX];
+    char token[REKEY_TOKEN_MAX]; // as it was given; kept because a repeated request needs it again
+    size_t token_len;
+    char secret[SECRET_CLIENT_MAX];
     size_t secret_len;
     char pem[IDENTITY_PEM_MAX];
     size_t pem_len;
 };
 
-struct command;
+// Chooses by what is there; nothing is read yet.
+void identity_choose(struct identity *id);
 
-// Chooses, and reads what is needed. Returns 0 or an exit code.
-int choose_identity(struct command *c);
+// Reads what the chosen kind needs, and makes its credential. Returns 0, or an error with *f.
+int identity_read(struct identity *id, struct fault *f);
 
-// What can be checked only when TLS has its memory: the certificate. Returns 0 or an exit code.
-int check_identity(struct command *c);
+// The token of AUTH_TOKEN, as rekey_options.token asks for it: the one that was read; after a 401,
+// a file is read anew. *f is filled in with REKEY_E_NO_TOKEN only.
+int identity_token(struct identity *id, char *buf, size_t cap, size_t *len, struct fault *f);
 
-// One line on how to mend an error of a token service; NULL where there is nothing to say.
-const char *identity_remedy(const struct command *c, const struct rekey_report *report);
-
-// What `error` was about: a file, or a certificate's fault; an empty text where there is no more.
-void identity_explain(const struct identity *identity, int error, char *buf, size_t cap);
+void identity_forget(struct identity *id); // overwrites the secrets
 
 #endif

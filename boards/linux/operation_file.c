@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "posix.h"
+#include "text.h"
 
 #define FORMAT "rekey-operation 1"
 
@@ -138,4 +139,10 @@ bool operation_file_remove(struct operation_file *f) {
     f->error = errno;
     f->what = "remove the file";
     return false;
+}
+
+void operation_file_explain(const void *ctx, char *buf, size_t cap) {
+    const struct operation_file *f = ctx;
+
+    snprintf(buf, cap, "'%s': %s", f->path, file_error(f->what, f->error));
 }

@@ -44,6 +44,9 @@ enum operation_file_result operation_file_read(struct operation_file *f, const c
 // Removes the file. Returns false, with f->error set, if that failed and the file is still there.
 bool operation_file_remove(struct operation_file *f);
 
+// Says in words what could not be done with the file. `ctx` is the struct operation_file.
+void operation_file_explain(const void *ctx, char *buf, size_t cap);
+
 // Takes the next line of `rest`, which must be `name`, a space and the value.
 bool take_line(struct rekey_span *rest, const char *name, struct rekey_span *value);
 

@@ -3,39 +3,20 @@
 #ifndef REKEY_COMMAND_OPTIONS_H
 #define REKEY_COMMAND_OPTIONS_H
 
-#include "identity.h"
-#include "rekey.h"
+#include "option_table.h"
+#include "option_values.h"
 
-enum verb {
-    COMMAND_REGENERATE = 1,
-    COMMAND_WAIT = 2,
-    COMMAND_LIST_KEYS = 4,
-    COMMAND_TOKEN = 8,
-    COMMAND_SHOW = 16,
-    COMMAND_ROTATE = 32,
-    COMMAND_SYNC = 64,
-    COMMAND_STATUS = 128
+// A command: its file in command/ defines one.
+struct command_row {
+    const char *name;
+    const char *synopsis;                // behind the name, in the help
+    unsigned takes, needs;               // groups of options; OPTIONS_ALL goes without saying
+    int (*run)(const struct options *o); // returns the exit code
 };
 
-struct command_options {
-    enum verb command;
-    struct rekey_endpoint endpoint;
-    enum rekey_key key; // 0: not given
-    enum auth auth;
-    const struct cloud *cloud;
-    const char *key_value_file, *token_file, *secret_file, *ca_file, *operation_file;
-    const char *proxy, *proxy_auth_file;
-    struct rekey_span host; // of the management URL, without brackets
-    uint16_t port;
-    const char *state, *exec, *key_group;
-    uint32_t settle_ms, min_age_s, exec_timeout_ms; // of rotate and sync
-    bool check_keys, probe, rollback, volatile_ok, prometheus;
-    uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;
-    bool no_wait, retry_unsafe, json, quiet, verbose, show;
-};
-
-// Fills *o. Returns true to go on; false when all is done: help or version was printed, or a bad
-// option was reported, and *exit_code is set.
-bool parse_options(struct command_options *o, int argc, char **argv, int *exit_code);
+// Fills in *o from the command line and the environment. `commands` ends with NULL. False with *f
+// if something is wrong. With --help or --version o->command may be NULL.
+bool options_parse(struct options *o, const struct command_row *const *commands, int argc,
+                   char **argv, struct fault *f);
 
 #endif

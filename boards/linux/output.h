@@ -32,22 +32,4 @@ void out_json(struct rekey_span text);
 // Writes what was collected, and zeroizes it. False if not all of it could be written.
 bool out_flush(void);
 
-// Makes a server's text safe to print: control characters, bidirectional overrides and bytes that
-// are not UTF-8 become \xNN; cut at `cap` - 1 bytes; NUL-terminated. Returns `buf`.
-const char *visible(struct rekey_span text, char *buf, size_t cap);
-
-// What errno means. The C library's own strerror may look for a translation, on the heap.
-const char *error_word(int number);
-
-// The same behind what could not be done: "cannot sync the directory: Input/output error". Without
-// `what`, the errno alone.
-const char *file_error(const char *what, int number);
-
-// `text` as one word of a shell's command line, in buf[0..cap), NUL-terminated. Returns `buf`.
-const char *quoted(const char *text, char *buf, size_t cap);
-
-// Sees to it that descriptors 0, 1 and 2 are open, so that no socket becomes one of them. A
-// standard output that was closed cannot be written to afterwards either.
-void open_standard_descriptors(void);
-
 #endif

@@ -1,50 +1,48 @@
-// proxy.c - which proxy the command goes through: the one of --proxy, or that of the environment.
-// How a tunnel is had is in port/posix/proxy.c. The URL in the environment may hold a password: it
-// is never shown, and does not stay where it was found.
+// proxy.c - see proxy.h.
+
+#include "proxy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "command.h"
-#include "output.h"
+#include "credential_entra.h"
+#include "input.h"
 #include "secret_text.h"
+#include "text.h"
 #include "url.h"
 
 #define FIELD "Proxy-Authorization: Basic "
-#define CREDENTIALS_MAX ((size_t)216) // bytes; a longer user:password has no room in the field
+#define CREDENTIALS_MAX ((size_t)216) // bytes; a longer user:password does not fit into the field
 
 _Static_assert(sizeof(FIELD) - 1 + CREDENTIALS_MAX / 3 * 4 + 2 <=
-                   sizeof(((struct command *)0)->proxy_authorization),
+                   sizeof(((struct proxy *)0)->authorization),
                "the field with its line end");
 
-// Copies the proxy's URL to c->proxy_url. Returns the name of what gave it, or NULL. Of the
-// environment, lower case wins, and what is not used does not stay there either: it
-// often has the same password.
-static const char *take_url(struct command *c) {
+// Copies the proxy's URL to p->url, and sets p->name and p->ignored. Of the environment, lower case
+// wins, and what is not used does not stay there either: it often has the same password.
+static void take_url(struct proxy *p, const char *option) {
     static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy",
                                         "ALL_PROXY",   "http_proxy",  "HTTP_PROXY"};
-    const size_t cap = sizeof(c->proxy_url) - sizeof("https://"); // take_address needs that
-    const char *taken = NULL;
+    const size_t cap = sizeof(p->url) - sizeof("https://"); // take_address needs that
     size_t len;
 
-    if (c->options.proxy != NULL) {
-        taken = "--proxy";
-        snprintf(c->proxy_url, cap, "%s", c->options.proxy); // if it is cut, it is no URL either
+    if (option != NULL) {
+        p->name = "--proxy";
+        snprintf(p->url, cap, "%s", option); // if it is cut, it is no URL either
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        bool use = i < 2 && taken == NULL;
+        bool use = i < 2 && p->name == NULL;
 
-        if (!take_environment(names[i], c->proxy_url, use ? cap : 0, &len)) {
+        if (!input_take_variable(names[i], p->url, use ? cap : 0, &len)) {
             continue;
         }
         if (use) {
-            taken = names[i];
-            c->proxy_url[len < cap ? len : 0] = '\0';
-        } else if ((i == 2 || i == 3) && c->options.verbose) {
-            say("proxy: %s is ignored", names[i]);
+            p->name = names[i];
+            p->url[len < cap ? len : 0] = '\0';
+        } else if (i == 2 || i == 3) {
+            p->ignored[i - 2] = names[i];
         }
     }
-    return taken;
 }
 
 // Decodes %XX; a `%` that is not followed by two hexadecimal digits stands for itself, as with
@@ -70,19 +68,19 @@ static size_t decode(const char *text, const char *end, char *buf) {
 
 // The credentials of --proxy-auth-file, or those between `userinfo` and `end` in the URL, if there
 // is an `end`. A user without a colon has an empty password, as with curl.
-static int take_credentials(struct command *c, const char *name, const char *userinfo,
-                            const char *end) {
-    const char *file = c->options.proxy_auth_file;
-    char *field = c->proxy_authorization;
+static int take_credentials(struct proxy *p, const char *file, uint64_t until, const char *userinfo,
+                            const char *end, struct fault *f) {
+    const char *name = p->name;
+    char *field = p->authorization;
     char text[CREDENTIALS_MAX + 1];
     size_t len = 0, i;
     int error;
 
     if (file != NULL) {
         name = "--proxy-auth-file";
-        error = read_secret(c, file, text, CREDENTIALS_MAX, &len);
+        error = input_read(file, until, text, CREDENTIALS_MAX, &len);
         if (error != 0) {
-            return cannot_read(c, REKEY_USAGE, REKEY_E_PROXY, name, file, error);
+            return input_fault(f, REKEY_USAGE, REKEY_E_PROXY, name, file, error);
         }
     } else if (end != NULL) {
         len = decode(userinfo, end, text);
@@ -93,11 +91,11 @@ static int take_credentials(struct command *c, const char *name, const char *use
         return 0;
     }
     if (len > CREDENTIALS_MAX || memchr(text, ':', len) == NULL) {
-        return refuse(c, REKEY_USAGE, REKEY_E_PROXY,
-                      "%s: user:password is wanted, at most %zu bytes", name, CREDENTIALS_MAX);
+        return fault_set(f, REKEY_USAGE, REKEY_E_PROXY,
+                         "%s: user:password is wanted, at most %zu bytes", name, CREDENTIALS_MAX);
     }
     i = (size_t)((char *)memchr(text, ':', len) + 1 - text);
-    memcpy(c->proxy_password, text + i, len - i);
+    memcpy(p->password, text + i, len - i);
     memcpy(field, FIELD, sizeof(FIELD) - 1);
     field += sizeof(FIELD) - 1;
     len = rekey_base64url(text, len, field); // RFC 7617 has the other alphabet, and padding
@@ -113,41 +111,41 @@ static int take_credentials(struct command *c, const char *name, const char *use
         field[i++] = '=';
     }
     memcpy(field + i, "\r\n", 2);
-    c->proxy.authorization = rekey_span(c->proxy_authorization, sizeof(FIELD) - 1 + i + 2);
+    p->tunnel.authorization = rekey_span(p->authorization, sizeof(FIELD) - 1 + i + 2);
     return 0;
 }
 
 // Takes HOST[:PORT][/] apart, as it would stand in a URL of https but for the default port, and
-// leaves it in c->proxy_url, without what stood before and behind it. False if it is malformed, or
+// leaves it in p->url, without what stood before and behind it. False if it is malformed, or
 // if it has no port although it must have one.
-static bool take_address(struct command *c, const char *address, bool need_port) {
-    char *text = c->proxy_url + 8, *end;
+static bool take_address(struct proxy *p, const char *address, bool need_port) {
+    char *text = p->url + 8, *end;
     struct rekey_url url;
 
     memmove(text, address, strlen(address) + 1);
-    memcpy(c->proxy_url, "https://", 8);
+    memcpy(p->url, "https://", 8);
     end = text + strlen(text);
-    rekey_zeroize(end, (size_t)(c->proxy_url + sizeof(c->proxy_url) - end));
-    if (rekey_url_parse(rekey_span(c->proxy_url, (size_t)(end - c->proxy_url)), &url) != 0 ||
+    rekey_zeroize(end, (size_t)(p->url + sizeof(p->url) - end));
+    if (rekey_url_parse(rekey_span(p->url, (size_t)(end - p->url)), &url) != 0 ||
         (url.target.len > 0 && strcmp(url.target.ptr, "/") != 0)) {
         return false;
     }
     text[url.target.ptr - text] = '\0';
     end = url.ipv6 ? strchr(text, ']') + 1 : strchr(text, ':');
-    c->proxy.host = url.host;
-    c->proxy.port = url.port;
+    p->tunnel.host = url.host;
+    p->tunnel.port = url.port;
     if (end == NULL || end[0] == '\0' || end[1] == '\0') {
-        c->proxy.port = 80;
+        p->tunnel.port = 80;
         return !need_port;
     }
     return true;
 }
 
-// Takes [http://][USER:PASSWORD@]HOST[:PORT][/] in c->proxy_url apart. Without the scheme the port
-// must be there: curl, which takes that as well, has another default than most. Returns 0 or an
-// exit code.
-static int read_url(struct command *c, const char *name) {
-    const char *text = c->proxy_url, *at = strrchr(text, '@');
+// Takes [http://][USER:PASSWORD@]HOST[:PORT][/] in p->url apart. Without the scheme the port must
+// be there: curl, which takes that as well, has another default than most.
+static int read_url(struct proxy *p, bool given, const char *auth_file, uint64_t until,
+                    struct fault *f) {
+    const char *text = p->url, *at = strrchr(text, '@');
     struct rekey_span scheme = {text, strcspn(text, ":")};
     bool plain = strncmp(text + scheme.len, "://", 3) != 0;
     const char *rule = "http://HOST, http://HOST:PORT or HOST:PORT is wanted";
@@ -162,58 +160,67 @@ static int read_url(struct command *c, const char *name) {
     } else if (scheme.len >= 5 &&
                rekey_span_equal_nocase(rekey_span(scheme.ptr, 5), REKEY_SPAN("socks"))) {
         rule = "socks proxies are not supported";
-    } else if (at != NULL && c->options.proxy != NULL) {
+    } else if (at != NULL && given) {
         rule = "everybody can read the credentials in it: use --proxy-auth-file";
     } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http"))) {
-        int code = take_credentials(c, name, text, at);
+        int error = take_credentials(p, auth_file, until, text, at, f);
 
-        if (code != 0 || take_address(c, at != NULL ? at + 1 : text, plain)) {
-            return code;
+        if (error != 0 || take_address(p, at != NULL ? at + 1 : text, plain)) {
+            return error;
         }
     }
-    return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "%s: %s", name, rule);
+    return fault_set(f, REKEY_USAGE, REKEY_E_PROXY, "%s: %s", p->name, rule);
 }
 
-int choose_proxy(struct command *c) {
-    const struct command_options *o = &c->options;
-    const char *name = take_url(c), *except = getenv("no_proxy"), *fault;
+int proxy_choose(struct proxy *p, const char *option, const char *auth_file, uint64_t until,
+                 struct fault *f) {
+    const char *except = input_variable("no_proxy"), *fault;
     char text[256];
-    int code = 0;
 
-    except = except != NULL && except[0] != '\0' ? except : getenv("NO_PROXY");
-    c->proxy.except = rekey_span(except, except != NULL ? strlen(except) : 0);
-    c->proxy.board = REKEY_SPAN(REKEY_BOARD);
-    fault = control_fault(c->proxy.except, text, sizeof(text));
+    take_url(p, option);
+    except = except != NULL ? except : getenv("NO_PROXY");
+    p->tunnel.except = rekey_span(except, except != NULL ? strlen(except) : 0);
+    p->tunnel.board = REKEY_SPAN(REKEY_BOARD);
+    fault = control_fault(p->tunnel.except, text, sizeof(text));
     if (fault != NULL) {
-        return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "NO_PROXY %s", fault);
+        return fault_set(f, REKEY_USAGE, REKEY_E_PROXY, "NO_PROXY %s", fault);
     }
-    if (name != NULL) {
-        fault = control_fault(rekey_span(c->proxy_url, strlen(c->proxy_url)), text, sizeof(text));
+    if (p->name == NULL) {
+        return auth_file == NULL ? 0
+                                 : fault_set(f, REKEY_USAGE, REKEY_E_PROXY,
+                                             "--proxy-auth-file: there is no proxy");
     }
+    fault = control_fault(rekey_span(p->url, strlen(p->url)), text, sizeof(text));
     if (fault != NULL) {
-        return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "%s %s", name, fault);
+        return fault_set(f, REKEY_USAGE, REKEY_E_PROXY, "%s %s", p->name, fault);
     }
-    if (name != NULL) {
-        code = read_url(c, name);
-    } else if (o->proxy_auth_file != NULL) {
-        return refuse(c, REKEY_USAGE, REKEY_E_PROXY, "--proxy-auth-file: there is no proxy");
-    }
-    if (code == 0 && name != NULL && o->verbose) {
-        say("proxy: %s, by %s%s", c->proxy_url + 8, name,
-            rekey_proxy_excepts(c->proxy.except, o->host, o->port)
-                ? "; not for the management host, by NO_PROXY"
-                : "");
-    }
-    return code;
+    return read_url(p, option != NULL, auth_file, until, f);
 }
 
-bool proxy_explain(const struct command *c, struct rekey_span host, int error, char *buf,
-                   size_t cap) {
-    const struct rekey_proxy *p = &c->proxy;
-    const char *name = c->proxy_url + 8, *more = "", *offer = "", *rule = "";
+const char *proxy_host(const struct proxy *p) {
+    return p->url + sizeof("https://") - 1;
+}
 
-    if (p->phase == REKEY_PROXY_UNUSED || p->phase == REKEY_PROXY_TUNNEL ||
-        host.ptr == c->identity.managed.host.ptr) {
+struct rekey_span proxy_password(const struct proxy *p) {
+    return rekey_span(p->password, sizeof(p->password));
+}
+
+struct rekey_span proxy_credentials(const struct proxy *p) {
+    const size_t name = sizeof(FIELD) - 1;
+
+    return rekey_span(p->authorization + name, sizeof(p->authorization) - name);
+}
+
+void proxy_forget(struct proxy *p) {
+    rekey_zeroize(p->authorization, sizeof(p->authorization));
+    rekey_zeroize(p->password, sizeof(p->password));
+}
+
+bool proxy_explain(const struct proxy *proxy, int error, int tcp_error, char *buf, size_t cap) {
+    const struct rekey_proxy *p = &proxy->tunnel;
+    const char *name = proxy_host(proxy), *more = "", *offer = "", *rule = "";
+
+    if (p->phase == REKEY_PROXY_UNUSED || p->phase == REKEY_PROXY_TUNNEL) {
         return false;
     }
     if (error == REKEY_E_PROXY || error == REKEY_E_PROXY_TARGET) {
@@ -240,8 +247,8 @@ bool proxy_explain(const struct command *c, struct rekey_span host, int error, c
     }
     if (p->phase == REKEY_PROXY_WAITING) {
         more = "no answer to CONNECT";
-    } else if (error != REKEY_E_LOOKUP && c->tcp.error != 0) {
-        more = error_word(c->tcp.error);
+    } else if (error != REKEY_E_LOOKUP && tcp_error != 0) {
+        more = error_word(tcp_error);
     }
     snprintf(buf, cap, "the proxy %s%s%s", name, more[0] != '\0' ? ": " : "", more);
     return true;

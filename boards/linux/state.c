@@ -12,20 +12,14 @@
 #include "state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "command.h"
-#include "output.h"
-#include "volatile.h"
+#include "posix.h"
+#include "text.h"
 
 #define FORMAT "rekey-state 1"
-#define PROBE_SIZE 8192 // what a run may have to write at the worst, at once
 
 static int failed(struct state *s, const char *name, const char *why) {
     s->error = errno;
@@ -66,8 +60,7 @@ static int state_read(struct state *s, const char *name, char *buf, size_t cap, 
 // ---- keys ---------------------------------------------------------------------------------------
 
 static int load_key(void *ctx, char *key, size_t cap, size_t *len) {
-    struct command *c = ctx;
-    int error = state_read(&c->state, "key", key, cap, len);
+    int error = state_read(ctx, "key", key, cap, len);
 
     if (*len > 0 && key[*len - 1] == '\n') { // put there by hand
         (*len)--;
@@ -80,8 +73,7 @@ static int save_previous(struct state *s, const char *key, size_t len) {
 }
 
 static int save_key(void *ctx, struct rekey_span key) {
-    struct command *c = ctx;
-    struct state *s = &c->state;
+    struct state *s = ctx;
     char before[REKEY_KEY_VALUE_MAX];
     size_t len;
     int error = load_key(ctx, before, sizeof(before), &len);
@@ -96,8 +88,7 @@ static int save_key(void *ctx, struct rekey_span key) {
 // The key that is put back comes first: where power fails between the two it is in use, while the
 // other order would have lost it.
 static int restore_key(void *ctx) {
-    struct command *c = ctx;
-    struct state *s = &c->state;
+    struct state *s = ctx;
     char key[REKEY_KEY_VALUE_MAX], before[REKEY_KEY_VALUE_MAX];
     size_t len, before_len = 0;
     int error = state_read(s, "key.previous", key, sizeof(key), &len);
@@ -152,8 +143,7 @@ static bool parse_sum(struct rekey_span text, unsigned char sha256[32]) {
 }
 
 static int save_state(void *ctx, const struct rekey_rotation_state *state) {
-    struct command *c = ctx;
-    struct state *s = &c->state;
+    struct state *s = ctx;
     char sums[2][64];
     int len;
 
@@ -163,7 +153,7 @@ static int save_state(void *ctx, const struct rekey_rotation_state *state) {
     len = snprintf(s->text, sizeof(s->text),
                    FORMAT "\nendpoint %s\nslot %s\nhook %s\nswitched %lld\nprimary %.64s\n"
                           "secondary %.64s\nend\n",
-                   c->path, slot_word(state->slot), state->hook_pending ? "pending" : "done",
+                   s->endpoint, slot_word(state->slot), state->hook_pending ? "pending" : "done",
                    (long long)state->switched, sums[0], sums[1]);
     if ((size_t)len >= sizeof(s->text)) {
         errno = EMSGSIZE;
@@ -173,11 +163,10 @@ static int save_state(void *ctx, const struct rekey_rotation_state *state) {
 }
 
 static int load_state(void *ctx, struct rekey_rotation_state *state) {
-    struct command *c = ctx;
-    struct state *s = &c->state;
+    struct state *s = ctx;
     struct rekey_span rest = {s->text, 0}, version, endpoint, slot, hook, switched, sums[2];
     int error = state_read(s, "state", s->text, sizeof(s->text), &rest.len);
-    size_t len = strlen(c->path);
+    size_t len = strlen(s->endpoint);
 
     if (error != 0 || rest.len == 0) {
         return error;
@@ -195,12 +184,12 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         !parse_sum(sums[0], state->sha256[0]) || !parse_sum(sums[1], state->sha256[1])) {
         return failed(s, "state", "it is damaged");
     }
-    if (len > 0 && !rekey_span_equal(endpoint, rekey_span(c->path, len))) {
+    if (len > 0 && !rekey_span_equal(endpoint, rekey_span(s->endpoint, len))) {
         return failed(s, "state", "it is of another endpoint");
     }
-    if (len == 0 && endpoint.len < sizeof(c->path)) { // --rollback names none
-        memcpy(c->path, endpoint.ptr, endpoint.len);
-        c->path[endpoint.len] = '\0';
+    if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names none
+        memcpy(s->endpoint, endpoint.ptr, endpoint.len);
+        s->endpoint[endpoint.len] = '\0';
     }
     state->hook_pending = !rekey_span_equal(hook, REKEY_SPAN("done"));
     state->switched = strtoll(switched.ptr, NULL, 10); // a line end follows
@@ -211,52 +200,52 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
 
 static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
                           int64_t *begun) {
-    struct command *c = ctx;
-    struct operation_file *f = c->state.file;
+    struct state *s = ctx;
+    struct operation_file *f = s->operation;
 
     switch (operation_file_read(f, f->path)) {
     case OPERATION_FILE_OK:
         *record = f->record;
         *begun = f->time;
-        return parse_slot(f->key_type, slot) ? 0 : failed(&c->state, "operation", "it is damaged");
+        return parse_slot(f->key_type, slot) ? 0 : failed(s, "operation", "it is damaged");
     case OPERATION_FILE_UNREADABLE:
         errno = f->error;
-        return f->error == ENOENT ? 0 : failed(&c->state, "operation", NULL);
+        return f->error == ENOENT ? 0 : failed(s, "operation", NULL);
     case OPERATION_FILE_FORMAT:
-        return failed(&c->state, "operation", "its format is that of another version of rekey");
+        return failed(s, "operation", "its format is that of another version of rekey");
     default:
-        return failed(&c->state, "operation", "it is damaged");
+        return failed(s, "operation", "it is damaged");
     }
 }
 
 static int save_operation(void *ctx, const struct rekey_record *record, enum rekey_key slot) {
-    struct command *c = ctx;
-    struct operation_file *f = c->state.file;
+    struct state *s = ctx;
+    struct operation_file *f = s->operation;
     const char *word = slot_word(slot);
 
     if (record->kind == REKEY_POLL_NONE) {
         f->time = rekey_posix_wall_s(NULL);
     }
-    f->management = rekey_span(c->management, strlen(c->management));
-    f->endpoint = rekey_span(c->path, strlen(c->path));
+    f->management = s->management;
+    f->endpoint = rekey_span(s->endpoint, strlen(s->endpoint));
     f->key_type = rekey_span(word, strlen(word));
     f->written = true; // by the lock nobody else writes it, and it may be there
     if (operation_file_save(f, record) == REKEY_DONE) {
         return 0;
     }
     errno = f->error;
-    failed(&c->state, "operation", NULL);
-    c->state.what = f->what;
+    failed(s, "operation", NULL);
+    s->what = f->what;
     return REKEY_E_STORE;
 }
 
 static int remove_operation(void *ctx) {
-    struct command *c = ctx;
-    struct operation_file *f = c->state.file;
+    struct state *s = ctx;
+    struct operation_file *f = s->operation;
 
     if (!operation_file_remove(f)) {
         errno = f->error;
-        return failed(&c->state, "operation", NULL);
+        return failed(s, "operation", NULL);
     }
     f->written = false;
     return 0;
@@ -276,175 +265,14 @@ const struct rekey_storage state_storage = {
     .load_operation = load_operation,
     .save_operation = save_operation,
     .remove_operation = remove_operation,
-    .hook = run_hook,
     .sha256 = sha256,
 };
 
-// ---- the directory ------------------------------------------------------------------------------
+void state_explain(const void *ctx, char *buf, size_t cap) {
+    const struct state *s = ctx;
 
-// A group by its name in /etc/group, or its number. The C library's look-up may ask a network.
-static bool find_group(const char *name, gid_t *group) {
-    const size_t len = strlen(name);
-    char line[512];
-    size_t at = 0;
-    char byte;
-    int fd;
-    int32_t number = rekey_number(rekey_span(name, len), 200000000);
-
-    if (number >= 0) {
-        *group = (gid_t)number;
-        return true;
+    if (s->fault != NULL) {
+        snprintf(buf, cap, "'%s/%s': %s", s->directory, s->fault,
+                 s->why != NULL ? s->why : file_error(s->what, s->error));
     }
-    fd = rekey_posix_open("/etc/group", O_RDONLY, REKEY_POSIX_LINKS);
-    while (fd >= 0 && read(fd, &byte, 1) == 1) {
-        if (byte != '\n') {
-            line[at] = byte;
-            at += at < sizeof(line) - 1;
-            continue;
-        }
-        line[at] = '\0';
-        at = 0;
-        if (strncmp(line, name, len) == 0 && line[len] == ':') { // name:password:number:members
-            const char *second = strchr(line + len + 1, ':');
-
-            *group = second != NULL ? (gid_t)strtoul(second + 1, NULL, 10) : REKEY_POSIX_NO_GROUP;
-            close(fd);
-            return second != NULL;
-        }
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return false;
-}
-
-// The key file gets the group that was asked for, and is nobody else's. A group that it has stays
-// until the next key; with --rollback, for that one as well.
-static void mend_key_file(struct command *c) {
-    struct state *s = &c->state;
-    int fd = rekey_posix_open(state_path(s, "key"), O_RDONLY, REKEY_POSIX_ONE_NAME);
-    struct stat file;
-
-    if (fd >= 0 && fstat(fd, &file) == 0) {
-        if (c->options.rollback && c->options.key_group == NULL && (file.st_mode & S_IRGRP) != 0) {
-            s->group = file.st_gid;
-        }
-        if ((file.st_mode & S_IRWXO) != 0 ||
-            (s->group != REKEY_POSIX_NO_GROUP &&
-             ((file.st_mode & S_IRGRP) == 0 || s->group != file.st_gid))) {
-            rekey_posix_set_mode(fd, s->group); // where it cannot be, the next key gets it
-        }
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
-// A run that was killed while it wrote leaves these, with a key or a signed URL in them.
-static bool remove_temporaries(struct state *s) {
-    static const char *const names[] = {
-        "key.tmp",       "key.previous.tmp", "state.tmp", "status.json.tmp",
-        "operation.tmp", "probe.tmp",        "probe"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (unlink(state_path(s, names[i])) != 0 && errno != ENOENT) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// Whether status.json was left by another version of rekey. A damaged one is not worth a rotation.
-static bool is_foreign(struct state *s) {
-    static const char begin[] = "{\"format\":";
-    const size_t len = sizeof(begin) - 1;
-    size_t n;
-
-    return rekey_posix_read_file(state_path(s, "status.json"), s->text, sizeof(s->text), &n,
-                                 REKEY_POSIX_ONE_NAME) == 0 &&
-           n > len + 1 && memcmp(s->text, begin, len) == 0 && memcmp(s->text + len, "1,", 2) != 0;
-}
-
-// Opens the lock, and gives it to the owner of the directory if it is new. One with content is not
-// ours, and a file with other names may be anybody's. Returns the descriptor, or -1 with errno set.
-static int open_lock(struct state *s) {
-    int fd = rekey_posix_open(state_path(s, "lock"), O_RDWR | O_CREAT, REKEY_POSIX_ONE_NAME);
-    struct stat lock;
-
-    if (fd >= 0 && s->owner != 0 && fstat(fd, &lock) == 0 && lock.st_size == 0 &&
-        lock.st_uid != s->owner && fchown(fd, s->owner, (gid_t)-1) != 0) {
-        say("warning: '%s': %s", s->path, error_word(errno));
-    }
-    return fd;
-}
-
-// Writes as much as a run may have to write at the worst, so that a directory that cannot take it
-// is noticed before anything is sent. Nothing stays there, whatever fails.
-static bool probe(struct state *s) {
-    static char filler[PROBE_SIZE];
-    bool written = state_write(s, "probe", filler, sizeof(filler), s->group) == 0;
-
-    if (unlink(state_path(s, "probe")) != 0 && written) {
-        failed(s, "probe", NULL);
-        s->what = "remove a file";
-        return false;
-    }
-    return written;
-}
-
-int open_state(struct command *c) {
-    static char operation[512];
-    struct state *s = &c->state;
-    struct stat directory;
-    char reason[400];
-
-    s->directory = c->options.state;
-    s->file = &c->file;
-    s->group = REKEY_POSIX_NO_GROUP;
-    if (strlen(s->directory) > sizeof(s->path) - 32) {
-        return refuse(c, REKEY_USAGE, REKEY_E_STORE, "--state: the name is too long");
-    }
-    strcpy(operation, state_path(s, "operation"));
-    c->file.path = operation;
-    c->file.alone = true;
-    if (c->options.key_group != NULL && !find_group(c->options.key_group, &s->group)) {
-        return refuse(c, REKEY_USAGE, REKEY_E_STORE, "--key-group '%s': there is no such group",
-                      c->options.key_group);
-    }
-    if (geteuid() == 0 && stat(s->directory, &directory) == 0) {
-        s->owner = c->file.owner = directory.st_uid;
-    }
-    s->lock = open_lock(s);
-    if (s->lock < 0) {
-        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': cannot open 'lock': %s",
-                      s->directory, error_word(errno));
-    }
-    if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
-        return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
-                      errno == EWOULDBLOCK ? "--state '%s': another rekey is at work there"
-                                           : "--state '%s': it cannot be locked",
-                      s->directory);
-    }
-    if (is_foreign(s)) {
-        return refuse(c, REKEY_LOCAL, REKEY_E_STORE,
-                      "'%s/status.json': its format is that of another version of rekey",
-                      s->directory);
-    }
-    if (!c->options.volatile_ok && volatile_reason(s->directory, reason, sizeof(reason)) != NULL) {
-        return refuse(c, REKEY_USAGE, REKEY_E_STORE,
-                      "--state '%s': %s: what is written there may be gone after a restart, and "
-                      "with it the key; --volatile-ok takes it all the same",
-                      s->directory, reason);
-    }
-    if (!remove_temporaries(s)) {
-        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "'%s': %s", s->path,
-                      file_error("remove it", errno));
-    }
-    if (!probe(s)) {
-        return refuse(c, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': %s", s->directory,
-                      file_error(s->what, s->error));
-    }
-    mend_key_file(c);
-    s->opened = true;
-    return 0;
 }

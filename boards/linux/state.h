@@ -3,8 +3,9 @@
 //     key, key.previous   the keys, without a newline; mode 0600, or 0640 for a group
 //     state               what the next run must know; text
 //     operation           an unfinished operation, as --operation-file has it
-//     status.json         what the last run came to; for people and monitoring; only `rekey status`
-//     reads it lock                held while a run lasts
+//     status.json         how the last run ended, for people and monitoring; only `rekey status`
+//                         reads it
+//     lock                held while a run lasts
 //
 // Each is replaced atomically. A format that is not known is refused, and never overwritten.
 
@@ -17,28 +18,35 @@
 #include "rotate.h"
 
 struct state {
+    // For the caller to set.
+    struct operation_file *operation;
     const char *directory;
-    struct operation_file *file; // of the operation
-    gid_t group;                 // of the key file
-    uid_t owner;                 // whom root writes for; 0: nobody else
-    int lock;                    // its descriptor
-    bool opened;                 // it can be written
-    const char *fault;           // the file that the last failure was about
-    const char *why;             // in words, or NULL: see `what` and `error`
-    const char *what;            // what could not be done, as rekey_posix_write_file names it
-    int error;                   // errno
+    const char *key_group;             // by name or number; NULL: the key file is nobody else's
+    bool keep_group;                   // where key_group is NULL, that of the key file stays
+    bool volatile_ok;                  // a directory that does not survive a restart is taken
+    struct rekey_span management;      // host or host:port, for the operation file
+    char endpoint[REKEY_PATH_MAX + 1]; // its path; "": that of the state that is loaded
+
+    gid_t group;       // of the key file
+    uid_t owner;       // whom root writes for; 0: nobody else
+    int lock;          // its descriptor
+    int lock_error;    // errno, where the lock could not be given to the owner of the directory
+    bool opened;       // it can be written
+    const char *fault; // the file that the last failure was about
+    const char *why;   // in words, or NULL: see `what` and `error`
+    const char *what;  // what could not be done, as rekey_posix_write_file names it
+    int error;         // errno
     char path[512];
+    char operation_path[512];
     char text[1024];
 };
 
-struct command;
-
-// Opens and locks the directory, and sees to it that it can be written, and that what is there can
-// be read. Returns 0 or an exit code.
-int open_state(struct command *c);
-
-// As rotate.h asks; the ctx is the struct command. `hook` is in hook.c.
+// As rotate.h asks; the ctx is the struct state. The hook is not in it.
 extern const struct rekey_storage state_storage;
+
+// Says in words what the last failure was about; an empty text where there was none. `ctx` is the
+// struct state.
+void state_explain(const void *ctx, char *buf, size_t cap);
 
 // DIR/NAME, in s->path.
 const char *state_path(struct state *s, const char *name);

@@ -15,8 +15,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "output.h"
 #include "posix.h"
+#include "text.h"
 
 #define OVERLAYFS 0x794C7630ul // OVERLAYFS_SUPER_MAGIC; linux/magic.h of old kernels lacks it
 #define DEVICE_FIELD 2         // of a line of mountinfo: "major:minor"

@@ -1,0 +1,153 @@
+// regenerate.c - `rekey regenerate`: regenerates one key and waits for the end of it; with
+// --check-keys between two lists.
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "../output.h"
+#include "../process.h"
+#include "../regeneration.h"
+#include "../secret.h"
+#include "../text.h"
+#include "commands.h"
+#include "endpoint.h"
+
+static struct {
+    char path[REKEY_PATH_MAX + 1]; // of the POST, for the file
+    char key_value[REKEY_KEY_VALUE_MAX];
+    size_t key_value_len;
+    // With --check-keys:
+    struct rekey_keys before, after;
+    struct rekey_secret secrets[2]; // the keys of `before`
+    struct rekey checker;           // lists afterwards, while the report of the client stays
+} run;
+
+// An operation file that is there already is another operation's, and is never overwritten.
+static int refuse_used_file(const char *path, struct fault *f) {
+    if (path == NULL || (access(path, F_OK) != 0 && errno == ENOENT)) {
+        return 0;
+    }
+    if (access(path, F_OK) != 0) {
+        return fault_set(f, REKEY_LOCAL, REKEY_E_SAVE, "--operation-file '%s': %s", path,
+                         error_word(errno));
+    }
+    return fault_set(f, REKEY_USAGE, REKEY_E_SAVE,
+                     "--operation-file '%s': it exists already: finish it with `rekey wait`, or "
+                     "remove it",
+                     path);
+}
+
+static void name_file(struct session *s) {
+    struct operation_file *f = &s->file;
+    size_t len =
+        rekey_endpoint_path(&s->options->endpoint, REKEY_SPAN("/regenerateKeys"), run.path);
+
+    f->path = s->options->operation_file;
+    f->time = rekey_posix_wall_s(NULL);
+    f->management = rekey_span(s->management, strlen(s->management));
+    f->endpoint = rekey_span(run.path, len);
+    f->key_type = s->key_type;
+}
+
+// What the command alone needs, before anything of the network is looked at.
+static int prepare(struct session *s) {
+    const struct options *o = s->options;
+    int error = refuse_used_file(o->operation_file, &s->fault);
+
+    name_file(s);
+    if (error == 0 && o->key_value_file != NULL) {
+        error = secret_take_key_value(o->key_value_file, process.started + o->timeout_ms,
+                                      run.key_value, &run.key_value_len, &s->fault);
+    }
+    return error;
+}
+
+// The keys as they are before. They are secrets that the service may repeat.
+static void list_before(struct session *s, struct rekey_report *report) {
+    run.secrets[0].text = rekey_span(run.before.primary.value, sizeof(run.before.primary.value));
+    run.secrets[0].next = &run.secrets[1];
+    run.secrets[1].text =
+        rekey_span(run.before.secondary.value, sizeof(run.before.secondary.value));
+    run.secrets[1].next = s->client_options.secrets;
+    s->client_options.secrets = run.secrets;
+    rekey_list_keys(&s->client, &s->options->endpoint, &run.before);
+    session_run(s, &s->client, report);
+    session_use_time_left(s);
+}
+
+static bool has_changed(const struct options *o) {
+    bool primary = o->key == REKEY_KEY_PRIMARY;
+    const struct rekey_key_value *before = primary ? &run.before.primary : &run.before.secondary;
+    const struct rekey_key_value *after = primary ? &run.after.primary : &run.after.secondary;
+
+    return !after->null && !rekey_span_equal(rekey_span(before->value, before->len),
+                                             rekey_span(after->value, after->len));
+}
+
+// azure.md 7: that a key differs can raise "unknown" to "succeeded"; that it does not proves
+// nothing.
+static void compare_keys(struct session *s, struct rekey_report *report) {
+    struct rekey_report listed;
+
+    if (report->outcome != REKEY_SUCCEEDED && report->outcome != REKEY_UNKNOWN) {
+        return;
+    }
+    session_use_time_left(s);
+    rekey_init(&run.checker, &s->port, &s->client_options);
+    rekey_list_keys(&run.checker, &s->options->endpoint, &run.after);
+    session_run(s, &run.checker, &listed);
+    if (listed.outcome != REKEY_SUCCEEDED) {
+        say("--check-keys: the keys could not be listed afterwards: %s",
+            rekey_error_text(listed.error));
+    } else if (!has_changed(s->options)) {
+        say("--check-keys: the key is listed as it was before, which proves nothing");
+    } else if (report->outcome == REKEY_UNKNOWN) {
+        say("--check-keys: the key is another one than before: succeeded, by comparison (somebody "
+            "else may have changed it)");
+        report->outcome = REKEY_SUCCEEDED;
+        report->error = 0;
+    } else {
+        say("--check-keys: the key is another one than before");
+    }
+}
+
+static int regenerate(const struct options *o) {
+    struct session *s = session_begin(o);
+    struct rekey_report report;
+    int error;
+
+    if (prepare(s) != 0 || session_open(s) != 0) {
+        return session_refuse(s);
+    }
+    if (o->check_keys) {
+        list_before(s, &report);
+        if (report.outcome != REKEY_SUCCEEDED) {
+            return session_fail(s, &report);
+        }
+    }
+    error = rekey_regenerate(&s->client, &o->endpoint, o->key,
+                             rekey_span(run.key_value, run.key_value_len));
+    rekey_zeroize(run.key_value, sizeof(run.key_value));
+    if (error == REKEY_E_KEY_VALUE) {
+        fault_set(&s->fault, REKEY_USAGE, error, "--key-value-file '%s': %s", o->key_value_file,
+                  rekey_error_text(error));
+        return session_refuse(s);
+    }
+    session_run(s, &s->client, &report);
+    if (o->check_keys) {
+        compare_keys(s, &report);
+    }
+    rekey_zeroize(&run.before, sizeof(run.before));
+    rekey_zeroize(&run.after, sizeof(run.after));
+    return regeneration_end(s, &report, NULL);
+}
+
+const struct command_row command_regenerate = {
+    .name = "regenerate",
+    .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT --key-type primary|secondary",
+    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
+             OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION | OPTIONS_REGENERATE,
+    .needs = OPTIONS_ENDPOINT | OPTIONS_KEY_TYPE,
+    .run = regenerate,
+};

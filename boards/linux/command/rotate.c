@@ -1,0 +1,28 @@
+// rotate.c - `rekey rotate`: regenerates the key that is not in use, and activates it; or with
+// --rollback the previous key again.
+
+#include "../rotation.h"
+#include "commands.h"
+
+static int rotate(const struct options *o) {
+    static const struct rotation_kind kind = {.settle_ms = 60000,
+                                              .due = true,
+                                              .changed = "was regenerated",
+                                              .later = "a later run rotates"};
+    struct rekey_rotation *x;
+    int code = rotation_open(o, &kind, &x);
+
+    if (code != 0) {
+        return code;
+    }
+    return rotation_run(o->rollback ? rekey_rollback(x) : rekey_rotate(x, &o->endpoint));
+}
+
+const struct command_row command_rotate = {
+    .name = "rotate",
+    .synopsis = "--state DIR --subscription ID -g RG -w WS -n ENDPOINT [--exec PROGRAM]",
+    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
+             OPTIONS_POLLS | OPTIONS_STATE | OPTIONS_ROTATION | OPTIONS_ROTATE,
+    .needs = OPTIONS_ENDPOINT | OPTIONS_STATE,
+    .run = rotate,
+};

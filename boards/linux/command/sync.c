@@ -1,0 +1,32 @@
+// sync.c - `rekey sync`: follows a rotation that another device makes.
+
+#include "../rotation.h"
+#include "commands.h"
+
+static int follow(const struct options *o) {
+    static const struct rotation_kind kind = {.settle_ms = 0,
+                                              .due = false,
+                                              .changed = "has changed",
+                                              .later = "later runs follow the rotator"};
+    struct rekey_rotation *x;
+    int code = rotation_open(o, &kind, &x), result;
+
+    if (code != 0) {
+        return code;
+    }
+    result = rekey_sync(x, &o->endpoint, o->key);
+    if (result == 0 && o->key == 0 && x->state.slot == 0) {
+        return rotation_refuse(REKEY_USAGE, REKEY_E_KEY_TYPE,
+                               "--key-type is missing: the first sync has no default");
+    }
+    return rotation_run(result);
+}
+
+const struct command_row command_sync = {
+    .name = "sync",
+    .synopsis = "--state DIR --key-type primary|secondary, and as rotate: follows one",
+    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
+             OPTIONS_MANAGEMENT | OPTIONS_STATE | OPTIONS_ROTATION,
+    .needs = OPTIONS_ENDPOINT | OPTIONS_STATE,
+    .run = follow,
+};

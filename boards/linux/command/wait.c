@@ -1,0 +1,72 @@
+// wait.c - `rekey wait`: goes on with an operation that another run has left in its file.
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "../regeneration.h"
+#include "../text.h"
+#include "commands.h"
+
+static int read_file(struct session *s) {
+    const char *path = s->options->operation_file;
+    struct operation_file *file = &s->file;
+    struct fault *f = &s->fault;
+
+    switch (operation_file_read(file, path)) {
+    case OPERATION_FILE_OK:
+        s->key_type = file->key_type;
+        if (file->record.kind == REKEY_POLL_NONE) {
+            return fault_set(f, REKEY_UNKNOWN, REKEY_E_RESUME_NO_URL, "--operation-file '%s': %s",
+                             path, rekey_error_text(REKEY_E_RESUME_NO_URL));
+        }
+        return 0;
+    case OPERATION_FILE_UNREADABLE:
+        return fault_set(f, file->error == ENOENT ? REKEY_USAGE : REKEY_LOCAL, REKEY_E_RECORD,
+                         "--operation-file '%s': %s", path, error_word(file->error));
+    case OPERATION_FILE_FORMAT:
+        return fault_set(f, REKEY_LOCAL, REKEY_E_RECORD,
+                         "--operation-file '%s': its format is that of another version of rekey",
+                         path);
+    default:
+        return fault_set(f, REKEY_UNKNOWN, REKEY_E_RECORD, "--operation-file '%s': it is damaged",
+                         path);
+    }
+}
+
+// One more line on an error that a run in another place, or by another identity, brings about.
+static const char *remark(const struct session *s, const struct rekey_report *report) {
+    static char text[512];
+
+    switch (report->error) {
+    case REKEY_E_POLL_REFUSED:
+    case REKEY_E_POLL_NOT_FOUND:
+        return "another identity than the one that began the operation may be in use";
+    case REKEY_E_URL_FOREIGN:
+        snprintf(text, sizeof(text), "it was begun at %.*s: is --management-url missing?",
+                 (int)s->file.management.len, s->file.management.ptr);
+        return text;
+    default:
+        return NULL;
+    }
+}
+
+static int wait_for_end(const struct options *o) {
+    struct session *s = session_begin(o);
+    struct rekey_report report;
+
+    s->resumes = true;
+    if (read_file(s) != 0 || session_open(s) != 0) {
+        return session_refuse(s);
+    }
+    rekey_resume(&s->client, &s->file.record);
+    session_run(s, &s->client, &report);
+    return regeneration_end(s, &report, remark(s, &report));
+}
+
+const struct command_row command_wait = {
+    .name = "wait",
+    .synopsis = "--operation-file FILE",
+    .takes = OPTIONS_NETWORK | OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION,
+    .needs = OPTIONS_OPERATION,
+    .run = wait_for_end,
+};

@@ -1,0 +1,12 @@
+// help.h - what --help and --version print, from the tables of commands and options.
+
+#ifndef REKEY_COMMAND_HELP_H
+#define REKEY_COMMAND_HELP_H
+
+#include "options.h"
+
+// Both collect their text for standard output. `commands` ends with NULL.
+void help_print(const struct command_row *const *commands);
+void help_print_version(void);
+
+#endif

@@ -1,0 +1,92 @@
+// identity_text.c - see identity_text.h.
+
+#include "identity_text.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "input.h"
+
+void identity_explain(const struct identity *id, int error, char *buf, size_t cap) {
+    buf[0] = '\0';
+    if (error == REKEY_E_SIGN && id->certificate.fault != NULL) {
+        snprintf(buf, cap, "AZURE_CLIENT_CERTIFICATE_PATH '%s': %s", id->file,
+                 id->certificate.fault);
+    } else if ((error == REKEY_E_ASSERTION || error == REKEY_E_KEY_FILE) && id->file != NULL) {
+        snprintf(buf, cap, "'%s': %s%s", id->file, id->fault != NULL ? "the token " : "",
+                 id->fault != NULL ? id->fault
+                 : id->error != 0  ? input_error(id->error)
+                                   : "it holds something else");
+    } else if (error == REKEY_E_LIMIT_CREDENTIAL && id->auth == AUTH_WORKLOAD) {
+        snprintf(buf, cap, "'%s': ", id->file);
+    }
+}
+
+const char *identity_remedy(const struct identity *id, const struct rekey_report *report) {
+    static const struct {
+        const char *code, *remedy;
+    } remedies[] = {
+        {"AADSTS7000215", "the client secret is wrong: give the secret's value, not its id"},
+        {"AADSTS7000222", "the client secret has expired: make a new one for the application"},
+        {"AADSTS90002", "there is no such tenant: AZURE_TENANT_ID, or --cloud"},
+        {"AADSTS700016", "the tenant has no such application: AZURE_CLIENT_ID, or AZURE_TENANT_ID"},
+        {"AADSTS700024", "the assertion is outside its time: set the device's clock"},
+        {"AADSTS700027", "the certificate is not registered for the application, or has ended"},
+        {"AADSTS70021", "no federated credential of the application matches the federated token's "
+                        "issuer, subject and audience"},
+        {"AADSTS700213", "no federated credential of the application matches the federated "
+                         "token's subject"},
+    };
+    const struct rekey_arm_error *e = report->service;
+    struct rekey_span code = rekey_span(e->message.text, 0);
+
+    switch (report->error) {
+    case REKEY_E_KEY_FILE:
+        return id->error == EACCES ? "the user that runs rekey must be in the group himds" : NULL;
+    case REKEY_E_ARC:
+        return "give --auth arc; IMDS_ENDPOINT leads to that agent";
+    case REKEY_E_NO_TOKEN:
+        return id->auth == AUTH_IMDS
+                   ? "there is no managed identity here: give --token-file FILE, set "
+                     "AZURE_ACCESS_TOKEN, or choose an identity with --auth"
+                   : NULL;
+    case REKEY_E_TOKEN_REFUSED:
+        break;
+    default:
+        return NULL;
+    }
+    while (code.len < e->message.len && rekey_is_alnum(code.ptr[code.len])) {
+        code.len++;
+    }
+    for (size_t i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++) {
+        if (rekey_span_equal(code, rekey_span(remedies[i].code, strlen(remedies[i].code)))) {
+            return remedies[i].remedy;
+        }
+    }
+    return id->auth == AUTH_IMDS && report->http_status == 400
+               ? "this machine has no managed identity, or not the one of AZURE_CLIENT_ID: assign "
+                 "it"
+               : NULL;
+}
+
+int identity_check(struct identity *id, struct fault *f) {
+    char text[512];
+    int error = id->auth == AUTH_CERTIFICATE ? rekey_client_certificate_check(&id->certificate) : 0;
+
+    if (error == 0) {
+        return 0;
+    }
+    identity_explain(id, error, text, sizeof(text));
+    return fault_set(f, REKEY_CREDENTIALS, error, "%s: %s", rekey_error_text(error), text);
+}
+
+bool identity_ends(const struct identity *id, char day[16]) {
+    const mbedtls_x509_time *end = &id->certificate.not_after;
+
+    day[0] = '\0';
+    if (id->auth != AUTH_CERTIFICATE) {
+        return false;
+    }
+    snprintf(day, 16, "%04d-%02d-%02d", end->year % 10000, end->mon % 100, end->day % 100);
+    return rekey_client_certificate_ends_within(&id->certificate, 30 * 86400);
+}

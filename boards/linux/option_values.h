@@ -1,0 +1,45 @@
+// option_values.h - what the options say, and how the value of each is read.
+
+#ifndef REKEY_COMMAND_OPTION_VALUES_H
+#define REKEY_COMMAND_OPTION_VALUES_H
+
+#include "fault.h"
+#include "identity.h"
+#include "rekey.h"
+
+#define OPTION_NOT_GIVEN UINT32_MAX
+
+struct command_row;
+
+struct options {
+    const struct command_row *command; // options.h
+    struct rekey_endpoint endpoint;
+    enum rekey_key key;         // 0: not given
+    struct rekey_span key_type; // its word: Primary, Secondary; empty: not given
+    enum auth auth;
+    const struct cloud *cloud;
+    const char *key_value_file, *token_file, *secret_file, *ca_file, *operation_file;
+    const char *proxy, *proxy_auth_file;
+    struct rekey_span host; // of the management URL, without brackets
+    uint16_t port;
+    const char *state, *exec, *key_group;
+    uint32_t settle_ms;                  // OPTION_NOT_GIVEN: the default of the command
+    uint32_t min_age_s, exec_timeout_ms; // of rotate and sync
+    bool check_keys, probe, rollback, volatile_ok, prometheus;
+    uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;
+    bool help, version; // asked for: nothing else counts
+    bool no_wait, retry_unsafe, json, quiet, verbose, show;
+};
+
+// Takes the value of the option `id` (option_table.h); NULL for one without. False with *f if it
+// breaks the option's rule.
+bool option_take(struct options *o, int id, const char *value, struct fault *f);
+
+// The same for the management URL, which `name` gives: an option or a variable.
+bool option_take_management_url(struct options *o, const char *name, const char *text,
+                                struct fault *f);
+
+// Says in *f which rule the value of an option breaks. Always false.
+bool option_bad(struct fault *f, const char *name, const char *value, const char *rule);
+
+#endif

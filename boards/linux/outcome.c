@@ -1,0 +1,194 @@
+// outcome.c - see outcome.h.
+
+#include "outcome.h"
+
+#include "operation_file.h"
+#include "output.h"
+#include "text.h"
+
+const char *outcome_word(enum rekey_outcome outcome) {
+    switch (outcome) {
+    case REKEY_SUCCEEDED:
+        return "succeeded";
+    case REKEY_REFUSED:
+        return "refused";
+    case REKEY_FAILED:
+        return "failed";
+    case REKEY_USAGE:
+        return "usage";
+    case REKEY_NOT_REACHED:
+        return "not-reached";
+    case REKEY_NOT_TRUSTED:
+        return "not-trusted";
+    case REKEY_UNKNOWN:
+        return "unknown";
+    case REKEY_RUNNING:
+        return "running";
+    case REKEY_CREDENTIALS:
+        return "credentials";
+    default:
+        return "local";
+    }
+}
+
+int outcome_exit_code(enum rekey_outcome outcome) {
+    return outcome == REKEY_FAILED ? REKEY_REFUSED : (int)outcome;
+}
+
+static const char *not_reached_hint(int error) {
+    int group = -error / 100;
+
+    if (error == REKEY_E_PROXY) {
+        return "nothing was changed: correct the proxy's address or credentials, then run it again";
+    }
+    // An answer to something that was merely read, and that is not the service's: not HTTP, or not
+    // the JSON that it should be.
+    return group == 4 || group == 5
+               ? "nothing was changed; what answered was not understood: is a captive portal or a "
+                 "proxy between this device and the service? If not, run it again, safely"
+               : "nothing was changed: run it again, safely";
+}
+
+const char *outcome_hint(enum rekey_outcome outcome, int error) {
+    switch (outcome) {
+    case REKEY_NOT_REACHED:
+        return not_reached_hint(error);
+    case REKEY_NOT_TRUSTED:
+        return "nothing was sent: fix the trust anchors (--ca-file), the name, or the clock";
+    case REKEY_UNKNOWN:
+        return "the key may have changed: compare with `rekey list-keys`, then decide";
+    default:
+        return NULL;
+    }
+}
+
+struct rekey_report outcome_of_fault(const struct fault *f) {
+    static const struct rekey_arm_error none;
+
+    return (struct rekey_report){.outcome = f->outcome,
+                                 .error = f->error,
+                                 .service = &none,
+                                 .status = "",
+                                 .request_id = "",
+                                 .correlation_id = ""};
+}
+
+// What the service, or the token service, said.
+static void say_answer(const struct rekey_report *report, bool token) {
+    const struct rekey_arm_error *e = report->service;
+    char code[4 * REKEY_CODE_MAX], inner[4 * REKEY_CODE_MAX], message[4 * REKEY_MESSAGE_MAX];
+    char target[4 * REKEY_TARGET_MAX], id[168], correlation[168];
+
+    visible(rekey_span(report->request_id, strlen(report->request_id)), id, sizeof(id));
+    visible(rekey_span(report->correlation_id, strlen(report->correlation_id)), correlation,
+            sizeof(correlation));
+    if (report->http_status >= 300 || e->code.len > 0) {
+        say("error: the service said: HTTP %u%s%s%s%s%s%s%s%s%s", report->http_status,
+            e->code.len > 0 ? " " : "",
+            visible(rekey_span(e->code.text, e->code.len), code, sizeof(code)),
+            e->detail.len > 0 ? " / " : "",
+            visible(rekey_span(e->detail.text, e->detail.len), inner, sizeof(inner)),
+            e->message.len > 0 ? ": " : "",
+            visible(rekey_span(e->message.text, e->message.len), message, sizeof(message)),
+            e->message.cut ? "..." : "", e->target.len > 0 ? "; target " : "",
+            visible(rekey_span(e->target.text, e->target.len), target, sizeof(target)));
+    }
+    if (token && (id[0] != '\0' || correlation[0] != '\0')) {
+        say("error: trace id %s correlation id %s", id, correlation);
+    } else if (!token && report->http_status != 0) {
+        say("error: x-ms-client-request-id %s x-ms-request-id %s x-ms-correlation-request-id %s",
+            report->client_request_id, id, correlation);
+    }
+}
+
+static void say_one(const struct outcome_details *details, const char *before, int error,
+                    const char *text) {
+    say("error: %s%s%s%s (%.*s)", before, rekey_error_text(error), text[0] != '\0' ? ": " : "",
+        text, (int)details->peer.len, details->peer.ptr);
+}
+
+void outcome_say_error(const struct rekey_report *report, const struct outcome_details *details) {
+    say_one(details, "", report->error, details->of_error);
+    if (report->cause != 0 && report->cause != report->error) {
+        say_one(details, "before that: ", report->cause, details->of_cause);
+    }
+    say_answer(report, details->token_service);
+    if (details->remedy != NULL) {
+        say("%s", details->remedy);
+    }
+}
+
+// ---- standard output ----------------------------------------------------------------------------
+
+void outcome_put_member(const char *name, struct rekey_span value) {
+    out(",\"%s\":", name);
+    out_json(value.len > 0 ? value : rekey_span(NULL, 0));
+}
+
+static void put_text(const char *name, const char *value) {
+    outcome_put_member(name, rekey_span(value, strlen(value)));
+}
+
+// The member `error`: the service's own, or ours with `message`.
+static void put_error(const struct rekey_report *report, const char *message) {
+    const struct rekey_arm_error *e = report->service;
+
+    if (report->error == 0) {
+        out(",\"error\":null");
+        return;
+    }
+    out(",\"error\":{\"code\":");
+    if (e->code.len > 0 || e->message.len > 0) {
+        out_json(rekey_span(e->code.len > 0 ? e->code.text : NULL, e->code.len));
+        outcome_put_member("message", rekey_span(e->message.text, e->message.len));
+        outcome_put_member("target", rekey_span(e->target.text, e->target.len));
+    } else {
+        const char *name = rekey_error_name(report->error);
+
+        out_json(rekey_span(name, strlen(name)));
+        put_text("message", message);
+        outcome_put_member("target", report->subject);
+    }
+    out("}");
+}
+
+void outcome_put_json(const struct rekey_report *report, const struct outcome_object *object) {
+    const char *word = outcome_word(report->outcome);
+
+    out("{\"outcome\":");
+    out_json(rekey_span(word, strlen(word)));
+    put_text("status", report->status);
+    outcome_put_member("keyType", object->key_type);
+    put_error(report, object->message);
+    out(",\"httpStatus\":");
+    if (report->http_status != 0) {
+        out("%u", report->http_status);
+    } else {
+        out("null");
+    }
+    put_text("requestId", report->request_id);
+    put_text("correlationId", report->correlation_id);
+    out(",\"polls\":%lu,\"elapsedMs\":%llu", (unsigned long)report->polls,
+        (unsigned long long)object->elapsed_ms);
+    if (report->kind != REKEY_POLL_NONE &&
+        (report->outcome == REKEY_RUNNING || report->outcome == REKEY_UNKNOWN)) {
+        outcome_put_member("operationUrl", report->url);
+        put_text("operationKind", poll_kind_name(report->kind));
+    }
+    out("}\n");
+}
+
+int outcome_finish(enum rekey_outcome outcome) {
+    int code;
+
+    if (!out_flush()) {
+        say("error: standard output could not be written; what the service said: %s",
+            outcome_word(outcome));
+        if (outcome != REKEY_UNKNOWN && outcome != REKEY_RUNNING) {
+            outcome = REKEY_LOCAL; // those two say what matters more
+        }
+    }
+    code = outcome_exit_code(outcome);
+    say("outcome=%s exit=%d", outcome_word(outcome), code);
+    return code;
+}

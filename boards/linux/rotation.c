@@ -1,0 +1,290 @@
+// rotation.c - see rotation.h.
+
+#include "rotation.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "endpoint.h"
+#include "hook.h"
+#include "output.h"
+#include "process.h"
+#include "state_open.h"
+#include "text.h"
+
+static struct {
+    const struct rotation_kind *kind;
+    struct session *session;
+    struct hook hook;
+    struct rekey_rotation_options options;
+    struct rekey_storage storage;
+    struct rekey_rotation rotation;
+    struct state state;
+} run;
+
+static const char *const result_words[] = {"none",    "rotated",   "adopted",
+                                           "not-due", "unchanged", "restored"};
+
+// ---- what is said -------------------------------------------------------------------------------
+
+static void say_result(void) {
+    const struct rekey_rotation *x = &run.rotation;
+    const struct options *o = run.session->options;
+    const char *slot = slot_word(x->state.slot), *directory = o->state;
+
+    if (x->found_operation && !o->quiet) {
+        say("this run began with the operation that an earlier one had left");
+    }
+    if (x->by_comparison) {
+        say("that the %s key was regenerated was seen by comparing, and not said by the service: "
+            "somebody else may have done it",
+            slot_word(x->slot));
+    }
+    if (x->foreign) {
+        say("warning: %s", x->error == REKEY_E_KEY_FOREIGN
+                               ? "the key that would be regenerated was changed by somebody else: "
+                                 "another rotator, or by hand? It is left alone for --min-age"
+                           : x->result == REKEY_ROTATION_ADOPTED
+                               ? "the key that was in use here is none of the service's (now): "
+                                 "changed by another rotator, or by hand?"
+                               : "both keys have changed since the last run: run sync at least "
+                                 "twice within the rotator's --min-age");
+    }
+    switch (x->result) {
+    case REKEY_ROTATION_ROTATED:
+        if (x->error == 0 && !o->quiet) {
+            say("the %s key %s, and is in '%s/key' now", slot, run.kind->changed, directory);
+        }
+        break;
+    case REKEY_ROTATION_ADOPTED:
+        if (x->error == 0 && !o->quiet) {
+            say("the %s key is in '%s/key' now; %s", slot, directory, run.kind->later);
+        }
+        break;
+    case REKEY_ROTATION_NOT_DUE:
+    case REKEY_ROTATION_UNCHANGED:
+        if (!o->quiet) {
+            say(x->result == REKEY_ROTATION_NOT_DUE
+                    ? "not due: the %s key in '%s/key' is younger than --min-age"
+                    : "nothing has changed: the %s key in '%s/key' stays",
+                slot, directory);
+        }
+        break;
+    case REKEY_ROTATION_RESTORED:
+        if (x->error == 0 && !o->quiet) {
+            say("the key before is in '%s/key' again%s", directory,
+                o->exec == NULL ? "; no --exec: nobody was told" : "");
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static const char *next_step(void) {
+    const struct rekey_rotation *x = &run.rotation;
+
+    switch (x->outcome) {
+    case REKEY_NOT_REACHED:
+    case REKEY_NOT_TRUSTED:
+        return outcome_hint(x->outcome, x->error);
+    case REKEY_UNKNOWN:
+        return "the key in use stays; the next run finds out what became of the other one";
+    case REKEY_RUNNING:
+        return "the key in use stays; the next run goes on";
+    case REKEY_LOCAL:
+        return x->error != REKEY_E_HOOK && x->error != REKEY_E_ABORTED ? NULL
+               : run.storage.hook == NULL ? "the hook of an earlier run is due still: give --exec"
+                                          : "the next run runs the hook again";
+    default:
+        return NULL;
+    }
+}
+
+// ---- status.json --------------------------------------------------------------------------------
+
+// The object, without a newline; its length.
+static size_t make_status(const char *request_id, char *buf, size_t cap) {
+    const struct rekey_rotation *x = &run.rotation;
+    int64_t now = rekey_posix_wall_s(NULL);
+    size_t id_len = 0;
+    int len;
+
+    while (rekey_is_alnum(request_id[id_len]) || request_id[id_len] == '-') {
+        id_len++; // a GUID
+    }
+    len = snprintf(
+        buf, cap,
+        "{\"format\":1,\"outcome\":\"%s\",\"exit\":%d,\"result\":\"%s\",\"time\":%" PRId64
+        ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64 ",\"nextDue\":%" PRId64
+        ",\"hookPending\":%s,\"requestId\":\"%.*s\"}",
+        outcome_word(x->outcome), outcome_exit_code(x->outcome), result_words[x->result], now,
+        slot_word(x->state.slot), x->state.switched,
+        x->state.slot != 0 ? now - x->state.switched : 0,
+        x->state.slot != 0 && run.kind->due ? x->state.switched + run.options.min_age_s : 0,
+        x->state.hook_pending ? "true" : "false", (int)id_len, request_id);
+
+    return len < 0 || (size_t)len >= cap ? 0 : (size_t)len;
+}
+
+// Writes status.json, of which `text` becomes the content. False if it could not.
+static bool save_status(const char *request_id, char text[1024], size_t *len) {
+    struct state *s = &run.state;
+
+    *len = make_status(request_id, text, 1024);
+    if (state_write(s, "status.json", text, *len, s->group) == 0) {
+        return true;
+    }
+    say("error: '%s/status.json': %s", s->directory, file_error(s->what, s->error));
+    return false;
+}
+
+// ---- a run --------------------------------------------------------------------------------------
+
+static void hook_not_started(const char *program, int error) {
+    say("error: --exec '%s': %s", program, error_word(error));
+}
+
+// rekey_storage.hook
+static int run_hook(void *ctx) {
+    const struct rekey_rotation *x = &run.rotation;
+    const struct hook_news news = {.key_file = state_path(&run.state, "key"),
+                                   .endpoint = run.state.endpoint,
+                                   .key_type = slot_word(x->state.slot)};
+    int result;
+
+    (void)ctx; // that of the storage's other functions: the struct state
+    if (run.hook.child == 0 && x->result != REKEY_ROTATION_NONE) { // else it is an earlier run's
+        session_forget(run.session);
+    }
+    result = hook_run(&run.hook, &news, &run.session->fault);
+    if (result == REKEY_E_HOOK) {
+        say("error: %s", run.session->fault.text);
+    }
+    return result;
+}
+
+// A run that cannot begin, for session->fault. status.json tells of it, where that can be written.
+static int refuse(void) {
+    struct session *s = run.session;
+    char text[1024];
+    size_t len;
+
+    run.rotation.outcome = session_say_refusal(s);
+    if (run.state.opened && state_storage.load_state(&run.state, &run.rotation.state) == 0) {
+        save_status("", text, &len);
+    }
+    return session_end(s, run.rotation.outcome);
+}
+
+int rotation_refuse(enum rekey_outcome outcome, int error, const char *text) {
+    fault_set(&run.session->fault, outcome, error, "%s", text);
+    return refuse();
+}
+
+static int open_state(const struct options *o) {
+    struct session *s = run.session;
+    struct state *state = &run.state;
+    int error;
+
+    state->operation = &s->file;
+    state->directory = o->state;
+    state->key_group = o->key_group;
+    state->keep_group = o->rollback;
+    state->volatile_ok = o->volatile_ok;
+    state->management = rekey_span(s->management, strlen(s->management));
+    if (o->endpoint.name.ptr != NULL) { // --rollback needs none
+        // It names the endpoint in all versions of the API.
+        size_t len = rekey_endpoint_path(&o->endpoint, REKEY_SPAN(""), state->endpoint);
+
+        *(char *)memchr(state->endpoint, '?', len) = '\0';
+    }
+    error = state_open(state, &s->fault);
+    if (state->lock_error != 0) {
+        say("warning: '%s': %s", state_path(state, "lock"), error_word(state->lock_error));
+    }
+    return error;
+}
+
+int rotation_open(const struct options *o, const struct rotation_kind *kind,
+                  struct rekey_rotation **x) {
+    struct session *s = session_begin(o);
+    int error;
+
+    run.kind = kind;
+    run.session = s;
+    s->explain_store = state_explain;
+    s->store = &run.state;
+    error = open_state(o);
+    if (error == 0 && o->rollback) {
+        session_open_offline(s);
+    } else if (error == 0) {
+        error = session_open(s);
+    }
+    if (error != 0) {
+        return refuse();
+    }
+    run.options = (struct rekey_rotation_options)REKEY_ROTATION_OPTIONS_INIT;
+    run.options.settle_ms = o->settle_ms != OPTION_NOT_GIVEN ? o->settle_ms : kind->settle_ms;
+    run.options.probe = o->probe;
+    run.options.min_age_s = o->min_age_s;
+    if (o->poll_interval_ms < run.options.list_interval_ms) {
+        run.options.list_interval_ms = o->poll_interval_ms < 1000 ? 1000 : o->poll_interval_ms;
+    }
+    run.hook.program = o->exec;
+    run.hook.timeout_ms = o->exec_timeout_ms;
+    run.hook.not_started = hook_not_started;
+    run.storage = state_storage;
+    run.storage.ctx = &run.state;
+    run.storage.hook = o->exec != NULL ? run_hook : NULL;
+    rekey_rotation_init(&run.rotation, &s->client, &s->client_options, &run.options, &run.storage);
+    *x = &run.rotation;
+    return 0;
+}
+
+static int conclude(void) {
+    struct rekey_rotation *x = &run.rotation;
+    struct session *s = run.session;
+    enum rekey_outcome outcome = x->outcome;
+    struct rekey_report report;
+    char text[1024];
+    size_t len;
+
+    rekey_report(&s->client, &report);
+    report.error = x->error;
+    if (report.host.ptr == NULL) { // nothing was spoken to, or the scoring host last
+        report.host = x->probe_options.host.ptr != NULL ? x->probe_options.host : s->options->host;
+    }
+    if (x->error != 0) {
+        session_say_error(s, &report);
+    }
+    say_result();
+    if (next_step() != NULL) {
+        say("%s", next_step());
+    }
+    if (!save_status(report.request_id, text, &len) && outcome == REKEY_SUCCEEDED) {
+        outcome = REKEY_LOCAL;
+    }
+    if (s->options->json) {
+        out("%.*s\n", (int)len, text);
+    }
+    return session_end(s, outcome);
+}
+
+int rotation_run(int begun) {
+    struct rekey_rotation *x = &run.rotation;
+    int result = begun == 0 ? REKEY_AGAIN : begun;
+
+    session_watch(run.session, &run.session->client);
+    while (result > 0) {
+        result = rekey_rotation_step(x);
+        if (!session_follow(run.session, result, rekey_rotation_wait_ms(x))) {
+            break;
+        }
+    }
+    if (stop_signal != 0) {
+        hook_stop(&run.hook);
+        rekey_rotation_abort(x);
+    }
+    return conclude();
+}

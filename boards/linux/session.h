@@ -1,0 +1,98 @@
+// session.h - what a command that talks to the service needs: trust anchors, proxy, identity, TLS
+// and the client. Opened from the options, run to an end with progress, closed and zeroized. There
+// is one in the process.
+
+#ifndef REKEY_COMMAND_SESSION_H
+#define REKEY_COMMAND_SESSION_H
+
+#include "fault.h"
+#include "identity.h"
+#include "operation_file.h"
+#include "options.h"
+#include "outcome.h"
+#include "pem_bundle.h"
+#include "posix.h"
+#include "proxy.h"
+#include "rekey.h"
+
+struct session { // what is used most comes first: short offsets make short instructions
+    const struct options *options;
+    struct rekey_span key_type; // that the run is about, as Primary; empty: none, or both
+    bool resumes;               // the run goes on with the operation of `file`
+    bool has_tls;
+    const char *credentials_hint; // what the user does next after REKEY_CREDENTIALS
+    // What is known of REKEY_E_STORE: `store` is handed to it. NULL: nothing.
+    void (*explain_store)(const void *store, char *buf, size_t cap);
+    const void *store;
+    struct rekey_options client_options;
+    struct rekey_port port;
+    struct rekey_secret secrets[2]; // what the core does not know by itself
+    const struct rekey *watched;
+    struct rekey_report seen; // of the last step
+    char seen_status[32];
+    char management[300]; // host or host:port, to be shown
+    struct rekey_posix_tcp tcp;
+    struct proxy proxy;
+    struct rekey_tls tls;
+    struct fault fault; // why the run cannot begin
+    struct rekey_pem_bundle bundle;
+    struct identity identity;
+    struct operation_file file; // of the operation; it has a path where there is one
+    struct rekey client;
+    _Alignas(16) unsigned char arena[REKEY_ARENA_SIZE];
+};
+
+// The session of this process. From now on signals stop the run in an orderly way.
+struct session *session_begin(const struct options *o);
+
+// Finds everything that can be refused before the first packet, and makes the client ready. Returns
+// 0, or an error with s->fault.
+int session_open(struct session *s);
+
+// The same for a run that connects to nobody.
+void session_open_offline(struct session *s);
+
+// --timeout is for all operations of a run: the next one gets what is left of it.
+void session_use_time_left(struct session *s);
+
+// Runs `client`, which is the session's own or another one, to its end. With --no-wait that is the
+// service's acceptance.
+void session_run(struct session *s, struct rekey *client, struct rekey_report *report);
+
+// For a run that has steps of its own, as session_run is made: from now on `client` is watched.
+void session_watch(struct session *s, const struct rekey *client);
+
+// After each step, which returned `result`: says what happened, and waits if the result asks for
+// it, at most `wait_ms`. False when the run has ended, or a signal asked to stop it.
+bool session_follow(struct session *s, int result, uint32_t wait_ms);
+
+// ---- the end of a run ----
+
+// The lines of an error.
+void session_say_error(struct session *s, const struct rekey_report *report);
+
+// What the user does next; NULL where there is nothing to say.
+const char *session_hint(const struct session *s, enum rekey_outcome outcome, int error);
+
+// With -v, how much memory was used.
+void session_say_memory(const struct session *s);
+
+// Collects the object of --output json, if it was asked for.
+void session_put_json(struct session *s, const struct rekey_report *report);
+
+// Says s->fault, and collects the object of --output json if it was asked for. Returns the outcome.
+enum rekey_outcome session_say_refusal(struct session *s);
+
+// Overwrites all that is secret in the session, when nothing is sent any more.
+void session_forget(struct session *s);
+
+// Closes and zeroizes what the session has, and says the last line. Returns the exit code.
+int session_end(struct session *s, enum rekey_outcome outcome);
+
+// The whole end of a run that could not begin. Returns the exit code.
+int session_refuse(struct session *s);
+
+// The whole end of a run that failed and changed nothing. Returns the exit code.
+int session_fail(struct session *s, const struct rekey_report *report);
+
+#endif

@@ -1,0 +1,23 @@
+// text.h - text for people: what came from elsewhere made safe to print, errno in words, and words
+// of a shell. Nothing is printed here.
+
+#ifndef REKEY_COMMAND_TEXT_H
+#define REKEY_COMMAND_TEXT_H
+
+#include "span.h"
+
+// Makes a server's text safe to print: control characters, bidirectional overrides and bytes that
+// are not UTF-8 become \xNN; cut at `cap` - 1 bytes; NUL-terminated. Returns `buf`.
+const char *visible(struct rekey_span text, char *buf, size_t cap);
+
+// What errno means. The C library's own strerror may look for a translation, on the heap.
+const char *error_word(int number);
+
+// The same behind what could not be done: "cannot sync the directory: Input/output error". Without
+// `what`, the errno alone.
+const char *file_error(const char *what, int number);
+
+// `text` as one word of a shell's command line, in buf[0..cap), NUL-terminated. Returns `buf`.
+const char *quoted(const char *text, char *buf, size_t cap);
+
+#endif
