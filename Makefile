@@ -336,19 +336,21 @@ arm: deps-test ## start the stand-in service by hand; prints the command to try
 
 # ---- checks ---------------------------------------------------------------------------------------
 
-c_files := $(wildcard src/*.[ch] port/*/*.[ch] boards/*/*.[ch] boards/*/*/*.h tests/*/*.[ch])
+c_files := $(wildcard src/*.[ch] port/*/*.[ch] boards/*/*.[ch] boards/*/*/*.[ch] tests/*/*.[ch])
 # No leak detection: there is no heap, and it cannot trace a process that is not dumpable.
 sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 check: deps-check ## formatting, static analysis, both compilers, sanitizers, valgrind
 	clang-format --dry-run -Werror $(c_files)
+	$(PYTHON) tests/lint/layout.py
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/lint
 	shellcheck -s sh boards/deps.sh boards/lm3s6965evb/run tests/fuzz/fuzz.sh boards/linux/debian/build boards/linux/debian/post*
 	shellcheck -s bash boards/linux/completion.bash
 	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=comparePointers:boards/lm3s6965evb/startup.c -Isrc -Iport/posix \
 	    -D__linux__ -D__unix__ -DREKEY_BUILD_TIME=1 src port boards
 	clang-tidy --quiet --warnings-as-errors='*' $(wildcard src/*.c) -- -std=c11 $(our_cppflags)
-	clang-tidy --quiet --warnings-as-errors='*' $(filter-out port/lwip/%,$(wildcard port/*/*.c boards/linux/*.c)) -- \
+	clang-tidy --quiet --warnings-as-errors='*' $(filter-out port/lwip/%,$(wildcard port/*/*.c boards/linux/*.c boards/linux/command/*.c)) -- \
 	    -std=c11 $(port_cppflags) -isystem $(MBEDTLS)/library
 	$(MAKE) unit all B=build/clang CC=clang
 	ASAN_OPTIONS=detect_leaks=0 $(MAKE) unit e2e B=build/asan CFLAGS="$(sanitize)" FRAME_MAX=65536 REKEY_SANITIZED=1

@@ -6,6 +6,7 @@
 
 #include "output.h"
 #include "process.h"
+#include "session_end.h"
 #include "text.h"
 
 // The line that goes on with the operation, in a form that a shell takes.

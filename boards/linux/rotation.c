@@ -7,8 +7,10 @@
 
 #include "endpoint.h"
 #include "hook.h"
+#include "outcome.h"
 #include "output.h"
 #include "process.h"
+#include "session_end.h"
 #include "state_open.h"
 #include "text.h"
 

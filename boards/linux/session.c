@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "anchors.h"
-#include "arena.h"
 #include "identity_text.h"
 #include "input.h"
 #include "output.h"
@@ -249,161 +248,14 @@ void session_run(struct session *s, struct rekey *client, struct rekey_report *r
     rekey_report(client, report);
 }
 
-// ---- the end of a run ---------------------------------------------------------------------------
-
-static void explain_limit(const struct session *s, const struct rekey_report *report, int error,
-                          unsigned long limit, const char *macro, char *buf, size_t cap) {
-    unsigned long needed = report->needed != 0 ? report->needed : limit + 1;
-    size_t len;
-
-    identity_explain(&s->identity, error, buf, cap);
-    len = strlen(buf);
-    snprintf(buf + len, cap - len, "%s%lu needed, there are %lu; `make LIMITS=%s=%lu` raises it",
-             report->needed != 0 ? "" : "at least ", needed, limit, macro, (needed + 63) / 64 * 64);
-}
-
-// The details that an error's text does not have, as they come.
-static void find_details(const struct session *s, const struct rekey_report *report, int error,
-                         char *buf, size_t cap) {
-    const char *macro;
-    unsigned long limit = rekey_error_limit(error, &macro);
-    bool url = error <= REKEY_E_URL_SCHEME && error >= REKEY_E_URL_FOREIGN;
-
-    buf[0] = '\0';
-    if (limit != 0) {
-        explain_limit(s, report, error, limit, macro, buf, cap);
-    } else if (error == REKEY_E_LIMIT_ARENA) {
-        snprintf(buf, cap, "there are %d; `make LIMITS=REKEY_ARENA_SIZE=%d` raises it",
-                 REKEY_ARENA_SIZE, REKEY_ARENA_SIZE + 16384);
-    } else if (report->subject.len > 0 && (url || error == REKEY_E_REDIRECT)) {
-        snprintf(buf, cap, "%.*s", (int)report->subject.len, report->subject.ptr);
-    } else if (report->host.ptr != s->identity.managed.host.ptr && // which no proxy is asked for
-               proxy_explain(&s->proxy, error, s->tcp.error, buf, cap)) {
-        return;
-    } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO || error == REKEY_E_LOOKUP ||
-                error == REKEY_E_CONNECT_TIMEOUT) &&
-               s->tcp.error != 0) {
-        snprintf(buf, cap, "%s", error_word(s->tcp.error));
-    } else if (error == REKEY_E_SAVE) {
-        operation_file_explain(&s->file, buf, cap);
-    } else if (error == REKEY_E_STORE && s->explain_store != NULL) {
-        s->explain_store(s->store, buf, cap);
-    } else if (error == REKEY_E_NO_TOKEN && s->identity.why[0] != '\0') {
-        snprintf(buf, cap, "%s", s->identity.why + 2);
-    } else {
-        rekey_tls_explain(&s->tls, error, buf, cap);
-        if (buf[0] == '\0') {
-            identity_explain(&s->identity, error, buf, cap);
-        }
-    }
-}
-
-// The same as one line of visible text.
-static void explain(const struct session *s, const struct rekey_report *report, int error,
-                    char line[1024]) {
-    char text[1024];
-
-    find_details(s, report, error, text, sizeof(text));
-    visible(rekey_span(text, strlen(text)), line, 1024);
-}
-
-void session_say_error(struct session *s, const struct rekey_report *report) {
-    struct outcome_details details, *d = &details;
-
-    // The token service was spoken to last, if not the management host.
-    d->token_service = report->host.ptr != s->options->host.ptr;
-    d->peer = d->token_service ? report->host : rekey_span(s->management, strlen(s->management));
-    d->remedy = identity_remedy(&s->identity, report);
-    explain(s, report, report->error, d->of_error);
-    explain(s, report, report->cause, d->of_cause);
-    outcome_say_error(report, d);
-}
-
-const char *session_hint(const struct session *s, enum rekey_outcome outcome, int error) {
-    if (outcome == REKEY_CREDENTIALS) {
-        return s->credentials_hint;
-    }
-    if (outcome == REKEY_RUNNING) {
-        return s->file.written
-                   ? "accepted, and running as far as is known: `rekey wait` goes on with it"
-                   : "accepted, and running as far as is known, but not saved: only "
-                     "--operation-file lets `rekey wait` go on";
-    }
-    return outcome_hint(outcome, error);
-}
-
-static void say_hint(const struct session *s, const struct rekey_report *report) {
-    const char *hint = session_hint(s, report->outcome, report->error);
-
-    if (hint != NULL) {
-        say("%s", hint);
-    }
-}
-
-void session_say_memory(const struct session *s) {
-    if (s->options->verbose) {
-        say("memory: arena peak %zu of %d bytes, struct rekey %zu bytes", rekey_arena_peak(),
-            REKEY_ARENA_SIZE, sizeof(struct rekey));
-    }
-}
-
-static void put_json(struct session *s, const struct rekey_report *report, const char *message) {
-    const struct outcome_object object = {
-        .key_type = s->key_type,
-        .message = message,
-        .elapsed_ms = rekey_posix_now_ms(NULL) - process.started,
-    };
-
-    if (s->options->json) {
-        outcome_put_json(report, &object);
-    }
-}
-
-void session_put_json(struct session *s, const struct rekey_report *report) {
-    char details[1024], message[1200];
-
-    explain(s, report, report->error, details);
-    snprintf(message, sizeof(message), "%s%s%s", rekey_error_text(report->error),
-             details[0] != '\0' ? ": " : "", details);
-    put_json(s, report, message);
-}
-
-enum rekey_outcome session_say_refusal(struct session *s) {
-    struct rekey_report report = outcome_of_fault(&s->fault);
-
-    if (s->resumes && s->file.written) {
-        // The operation was begun: that it cannot be looked after now changes nothing.
-        report.kind = s->file.record.kind;
-        report.url = s->file.record.url;
-        report.outcome = report.kind == REKEY_POLL_NONE ? REKEY_UNKNOWN : REKEY_RUNNING;
-    }
-    say("error: %s", s->fault.text);
-    say_hint(s, &report);
-    put_json(s, &report, s->fault.text);
-    return report.outcome;
-}
-
 void session_forget(struct session *s) {
     identity_forget(&s->identity);
     proxy_forget(&s->proxy);
 }
 
-int session_end(struct session *s, enum rekey_outcome outcome) {
+void session_close(struct session *s) {
     if (s->has_tls) {
         rekey_tls_free(&s->tls);
     }
     session_forget(s);
-    return outcome_finish(outcome);
-}
-
-int session_refuse(struct session *s) {
-    return session_end(s, session_say_refusal(s));
-}
-
-int session_fail(struct session *s, const struct rekey_report *report) {
-    session_say_error(s, report);
-    say_hint(s, report);
-    session_say_memory(s);
-    session_put_json(s, report);
-    return session_end(s, report->outcome);
 }

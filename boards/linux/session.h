@@ -1,6 +1,6 @@
 // session.h - what a command that talks to the service needs: trust anchors, proxy, identity, TLS
 // and the client. Opened from the options, run to an end with progress, closed and zeroized. There
-// is one in the process.
+// is one in the process. What is said of its end is in session_end.h.
 
 #ifndef REKEY_COMMAND_SESSION_H
 #define REKEY_COMMAND_SESSION_H
@@ -9,7 +9,6 @@
 #include "identity.h"
 #include "operation_file.h"
 #include "options.h"
-#include "outcome.h"
 #include "pem_bundle.h"
 #include "posix.h"
 #include "proxy.h"
@@ -66,33 +65,10 @@ void session_watch(struct session *s, const struct rekey *client);
 // it, at most `wait_ms`. False when the run has ended, or a signal asked to stop it.
 bool session_follow(struct session *s, int result, uint32_t wait_ms);
 
-// ---- the end of a run ----
-
-// The lines of an error.
-void session_say_error(struct session *s, const struct rekey_report *report);
-
-// What the user does next; NULL where there is nothing to say.
-const char *session_hint(const struct session *s, enum rekey_outcome outcome, int error);
-
-// With -v, how much memory was used.
-void session_say_memory(const struct session *s);
-
-// Collects the object of --output json, if it was asked for.
-void session_put_json(struct session *s, const struct rekey_report *report);
-
-// Says s->fault, and collects the object of --output json if it was asked for. Returns the outcome.
-enum rekey_outcome session_say_refusal(struct session *s);
-
 // Overwrites all that is secret in the session, when nothing is sent any more.
 void session_forget(struct session *s);
 
-// Closes and zeroizes what the session has, and says the last line. Returns the exit code.
-int session_end(struct session *s, enum rekey_outcome outcome);
-
-// The whole end of a run that could not begin. Returns the exit code.
-int session_refuse(struct session *s);
-
-// The whole end of a run that failed and changed nothing. Returns the exit code.
-int session_fail(struct session *s, const struct rekey_report *report);
+// Closes and zeroizes what the session has.
+void session_close(struct session *s);
 
 #endif

@@ -9,6 +9,7 @@
 #include "../process.h"
 #include "../regeneration.h"
 #include "../secret.h"
+#include "../session_end.h"
 #include "../text.h"
 #include "commands.h"
 #include "endpoint.h"

@@ -3,7 +3,7 @@
 #include "show.h"
 
 #include "../output.h"
-#include "../session.h"
+#include "../session_end.h"
 #include "../text.h"
 #include "commands.h"
 

@@ -1,8 +1,9 @@
 // token.c - `rekey token`: gets a token and does nothing with it, to check the identity.
 
 #include "../identity_text.h"
+#include "../outcome.h"
 #include "../output.h"
-#include "../session.h"
+#include "../session_end.h"
 #include "commands.h"
 
 static struct rekey_token got;

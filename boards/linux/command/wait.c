@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "../regeneration.h"
+#include "../session_end.h"
 #include "../text.h"
 #include "commands.h"
 

@@ -1,0 +1,136 @@
+"""Checks how the files of src, port and boards are laid out (docs/design.md): that the arrows
+between them run one way, and that no file of the command is too long to read.
+
+Arrows are the #include lines with quotation marks. A file may include files of its own level and
+of lower ones; no chain of arrows may come back to where it began. For this x.c and x.h count as
+one module, except for the headers of INTERFACES: these are types that lower files use as well.
+
+    layout.py [ROOT]    prints each fault; the exit code is 1 if there is one
+"""
+
+import fnmatch
+import os
+import re
+import sys
+from pathlib import Path
+
+INTERFACES = ["src/rekey.h", "src/credential.h", "port/mbedtls/tls.h"]
+
+# From the top to the bottom; a name stands for the module, one with a suffix for that file alone.
+# What is below output never talks to the user: it fills in a fault, which the command tells.
+LEVELS = [
+    ["boards/linux/main"],
+    ["boards/linux/command/*"],
+    ["boards/linux/regeneration", "boards/linux/rotation"],
+    ["boards/linux/session*", "boards/linux/outcome", "boards/linux/help", "boards/linux/option*"],
+    ["boards/linux/output"],
+    ["boards/*"],
+    ["port/*"],
+    ["src/rotate", "src/show"],
+    ["src/rekey"],
+    ["src/credential*", "src/message", "src/hide"],
+    ["src/endpoint", "src/exchange", "src/operation", "src/arm_error", "src/retry", "src/rekey.h"],
+    ["src/http", "src/json", "src/url", "src/httpdate"],
+    ["src/span", "src/rekey_error", "src/rekey_config", "src/rekey_port", "src/error"],
+]
+
+LINES_MAX = 400  # of a file of boards/linux
+
+# Where the compiler looks after the directory of the file itself.
+SEARCH = ["src", "port/posix", "port/mbedtls", "port/lwip"]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+
+
+def module_of(path):
+    return path if path in INTERFACES else os.path.splitext(path)[0]
+
+
+def level_of(module):
+    """The level of the longest pattern that fits, or None."""
+    fits = [
+        (len(pattern), number)
+        for number, level in enumerate(LEVELS)
+        for pattern in level
+        if fnmatch.fnmatchcase(module, pattern)
+    ]
+    return max(fits)[1] if fits else None
+
+
+def read_arrows(root):
+    """{module: {module that it includes: a file and line that does}}, and what has no level."""
+    files = [
+        str(path.relative_to(root))
+        for top in ("src", "port", "boards")
+        for path in sorted((root / top).rglob("*.[ch]"))
+    ]
+    arrows = {module_of(path): {} for path in files}
+    for path in files:
+        text = (root / path).read_text(encoding="utf-8")
+        for match in INCLUDE.finditer(text):
+            for directory in [os.path.dirname(path), *SEARCH]:
+                target = os.path.normpath(os.path.join(directory, match[1]))
+                if target in files:
+                    break
+            else:
+                continue  # of a library, or generated
+            if module_of(target) != module_of(path):
+                line = text.count("\n", 0, match.start(1)) + 1
+                arrows[module_of(path)].setdefault(module_of(target), f"{path}:{line}")
+    return arrows
+
+
+def find_circle(arrows):
+    """The modules of one circle, in its order; or None."""
+    state = {}  # a module that is being looked at is on the path; one that was is done
+    path = []
+
+    def look(module):
+        state[module] = "on the path"
+        path.append(module)
+        for target in arrows[module]:
+            if state.get(target) == "on the path":
+                return path[path.index(target) :] + [target]
+            if target not in state:
+                circle = look(target)
+                if circle:
+                    return circle
+        path.pop()
+        state[module] = "done"
+        return None
+
+    for module in arrows:
+        if module not in state:
+            circle = look(module)
+            if circle:
+                return circle
+    return None
+
+
+def find_faults(root):
+    arrows = read_arrows(root)
+    for module in arrows:
+        if level_of(module) is None:
+            yield f"{module}: it has no level in tests/lint/layout.py"
+    for module, targets in arrows.items():
+        for target, place in targets.items():
+            if (level_of(module) or 0) > (level_of(target) or 0):
+                yield f"{place}: {module} is below {target}, and must not include it"
+    for path in sorted((root / "boards/linux").rglob("*.[ch]")):
+        lines = path.read_text(encoding="utf-8").count("\n")
+        if lines > LINES_MAX:
+            yield f"{path.relative_to(root)}: {lines} lines, the most is {LINES_MAX}"
+    circle = find_circle(arrows)
+    if circle:
+        yield "a circle of includes: " + " -> ".join(circle)
+
+
+def main():
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else __file__ + "/../../..").resolve()
+    faults = list(find_faults(root))
+    print("\n".join(faults) or "layout: all arrows run one way")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
