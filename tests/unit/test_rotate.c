@@ -1067,6 +1067,24 @@ static void test_stopped(void **state) {
     rekey_rotation_abort(&rotation);
     check_int(rotation.outcome, REKEY_UNKNOWN);
     check_int(world.operation, REKEY_KEY_SECONDARY);
+    row("before it has looked at what is left: the operation's hook");
+    adopted();
+    world.hook_fails = 1;
+    run(ROTATE);
+    begin(ROTATE);
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    row("before it has looked at what is left: a storage that fails");
+    adopted();
+    begin(ROTATE);
+    world.fail_at = world.calls + 1;
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    world.fail_at = 0;
+    row("before it has looked at what is left: a sync");
+    begin(SYNC);
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
     row("while the request goes out");
     adopted();
     begin(ROTATE);
@@ -1308,6 +1326,20 @@ static void test_sync(void **state) {
     check_int(rotation.result, REKEY_ROTATION_ADOPTED);
     check(rotation.foreign && strcmp(world.key, "changed-2") == 0);
     check(world.lists > 10);
+    row("to the other slot's key, which is none of another rotator");
+    for (int slot = 1; slot <= 2; slot++) {
+        reset();
+        check_int(run(SYNC), 0);
+        strcpy(world.keys[0], slot == 1 ? world.keys[0] : "changed-1");
+        check_int(run(SYNC), 0);
+        check_int(world.state.slot, slot == 1 ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY);
+        strcpy(world.key, world.keys[slot - 1]);
+        check_int(run(SYNC), 0);
+        check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+        check(!rotation.foreign && strcmp(world.key, world.keys[2 - slot]) == 0);
+    }
+    strcpy(world.keys[1], "changed-2");
+    check_int(run(SYNC), 0);
     row("lists that never agree: nothing is put to use");
     begin(SYNC);
     world.lists = 0;
