@@ -292,15 +292,17 @@ static enum rekey_key best_slot(const struct rekey_rotation *x) {
 // Takes a listed key where the one in use is not listed, or is not there. The list may be an old
 // one: that is seen soon after the first list that says so. No key is replaced on one list alone.
 static int adopt(struct rekey_rotation *x, enum rekey_key slot) {
+    const uint32_t interval = x->rotation->list_interval_ms, minute = doubt_ms(x);
+    uint32_t ms = interval < minute ? interval : minute;
     uint64_t at = now(x);
     bool sure = x->key_len > 0 ? in_use(x, slot) : !changed(x, slot);
     bool before = seen_before(x, slot);
 
     if (!sure && !before) {
-        x->doubt = at + doubt_ms(x);
+        x->doubt = at + minute;
     }
-    if (!sure && (!before || at + x->rotation->list_interval_ms < x->doubt)) {
-        return list_later(x, DOUBT_LATER, REKEY_E_DEADLINE);
+    if (!sure && (!before || at + ms < x->doubt)) {
+        return wait_in(x, ms, DOUBT_LATER, REKEY_E_DEADLINE);
     }
     x->foreign = x->key_len > 0 && !in_use(x, REKEY_KEY_PRIMARY) && !in_use(x, REKEY_KEY_SECONDARY);
     x->result = REKEY_ROTATION_ADOPTED;

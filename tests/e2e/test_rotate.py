@@ -90,7 +90,8 @@ def test_adopt_rotate_rotate(arm, rekey, state):
     assert in_use(arm, name, state) == "Primary" and not (state / "key.previous").exists()
     first = key_of(state)
     rekey.rotate(name).says("the Secondary key was regenerated, and is in 'state/key' now")
-    assert kinds(arm, name)[1:] == ["list", "post", "async", "async", "async", "list"]
+    # The new key is listed twice, with --settle between, which is 0 here.
+    assert kinds(arm, name)[1:] == ["list", "post", "async", "async", "async", "list", "list"]
     assert in_use(arm, name, state) == "Secondary" and (state / "key.previous").read_text() == first
     arm.play("three-polls", name)
     rekey.rotate(name).says("the Primary key was regenerated")
@@ -337,7 +338,7 @@ def test_lost(arm, rekey, adopted, state):
     arm.play(name=name)
     result = rekey.rotate(name, "--timeout", "4")
     assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
-    assert kinds(arm, name).count("post") == 2 and 1 < result.seconds < 6 * SLOW
+    assert kinds(arm, name).count("post") == 2 and 1 < result.seconds < 8 * SLOW
 
 
 @pytest.mark.parametrize("how", ["later", "another boot", "the wall clock was set", "format 1"])
