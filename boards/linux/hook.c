@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,8 +27,9 @@ static void close_others(void) {
     }
 }
 
-// The child's whole life.
-static void child(const struct hook *h, const struct hook_news *news) {
+// The child's whole life. It is stopped when rekey dies, because the next run starts the program
+// again; what it has started itself is not.
+static void child(const struct hook *h, pid_t parent, const struct hook_news *news) {
     static char key_file[600], endpoint[REKEY_PATH_MAX + 32], key_type[32];
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     char *const arguments[] = {(char *)h->program, NULL};
@@ -37,6 +39,10 @@ static void child(const struct hook *h, const struct hook_news *news) {
     snprintf(key_file, sizeof(key_file), "REKEY_KEY_FILE=%s", news->key_file);
     snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", news->endpoint);
     snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s", news->key_type);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) { // it has died already
+        _exit(127);
+    }
     setpgid(0, 0);                      // so that it can be killed with what it has started
     dup2(null, STDIN_FILENO);           // ours may have been the secret
     dup2(STDERR_FILENO, STDOUT_FILENO); // ours is for results
@@ -71,13 +77,14 @@ void hook_stop(struct hook *h) {
 }
 
 int hook_run(struct hook *h, const struct hook_news *news, struct fault *f) {
+    const pid_t parent = getpid();
     int status;
 
     if (h->child == 0) {
         h->started = rekey_posix_now_ms(NULL);
         h->child = fork();
         if (h->child == 0) {
-            child(h, news);
+            child(h, parent, news);
         }
         if (h->child < 0) {
             h->child = 0;

@@ -15,6 +15,7 @@
 #include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "posix.h"
 #include "text.h"
@@ -48,6 +49,18 @@ int state_write(struct state *s, const char *name, const char *text, size_t len,
     return REKEY_E_STORE;
 }
 
+// Before a run changes what must not be changed by two runs at once: whether `lock` is still the
+// file that this run has locked. Who removes it lets another run begin, and ends this one.
+static int check_lock(struct state *s) {
+    struct stat ours, there;
+
+    if (fstat(s->lock, &ours) == 0 && lstat(state_path(s, "lock"), &there) == 0 &&
+        ours.st_dev == there.st_dev && ours.st_ino == there.st_ino) {
+        return 0;
+    }
+    return failed(s, "lock", "it was removed while this run lasts: another one may be at work");
+}
+
 // Reads DIR/NAME; *len is 0 if it is not there.
 static int state_read(struct state *s, const char *name, char *buf, size_t cap, size_t *len) {
     if (rekey_posix_read_file(state_path(s, name), buf, cap, len, REKEY_POSIX_ONE_NAME) == 0) {
@@ -59,8 +72,8 @@ static int state_read(struct state *s, const char *name, char *buf, size_t cap, 
 
 // ---- keys ---------------------------------------------------------------------------------------
 
-static int load_key(void *ctx, char *key, size_t cap, size_t *len) {
-    int error = state_read(ctx, "key", key, cap, len);
+static int load_key(void *ctx, bool previous, char *key, size_t cap, size_t *len) {
+    int error = state_read(ctx, previous ? "key.previous" : "key", key, cap, len);
 
     if (*len > 0 && key[*len - 1] == '\n') { // put there by hand
         (*len)--;
@@ -76,8 +89,11 @@ static int save_key(void *ctx, struct rekey_span key) {
     struct state *s = ctx;
     char before[REKEY_KEY_VALUE_MAX];
     size_t len;
-    int error = load_key(ctx, before, sizeof(before), &len);
+    int error = check_lock(s);
 
+    if (error == 0) {
+        error = load_key(ctx, false, before, sizeof(before), &len);
+    }
     if (error == 0) {
         error = save_previous(s, before, len);
     }
@@ -91,11 +107,13 @@ static int restore_key(void *ctx) {
     struct state *s = ctx;
     char key[REKEY_KEY_VALUE_MAX], before[REKEY_KEY_VALUE_MAX];
     size_t len, before_len = 0;
-    int error = state_read(s, "key.previous", key, sizeof(key), &len);
+    int error = check_lock(s);
 
     if (error == 0) {
-        error = len == 0 ? REKEY_E_NO_PREVIOUS
-                         : state_read(s, "key", before, sizeof(before), &before_len);
+        error = state_read(s, "key.previous", key, sizeof(key), &len);
+    }
+    if (error == 0) {
+        error = state_read(s, "key", before, sizeof(before), &before_len);
     }
     if (error == 0) {
         error = state_write(s, "key", key, len, s->group);
@@ -151,10 +169,11 @@ static int save_state(void *ctx, const struct rekey_rotation_state *state) {
         rekey_hex(state->sha256[i / 32][i % 32], &sums[i / 32][i % 32 * 2]);
     }
     len = snprintf(s->text, sizeof(s->text),
-                   FORMAT "\nendpoint %s\nslot %s\nhook %s\nswitched %lld\nprimary %.64s\n"
+                   FORMAT "\nendpoint %s\nslot %s\nhook %s%s\nswitched %lld\nprimary %.64s\n"
                           "secondary %.64s\nend\n",
-                   s->endpoint, slot_word(state->slot), state->hook_pending ? "pending" : "done",
-                   (long long)state->switched, sums[0], sums[1]);
+                   s->endpoint, slot_word(state->slot), state->rolled_back ? "rollback-" : "",
+                   state->hook_pending ? "pending" : "done", (long long)state->switched, sums[0],
+                   sums[1]);
     if ((size_t)len >= sizeof(s->text)) {
         errno = EMSGSIZE;
         return failed(s, "state", NULL);
@@ -184,14 +203,15 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         !parse_sum(sums[0], state->sha256[0]) || !parse_sum(sums[1], state->sha256[1])) {
         return failed(s, "state", "it is damaged");
     }
-    if (len > 0 && !rekey_span_equal(endpoint, rekey_span(s->endpoint, len))) {
+    if (len > 0 && endpoint.len > 0 && !rekey_span_equal(endpoint, rekey_span(s->endpoint, len))) {
         return failed(s, "state", "it is of another endpoint");
     }
     if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names none
         memcpy(s->endpoint, endpoint.ptr, endpoint.len);
         s->endpoint[endpoint.len] = '\0';
     }
-    state->hook_pending = !rekey_span_equal(hook, REKEY_SPAN("done"));
+    state->rolled_back = hook.len > 0 && hook.ptr[0] == 'r'; // rollback-done, rollback-pending
+    state->hook_pending = hook.len < 4 || memcmp(hook.ptr + hook.len - 4, "done", 4) != 0;
     state->switched = strtoll(switched.ptr, NULL, 10); // a line end follows
     return 0;
 }
@@ -199,14 +219,14 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
 // ---- the operation ------------------------------------------------------------------------------
 
 static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
-                          int64_t *begun) {
+                          uint64_t *age_ms) {
     struct state *s = ctx;
     struct operation_file *f = s->operation;
 
     switch (operation_file_read(f, f->path)) {
     case OPERATION_FILE_OK:
         *record = f->record;
-        *begun = f->time;
+        *age_ms = operation_file_age_ms(f);
         return parse_slot(f->key_type, slot) ? 0 : failed(s, "operation", "it is damaged");
     case OPERATION_FILE_UNREADABLE:
         errno = f->error;
@@ -223,8 +243,8 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
     struct operation_file *f = s->operation;
     const char *word = slot_word(slot);
 
-    if (record->kind == REKEY_POLL_NONE) {
-        f->time = rekey_posix_wall_s(NULL);
+    if (check_lock(s) != 0) {
+        return REKEY_E_STORE;
     }
     f->management = s->management;
     f->endpoint = rekey_span(s->endpoint, strlen(s->endpoint));

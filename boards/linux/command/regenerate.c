@@ -45,7 +45,6 @@ static void name_file(struct session *s) {
         rekey_endpoint_path(&s->options->endpoint, REKEY_SPAN("/regenerateKeys"), run.path);
 
     f->path = s->options->operation_file;
-    f->time = rekey_posix_wall_s(NULL);
     f->management = rekey_span(s->management, strlen(s->management));
     f->endpoint = rekey_span(run.path, len);
     f->key_type = s->key_type;
