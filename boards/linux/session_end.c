@@ -44,10 +44,10 @@ static void find_details(const struct session *s, const struct rekey_report *rep
                 error == REKEY_E_CONNECT_TIMEOUT) &&
                s->tcp.error != 0) {
         snprintf(buf, cap, "%s", error_word(s->tcp.error));
+    } else if ((error == REKEY_E_STORE || error == REKEY_E_SAVE) && s->explain_store != NULL) {
+        s->explain_store(s->store, buf, cap);
     } else if (error == REKEY_E_SAVE) {
         operation_file_explain(&s->file, buf, cap);
-    } else if (error == REKEY_E_STORE && s->explain_store != NULL) {
-        s->explain_store(s->store, buf, cap);
     } else if (error == REKEY_E_NO_TOKEN && s->identity.why[0] != '\0') {
         snprintf(buf, cap, "%s", s->identity.why + 2);
     } else {
