@@ -18,6 +18,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import re
 import secrets
 import select
@@ -45,6 +46,16 @@ ENVIRONMENT = {
     if name == "PATH" or name.endswith("SAN_OPTIONS") or name.startswith("QEMU_")
 }
 SLOW = 10 if EXEC else 3 if SANITIZED else 1  # upper bounds of durations grow by this
+# `make test` runs a sample of the rows of a sweep, `make test-all` all of them. The workers of one run
+# are started by a process that has read this, and have its seed.
+ALL = os.environ.get("REKEY_ALL", "") not in ("", "0")
+SEED = int(os.environ.setdefault("REKEY_SEED", str(int(time.time()))))
+# Modules whose tests share what one worker builds or starts, and the names of these groups.
+TOGETHER = {f"test_{name}": name for name in ("front_ends", "hostile", "proxy", "trust")}
+TOGETHER |= {f"test_{name}": "make" for name in ("install", "sdk", "glibc_32")}
+# What can never run here.
+collect_ignore = [] if REKEY.suffix == ".elf" else ["test_firmware.py"]
+collect_ignore += [] if BUILD.name == "linux-armhf-glibc" else ["test_glibc_32.py"]
 
 SUBSCRIPTION = "00000000-1111-2222-3333-444444444444"
 PROVIDER = "providers/Microsoft.MachineLearningServices"
@@ -52,8 +63,9 @@ GROUP, WORKSPACE = "test-group", "test-workspace"
 LEND = ROOT / "tests/arm/lend.py"
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 SECOND_NAME = "eastus.management.example"  # in the certificate as well; tests give it addresses
-TOKEN = f"e2e-{secrets.token_hex(16)}.~+/-_=="
-PROXY_USER, PROXY_PASSWORD = "device", f"e2e{secrets.token_hex(12)}"
+RANDOM = random.Random(SEED)  # the same in all workers: names of tests have these in them
+TOKEN = f"e2e-{RANDOM.randbytes(16).hex()}.~+/-_=="
+PROXY_USER, PROXY_PASSWORD = "device", f"e2e{RANDOM.randbytes(12).hex()}"
 
 WORDS = {
     0: ["succeeded"],
@@ -82,6 +94,36 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "board: quick and representative; also run under an emulator"
     )
+    config.addinivalue_line("markers", "sweep(n): of its rows `make test` runs n, picked at random")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not ALL:
+        terminalreporter.write_line(f"sweeps: samples, REKEY_SEED={SEED}; all: make test-all")
+
+
+def sample(rows, n):
+    """`n` of the rows, picked at random; all of them for `make test-all`."""
+    rows = list(rows)
+    return rows if ALL or len(rows) <= n else random.Random(SEED).sample(rows, n)
+
+
+@pytest.hookimpl(tryfirst=True)  # the workers' own looks at the groups
+def pytest_collection_modifyitems(config, items):
+    sweeps = {}
+    for item in items:
+        mark = item.get_closest_marker("sweep")
+        if mark and not item.get_closest_marker("board"):
+            sweeps.setdefault((item.originalname, mark.args[0]), []).append(item)
+    left = {id(item) for (_, n), rows in sweeps.items() for item in rows} - {
+        id(item) for (_, n), rows in sweeps.items() for item in sample(rows, n)
+    }
+    config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
+    items[:] = [item for item in items if id(item) not in left]
+    for item in items:
+        name = item.module.__name__
+        if name in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(TOGETHER[name]))
 
 
 def error(status, *headers, code="Code", message="message", **more):

@@ -769,6 +769,7 @@ BOARD = {
 assert BOARD <= set(ROWS)
 
 
+@pytest.mark.sweep(80)
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 @pytest.mark.parametrize(
     "title",

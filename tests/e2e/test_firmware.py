@@ -16,10 +16,6 @@ from conftest import BUILD, DONE, REKEY, ROOT, RUNNING, error
 sys.path.insert(0, str(ROOT / "tests/arm"))
 from firmware import SHOWN, SKIP_SLEEP, TOKEN, Firmware, NameServer, show
 
-pytestmark = pytest.mark.skipif(
-    REKEY.suffix != ".elf", reason="for BOARD=lm3s6965evb: this board has a command"
-)
-
 
 @pytest.fixture(scope="module")
 def firmware(arm):

@@ -9,10 +9,7 @@ import pytest
 
 from conftest import BUILD, ROOT
 
-pytestmark = [
-    pytest.mark.board,
-    pytest.mark.skipif(BUILD.name != "linux-armhf-glibc", reason="for BOARD=linux-armhf-glibc"),
-]
+pytestmark = pytest.mark.board
 NM = os.environ.get("REKEY_NM", "nm")
 # Functions of the C library that take or give a time of 32 bits, with another name for 64.
 TIMES_32 = """adjtime clock_getres clock_gettime clock_nanosleep clock_settime ctime difftime fcntl

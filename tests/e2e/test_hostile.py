@@ -935,6 +935,7 @@ def runs(request, arm, tmp_path_factory):
     rekey.clean_up()
 
 
+@pytest.mark.sweep(80)
 @pytest.mark.parametrize("title", KINDS)
 def test_hostile_server(runs, title):
     result, listener = runs[title].result()

@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from conftest import EXEC, SANITIZED, WORDS
+from conftest import ALL, EXEC, SANITIZED, WORDS, sample
 
 pytestmark = pytest.mark.skipif(
     bool(EXEC) or SANITIZED, reason="strace would trace the emulator, or the sanitizer"
@@ -194,7 +194,8 @@ def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
 
     children, _ = points_of(make, follow=True)
     own, _ = points_of(make)
-    own = [(name, n) for name, n in own if name != "execve"]
+    own = sample([(name, n) for name, n in own if name != "execve"], 24)
+    children = sample(children, 8)
 
     def killed(name, n):
         what = f"{stage}, killed at {name} {n}"
@@ -222,7 +223,7 @@ def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
         gateway.complete(what)
 
     count = sum(in_parallel(killed, own))
-    assert count > 80 and count >= len(own) * 0.98
+    assert count > 80 * ALL and count >= len(own) * 0.9
     in_parallel(child_killed, children)
     with capsys.disabled():
         print(
@@ -250,6 +251,7 @@ def test_files_that_fail_at_any_call(arm, rekey, hook, capsys, stage):
         for error in ERRORS
     ]
     names = {each[0].replace("openat", "open") for each in points}  # musl calls open
+    points = sample(points, 32)
     assert {"open", "write", "fsync", "rename", "close", "flock"} <= names
     codes = collections.Counter()
 
@@ -264,7 +266,7 @@ def test_files_that_fail_at_any_call(arm, rekey, hook, capsys, stage):
         gateway.complete(what)
 
     in_parallel(failing, points)
-    assert codes[15] > 0
+    assert codes[15] > 0 or not ALL
     with capsys.disabled():
         ends = ", ".join(f"exit {code}: {count}" for code, count in sorted(codes.items()))
         print(

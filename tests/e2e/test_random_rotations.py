@@ -8,18 +8,16 @@ import concurrent.futures
 import os
 import random
 import signal
-import time
 
 import pytest
 
-from conftest import DONE, EXEC, NOW, RUNNING, SANITIZED
+from conftest import ALL, DONE, EXEC, NOW, RUNNING, SANITIZED, SEED
 
 pytestmark = pytest.mark.skipif(
     bool(EXEC) or SANITIZED, reason="the clock of a command under an emulator cannot be shifted"
 )
 
-ROTATIONS = int(os.environ.get("REKEY_ROTATIONS", "48"))
-SEED = int(os.environ.get("REKEY_SEED", "0")) or int(time.time())
+ROTATIONS = int(os.environ.get("REKEY_ROTATIONS", "200" if ALL else "24"))
 GATEWAYS = 12  # side by side: most of the time is waiting
 TIMEOUT = 4  # seconds; a list may be an old one for half of that
 CODES = (0, 1, 2, 10, 11, 12, 13, 15)  # 11: the clock was set to before the build

@@ -113,7 +113,7 @@ def test_a_key_that_the_service_does_not_know(arm, rekey, state):
     """It is replaced by the primary one, said so, and kept as key.previous; nothing is regenerated."""
     name = arm.endpoint()
     (state / "key").write_text("of-another-endpoint")
-    rekey.rotate(name).says("none of the service's")
+    rekey.rotate(name, "--timeout", "4").says("none of the service's")
     assert arm.keys(name)["regenerated"] == [] and in_use(arm, name, state) == "Primary"
     assert (state / "key.previous").read_text() == "of-another-endpoint"
 
@@ -795,7 +795,7 @@ def test_sync_after_a_change_by_hand(arm, rekey, state):
     name = arm.endpoint()
     rekey.sync(name, "--key-type", "secondary")
     (state / "key").write_text("by hand")
-    rekey.sync(name).says("changed by another rotator, or by hand?")
+    rekey.sync(name, "--timeout", "4").says("changed by another rotator, or by hand?")
     assert in_use(arm, name, state) == "Secondary"
 
 
