@@ -10,7 +10,7 @@
 #include "text.h"
 
 static int find_given(struct rekey_pem_bundle *bundle, const char *file, struct fault *f) {
-    char shown[512];
+    char shown[512], why[128] = "there is no certificate in PEM in it";
 
     if (rekey_pem_bundle_usable(bundle)) {
         return 0;
@@ -19,16 +19,15 @@ static int find_given(struct rekey_pem_bundle *bundle, const char *file, struct 
         return input_fault(f, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS, "no trust anchors: --ca-file",
                            file, errno);
     }
-    visible(rekey_span(file, strlen(file)), shown, sizeof(shown));
     if (bundle->passed_over > 0) {
-        return fault_set(f, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
-                         "no trust anchors: --ca-file '%s': there is no certificate in it that can "
-                         "be read; damaged, or longer than %d bytes, are %u",
-                         shown, REKEY_PEM_CERTIFICATE_MAX, bundle->passed_over);
+        snprintf(why, sizeof(why),
+                 "there is no certificate in it that can be read; damaged, or longer than %d "
+                 "bytes, are %u",
+                 REKEY_PEM_CERTIFICATE_MAX, bundle->passed_over);
     }
     return fault_set(f, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
-                     "no trust anchors: --ca-file '%s': there is no certificate in PEM in it",
-                     shown);
+                     "no trust anchors: --ca-file '%s': %s",
+                     visible(rekey_span(file, strlen(file)), shown, sizeof(shown)), why);
 }
 
 int anchors_find(struct rekey_anchors *anchors, struct rekey_pem_bundle *bundle, const char *file,

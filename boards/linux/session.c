@@ -121,18 +121,19 @@ static void make_client(struct session *s, struct rekey_anchors anchors) {
     rekey_init(&s->client, &s->port, &s->client_options); // options.c has checked what it checks
 }
 
-int session_open(struct session *s) {
+int session_choose(struct session *s) {
+    const uint64_t until = process.started + s->options->timeout_ms;
+    int error = choose_proxy(s, until);
+
+    return error != 0 ? error : choose_identity(s, until);
+}
+
+int session_connect(struct session *s) {
     const uint64_t until = process.started + s->options->timeout_ms;
     struct rekey_anchors anchors;
     char day[16];
-    int error = choose_proxy(s, until);
+    int error = anchors_find(&anchors, &s->bundle, s->options->ca_file, until, &s->fault);
 
-    if (error == 0) {
-        error = choose_identity(s, until);
-    }
-    if (error == 0) {
-        error = anchors_find(&anchors, &s->bundle, s->options->ca_file, until, &s->fault);
-    }
     input_forget_variables();
     if (error != 0) {
         return error;
@@ -143,6 +144,12 @@ int session_open(struct session *s) {
         say("warning: the client certificate '%s' is valid until %s", s->identity.file, day);
     }
     return error;
+}
+
+int session_open(struct session *s) {
+    int error = session_choose(s);
+
+    return error != 0 ? error : session_connect(s);
 }
 
 void session_open_offline(struct session *s) {

@@ -48,7 +48,12 @@ struct session *session_begin(const struct options *o);
 // 0, or an error with s->fault.
 int session_open(struct session *s);
 
-// The same for a run that connects to nobody.
+// The same in two steps, for a command that reads something itself in between: proxy and identity,
+// whose secrets leave the environment before anything is waited for; then trust anchors and client.
+int session_choose(struct session *s);
+int session_connect(struct session *s);
+
+// Makes the client ready for a run that connects to nobody.
 void session_open_offline(struct session *s);
 
 // --timeout is for all operations of a run: the next one gets what is left of it.

@@ -124,6 +124,11 @@ static bool probe(struct state *s) {
     return written;
 }
 
+static int refuse(const struct state *s, enum rekey_outcome outcome, const char *why,
+                  struct fault *f) {
+    return fault_set(f, outcome, REKEY_E_STORE, "--state '%s': %s", s->directory, why);
+}
+
 int state_open(struct state *s, struct fault *f) {
     struct stat directory;
     char reason[400];
@@ -144,14 +149,12 @@ int state_open(struct state *s, struct fault *f) {
     }
     s->lock = open_lock(s);
     if (s->lock < 0) {
-        return fault_set(f, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': cannot open 'lock': %s",
-                         s->directory, error_word(errno));
+        return refuse(s, REKEY_LOCAL, file_error("open 'lock'", errno), f);
     }
     if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
-        return fault_set(f, REKEY_LOCAL, REKEY_E_STORE,
-                         errno == EWOULDBLOCK ? "--state '%s': another rekey is at work there"
-                                              : "--state '%s': it cannot be locked",
-                         s->directory);
+        return refuse(
+            s, REKEY_LOCAL,
+            errno == EWOULDBLOCK ? "another rekey is at work there" : "it cannot be locked", f);
     }
     if (is_foreign(s)) {
         return fault_set(f, REKEY_LOCAL, REKEY_E_STORE,
@@ -169,8 +172,7 @@ int state_open(struct state *s, struct fault *f) {
                          file_error("remove it", errno));
     }
     if (!probe(s)) {
-        return fault_set(f, REKEY_LOCAL, REKEY_E_STORE, "--state '%s': %s", s->directory,
-                         file_error(s->what, s->error));
+        return refuse(s, REKEY_LOCAL, file_error(s->what, s->error), f);
     }
     correct_key_file(s);
     s->opened = true;

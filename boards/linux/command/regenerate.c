@@ -26,17 +26,14 @@ static struct {
 
 // An operation file that is there already is another operation's, and is never overwritten.
 static int refuse_used_file(const char *path, struct fault *f) {
-    if (path == NULL || (access(path, F_OK) != 0 && errno == ENOENT)) {
+    bool there = path != NULL && access(path, F_OK) == 0;
+
+    if (path == NULL || (!there && errno == ENOENT)) {
         return 0;
     }
-    if (access(path, F_OK) != 0) {
-        return fault_set(f, REKEY_LOCAL, REKEY_E_SAVE, "--operation-file '%s': %s", path,
-                         error_word(errno));
-    }
-    return fault_set(f, REKEY_USAGE, REKEY_E_SAVE,
-                     "--operation-file '%s': it exists already: finish it with `rekey wait`, or "
-                     "remove it",
-                     path);
+    return fault_set(
+        f, there ? REKEY_USAGE : REKEY_LOCAL, REKEY_E_SAVE, "--operation-file '%s': %s", path,
+        there ? "it exists already: finish it with `rekey wait`, or remove it" : error_word(errno));
 }
 
 static void name_file(struct session *s) {
@@ -50,17 +47,21 @@ static void name_file(struct session *s) {
     f->key_type = s->key_type;
 }
 
-// What the command alone needs, before anything of the network is looked at.
+// Everything that can be refused before the first packet, in the order in which a user would
+// correct it.
 static int prepare(struct session *s) {
     const struct options *o = s->options;
     int error = refuse_used_file(o->operation_file, &s->fault);
 
     name_file(s);
+    if (error == 0) {
+        error = session_choose(s);
+    }
     if (error == 0 && o->key_value_file != NULL) {
         error = secret_take_key_value(o->key_value_file, process.started + o->timeout_ms,
                                       run.key_value, &run.key_value_len, &s->fault);
     }
-    return error;
+    return error != 0 ? error : session_connect(s);
 }
 
 // The keys as they are before. They are secrets that the service may repeat.
@@ -117,7 +118,7 @@ static int regenerate(const struct options *o) {
     struct rekey_report report;
     int error;
 
-    if (prepare(s) != 0 || session_open(s) != 0) {
+    if (prepare(s) != 0) {
         return session_refuse(s);
     }
     if (o->check_keys) {

@@ -9,29 +9,32 @@
 #include "commands.h"
 
 static int read_file(struct session *s) {
-    const char *path = s->options->operation_file;
+    const char *path = s->options->operation_file, *why = "it is damaged";
     struct operation_file *file = &s->file;
-    struct fault *f = &s->fault;
+    enum rekey_outcome outcome = REKEY_UNKNOWN;
+    int error = REKEY_E_RECORD;
 
     switch (operation_file_read(file, path)) {
     case OPERATION_FILE_OK:
         s->key_type = file->key_type;
-        if (file->record.kind == REKEY_POLL_NONE) {
-            return fault_set(f, REKEY_UNKNOWN, REKEY_E_RESUME_NO_URL, "--operation-file '%s': %s",
-                             path, rekey_error_text(REKEY_E_RESUME_NO_URL));
+        if (file->record.kind != REKEY_POLL_NONE) {
+            return 0;
         }
-        return 0;
+        error = REKEY_E_RESUME_NO_URL;
+        why = rekey_error_text(error);
+        break;
     case OPERATION_FILE_UNREADABLE:
-        return fault_set(f, file->error == ENOENT ? REKEY_USAGE : REKEY_LOCAL, REKEY_E_RECORD,
-                         "--operation-file '%s': %s", path, error_word(file->error));
+        outcome = file->error == ENOENT ? REKEY_USAGE : REKEY_LOCAL;
+        why = error_word(file->error);
+        break;
     case OPERATION_FILE_FORMAT:
-        return fault_set(f, REKEY_LOCAL, REKEY_E_RECORD,
-                         "--operation-file '%s': its format is that of another version of rekey",
-                         path);
-    default:
-        return fault_set(f, REKEY_UNKNOWN, REKEY_E_RECORD, "--operation-file '%s': it is damaged",
-                         path);
+        outcome = REKEY_LOCAL;
+        why = "its format is that of another version of rekey";
+        break;
+    default: // OPERATION_FILE_DAMAGED
+        break;
     }
+    return fault_set(&s->fault, outcome, error, "--operation-file '%s': %s", path, why);
 }
 
 // One more line on an error that a run in another place, or by another identity, brings about.

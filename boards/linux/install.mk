@@ -1,0 +1,67 @@
+# install.mk - installing, and packages for Debian.
+
+# Where things go. A distribution that has other places sets these; nothing outside of them is written. Not stripped:
+# a distribution strips by its own rules, and keeps what it takes away.
+PREFIX      ?= /usr/local
+BINDIR      ?= $(PREFIX)/bin
+LIBDIR      ?= $(PREFIX)/lib
+INCLUDEDIR  ?= $(PREFIX)/include
+MANDIR      ?= $(PREFIX)/share/man
+DOCDIR      ?= $(PREFIX)/share/doc/rekey
+COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERS    ?= $(PREFIX)/lib/sysusers.d
+INSTALL     ?= install
+
+install_script := $(foreach v,DESTDIR BINDIR LIBDIR INCLUDEDIR MANDIR DOCDIR COMPLETIONS UNITDIR SYSUSERS INSTALL B VERSION,$v="$($v)") \
+    boards/linux/install.sh
+
+.PHONY: install install-command install-library uninstall deb deb-one deps-cross deps-install check-install dist
+
+##@ Installing
+install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
+
+install-command: all ## of these only what a gateway needs
+	$(Q)$(if $(BOARD_PROGRAM),echo "$(BOARD) has no command to install"; exit 1)
+	$(Q)$(install_script) command
+
+# Two archives, because an application may have TLS of its own: librekey.a is the core with the POSIX port and has no
+# name of mbedTLS in it, librekey-tls.a is port/mbedtls with mbedTLS as our configuration wants it.
+$(B)/install/librekey.a: $(core_objects) $(filter $(B)/port/posix/%,$(port_objects))
+$(B)/install/librekey-tls.a: $(filter $(B)/port/mbedtls/%,$(port_objects)) $(mbedtls_objects)
+$(B)/install/%.a:
+	@mkdir -p $(@D)
+	$(archive)
+
+install-library: all ## of these only what an application needs
+	$(make_quietly) $(B)/install/librekey.a $(B)/install/librekey-tls.a
+	$(Q)BUILT_WITH="$(limits)" MBEDTLS="$(MBEDTLS)" BOARD_LDFLAGS="$(BOARD_LDFLAGS)" $(install_script) library \
+	    $(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(BOARD_CFLAGS)
+
+uninstall: ## remove what install put there, with the same variables; configuration and keys stay
+	$(Q)$(install_script) uninstall
+
+dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
+	$(Q)mkdir -p build && git archive --prefix=rekey-$(VERSION)/ HEAD | gzip -9n >build/rekey-$(VERSION).tar.gz
+	@echo build/rekey-$(VERSION).tar.gz
+
+# Static commands, so that one package fits every release and derivative of Debian.
+DEB_BOARDS  := linux-musl linux-armhf linux-arm64
+deb: ## Debian packages for this machine (amd64), armhf and arm64 into build/deb
+	$(Q)for b in $(DEB_BOARDS); do $(MAKE) --no-print-directory -s deps-cross BOARD=$$b && \
+	    $(MAKE) --no-print-directory -s deb-one BOARD=$$b || exit 1; done
+
+deps-cross:
+	$(Q)boards/deps.sh packages dpkg-dev binutils $(filter-out qemu-%,$(BOARD_PACKAGES))
+
+deb-one:
+	$(Q)rm -rf $(B)/deb && $(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr
+	$(Q)$(STRIP) $(B)/deb/usr/bin/rekey
+	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
+
+deps-install: deps-test
+	$(Q)boards/deps.sh packages systemd mandoc lintian pkgconf qemu-user-static
+
+check-install: all deb deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
+	$(make_quietly) build/certs/.made
+	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) tests/e2e/test_install.py

@@ -1,0 +1,24 @@
+# measure.mk - sizes, memory, and whole operations measured.
+
+.PHONY: size memory bench
+
+##@ Measuring
+size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; fails above a budget of the board
+	$(make_quietly) all
+	$(Q)CC="$(CC)" SIZE="$(SIZE)" STRIP="$(STRIP)" NM="$(NM)" CPPFLAGS="$(our_cppflags) $(BOARD_CFLAGS)" \
+	    $(PYTHON) tests/bench/size.py $(B) $(B)/$(program) file=$(BOARD_COMMAND_MAX) flash=$(BOARD_FLASH_MAX) ram=$(BOARD_RAM_MAX) \
+	    core=$(BOARD_CORE_MAX)
+
+memory: ## write docs/memory.md: what make size prints, for every board
+	$(Q)CC="$(CC)" tests/bench/memory.sh docs/memory.md
+
+# The command with a clock that runs faster, for the long rows of `make bench`.
+$(B)/rekey-bench: link_more = ,--wrap=clock_gettime,--wrap=ppoll
+$(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(link)
+
+bench: all deps-test ## whole operations, also against a hostile service: memory must stay the same; beside curl
+	$(Q)$(if $(BOARD_BENCH),,boards/deps.sh packages curl && $(MAKE) --no-print-directory -s build/certs/.made $(B)/rekey-bench)
+	$(Q)REKEY=$(B)/$(program) REKEY_BENCH=$(B)/rekey-bench $(PYTHON) $(or $(BOARD_BENCH),tests/bench/bench.py)
+	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/beside_curl.py $(BENCH_FLAGS))

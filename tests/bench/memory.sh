@@ -1,0 +1,26 @@
+#!/bin/sh
+# memory.sh - writes docs/memory.md: what `make size` prints, for every board; `make memory` calls it.
+#
+#     memory.sh FILE
+
+set -eu
+make="${MAKE:-make} --no-print-directory -s"
+mkdir -p build
+boards=$(for each in boards/*/board.mk; do basename "$(dirname "$each")"; done | LC_ALL=C sort)
+for board in $boards; do
+    $make deps all BOARD="$board" >build/memory.log 2>&1 || {
+        tail -20 build/memory.log
+        exit 1
+    }
+done
+{
+    printf '# Memory\n\n'
+    echo "Written by \`make memory\` (gcc $(${CC:-gcc} -dumpfullversion) and the cross compilers of the same distribution); do not edit."
+    for board in $boards; do
+        title=$(sed -n 's/^BOARD_TITLE *:= //p' "boards/$board/board.mk")
+        printf '\n## %s: %s\n\n```\n' "$board" "$title"
+        $make size BOARD="$board"
+        echo '```'
+    done
+} >build/memory.md
+mv build/memory.md "$1"

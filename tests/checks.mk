@@ -1,0 +1,75 @@
+# checks.mk - what goes beyond the tests: style, static analysis, sanitizers, fuzzing, mutants, proofs, coverage, vectors.
+
+c_files := $(wildcard src/*.[ch] port/*/*.[ch] boards/*/*.[ch] boards/*/*/*.[ch] tests/*/*.[ch])
+sh_files := boards/deps.sh boards/lm3s6965evb/run $(wildcard boards/*/*.sh tests/*/*.sh boards/linux/debian/build boards/linux/debian/post*)
+# No leak detection: there is no heap, and it cannot trace a process that is not dumpable.
+sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_TIME := 120
+
+.PHONY: check check-style check-layout check-analysis check-clang check-sanitizers check-valgrind deps-check format fuzz vectors mutate proof coverage
+
+##@ Checking
+check: check-style check-layout check-analysis check-clang check-sanitizers check-valgrind ## formatting, static analysis, both compilers, sanitizers, valgrind
+
+deps-check: deps-test
+	$(Q)boards/deps.sh packages clang clang-format clang-tidy cppcheck valgrind libclang-rt-dev shellcheck
+
+check-style: deps-check
+	clang-format --dry-run -Werror $(c_files)
+	shellcheck -s sh $(sh_files)
+	shellcheck -s bash boards/linux/completion.bash
+
+check-layout: deps-test ## that the arrows between the files run one way, and that none of the command's is too long
+	$(PYTHON) tests/lint/layout.py
+	$(pytest) tests/lint
+
+check-analysis: deps-check
+	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem --suppress=comparePointers:boards/lm3s6965evb/startup.c -Isrc -Iport/posix \
+	    -D__linux__ -D__unix__ -DREKEY_BUILD_TIME=1 src port boards
+	clang-tidy --quiet --warnings-as-errors='*' $(wildcard src/*.c) -- -std=c11 $(our_cppflags)
+	clang-tidy --quiet --warnings-as-errors='*' $(filter-out port/lwip/%,$(wildcard port/*/*.c boards/linux/*.c boards/linux/command/*.c)) -- \
+	    -std=c11 $(port_cppflags) -isystem $(MBEDTLS)/library
+
+check-clang: deps-check
+	$(MAKE) unit all B=build/clang CC=clang
+
+check-sanitizers: deps-check
+	ASAN_OPTIONS=detect_leaks=0 $(MAKE) unit e2e B=build/asan CFLAGS="$(sanitize)" FRAME_MAX=65536 REKEY_SANITIZED=1
+
+check-valgrind: deps-check
+	$(MAKE) e2e EXEC="valgrind -q --error-exitcode=99 --exit-on-first-error=yes" PYTEST_FLAGS="-m board"
+
+format: ## let clang-format have its way
+	clang-format -i $(c_files)
+
+# A build of its own: all objects are instrumented, and libFuzzer brings the main.
+fuzz: deps-check ## all fuzz entries at once, for FUZZ_TIME seconds
+	$(make_quietly) B=build/fuzz CC=clang FUZZ_MAIN= LDFLAGS=-fsanitize=fuzzer FRAME_MAX=65536 \
+	    CFLAGS="-fsanitize=fuzzer-no-link $(sanitize)" $(addprefix build/fuzz/fuzz/,$(fuzz_tests))
+	$(Q)tests/fuzz/fuzz.sh build/fuzz/fuzz $(FUZZ_TIME) $(fuzz_tests)
+
+$(B)/verify: $(B)/tests/verify.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(link)
+
+# A build of its own, for which no clock is too early.
+export WYCHEPROOF_DIR LIMBO_DIR
+vectors: deps-test ## published vectors, of checkouts in WYCHEPROOF_DIR and LIMBO_DIR: agreed, and what is not
+	$(make_quietly) B=build/vectors SOURCE_DATE_EPOCH=1 $(addprefix build/vectors/,verify rekey clock.so)
+	$(Q)$(PYTHON) tests/vectors/vectors.py --verify build/vectors/verify --rekey build/vectors/rekey --clock build/vectors/clock.so
+
+mutate: deps-test ## change one token of src/ at a time: does a unit test fail? MUTATE_FLAGS="--sample 60" for some
+	$(Q)$(PYTHON) tests/mutate/mutate.py $(MUTATE_FLAGS)
+
+# The compiler's flags without -isystem, which CBMC does not have. It runs gcc as its preprocessor.
+proof: deps-sources ## prove the parsers with CBMC, up to the bounds that it prints; PROOF_FLAGS=--mutants: do the proofs see a fault?
+	$(Q)boards/deps.sh packages gcc python3
+	$(Q)boards/deps.sh sources cbmc
+	$(Q)nice $(PYTHON) tests/proof/proof.py --cbmc $(or $(CBMC_DIR),$(DEPS_DIR)/cbmc)/cbmc $(PROOF_FLAGS) --cppflags \
+	    $(subst -isystem ,-I,$(port_cppflags)) -Itests/proof -Iboards/linux -I$(MBEDTLS)/library
+
+coverage: deps-test ## lines and branches of src/ that the unit tests reach: all of them, or it fails
+	$(Q)boards/deps.sh packages gcovr
+	$(Q)rm -rf build/coverage
+	$(Q)tests/unit/coverage.sh build/coverage
