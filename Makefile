@@ -54,7 +54,8 @@ compile_core = $(Q)$(CC) $(CPPFLAGS) $(our_cppflags) $(CFLAGS) $(our_cflags) $(o
 compile      = $(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 link         = $(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections$(link_more) $^ -o $@
 archive      = $(Q)rm -f $@ && $(AR) crs $@ $^
-make_quietly = $(Q)$(MAKE) --no-print-directory -s
+# On all processors, unless make was told how many.
+make_quietly = $(Q)$(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 ifneq ($(V),1)
 Q := @

@@ -2,13 +2,19 @@
 
 fuzz_tests    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 of_this_build := REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_EXEC="$(EXEC)" REKEY_NM=$(NM)
-pytest        := $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS)
+pytest        := $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(PYTEST_FLAGS)
+# Side by side, because most of the time is waiting. An emulator takes a processor.
+PYTEST_JOBS   ?= $(if $(EXEC),3,6)
+side_by_side  := $(if $(BOARD_E2E),,-n $(PYTEST_JOBS) --dist loadgroup)
 vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e
 
-.PHONY: test unit unit-here e2e template demo arm deps-test deps-peers
+.PHONY: test test-all unit unit-here e2e template demo arm deps-demo deps-test deps-peers
 
 ##@ Testing
-test: deps unit e2e ## get what is missing, build, and run all tests
+test: deps unit e2e ## get what is missing, build, run the tests, of long tables a sample: 5 minutes on two cores
+
+test-all: export REKEY_ALL := 1
+test-all: test ## the same with every row of every table: three times as long
 
 unit: deps-test ## the unit tests alone, and the seeds of the fuzz entries
 	$(make_quietly) $(addprefix $(B)/unit/,$(unit_tests)) template
@@ -20,19 +26,23 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
 	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors)
-	$(Q)$(of_this_build) $(pytest) $(or $(BOARD_E2E),tests/e2e)
+	$(Q)$(of_this_build) $(pytest) $(side_by_side) $(or $(BOARD_E2E),tests/e2e)
 
-demo: deps ## the whole job in a minute: build, start the stand-in service, regenerate a key
+demo: deps-demo ## the whole job in a minute: build, start the stand-in service, regenerate a key
 	$(make_quietly) all build/certs/.made $(if $(BOARD_DEMO),,$(preloads))
 	$(Q)$(of_this_build) $(PYTHON) $(or $(BOARD_DEMO),tests/arm/demo.py)
 	$(make_quietly) size | grep '^sizeof'
 
-arm: deps-test ## start the stand-in service by hand; prints the command to try
+arm: deps-demo all ## build, and start the stand-in service by hand; prints a command to paste
 	$(make_quietly) build/certs/.made
-	$(Q)$(PYTHON) tests/arm/arm.py --certs build/certs --demo
+	$(Q)$(PYTHON) tests/arm/arm.py --certs build/certs --demo $(B)/$(program)
+
+# What the stand-in service needs, and no more.
+deps-demo:
+	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 openssl
 
 deps-test:
-	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest python3-cryptography openssl iproute2 strace
+	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest python3-pytest-xdist python3-cryptography openssl iproute2 strace
 	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(BOARD_DEPS)
 
 # The web servers that stand in front of the service in the end-to-end tests; without them these are skipped.

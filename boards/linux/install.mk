@@ -16,7 +16,7 @@ INSTALL     ?= install
 install_script := $(foreach v,DESTDIR BINDIR LIBDIR INCLUDEDIR MANDIR DOCDIR COMPLETIONS UNITDIR SYSUSERS INSTALL B VERSION,$v="$($v)") \
     boards/linux/install.sh
 
-.PHONY: install install-command install-library uninstall deb deb-one deps-cross deps-install check-install dist
+.PHONY: install install-command install-library uninstall deb deb-all deb-one deps-cross deps-install check-install dist
 
 ##@ Installing
 install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
@@ -47,7 +47,10 @@ dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
 
 # Static commands, so that one package fits every release and derivative of Debian.
 DEB_BOARDS  := linux-musl linux-armhf linux-arm64
-deb: ## Debian packages for this machine (amd64), armhf and arm64 into build/deb
+deb: DEB_BOARDS := linux-musl
+deb: deb-all ## a Debian package for this machine into build/deb
+
+deb-all: ## Debian packages for amd64, armhf and arm64
 	$(Q)for b in $(DEB_BOARDS); do $(MAKE) --no-print-directory -s deps-cross BOARD=$$b && \
 	    $(MAKE) --no-print-directory -s deb-one BOARD=$$b || exit 1; done
 
@@ -62,6 +65,6 @@ deb-one:
 deps-install: deps-test
 	$(Q)boards/deps.sh packages systemd mandoc lintian pkgconf qemu-user-static
 
-check-install: all deb deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
+check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
 	$(make_quietly) build/certs/.made
 	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) tests/e2e/test_install.py

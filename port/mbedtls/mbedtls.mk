@@ -13,6 +13,7 @@ $(B)/mbedtls/x509_crt.o: BOARD_CFLAGS += -Dmbedtls_x509_get_sig_alg=rekey_x509_s
 $(addprefix $(B)/mbedtls/,ssl_tls.o ssl_tls12_client.o ssl_tls13_client.o ssl_tls13_generic.o x509_crt.o rsa.o): port/mbedtls/mbedtls.mk
 $(addprefix $(B)/port/mbedtls/,rsa_public.o client_certificate.o peer.o): BOARD_CFLAGS += -isystem $(MBEDTLS)/library
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/mbedtls_config.h
+	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -I$(MBEDTLS)/library -w -c $< -o $@
 

@@ -738,7 +738,7 @@ def control_handler(arm):
 def main():
     parser = argparse.ArgumentParser(description="A stand-in for Azure Resource Manager on loopback.")
     parser.add_argument("--certs", required=True, metavar="DIR", help="what certs.sh made")
-    parser.add_argument("--demo", action="store_true", help="print a command to try, and a line per request")
+    parser.add_argument("--demo", metavar="REKEY", help="print how to try this command, and a line per request")
     parser.add_argument("--port-main", type=int, default=0, metavar="N", help="port of the listener main")
     parser.add_argument("--host", action="append", default=[], help="one more name that requests may call this host by")
     parser.add_argument("--lend", metavar="PATH", help="a Unix socket through which lend.py lends listening sockets")
@@ -756,14 +756,15 @@ def main():
         signal.signal(number, lambda *_: arm.stop.set())
     if options.until_eof:
         threading.Thread(target=lambda: (sys.stdin.buffer.read(), arm.stop.set()), daemon=True).start()
-    print(json.dumps({"control": arm.control_server.server_port, "ports": arm.control("GET", "/ports", None)[1],
-                      "ca": f"{arm.certs}/ca.pem"}), flush=True)
-    if options.demo:
+    if not options.demo:
+        print(json.dumps({"control": arm.control_server.server_port, "ports": arm.control("GET", "/ports", None)[1],
+                          "ca": f"{arm.certs}/ca.pem"}), flush=True)
+    else:
         token = f"{arm.certs}/token"
         with open(token, "w") as file:
             file.write("a-token-for-the-stand-in-service\n")
         say(f"\nThe stand-in service is at https://localhost:{arm.port('main')}. Try:\n\n"
-            f"rekey regenerate --management-url https://localhost:{arm.port('main')} --ca-file {arm.certs}/ca.pem"
+            f"{options.demo} regenerate --management-url https://localhost:{arm.port('main')} --ca-file {arm.certs}/ca.pem"
             f" --token-file {token} --subscription 00000000-0000-0000-0000-000000000000"
             " -g demo -w demo -n three-polls --key-type primary\n\n"
             "The endpoint's name chooses the scenario:\n"
