@@ -70,6 +70,8 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOAR
 	@mkdir -p $(@D)
 	$(link)
 
+$(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/example: BOARD_LDFLAGS += -fno-lto
+
 # A fuzz entry with a main of its own: libFuzzer's for `make fuzz`, or the one that runs the seeds.
 FUZZ_MAIN = $(B)/tests/replay.o
 $(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a

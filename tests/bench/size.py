@@ -20,7 +20,7 @@ STRUCT_MAX = 14336  # with the default limits
 # The first that fits the path of an object, or of an archive's member, names its part.
 PARTS = [("error texts", r"librekey\.a\(error\.o|/src/error\.o"),
          ("credentials, rotation", r"librekey\.a\((credential|rotate|show)|/src/(credential|rotate|show)"), ("core", r"librekey\.a|/src/"),
-         ("TLS: mbedTLS, port/mbedtls", r"libmbedtls\.a|/port/mbedtls/"), ("lwIP, port/lwip", r"/lwip/"),
+         ("TLS: mbedTLS, port/mbedtls", r"libmbedtls\.a|/mbedtls/"), ("lwIP, port/lwip", r"/lwip/"),
          ("board and its port", r"/boards/|/port/"), ("C library", r"")]
 KINDS = [("flash", r"\.(text|rodata|vectors|init|fini|ARM|data)"), ("ram", r"\.(data|bss|stack)|COMMON")]
 
@@ -43,16 +43,51 @@ def sections_of(path):
     return {match[1]: int(match[2]) for match in re.finditer(r"^(\S+) +(\d+) +\d+$", run(SIZE, "-A", path), re.M)}
 
 
+def symbols_of(path):
+    """(name, bytes, the number of its section) of each function and variable. Not by nm, which shows the optimizer's own."""
+    form = r": \w+ +(\w+) (?:FUNC|OBJECT) .* (\d+) (\S+)$"
+    found = re.findall(form, run(READELF, "-sW", path), re.M)
+    return [(re.sub(r"\.(constprop|part|isra|lto_priv|cold|\d+)\b.*", "", name), int(size, 0), int(section)) for size, section, name in found]
+
+
+def add(parts, part, section, size):
+    for kind, form in KINDS:
+        if re.match(form, section):
+            parts[part][kind] += size
+
+
+def part_of(path):
+    return next(name for name, form in PARTS if re.search(form, path))
+
+
+def by_symbol(program):
+    """The same as by_part of a program that was compiled when it was linked: its map names no object. Of local symbols that
+    share a name, the largest tells the part. What has no symbol is text of all of them."""
+    parts = {name: {"flash": 0, "ram": 0} for name in [*(name for name, _ in PARTS), "texts of these"]}
+    places = {}
+    for path in glob.glob(f"{BUILD}/*/**/*.o", recursive=True):
+        for name, size, _ in symbols_of(path):
+            places[name] = max(places.get(name, (0, "")), (size, path))
+    sections = re.findall(r"^ +\[ *(\d+)\] (\S+) +\w+ +\w+ +\w+ +(\w+)", run(READELF, "-SW", program), re.M)
+    left = {int(number): int(size, 16) for number, _, size in sections}
+    names = {int(number): name for number, name, _ in sections}
+    for name, size, number in symbols_of(program):
+        add(parts, part_of(places.get(name, (0, ""))[1]), names[number], size)
+        left[number] -= size
+    for number, size in left.items():
+        add(parts, "texts of these", names[number], max(size, 0))
+    return parts
+
+
 def by_part(map_file):
     """{part: {"flash": bytes, "ram": bytes}} of the linker's map."""
     parts = {name: {"flash": 0, "ram": 0} for name, _ in PARTS}
     text = open(map_file).read().partition("Linker script and memory map")[2]
+    if ".ltrans" in text:
+        return by_symbol(PROGRAM)
     # A section's name may be so long that the rest is on a line of its own; *fill* has no object.
     for section, size, path in re.findall(r"^ (\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$", text, re.M):
-        part = next(name for name, form in PARTS if re.search(form, path))
-        for kind, form in KINDS:
-            if re.match(form, section):
-                parts[part][kind] += int(size, 16)
+        add(parts, part_of(path), section, int(size, 16))
     return parts
 
 
@@ -122,6 +157,7 @@ def main():
 
 FAILED = []
 SIZE, STRIP, NM = (os.environ[name] for name in ("SIZE", "STRIP", "NM"))
-COMPILE = shlex.split(os.environ["CC"]) + shlex.split(os.environ["CPPFLAGS"])
+READELF = NM.replace("nm", "readelf")
+COMPILE = shlex.split(os.environ["CC"]) + shlex.split(os.environ["CPPFLAGS"]) + ["-fno-lto"]
 DEFAULTS = [flag for flag in COMPILE if not flag.startswith("-DREKEY_")]
 sys.exit(main())
