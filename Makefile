@@ -162,9 +162,11 @@ INSTALL     ?= install
 VERSION     := $(shell sed -n 's/^\#define REKEY_VERSION "\(.*\)"/\1/p' src/rekey_config.h)
 
 units       := $(patsubst boards/linux/systemd/%.in,%,$(wildcard boards/linux/systemd/rekey-*.in))
+guides      := docs/gateway.md docs/rotation.md docs/security.md
 examples    := $(wildcard boards/linux/systemd/examples/*)
 fill_in     := sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
-    -e 's|@VERSION@|$(VERSION)|g' -e 's|@LDFLAGS@|$(BOARD_LDFLAGS)|g'
+    -e 's|@VERSION@|$(VERSION)|g' -e 's|@LDFLAGS@|$(BOARD_LDFLAGS)|g' -e 's|@DOCDIR@|$(DOCDIR)|g' \
+    -e '/^@SERVICE@$$/{r boards/linux/systemd/service.inc' -e 'd}'
 # The installed headers hold a time_t: with 32 bits and glibc an application must have the one that the archives have.
 of_application = $(CC) $(CPPFLAGS) $(CFLAGS) $(BOARD_CFLAGS) -E -P -x c - | sed -n '/^-D/p'
 to          = "$(DESTDIR)"$(1)
@@ -180,6 +182,7 @@ install-command: all ## of these only what a gateway needs
 	$(Q)$(INSTALL) -m 644 boards/linux/completion.bash $(call to,$(COMPLETIONS)/rekey)
 	$(Q)$(INSTALL) -m 644 boards/linux/systemd/sysusers.conf $(call to,$(SYSUSERS)/rekey.conf)
 	$(Q)$(INSTALL) -m 644 $(examples) $(call to,$(DOCDIR)/examples)
+	$(Q)$(INSTALL) -m 644 $(guides) $(call to,$(DOCDIR))
 	$(Q)for unit in $(units); do $(fill_in) "boards/linux/systemd/$$unit.in" >"$(B)/$$unit" && \
 	    $(INSTALL) -m 644 "$(B)/$$unit" $(call to,$(UNITDIR)) || exit 1; done
 
