@@ -237,7 +237,7 @@ deps-cross:
 deb-one:
 	$(Q)rm -rf $(B)/deb
 	$(Q)$(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr
-	$(Q)$(STRIP) $(B)/deb/usr/bin/rekey
+	$(Q)$(STRIP) --strip-all -R .comment -R .note $(B)/deb/usr/bin/rekey
 	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
 
 deps-install: deps-test
@@ -345,7 +345,7 @@ sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 
 check: deps-check ## formatting, static analysis, both compilers, sanitizers, valgrind
 	clang-format --dry-run -Werror $(c_files)
-	shellcheck -s sh boards/deps.sh boards/lm3s6965evb/run tests/fuzz/fuzz.sh boards/linux/debian/build boards/linux/debian/post*
+	shellcheck -s sh boards/deps.sh boards/lm3s6965evb/run tests/fuzz/fuzz.sh boards/linux/debian/build boards/linux/debian/p*
 	shellcheck -s bash boards/linux/completion.bash
 	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=comparePointers:boards/lm3s6965evb/startup.c -Isrc -Iport/posix \
