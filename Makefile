@@ -241,12 +241,13 @@ deb-one:
 	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
 
 deps-install: deps-test
-	$(Q)boards/deps.sh packages systemd mandoc lintian pkgconf qemu-user-static
+	$(Q)boards/deps.sh packages systemd systemd-container debootstrap mandoc lintian pkgconf qemu-user-static
+	$(Q)boards/deps.sh tree || true
 
 check-install: all deb deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
 	$(Q)$(MAKE) --no-print-directory -s build/certs/.made
 	$(Q)REKEY=$(B)/$(program) REKEY_BUILD=$(B) REKEY_DEB=build/deb \
-	    $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) tests/e2e/test_install.py
+	    $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_FLAGS) tests/e2e/test_install.py tests/e2e/test_systemd.py
 
 dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
 	$(Q)mkdir -p build && git archive --prefix=rekey-$(VERSION)/ HEAD | gzip -9n >build/rekey-$(VERSION).tar.gz
