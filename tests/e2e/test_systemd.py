@@ -243,11 +243,12 @@ def test_the_guide(machine, instance, arm):
     filled = (machine.root / "etc/rekey/scoring.conf").read_text()
     shutil.rmtree(machine.root / UNITS / "rekey-@scoring.service.d")
     machine.guide("rekey-@scoring.service.d")
-    commands = "check" in re.findall(r"^ +rekey (\w+)", machine.run("rekey", "--help"), re.M)
+    help_text = machine.run("rekey", "--help")
     for line in machine.guide_lines:
-        if "rekey-check@" in line and not commands:
-            continue
-        text = machine.run("sh", "-ec", line)
+        if "rekey-check@" in line and not re.search(r"^ +(rekey )?check\b", help_text, re.M):
+            continue  # this version has no such command yet
+        # systemctl status has 3 for a unit that has ended.
+        text = machine.run("sh", "-ec", line, code=3 if "systemctl status" in line else 0)
         if "endpoint.conf" in line:
             assert "my-endpoint" in (machine.root / "etc/rekey/scoring.conf").read_text()
             machine.write("etc/rekey/scoring.conf", filled, 0o600)
