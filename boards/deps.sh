@@ -4,6 +4,7 @@
 #     boards/deps.sh packages PKG...     install the Debian packages that are missing
 #     boards/deps.sh sources NAME...     put the named sources (see TABLE) under DEPS_DIR
 #     boards/deps.sh peers               put the web servers of the end-to-end tests (see PEERS) under DEPS_DIR/peers
+#     boards/deps.sh tree                put a small Debian that systemd-nspawn boots into DEPS_DIR/tree
 #
 # Sources need no root. They come from the Debian suites named below, whatever release the machine runs, through a private
 # apt configuration: address, keyring and proxy are those of the machine's own apt, everything else lives in a temporary
@@ -383,10 +384,37 @@ download() {
         $({ printf '%s\n' $PEERS; sed -n 's/^Inst \([^ ]*\).*/\1/p' "$work/plan"; } | sort -u)) >>"$log" 2>&1
 }
 
+# ---- tree ------------------------------------------------------------------------------------------------------------
+
+# Of the release and the archive of this machine, by debootstrap, which needs root and takes a minute or two.
+tree() {
+    [ ! -s "$DEPS_DIR/tree.version" ] || return 0
+    [ "$(id -u)" -eq 0 ] || die "cannot make a tree of Debian: debootstrap needs root"
+    command -v debootstrap >/dev/null || die "cannot make a tree of Debian: there is no debootstrap"
+    start_log
+    make_work
+    eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
+    export http_proxy="${http_proxy:-}"
+    # The suite itself, and not its updates: those have a dash in their name.
+    # shellcheck disable=SC2046,SC2016  # two words; what is in parentheses is for apt-get
+    set -- $(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 'Component: main' |
+        grep '^[a-z]* ' | head -n 1)
+    [ $# -eq 2 ] || die "cannot make a tree of Debian: no archive among this machine's apt sources"
+    debootstrap --variant=minbase --include=systemd-sysv "$1" "$work/tree" "$2" >>"$log" 2>&1 ||
+        die "cannot make a tree of Debian $1: no network? (see $log)"
+    rm -rf "$work"/tree/var/cache/apt/* "$work"/tree/var/lib/apt/lists/* "$work"/tree/usr/share/doc/* \
+        "$work"/tree/usr/share/locale/* "$work"/tree/usr/share/man/*
+    chroot "$work/tree" dpkg-query -W systemd >"$work/version"
+    rm -rf "$DEPS_DIR/tree"
+    mv "$work/tree" "$DEPS_DIR/tree"
+    mv "$work/version" "$DEPS_DIR/tree.version"
+    echo "deps: a tree of Debian $1"
+}
+
 [ $# -gt 0 ] || set -- help
 verb=$1
 shift
 case $verb in
-packages | sources | peers) "$verb" "$@" ;;
-*) die "usage: boards/deps.sh packages PKG... | sources NAME... | peers" ;;
+packages | sources | peers | tree) "$verb" "$@" ;;
+*) die "usage: boards/deps.sh packages PKG... | sources NAME... | peers | tree" ;;
 esac

@@ -59,12 +59,13 @@ deps-cross:
 
 deb-one:
 	$(Q)rm -rf $(B)/deb && $(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr
-	$(Q)$(STRIP) $(B)/deb/usr/bin/rekey
+	$(Q)$(STRIP) --strip-all -R .comment -R .note $(B)/deb/usr/bin/rekey
 	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
 
 deps-install: deps-test
-	$(Q)boards/deps.sh packages systemd mandoc lintian pkgconf qemu-user-static
+	$(Q)boards/deps.sh packages systemd systemd-container debootstrap mandoc lintian pkgconf qemu-user-static
+	$(Q)boards/deps.sh tree || true
 
 check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
 	$(make_quietly) build/certs/.made
-	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) tests/e2e/test_install.py
+	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) tests/e2e/test_install.py tests/e2e/test_systemd.py

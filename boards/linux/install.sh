@@ -14,9 +14,10 @@ directory() {
     for place; do $INSTALL -d "$DESTDIR$place"; done
 }
 
-# Fills in the places and the version.
+# Fills in the places, the version, and what the services share.
 fill_in() {
-    sed -e "s|@BINDIR@|$BINDIR|g" -e "s|@LIBDIR@|$LIBDIR|g" -e "s|@INCLUDEDIR@|$INCLUDEDIR|g" -e "s|@VERSION@|$VERSION|g" "$@"
+    sed -e "s|@BINDIR@|$BINDIR|g" -e "s|@LIBDIR@|$LIBDIR|g" -e "s|@INCLUDEDIR@|$INCLUDEDIR|g" -e "s|@DOCDIR@|$DOCDIR|g" \
+        -e "s|@VERSION@|$VERSION|g" -e '/^@SERVICE@$/{r boards/linux/systemd/service.inc' -e 'd}' "$@"
 }
 
 units() {
@@ -33,6 +34,7 @@ install_command() {
     $INSTALL -m 644 boards/linux/completion.bash "$DESTDIR$COMPLETIONS/rekey"
     $INSTALL -m 644 boards/linux/systemd/sysusers.conf "$DESTDIR$SYSUSERS/rekey.conf"
     $INSTALL -m 644 boards/linux/systemd/examples/* "$DESTDIR$DOCDIR/examples"
+    $INSTALL -m 644 docs/gateway.md docs/rotation.md docs/security.md "$DESTDIR$DOCDIR"
     for unit in $(units); do
         fill_in "boards/linux/systemd/$unit.in" >"$B/$unit"
         $INSTALL -m 644 "$B/$unit" "$DESTDIR$UNITDIR"
