@@ -1,5 +1,5 @@
-// clock.c - LD_PRELOAD: a device whose wall clock is wrong by CLOCK_SHIFT seconds (environment), and
-// one that was started BOOT_SHIFT seconds earlier than this machine.
+// clock.c - LD_PRELOAD: a device whose wall clock is wrong by CLOCK_SHIFT seconds (environment),
+// and one that was started BOOT_SHIFT seconds earlier than this machine.
 
 #define _GNU_SOURCE
 #include <stdlib.h>
