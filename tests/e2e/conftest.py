@@ -53,6 +53,8 @@ SEED = int(os.environ.setdefault("REKEY_SEED", str(int(time.time()))))
 # Modules whose tests share what one worker builds or starts, and the names of these groups.
 TOGETHER = {f"test_{name}": name for name in ("front_ends", "hostile", "proxy", "trust")}
 TOGETHER |= {f"test_{name}": "make" for name in ("install", "sdk", "glibc_32")}
+# And those that start many processes at once.
+TOGETHER |= {f"test_{name}": "many" for name in ("kill", "load", "random_rotations")}
 # What can never run here.
 collect_ignore = [] if REKEY.suffix == ".elf" else ["test_firmware.py"]
 collect_ignore += [] if BUILD.name == "linux-armhf-glibc" else ["test_glibc_32.py"]

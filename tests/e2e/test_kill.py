@@ -182,6 +182,7 @@ STAGES = {
 }
 
 
+@pytest.mark.sweep(len(STAGES))
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
     """SIGKILL at each call of the command: it must have been killed, execve excepted, which is over
@@ -233,6 +234,7 @@ def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
         )
 
 
+@pytest.mark.sweep(len(STAGES))
 @pytest.mark.parametrize("stage", STAGES)
 def test_files_that_fail_at_any_call(arm, rekey, hook, capsys, stage):
     """Each file call of the command fails with each error: a documented exit code, the invariant,

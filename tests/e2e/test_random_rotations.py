@@ -123,6 +123,7 @@ class Gateway:
             assert not path.exists() or path.read_text() in accepted, f"{state}\n{self.story()}"
 
 
+@pytest.mark.sweep(1)
 def test_random_rotations(arm, rekey, preload):
     print(f"REKEY_SEED={SEED}")
     each = -(-ROTATIONS // GATEWAYS)
