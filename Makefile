@@ -81,9 +81,8 @@ clean: ## remove what was built; build/deps stays
 help: ## this list
 	@echo 'make [VERB] [BOARD=board] [V=1]'
 	@sed -n 's/^##@ /\n/p; s/^\([a-z0-9-]*\):.*## /  \1\t/p' Makefile $(parts) | expand -t 18
-	@echo && echo Boards
-	@for b in boards/*/board.mk; do printf '  %-15s %s\n' "$$(basename "$$(dirname "$$b")")" \
-	    "$$(sed -n 's/^BOARD_TITLE *:= //p' "$$b")"; done
+	@echo; awk -F ' *:= ' 'BEGIN { print "Boards" } /^BOARD_TITLE/ { split(FILENAME, part, "/"); printf "  %-18s%s\n", part[2], $$2 }' \
+	    boards/*/board.mk
 
 # Objects are made anew when the compiler, its flags or mbedTLS are other ones: the files of an unpacked source are older
 # than the objects of the version before. Of the board's flags, as they are before single objects add to them; without the

@@ -58,7 +58,11 @@ static int token(const struct options *o) {
     session_say_memory(s);
     seconds = (unsigned long)(got.lifetime_ms / 1000);
     identity_ends(&s->identity, day);
-    (o->json ? put_json : put_text)(s, seconds, day);
+    if (o->json) {
+        put_json(s, seconds, day);
+    } else {
+        put_text(s, seconds, day);
+    }
     rekey_zeroize(&got, sizeof(got));
     return session_end(s, REKEY_SUCCEEDED);
 }
