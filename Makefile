@@ -50,7 +50,7 @@ command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c))
 mbedtls_objects  = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 fuzz_tests      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e
+vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e tests/model
 
 ifneq ($(V),1)
 Q := @
@@ -59,7 +59,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz vectors mutate proof coverage size memory bench format clean FORCE
+.PHONY: all help install install-command install-library uninstall deb deb-one deps-cross dist check-install deps-install deps deps-sources deps-test deps-peers deps-check demo arm unit unit-here e2e test template check fuzz vectors mutate model proof coverage size memory bench format clean FORCE
 
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
 	$(Q)$(MAKE) --no-print-directory -s $(B)/$(program) $(B)/librekey.a
@@ -379,6 +379,16 @@ proof: deps-sources ## prove the parsers with CBMC, up to the bounds that it pri
 	$(Q)boards/deps.sh sources cbmc
 	$(Q)nice $(PYTHON) tests/proof/proof.py --cbmc $(or $(CBMC_DIR),$(DEPS_DIR)/cbmc)/cbmc $(PROOF_FLAGS) --cppflags \
 	    $(subst -isystem ,-I,$(port_cppflags)) -Itests/proof -Iboards/linux -I$(MBEDTLS)/library
+
+# A build of its own, for speed. phases.c has rotate.c in it, whose phases are private.
+model_objects := $(patsubst tests/model/%.c,$(B)/tests/%.o,$(wildcard tests/model/*.c))
+$(B)/model: $(model_objects) $(filter-out $(B)/src/rotate.o,$(core_objects))
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) $^ -o $@
+
+model: deps-sources ## explore the rotation: all combinations of two adverse events over two runs; MODEL=deep: three, and more kinds
+	$(Q)$(MAKE) --no-print-directory -s build/model/model B=build/model CFLAGS="-O2 -g"
+	$(Q)build/model/model $(if $(filter deep,$(MODEL)),-d)
 
 coverage: deps-test ## lines and branches of src/ that the unit tests reach: all of them, or it fails
 	$(Q)boards/deps.sh packages gcovr
