@@ -15,7 +15,7 @@ enum phase {
     COMPARE_LATER, // not yet
     DOUBT_LATER,   // the list may be an old one
     REGENERATING,
-    LOOKING, // it has succeeded: when is the new key listed?
+    LOOKING, // the key has changed: is the new one listed, and listed again after the settling?
     LOOK_LATER,
     SETTLING,
     SHOWING, // where does the endpoint score?
@@ -67,6 +67,17 @@ static bool changed(const struct rekey_rotation *x, enum rekey_key slot) {
     return known(x) && memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) != 0;
 }
 
+// Whether the slot's key is the one that was listed when this was last asked.
+static bool seen_before(struct rekey_rotation *x, enum rekey_key slot) {
+    unsigned char sha256[32];
+    bool same;
+
+    x->storage->sha256(x->storage->ctx, listed(x, slot), sha256);
+    same = memcmp(sha256, x->seen, sizeof(sha256)) == 0;
+    memcpy(x->seen, sha256, sizeof(sha256));
+    return same;
+}
+
 // Notes both keys, as they are listed now.
 static void note_keys(struct rekey_rotation *x) {
     for (int slot = REKEY_KEY_PRIMARY; slot <= REKEY_KEY_SECONDARY; slot++) {
@@ -77,6 +88,14 @@ static void note_keys(struct rekey_rotation *x) {
 
 static bool in_use(const struct rekey_rotation *x, enum rekey_key slot) {
     return x->key_len > 0 && rekey_span_equal(rekey_span(x->key, x->key_len), listed(x, slot));
+}
+
+// Whether the key in use is the one that was noted of the slot.
+static bool is_key_of(const struct rekey_rotation *x, enum rekey_key slot) {
+    unsigned char sha256[32];
+
+    x->storage->sha256(x->storage->ctx, rekey_span(x->key, x->key_len), sha256);
+    return memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) == 0;
 }
 
 static void speak_to_management(struct rekey_rotation *x) {
@@ -120,18 +139,38 @@ static int list(struct rekey_rotation *x, enum phase phase) {
     return REKEY_AGAIN;
 }
 
-// Looks once more later. `error` is what it ends with where the deadline is before that.
-static int list_later(struct rekey_rotation *x, enum phase phase, int error) {
-    x->wake = now(x) + x->rotation->list_interval_ms;
+// Waits in `phase`. `error` is what it ends with where the deadline is before that.
+static int wait_in(struct rekey_rotation *x, uint32_t ms, enum phase phase, int error) {
+    bool begun = x->job == ROTATE && phase != DOUBT_LATER;
+
+    x->wake = now(x) + ms;
     if (x->wake >= x->deadline) {
-        return end(x, error, REKEY_UNKNOWN);
+        return end(x, error, begun ? REKEY_UNKNOWN : REKEY_NOT_REACHED);
     }
     x->phase = (uint8_t)phase;
     return REKEY_AGAIN;
 }
 
+static int list_later(struct rekey_rotation *x, enum phase phase, int error) {
+    return wait_in(x, x->rotation->list_interval_ms, phase, error);
+}
+
 static void set_deadline(struct rekey_rotation *x, uint64_t ms) {
     x->deadline = now(x) + ms;
+}
+
+// A new key is listed: it must be listed again after the settling. Where lists do not agree, that
+// begins again, but the deadline moves only once.
+static int settle_down(struct rekey_rotation *x) {
+    uint32_t ms = x->rotation->settle_ms;
+
+    if (!x->settled) {
+        x->settled = true;
+        set_deadline(x, (uint64_t)ms + x->timeout_ms);
+    } else if (ms < x->rotation->list_interval_ms) {
+        ms = x->rotation->list_interval_ms;
+    }
+    return wait_in(x, ms, SETTLING, REKEY_E_KEY_UNCHANGED);
 }
 
 static int save(void *ctx, const struct rekey_record *record) {
@@ -145,6 +184,7 @@ static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
 
     note_keys(x); // by which a later run sees whether this one changed the key
     x->state.slot = other(slot);
+    x->state.rolled_back = false;
     error = x->storage->save_state(x->storage->ctx, &x->state);
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
@@ -158,11 +198,19 @@ static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
 
 // ---- a key is put to use ------------------------------------------------------------------------
 
+// A rollback where nothing was noted before has nothing to note.
+static int save_state(struct rekey_rotation *x) {
+    return x->job == ROLLBACK && x->state.slot == 0
+               ? 0
+               : x->storage->save_state(x->storage->ctx, &x->state);
+}
+
 static int finish(struct rekey_rotation *x) {
     int error = x->job == ROTATE ? x->storage->remove_operation(x->storage->ctx) : 0;
 
+    x->state.rolled_back = false;
     if (error == 0) {
-        error = x->storage->save_state(x->storage->ctx, &x->state);
+        error = save_state(x);
     }
     return error == 0 ? end(x, 0, REKEY_SUCCEEDED) : end(x, error, REKEY_LOCAL);
 }
@@ -181,7 +229,7 @@ static int step_hook(struct rekey_rotation *x) {
     if (result < 0) {
         return end(x, result, REKEY_LOCAL); // it is pending, and comes first in the next run
     }
-    x->state.hook_pending = false;
+    x->state.hook_pending = x->state.rolled_back = false;
     if (x->phase == HOOK) {
         return finish(x);
     }
@@ -191,36 +239,29 @@ static int step_hook(struct rekey_rotation *x) {
 }
 
 // Notes that a hook is pending before the key is there: a hook too many does no harm, and one too
-// few does.
-static int note_hook(struct rekey_rotation *x) {
-    x->state.hook_pending |= x->storage->hook != NULL;
-    return x->storage->save_state(x->storage->ctx, &x->state);
-}
-
-// The key of `slot` is there: notes what is in use. What comes now needs no key: a hook may take
-// minutes.
-static int note_switch(struct rekey_rotation *x, enum rekey_key slot) {
+// few does. Then the slot that is in use, once its key is there. What comes now needs no key: a
+// hook may take minutes.
+static int put_to_use(struct rekey_rotation *x, enum rekey_key slot) {
     int error;
 
-    forget_keys(x);
-    x->state.slot = slot;
-    x->state.switched = wall(x);
-    error = x->storage->save_state(x->storage->ctx, &x->state);
-    x->phase = HOOK;
-    return error == 0 ? REKEY_AGAIN : end(x, error, REKEY_LOCAL);
-}
-
-static int put_to_use(struct rekey_rotation *x, enum rekey_key slot) {
-    int error = note_hook(x);
-
+    x->state.hook_pending |= x->storage->hook != NULL;
+    x->state.rolled_back = false;
+    error = save_state(x);
     if (error == 0 && !in_use(x, slot)) {
         error = x->storage->save_key(x->storage->ctx, listed(x, slot));
+    }
+    if (error == 0) {
+        note_keys(x);
+        x->state.slot = slot;
+        x->state.switched = wall(x);
+        error = save_state(x);
     }
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
     }
-    note_keys(x);
-    return note_switch(x, slot);
+    forget_keys(x);
+    x->phase = HOOK;
+    return REKEY_AGAIN;
 }
 
 // ---- what a list leads to -----------------------------------------------------------------------
@@ -235,19 +276,34 @@ static int keys_error(const struct rekey_rotation *x) {
     return rekey_span_equal(primary, secondary) ? REKEY_E_KEYS_EQUAL : 0;
 }
 
-// Whether the key that is in use was listed by the service when it was put to use here.
-static bool put_here(const struct rekey_rotation *x) {
-    unsigned char sha256[32];
+// The slot whose key is taken where the one in use is not listed: one whose key is as it was noted,
+// because a list that differs from that may be an old one.
+static enum rekey_key best_slot(const struct rekey_rotation *x) {
+    enum rekey_key slot = x->state.slot != 0 ? x->state.slot : REKEY_KEY_PRIMARY;
 
-    if (x->state.slot == 0 || x->key_len == 0) {
-        return false;
-    }
-    x->storage->sha256(x->storage->ctx, rekey_span(x->key, x->key_len), sha256);
-    return memcmp(sha256, x->state.sha256[x->state.slot - 1], sizeof(sha256)) == 0;
+    return !changed(x, slot) ? slot : !changed(x, other(slot)) ? other(slot) : REKEY_KEY_PRIMARY;
 }
 
-// Nothing is unfinished: what is to be done now? A key that the service has listed before and does
-// not list now was changed by somebody else, or the list is an old one: that is soon seen.
+// Takes a listed key where the one in use is not listed, or is not there. The list may be an old
+// one. That is seen within a minute, or half of a short run, of the first list that says so; and no
+// key is replaced on one list alone.
+static int adopt(struct rekey_rotation *x, enum rekey_key slot) {
+    uint64_t at = now(x), half = x->deadline > at ? (x->deadline - at) / 2 : 0;
+    bool sure = x->key_len > 0 ? in_use(x, slot) : !changed(x, slot);
+    bool before = seen_before(x, slot);
+
+    if (!sure && !before) {
+        x->doubt = at + (half < DOUBT_MS ? half : DOUBT_MS);
+    }
+    if (!sure && (!before || at + x->rotation->list_interval_ms < x->doubt)) {
+        return list_later(x, DOUBT_LATER, REKEY_E_DEADLINE);
+    }
+    x->foreign = x->key_len > 0 && !in_use(x, REKEY_KEY_PRIMARY) && !in_use(x, REKEY_KEY_SECONDARY);
+    x->result = REKEY_ROTATION_ADOPTED;
+    return put_to_use(x, slot);
+}
+
+// Nothing is unfinished: what is to be done now?
 static int decide_rotation(struct rekey_rotation *x) {
     bool primary = in_use(x, REKEY_KEY_PRIMARY);
     enum rekey_key slot = primary ? REKEY_KEY_PRIMARY : REKEY_KEY_SECONDARY;
@@ -255,12 +311,7 @@ static int decide_rotation(struct rekey_rotation *x) {
     int error;
 
     if (!primary && !in_use(x, REKEY_KEY_SECONDARY)) {
-        if (put_here(x) && now(x) + x->rotation->list_interval_ms < x->doubt) {
-            return list_later(x, DOUBT_LATER, 0);
-        }
-        x->foreign = x->key_len > 0;
-        x->result = REKEY_ROTATION_ADOPTED;
-        return put_to_use(x, REKEY_KEY_PRIMARY);
+        return adopt(x, best_slot(x));
     }
     if (changed(x, other(slot))) {
         // Somebody may be using that key: it is left alone until it is as old as one of ours.
@@ -270,8 +321,12 @@ static int decide_rotation(struct rekey_rotation *x) {
         error = x->storage->save_state(x->storage->ctx, &x->state);
         return error == 0 ? end(x, REKEY_E_KEY_FOREIGN, REKEY_REFUSED) : end(x, error, REKEY_LOCAL);
     }
-    if (age < 0) { // the clock was put back
+    if (x->state.slot != 0 && (age < 0 || slot != x->state.slot)) {
+        // The clock was set back; or a switch was made by hand, or cut before it was noted.
+        note_keys(x);
+        x->state.slot = slot;
         x->state.switched = wall(x);
+        age = 0;
         error = x->storage->save_state(x->storage->ctx, &x->state);
         if (error != 0) {
             return end(x, error, REKEY_LOCAL);
@@ -284,36 +339,32 @@ static int decide_rotation(struct rekey_rotation *x) {
     return regenerate(x, other(slot));
 }
 
-// Which slot has changed since the last run? That is looked at twice: what scores may not know the
-// key yet, and a list may be an old one. If both have changed, a rotation was missed: the rotator
-// regenerates the slots in turn, so that the one that was in use here is the one that is now.
+// Which slot has changed since the last run? That must be listed twice, with the settling between:
+// what scores may not know the key yet, and a list may be an old one. If both have changed, a
+// rotation was missed: the rotator regenerates the slots in turn, so that the one that was in use
+// here is the one that is now.
 static int decide_sync(struct rekey_rotation *x) {
     bool primary, secondary;
 
     if (!known(x)) {
-        x->result = REKEY_ROTATION_ADOPTED;
-        return put_to_use(x, x->slot);
+        return adopt(x, x->slot);
     }
     primary = changed(x, REKEY_KEY_PRIMARY);
     secondary = changed(x, REKEY_KEY_SECONDARY);
-    if ((primary || secondary) && !x->settled && x->rotation->settle_ms > 0) {
-        x->settled = true;
-        x->wake = now(x) + x->rotation->settle_ms;
-        x->phase = SETTLING;
-        return REKEY_AGAIN;
-    }
-    x->result = REKEY_ROTATION_ROTATED;
-    if (primary && secondary) {
-        x->foreign = true;
-        return put_to_use(x, x->state.slot);
-    }
     if (primary || secondary) {
-        return put_to_use(x, primary ? REKEY_KEY_PRIMARY : REKEY_KEY_SECONDARY);
+        enum rekey_key slot = primary && secondary ? x->state.slot
+                              : primary            ? REKEY_KEY_PRIMARY
+                                                   : REKEY_KEY_SECONDARY;
+
+        if (!seen_before(x, slot)) {
+            return settle_down(x);
+        }
+        x->foreign = primary && secondary;
+        x->result = REKEY_ROTATION_ROTATED;
+        return put_to_use(x, slot);
     }
     if (!in_use(x, x->state.slot)) { // the key was changed here
-        x->foreign = true;
-        x->result = REKEY_ROTATION_ADOPTED;
-        return put_to_use(x, x->state.slot);
+        return adopt(x, x->state.slot);
     }
     x->result = REKEY_ROTATION_UNCHANGED;
     return end(x, 0, REKEY_SUCCEEDED);
@@ -332,9 +383,7 @@ static int settle(struct rekey_rotation *x) {
         x->phase = SHOWING;
         return REKEY_AGAIN;
     }
-    x->wake = now(x) + x->rotation->settle_ms;
-    x->phase = SETTLING;
-    return REKEY_AGAIN;
+    return seen_before(x, x->slot) ? put_to_use(x, x->slot) : settle_down(x);
 }
 
 // rekey_options.token while the scoring URI is asked: the new key.
@@ -441,7 +490,7 @@ static int list_ended(struct rekey_rotation *x, const struct rekey_report *repor
         return x->job == SYNC ? decide_sync(x) : decide_rotation(x);
     }
     if (changed(x, x->slot)) {
-        x->by_comparison = phase == COMPARING;
+        x->by_comparison |= phase == COMPARING;
         return settle(x);
     }
     return phase == LOOKING ? list_later(x, LOOK_LATER, REKEY_E_KEY_UNCHANGED) : not_changed(x);
@@ -449,18 +498,18 @@ static int list_ended(struct rekey_rotation *x, const struct rekey_report *repor
 
 // ---- the steps ----------------------------------------------------------------------------------
 
-// Did an operation whose end is not known change its key? That is looked at once in any case, and
-// then until the deadline of the operation.
+// Did an operation whose end is not known change its key? That is looked at until the deadline of
+// the operation, and for a minute more: a list may be an old one.
 static int compare(struct rekey_rotation *x) {
-    x->give_up = x->deadline;
-    set_deadline(x, x->timeout_ms + COMPARE_MS);
+    x->give_up = x->deadline + DOUBT_MS;
+    set_deadline(x, (uint64_t)x->timeout_ms + DOUBT_MS + COMPARE_MS);
     return list(x, COMPARING);
 }
 
 static int begin(struct rekey_rotation *x) {
     struct rekey_record record = {.kind = REKEY_POLL_NONE};
     enum rekey_key slot = (enum rekey_key)0;
-    int64_t begun = 0, age, left;
+    uint64_t age = 0;
     int error;
 
     if (x->state.hook_pending) {
@@ -468,7 +517,7 @@ static int begin(struct rekey_rotation *x) {
         return REKEY_AGAIN;
     }
     error =
-        x->job == ROTATE ? x->storage->load_operation(x->storage->ctx, &record, &slot, &begun) : 0;
+        x->job == ROTATE ? x->storage->load_operation(x->storage->ctx, &record, &slot, &age) : 0;
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
     }
@@ -484,10 +533,8 @@ static int begin(struct rekey_rotation *x) {
     }
     x->found_operation = true;
     x->slot = slot;
-    age = wall(x) - begun;
-    left = age < 0 ? x->timeout_ms / 1000 : (int64_t)x->timeout_ms / 1000 - age;
-    set_deadline(x, left > 0 ? (uint64_t)left * 1000 : 0);
-    if (record.kind == REKEY_POLL_NONE || left <= 0) {
+    set_deadline(x, age < x->timeout_ms ? x->timeout_ms - age : 0);
+    if (record.kind == REKEY_POLL_NONE || age >= x->timeout_ms) {
         return compare(x);
     }
     set_timeout(x);
@@ -566,11 +613,7 @@ int rekey_rotation_step(struct rekey_rotation *x) {
     case DOUBT_LATER:
         return list(x, LISTING);
     case SETTLING:
-        if (x->job == SYNC) {
-            set_deadline(x, x->timeout_ms);
-            return list(x, LISTING);
-        }
-        return put_to_use(x, x->slot);
+        return list(x, x->job == SYNC ? LISTING : LOOKING);
     case PROBE_LATER:
         return probe(x);
     default:
@@ -590,6 +633,38 @@ uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x) {
     return x->wake > at ? (uint32_t)(x->wake - at) : 0;
 }
 
+// What an earlier run has left, where this one has not looked at it yet.
+static enum rekey_outcome outcome_of_record(const struct rekey_rotation *x) {
+    struct rekey_record record = {.kind = REKEY_POLL_NONE};
+    enum rekey_key slot = (enum rekey_key)0;
+    uint64_t age;
+
+    if (x->storage->load_operation(x->storage->ctx, &record, &slot, &age) != 0 || slot == 0 ||
+        slot == x->state.slot) {
+        return REKEY_NOT_REACHED;
+    }
+    return record.kind == REKEY_POLL_NONE ? REKEY_UNKNOWN : REKEY_RUNNING;
+}
+
+// What a run that is stopped in its phase leaves behind.
+static enum rekey_outcome outcome_of_phase(const struct rekey_rotation *x) {
+    switch (x->phase) {
+    case FIRST_HOOK:
+    case HOOK:
+        return REKEY_LOCAL;
+    case BEGIN:
+        return x->job == ROTATE ? outcome_of_record(x) : REKEY_NOT_REACHED;
+    case LISTING:
+    case DOUBT_LATER:
+        return REKEY_NOT_REACHED;
+    case COMPARING:
+    case COMPARE_LATER:
+        return REKEY_UNKNOWN;
+    default: // the key was regenerated; the next run goes on
+        return x->job == SYNC ? REKEY_NOT_REACHED : REKEY_RUNNING;
+    }
+}
+
 void rekey_rotation_abort(struct rekey_rotation *x) {
     struct rekey_report report;
 
@@ -598,13 +673,12 @@ void rekey_rotation_abort(struct rekey_rotation *x) {
     }
     rekey_abort(x->client);
     rekey_report(x->client, &report);
-    if (x->phase == REGENERATING) {
-        operation_ended(x, &report);
-    } else {
-        end(x, REKEY_E_ABORTED,
-            x->phase == HOOK || x->phase == FIRST_HOOK                   ? REKEY_LOCAL
-            : x->phase == BEGIN || x->phase == LISTING || x->job == SYNC ? REKEY_NOT_REACHED
-                                                                         : REKEY_RUNNING);
+    if (x->phase == RESUMING || x->phase == REGENERATING) {
+        operation_ended(x, &report); // it may have ended already, and the next thing is begun then
+    }
+    if (x->phase != ENDED) {
+        rekey_abort(x->client);
+        end(x, REKEY_E_ABORTED, outcome_of_phase(x));
     }
 }
 
@@ -647,14 +721,21 @@ static int start(struct rekey_rotation *x, enum job job) {
     x->found_operation = x->by_comparison = x->foreign = false;
     x->phase = BEGIN;
     x->ended = x->settled = false;
-    x->doubt = now(x) + (x->timeout_ms / 2 < DOUBT_MS ? x->timeout_ms / 2 : DOUBT_MS);
+    memset(x->seen, 0, sizeof(x->seen));
     set_deadline(x, x->timeout_ms);
-    error = x->storage->load_key(x->storage->ctx, x->key, sizeof(x->key), &len);
+    error = x->storage->load_key(x->storage->ctx, false, x->key, sizeof(x->key), &len);
     x->key_len = (uint16_t)len;
     if (error == 0) {
         error = x->storage->load_state(x->storage->ctx, &x->state);
     }
-    return error == 0 ? 0 : end(x, error, REKEY_LOCAL);
+    if (error != 0) {
+        return end(x, error, REKEY_LOCAL);
+    }
+    if (x->state.rolled_back && is_key_of(x, other(x->state.slot))) {
+        x->state.slot = other(x->state.slot); // a rollback that was cut before it changed the key
+        x->state.rolled_back = false;
+    }
+    return 0;
 }
 
 int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint) {
@@ -669,45 +750,63 @@ int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
     return start(x, SYNC);
 }
 
-// An operation that is unfinished may be regenerating the very key that would come back. One whose
-// key was put to use is over: its hook was all that was left.
-static int end_operation(struct rekey_rotation *x) {
+// Whether a rollback can be made, before anything is changed. *finished: an operation is left whose
+// key is in use; its hook was all that was missing. An operation that is unfinished may be
+// regenerating the very key that would come back.
+static int check_rollback(struct rekey_rotation *x, bool *finished) {
+    struct rekey_key_value *previous = &x->keys.primary; // no list is made
     struct rekey_record record;
     enum rekey_key slot = (enum rekey_key)0;
-    int64_t begun;
-    int error = x->storage->load_operation(x->storage->ctx, &record, &slot, &begun);
+    uint64_t age;
+    size_t len = 0;
+    int error = x->storage->load_operation(x->storage->ctx, &record, &slot, &age);
 
-    if (error != 0 || slot == 0) {
-        return error;
+    *finished = slot != 0 && slot == x->state.slot;
+    if (error == 0 && slot != 0 && !*finished) {
+        error = REKEY_E_UNFINISHED;
     }
-    return slot == x->state.slot ? x->storage->remove_operation(x->storage->ctx)
-                                 : REKEY_E_UNFINISHED;
+    if (error == 0) {
+        error = x->storage->load_key(x->storage->ctx, true, previous->value,
+                                     sizeof(previous->value), &len);
+    }
+    if (error == 0 && !x->state.rolled_back &&
+        (len == 0 ||
+         rekey_span_equal(rekey_span(previous->value, len), rekey_span(x->key, x->key_len)))) {
+        error = REKEY_E_NO_PREVIOUS;
+    }
+    return error;
 }
 
+// The state comes first: it notes the slot that will be in use, and that a rollback is under way.
+// Where that is cut, the next run sees by the key which of the two it was.
 int rekey_rollback(struct rekey_rotation *x) {
+    bool finished;
     int error = start(x, ROLLBACK);
-    bool pending = x->state.hook_pending;
 
     if (error != 0) {
         return error;
     }
-    error = end_operation(x);
-    if (error == 0) {
-        error = note_hook(x);
+    error = check_rollback(x, &finished);
+    if (error == 0 && finished) {
+        error = x->storage->remove_operation(x->storage->ctx);
     }
-    if (error == 0) {
-        error = x->storage->restore_key(x->storage->ctx);
-    }
-    if (error == REKEY_E_NO_PREVIOUS) {
-        x->state.hook_pending = pending;
-        x->storage->save_state(x->storage->ctx, &x->state);
+    if (error == 0 && !x->state.rolled_back) { // else an earlier one has exchanged the keys
+        x->state.slot = x->state.slot == 0 ? x->state.slot : other(x->state.slot);
+        x->state.hook_pending |= x->storage->hook != NULL;
+        x->state.rolled_back = true;
+        x->state.switched = wall(x);
+        error = save_state(x);
+        if (error == 0) {
+            error = x->storage->restore_key(x->storage->ctx);
+        }
     }
     if (error != 0) {
         return end(x, error,
                    error == REKEY_E_NO_PREVIOUS || error == REKEY_E_UNFINISHED ? REKEY_USAGE
                                                                                : REKEY_LOCAL);
     }
+    forget_keys(x);
     x->result = REKEY_ROTATION_RESTORED;
-    note_switch(x, x->state.slot == 0 ? x->state.slot : other(x->state.slot));
-    return x->error;
+    x->phase = HOOK;
+    return 0;
 }

@@ -14,6 +14,7 @@
 struct rekey_rotation_state {
     enum rekey_key slot;         // whose key was put to use last; 0: none was
     bool hook_pending;           // it was put to use, and the hook has not succeeded since
+    bool rolled_back;            // by a rollback that has not ended well yet
     int64_t switched;            // when: seconds since 1970
     unsigned char sha256[2][32]; // of the primary and the secondary key, as last listed
 };
@@ -24,27 +25,33 @@ struct rekey_rotation_state {
 struct rekey_storage {
     void *ctx;
 
-    // The key that is in use, into key[0..cap): *len is 0 if there is none. A key that does not fit
-    // is REKEY_E_STORE.
-    int (*load_key)(void *ctx, char *key, size_t cap, size_t *len);
-    // Puts a key to use. The one before it is kept, for rollback.
+    // The key that is in use, or the previous one, into key[0..cap): *len is 0 if there is none. A
+    // key that does not fit is REKEY_E_STORE.
+    int (*load_key)(void *ctx, bool previous, char *key, size_t cap, size_t *len);
+    // Makes `key` the key in use. The one that was in use becomes the previous one.
     int (*save_key)(void *ctx, struct rekey_span key);
-    // Exchanges the key that is in use and the one before it; REKEY_E_NO_PREVIOUS if there is none.
+    // Exchanges the key in use and the previous key; both exist. Where power fails between the two
+    // the previous key is in use, and the other one may be lost.
     int (*restore_key)(void *ctx);
 
     // *state is left as it is (zeroed) if nothing was saved yet.
     int (*load_state)(void *ctx, struct rekey_rotation_state *state);
     int (*save_state)(void *ctx, const struct rekey_rotation_state *state);
 
-    // An operation that was begun, with the slot and the time that it was begun for: what it points
-    // at stays until the next save. *slot is 0 if there is none.
+    // An operation that was begun, with its slot. *slot is 0 if there is none. What *record points
+    // at stays valid until the next save. *age_ms is how long ago the intent was saved, by a clock
+    // that nobody sets. It may be less than the truth and never more: where another boot saved it,
+    // the time since this boot; where there is no such clock, 0.
     int (*load_operation)(void *ctx, struct rekey_record *record, enum rekey_key *slot,
-                          int64_t *time);
+                          uint64_t *age_ms);
+    // Is called before each POST with a record of kind REKEY_POLL_NONE, the intent, whose age
+    // begins anew (a POST may be repeated); and then with each polling URL, which keeps that age.
     int (*save_operation)(void *ctx, const struct rekey_record *record, enum rekey_key slot);
     int (*remove_operation)(void *ctx);
 
     // Tells the applications that the key has changed. Returns REKEY_DONE; a REKEY_WANT_... to be
-    // called again; or REKEY_E_HOOK. NULL: this run tells nobody.
+    // called again; or REKEY_E_HOOK. It may be called again for the same key, also while what an
+    // interrupted run has started still works. NULL: this run tells nobody.
     int (*hook)(void *ctx);
 
     void (*sha256)(void *ctx, struct rekey_span data, unsigned char out[32]);
@@ -61,7 +68,7 @@ enum rekey_rotation_result {
 };
 
 struct rekey_rotation_options {
-    uint32_t settle_ms;        // between the service's listing of a new key and its use; sync, too
+    uint32_t settle_ms;        // between the two lists that a new key must be in; sync, too
     bool probe;                // instead: until the scoring URI takes the new key
     int64_t min_age_s;         // between two switches
     uint32_t list_interval_ms; // between two looks for a new key
@@ -79,11 +86,12 @@ struct rekey_rotation {
     const struct rekey_endpoint *endpoint;
     struct rekey_rotation_state state;
     uint64_t deadline, wake;
-    uint64_t give_up; // until then an operation of an earlier run may still change its key
-    uint64_t doubt;   // until then a key that is not listed any more is looked for
+    uint64_t give_up;       // until then an operation of an earlier run may still change its key
+    uint64_t doubt;         // until then a key in use that is not listed is looked for
+    unsigned char seen[32]; // the SHA-256 of the key that is next, as it was last listed
     uint32_t timeout_ms;
     uint8_t phase, job;
-    bool settled;        // sync has seen a change, and looks once more
+    bool settled;        // a new key was listed, and is looked for once more
     bool ended;          // an operation of the client, whose report was not looked at yet
     enum rekey_key slot; // that is regenerated, or put to use
     struct rekey_keys keys;

@@ -49,7 +49,6 @@ static void set_names(struct command *c) {
         snprintf(c->management + len, sizeof(c->management) - (size_t)len, ":%u", o->port);
     }
     c->file.path = o->operation_file;
-    c->file.time = rekey_posix_wall_s(NULL);
     c->file.management = rekey_span(c->management, strlen(c->management));
     if (o->key != 0) {
         c->file.key_type = rekey_span(slot_word(o->key), strlen(slot_word(o->key)));

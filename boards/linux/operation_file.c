@@ -1,7 +1,9 @@
 // operation_file.c - see operation_file.h. One "name value" a line, in a fixed order:
 //
-//     rekey-operation 1
+//     rekey-operation 2
 //     time 1795420800
+//     boot 00000000-0000-4000-8000-000000000000
+//     boot-ms 123456
 //     management management.azure.com
 //     endpoint /subscriptions/S/resourceGroups/.../onlineEndpoints/E
 //     key-type Primary
@@ -10,6 +12,9 @@
 //     kind Azure-AsyncOperation
 //     url https://management.azure.com/...
 //     end
+//
+// `boot` is the kernel's boot_id, or "none"; `boot-ms` the milliseconds from that boot to the
+// intent. Format 1 has neither.
 
 #include "operation_file.h"
 
@@ -17,9 +22,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "posix.h"
-
-#define FORMAT "rekey-operation 1"
+#define FORMAT "rekey-operation 2"
 
 const char *poll_kind_name(enum rekey_poll_kind kind) {
     static const char *const names[] = {"none", "Azure-AsyncOperation", "Operation-Location",
@@ -33,14 +36,20 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
     int len;
 
     f->record = *record;
-    len =
-        snprintf(f->text, sizeof(f->text),
-                 FORMAT "\ntime %lld\nmanagement %.*s\nendpoint %.*s\nkey-type %.*s\n"
-                        "request-id %.*s\nunsure %s\nkind %s\nurl %.*s\nend\n",
-                 (long long)f->time, (int)f->management.len, f->management.ptr,
-                 (int)f->endpoint.len, f->endpoint.ptr, (int)f->key_type.len, f->key_type.ptr,
-                 (int)record->request_id.len, record->request_id.ptr, record->unsure ? "yes" : "no",
-                 poll_kind_name(record->kind), (int)record->url.len, record->url.ptr);
+    if (record->kind == REKEY_POLL_NONE) { // the intent: the POST is about to go out
+        f->time = rekey_posix_wall_s(NULL);
+        f->boot_ms = rekey_posix_now_ms(NULL);
+        rekey_posix_boot_id(f->boot);
+    }
+    len = snprintf(
+        f->text, sizeof(f->text),
+        FORMAT "\ntime %lld\nboot %s\nboot-ms %llu\nmanagement %.*s\nendpoint %.*s\nkey-type %.*s\n"
+               "request-id %.*s\nunsure %s\nkind %s\nurl %.*s\nend\n",
+        (long long)f->time, f->boot[0] != '\0' ? f->boot : "none", (unsigned long long)f->boot_ms,
+        (int)f->management.len, f->management.ptr, (int)f->endpoint.len, f->endpoint.ptr,
+        (int)f->key_type.len, f->key_type.ptr, (int)record->request_id.len, record->request_id.ptr,
+        record->unsure ? "yes" : "no", poll_kind_name(record->kind), (int)record->url.len,
+        record->url.ptr);
     if (len < 0 || (size_t)len >= sizeof(f->text)) {
         f->error = EMSGSIZE;
         f->what = NULL;
@@ -85,11 +94,41 @@ static bool parse_kind(struct rekey_span text, enum rekey_poll_kind *kind) {
     return false;
 }
 
-static bool parse(struct operation_file *f, struct rekey_span rest) {
+// A decimal number of at most 12 digits: 31 years of milliseconds.
+static bool parse_number(struct rekey_span text, uint64_t *number) {
+    bool ok = text.len > 0 && text.len <= 12;
+
+    *number = 0;
+    for (size_t i = 0; ok && i < text.len; i++) {
+        ok = rekey_is_digit(text.ptr[i]);
+        *number = *number * 10 + (uint64_t)(text.ptr[i] - '0');
+    }
+    return ok;
+}
+
+// The lines that format 1 does not have.
+static bool parse_boot(struct operation_file *f, struct rekey_span *rest) {
+    struct rekey_span boot, ms;
+
+    if (!take_line(rest, "boot", &boot) || !take_line(rest, "boot-ms", &ms) ||
+        !parse_number(ms, &f->boot_ms)) {
+        return false;
+    }
+    if (boot.len == REKEY_POSIX_BOOT_ID_LEN) {
+        memcpy(f->boot, boot.ptr, boot.len);
+        f->boot[boot.len] = '\0';
+        return true;
+    }
+    return rekey_span_equal(boot, REKEY_SPAN("none"));
+}
+
+static bool parse(struct operation_file *f, struct rekey_span rest, bool has_boot) {
     const struct rekey_span whole = rest;
     struct rekey_span time, unsure, kind;
+    uint64_t seconds = 0;
     bool ok =
-        take_line(&rest, "time", &time) && take_line(&rest, "management", &f->management) &&
+        take_line(&rest, "time", &time) && parse_number(time, &seconds) &&
+        (!has_boot || parse_boot(f, &rest)) && take_line(&rest, "management", &f->management) &&
         take_line(&rest, "endpoint", &f->endpoint) && take_line(&rest, "key-type", &f->key_type) &&
         take_line(&rest, "request-id", &f->record.request_id) &&
         take_line(&rest, "unsure", &unsure) && take_line(&rest, "kind", &kind) &&
@@ -100,11 +139,7 @@ static bool parse(struct operation_file *f, struct rekey_span rest) {
     for (size_t i = 0; i < whole.len; i++) { // it is shown, and sent
         ok = ok && (whole.ptr[i] == '\n' || (whole.ptr[i] >= ' ' && whole.ptr[i] <= '~'));
     }
-    f->time = 0;
-    for (size_t i = 0; ok && i < time.len; i++) {
-        ok = rekey_is_digit(time.ptr[i]) && time.len <= 12;
-        f->time = f->time * 10 + (time.ptr[i] - '0');
-    }
+    f->time = (int64_t)seconds;
     f->record.unsure = ok && !rekey_span_equal(unsure, REKEY_SPAN("no"));
     return ok;
 }
@@ -124,11 +159,27 @@ enum operation_file_result operation_file_read(struct operation_file *f, const c
     if (!take_line(&rest, "rekey-operation", &version)) {
         return OPERATION_FILE_DAMAGED;
     }
-    if (!rekey_span_equal(version, REKEY_SPAN("1"))) {
+    if (!rekey_span_equal(version, REKEY_SPAN("1")) &&
+        !rekey_span_equal(version, REKEY_SPAN("2"))) {
         return OPERATION_FILE_FORMAT;
     }
-    f->written = parse(f, rest);
+    f->boot[0] = '\0';
+    f->boot_ms = 0;
+    f->written = parse(f, rest, version.ptr[0] == '2');
     return f->written ? OPERATION_FILE_OK : OPERATION_FILE_DAMAGED;
+}
+
+uint64_t operation_file_age_ms(const struct operation_file *f) {
+    uint64_t now = rekey_posix_now_ms(NULL);
+    char boot[REKEY_POSIX_BOOT_ID_LEN + 1];
+
+    if (f->boot[0] == '\0' || !rekey_posix_boot_id(boot)) {
+        return 0;
+    }
+    if (strcmp(boot, f->boot) != 0) { // it is older than this boot
+        return now;
+    }
+    return now > f->boot_ms ? now - f->boot_ms : 0;
 }
 
 bool operation_file_remove(struct operation_file *f) {

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include "posix.h"
 #include "rekey.h"
 
 #define OPERATION_FILE_MAX (REKEY_URL_MAX + REKEY_PATH_MAX + 1024)
@@ -19,11 +20,15 @@ struct operation_file {
     bool alone;       // nobody else writes there: its temporary file needs no name of its own
     uid_t owner;      // whom root writes for; 0: nobody else
     // What the record stands for; for a person who reads the file, and for `rekey wait` to show.
-    int64_t time;                 // seconds since 1970
+    int64_t time;                 // of the intent, seconds since 1970
     struct rekey_span management; // host or host:port
     struct rekey_span endpoint;   // its path
     struct rekey_span key_type;
-    struct rekey_record record; // after operation_file_read; leads into `text`
+    // When the intent was saved, by a clock that nobody sets: milliseconds since the boot of this
+    // id.
+    uint64_t boot_ms;
+    char boot[REKEY_POSIX_BOOT_ID_LEN + 1]; // "": not known
+    struct rekey_record record;             // after operation_file_read; leads into `text`
     char text[OPERATION_FILE_MAX];
 };
 
@@ -40,6 +45,10 @@ enum operation_file_result {
 
 // Reads the file `path` into *f.
 enum operation_file_result operation_file_read(struct operation_file *f, const char *path);
+
+// Milliseconds since the intent was saved, after operation_file_read. Never more than the truth:
+// where another boot saved it, the time since this boot; where the boot is not known, 0.
+uint64_t operation_file_age_ms(const struct operation_file *f);
 
 // Removes the file. Returns false, with f->error set, if that failed and the file is still there.
 bool operation_file_remove(struct operation_file *f);

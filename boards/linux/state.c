@@ -65,9 +65,9 @@ static int state_read(struct state *s, const char *name, char *buf, size_t cap, 
 
 // ---- keys ---------------------------------------------------------------------------------------
 
-static int load_key(void *ctx, char *key, size_t cap, size_t *len) {
+static int load_key(void *ctx, bool previous, char *key, size_t cap, size_t *len) {
     struct command *c = ctx;
-    int error = state_read(&c->state, "key", key, cap, len);
+    int error = state_read(&c->state, previous ? "key.previous" : "key", key, cap, len);
 
     if (*len > 0 && key[*len - 1] == '\n') { // put there by hand
         (*len)--;
@@ -84,7 +84,7 @@ static int save_key(void *ctx, struct rekey_span key) {
     struct state *s = &c->state;
     char before[REKEY_KEY_VALUE_MAX];
     size_t len;
-    int error = load_key(ctx, before, sizeof(before), &len);
+    int error = load_key(ctx, false, before, sizeof(before), &len);
 
     if (error == 0) {
         error = save_previous(s, before, len);
@@ -103,8 +103,7 @@ static int restore_key(void *ctx) {
     int error = state_read(s, "key.previous", key, sizeof(key), &len);
 
     if (error == 0) {
-        error = len == 0 ? REKEY_E_NO_PREVIOUS
-                         : state_read(s, "key", before, sizeof(before), &before_len);
+        error = state_read(s, "key", before, sizeof(before), &before_len);
     }
     if (error == 0) {
         error = state_write(s, "key", key, len, s->group);
@@ -123,6 +122,19 @@ const char *slot_word(enum rekey_key slot) {
     return slot == REKEY_KEY_PRIMARY     ? "Primary"
            : slot == REKEY_KEY_SECONDARY ? "Secondary"
                                          : "none";
+}
+
+// What the line `hook` says.
+static const char *hook_word(bool pending, bool rolled_back) {
+    static const char *const words[] = {"done", "pending", "rollback-done", "rollback-pending"};
+
+    return words[(rolled_back ? 2 : 0) + (pending ? 1 : 0)];
+}
+
+static bool is_hook_word(struct rekey_span word, bool pending, bool rolled_back) {
+    const char *each = hook_word(pending, rolled_back);
+
+    return rekey_span_equal(word, rekey_span(each, strlen(each)));
 }
 
 static bool parse_slot(struct rekey_span word, enum rekey_key *slot) {
@@ -163,8 +175,9 @@ static int save_state(void *ctx, const struct rekey_rotation_state *state) {
     len = snprintf(s->text, sizeof(s->text),
                    FORMAT "\nendpoint %s\nslot %s\nhook %s\nswitched %lld\nprimary %.64s\n"
                           "secondary %.64s\nend\n",
-                   c->path, slot_word(state->slot), state->hook_pending ? "pending" : "done",
-                   (long long)state->switched, sums[0], sums[1]);
+                   c->path, slot_word(state->slot),
+                   hook_word(state->hook_pending, state->rolled_back), (long long)state->switched,
+                   sums[0], sums[1]);
     if ((size_t)len >= sizeof(s->text)) {
         errno = EMSGSIZE;
         return failed(s, "state", NULL);
@@ -202,7 +215,8 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         memcpy(c->path, endpoint.ptr, endpoint.len);
         c->path[endpoint.len] = '\0';
     }
-    state->hook_pending = !rekey_span_equal(hook, REKEY_SPAN("done"));
+    state->rolled_back = is_hook_word(hook, false, true) || is_hook_word(hook, true, true);
+    state->hook_pending = !is_hook_word(hook, false, false) && !is_hook_word(hook, false, true);
     state->switched = strtoll(switched.ptr, NULL, 10); // a line end follows
     return 0;
 }
@@ -210,14 +224,14 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
 // ---- the operation ------------------------------------------------------------------------------
 
 static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
-                          int64_t *begun) {
+                          uint64_t *age_ms) {
     struct command *c = ctx;
     struct operation_file *f = c->state.file;
 
     switch (operation_file_read(f, f->path)) {
     case OPERATION_FILE_OK:
         *record = f->record;
-        *begun = f->time;
+        *age_ms = operation_file_age_ms(f);
         return parse_slot(f->key_type, slot) ? 0 : failed(&c->state, "operation", "it is damaged");
     case OPERATION_FILE_UNREADABLE:
         errno = f->error;
@@ -234,9 +248,6 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
     struct operation_file *f = c->state.file;
     const char *word = slot_word(slot);
 
-    if (record->kind == REKEY_POLL_NONE) {
-        f->time = rekey_posix_wall_s(NULL);
-    }
     f->management = rekey_span(c->management, strlen(c->management));
     f->endpoint = rekey_span(c->path, strlen(c->path));
     f->key_type = rekey_span(word, strlen(word));

@@ -1,4 +1,4 @@
-// clock.c - the two clocks, and randomness.
+// clock.c - the two clocks, the boot that one of them began with, and randomness.
 
 #include <errno.h>
 #include <sys/random.h>
@@ -16,6 +16,19 @@ uint64_t rekey_posix_now_ms(void *ctx) {
         clock_gettime(CLOCK_MONOTONIC, &t); // a kernel before 2.6.39
     }
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+bool rekey_posix_boot_id(char id[REKEY_POSIX_BOOT_ID_LEN + 1]) {
+    size_t len = 0;
+
+    id[0] = '\0';
+    if (rekey_posix_read_file("/proc/sys/kernel/random/boot_id", id, REKEY_POSIX_BOOT_ID_LEN + 1,
+                              &len, 0) != 0 ||
+        len != REKEY_POSIX_BOOT_ID_LEN + 1) { // with a newline
+        len = 1;
+    }
+    id[len - 1] = '\0';
+    return len > 1;
 }
 
 int64_t rekey_posix_wall_s(void *ctx) {

@@ -62,6 +62,12 @@ struct rekey_transport rekey_posix_transport(struct rekey_posix_tcp *tcp);
 // Milliseconds of CLOCK_BOOTTIME. `ctx` is not used.
 uint64_t rekey_posix_now_ms(void *ctx);
 
+#define REKEY_POSIX_BOOT_ID_LEN 36u
+
+// The kernel's boot_id (random(4)): another one after each boot. False, and "", where there is
+// none.
+bool rekey_posix_boot_id(char id[REKEY_POSIX_BOOT_ID_LEN + 1]);
+
 // Seconds of CLOCK_REALTIME. `ctx` is not used.
 int64_t rekey_posix_wall_s(void *ctx);
 

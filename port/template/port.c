@@ -129,11 +129,14 @@ int template_save(void *ctx, const struct rekey_record *record) {
 // when it returns, wholly, and a power cut during it must leave what was there before. On flash:
 // for each of the three records (key, state, operation) two sectors that are written in turn, each
 // record with a sequence number and a checksum; the valid one with the higher number counts.
-// save_key needs a third place for the key before. A load of what was never saved succeeds and
-// changes nothing; a load of what is damaged is REKEY_E_STORE: to take it for "never saved" could
-// regenerate the key that is in use.
-static int template_load_key(void *ctx, char *key, size_t cap, size_t *len) {
+// save_key needs a third place for the previous key. The age of an operation needs a clock that
+// counts since the boot, and something that is another one after each boot, as a counter in flash;
+// without them it is 0, and an interrupted operation is waited for as if it had just begun. A load
+// of what was never saved succeeds and changes nothing; a load of what is damaged is REKEY_E_STORE:
+// to take it for "never saved" could regenerate the key that is in use.
+static int template_load_key(void *ctx, bool previous, char *key, size_t cap, size_t *len) {
     (void)ctx;
+    (void)previous;
     (void)key;
     (void)cap;
     *len = 0;
@@ -148,7 +151,7 @@ static int template_save_key(void *ctx, struct rekey_span key) {
 
 static int template_restore_key(void *ctx) {
     (void)ctx;
-    return REKEY_E_NO_PREVIOUS; // FILL IN, for rekey_rollback
+    return REKEY_E_STORE; // FILL IN, for rekey_rollback
 }
 
 static int template_load_state(void *ctx, struct rekey_rotation_state *state) {
@@ -164,11 +167,11 @@ static int template_save_state(void *ctx, const struct rekey_rotation_state *sta
 }
 
 static int template_load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
-                                   int64_t *time) {
+                                   uint64_t *age_ms) {
     (void)ctx;
     (void)record;
     (void)slot;
-    (void)time;
+    (void)age_ms;
     return REKEY_E_STORE; // FILL IN
 }
 
@@ -177,7 +180,7 @@ static int template_save_operation(void *ctx, const struct rekey_record *record,
     (void)ctx;
     (void)record;
     (void)slot;
-    return REKEY_E_STORE; // FILL IN: copy what the record points at, and the time
+    return REKEY_E_STORE; // FILL IN: copy what the record points at, and note the boot and the time
 }
 
 static int template_remove_operation(void *ctx) {

@@ -47,13 +47,14 @@ static struct {
     char url[128], id[37];
     struct rekey_record record;
     enum rekey_key operation; // 0: none
-    int64_t begun;
+    uint64_t begun;           // by a clock that nobody sets
     // what fails, and when
     int calls, fail_at; // the call that fails
     bool power;         // it fails for good: power is lost before the call has an effect
     bool after;         // or after it had
     bool lost;
     int hooks, hook_fails, hook_waits;
+    int64_t skew;  // of the wall clock
     bool hook_saw; // the key that the hook saw last was the one in use
 } world;
 
@@ -86,7 +87,7 @@ static void execute(int slot) {
 
 static void pass(uint64_t ms) {
     fake.now += ms;
-    fake.wall = 1764000000 + (int64_t)(fake.now / 1000);
+    fake.wall = 1764000000 + (int64_t)(fake.now / 1000) + world.skew;
     if (world.late_slot != 0 && fake.now >= world.late_at) {
         execute(world.late_slot);
         world.late_slot = 0;
@@ -254,6 +255,9 @@ static bool call(int *result) {
     bool here = ++world.calls == world.fail_at;
 
     *result = REKEY_DONE;
+    if (world.lost) { // the rest of this step
+        return false;
+    }
     if (!here) {
         return true;
     }
@@ -265,14 +269,16 @@ static bool call(int *result) {
     return false;
 }
 
-static int load_key(void *ctx, char *key, size_t cap, size_t *len) {
+static int load_key(void *ctx, bool previous, char *key, size_t cap, size_t *len) {
     int result;
 
     (void)ctx;
     if (call(&result)) {
-        *len = strlen(world.key);
+        const char *which = previous ? world.previous : world.key;
+
+        *len = strlen(which);
         check(*len <= cap);
-        memcpy(key, world.key, *len);
+        memcpy(key, which, *len);
     }
     return result;
 }
@@ -295,9 +301,6 @@ static int restore_key(void *ctx) {
     int result;
 
     (void)ctx;
-    if (world.previous[0] == '\0') {
-        return REKEY_E_NO_PREVIOUS;
-    }
     if (call(&result)) {
         strcpy(key, world.key);
         strcpy(world.key, world.previous);
@@ -328,14 +331,14 @@ static int save_state(void *ctx, const struct rekey_rotation_state *state) {
 }
 
 static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
-                          int64_t *begun) {
+                          uint64_t *age_ms) {
     int result;
 
     (void)ctx;
     if (call(&result) && world.operation != 0) {
         *record = world.record;
         *slot = world.operation;
-        *begun = world.begun;
+        *age_ms = fake.now > world.begun ? fake.now - world.begun : 0;
     }
     return result;
 }
@@ -350,7 +353,7 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
         world.record = *record;
         world.record.url.ptr = world.url;
         world.record.request_id.ptr = world.id;
-        world.begun = world.operation == 0 ? fake.wall : world.begun;
+        world.begun = record->kind == REKEY_POLL_NONE ? fake.now : world.begun;
         world.operation = slot;
     }
     return result;
@@ -702,7 +705,7 @@ static void test_foreign(void **state) {
     check_int(run(ROTATE), 0);
     check_int(rotation.result, REKEY_ROTATION_ADOPTED);
     check(!rotation.foreign);
-    row("our own slot was changed: looked at for half a minute");
+    row("our own slot was changed: a minute later the other key, which is as it was");
     adopted();
     {
         uint64_t before = fake.now;
@@ -719,8 +722,46 @@ static void test_foreign(void **state) {
         check(rotation.foreign);
         check_int(world.lists - lists, 12);
         check(fake.now - before >= 50000 && fake.now - before < 70000);
-        check(strcmp(world.key, "key-1-by-hand") == 0);
+        check(strcmp(world.key, "key-2-0") == 0);
     }
+    row("both were changed: the primary one");
+    adopted();
+    strcpy(world.keys[0], "key-1-by-hand");
+    strcpy(world.keys[1], "key-2-by-hand");
+    world.key[0] = '\0';
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+    check(strcmp(world.key, "key-1-by-hand") == 0);
+    row("the key file was lost: its slot is known");
+    adopted();
+    rotates(2);
+    world.key[0] = '\0';
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+    check(strcmp(world.key, world.keys[1]) == 0);
+    row("lists that never agree: no key is replaced");
+    adopted();
+    begin(ROTATE);
+    strcpy(rotation.key, "key-1-x");
+    rotation.key_len = 7;
+    for (int i = 0; step() > 0; i++) {
+        snprintf(world.keys[0], sizeof(world.keys[0]), "key-1-%d", i + 1);
+        snprintf(world.keys[1], sizeof(world.keys[1]), "key-2-%d", i + 1);
+    }
+    check_int(rotation.error, REKEY_E_DEADLINE);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    check(strcmp(world.key, "key-1-0") == 0);
+    strcpy(world.keys[0], world.key);
+    row("the other key was put there by hand: a rotation is due a day later");
+    adopted();
+    rotates(2);
+    pass(86400u * 1000);
+    strcpy(world.key, world.keys[0]);
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
+    check_int(world.state.slot, REKEY_KEY_PRIMARY);
+    pass(86400u * 1000);
+    rotates(2);
     row("or for half of a short run");
     adopted();
     {
@@ -734,6 +775,34 @@ static void test_foreign(void **state) {
         check_int(rotation.result, REKEY_ROTATION_ADOPTED);
         check(fake.now - before < 10000);
     }
+    row("one list is never enough, however little time is left");
+    adopted();
+    world.keys[0][6] = 'x';
+    given_ms = 4000;
+    begin(ROTATE);
+    world.key[0] = '\0';
+    finish();
+    check_int(rotation.error, REKEY_E_DEADLINE);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    check(world.key[0] == '\0');
+    row("the minute begins with the first list that is in doubt");
+    adopted();
+    rotates(2);
+    pass(86400u * 1000);
+    world.state.hook_pending = true;
+    world.hook_waits = 900;
+    memcpy(world.stale[0], "key-1-0", 8);
+    memcpy(world.stale[1], "key-2-0", 8);
+    world.fresh_at = fake.now + 130000;
+    rotates(1);
+    row("lists that are old for longer: a key that is taken");
+    adopted();
+    rotates(2);
+    memcpy(world.stale[0], "key-1-0", 8);
+    memcpy(world.stale[1], "key-2-0", 8);
+    world.fresh_at = fake.now + 90000;
+    check_int(run(ROTATE), 0);
+    check(rotation.foreign && strcmp(world.key, "key-1-0") == 0);
     row("an old list is soon seen to be one");
     adopted();
     check_int(run(ROTATE), 0);
@@ -784,6 +853,40 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     rotates(2);
     check(rotation.by_comparison && world.posts == 1 && world.lists > 50);
+    row("executed late, and the wall clock was set");
+    for (int i = 0; i < 3; i++) {
+        adopted();
+        world.answer = SAYS_NOTHING;
+        world.late_ms = 600000;
+        check_int(run(ROTATE), REKEY_E_END);
+        world.skew = i == 0 ? 7200 : i == 1 ? -7200 : 86400 * 365;
+        rotates(2);
+        check(rotation.by_comparison && world.posts == 1);
+    }
+    row("executed at the last moment, and lists are old ones for almost a minute");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    world.late_ms = REKEY_TIMEOUT_MS - 3000;
+    world.stale_ms = 55000;
+    check_int(run(ROTATE), REKEY_E_END);
+    rotates(2);
+    check(rotation.by_comparison && world.posts == 1);
+    row("a list that is older than what was noted");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    check_int(run(ROTATE), REKEY_E_END);
+    strcpy(world.stale[1], "key-2-older");
+    world.fresh_at = fake.now + 50000;
+    rotates(2);
+    row("a list after the settling that is an old one");
+    adopted();
+    begin(ROTATE);
+    while (!rotation.settled) {
+        check(step() > 0);
+    }
+    world.fresh_at = fake.now + 90000;
+    finish();
+    check_rotated(2);
     row("its deadline has passed long ago: one look");
     adopted();
     world.answer = SAYS_NOTHING;
@@ -792,24 +895,24 @@ static void test_unknown(void **state) {
     world.answer = SAYS_200;
     pass(7200000);
     rotates(2);
-    row("the clock was put back meanwhile");
+    row("how old it is, is not known");
     adopted();
     world.answer = SAYS_NOTHING;
     check_int(run(ROTATE), REKEY_E_END);
-    world.begun = fake.wall + 100000;
+    world.begun = UINT64_MAX; // of a boot that nobody knows: its age is 0
     rotates(2);
     row("and it was not executed");
     adopted();
     world.answer = SAYS_NOTHING;
     world.loses_it = true;
     check_int(run(ROTATE), REKEY_E_END);
-    world.begun = fake.wall + 100000;
+    world.begun = UINT64_MAX; // of a boot that nobody knows: its age is 0
     world.answer = SAYS_200;
     {
         uint64_t before = fake.now;
 
         rotates(2);
-        check(fake.now - before < 2 * REKEY_TIMEOUT_MS);
+        check(fake.now - before > REKEY_TIMEOUT_MS && fake.now - before < 2 * REKEY_TIMEOUT_MS);
     }
     row("lists fail while it compares");
     adopted();
@@ -942,6 +1045,28 @@ static void test_stopped(void **state) {
         check_int(rotation.error, REKEY_E_ABORTED);
         rotates(2);
     }
+    row("while it doubts a list");
+    adopted();
+    world.keys[0][6] = 'x';
+    begin(ROTATE);
+    while (rotation.doubt == 0) {
+        step();
+    }
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    world.keys[0][6] = '0';
+    row("while it compares");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    world.loses_it = true;
+    run(ROTATE);
+    begin(ROTATE);
+    while (world.lists < 10) {
+        step();
+    }
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_UNKNOWN);
+    check_int(world.operation, REKEY_KEY_SECONDARY);
     row("while the request goes out");
     adopted();
     begin(ROTATE);
@@ -1167,13 +1292,32 @@ static void test_sync(void **state) {
     strcpy(world.key, "");
     world.lists = 0;
     check_int(run(SYNC), 0);
-    check_int(world.lists, 1);
+    check_int(world.lists, 2);
     check(rotation.foreign && strcmp(world.key, "changed-2") == 0);
     row("the key was changed here");
     strcpy(world.key, "");
     check_int(run(SYNC), 0);
     check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+    check(!rotation.foreign && strcmp(world.key, "changed-2") == 0);
+    row("to one that the service does not list");
+    begin(SYNC);
+    strcpy(rotation.key, "by hand");
+    rotation.key_len = 7;
+    world.lists = 0;
+    finish();
+    check_int(rotation.result, REKEY_ROTATION_ADOPTED);
     check(rotation.foreign && strcmp(world.key, "changed-2") == 0);
+    check(world.lists > 10);
+    row("lists that never agree: nothing is put to use");
+    begin(SYNC);
+    world.lists = 0;
+    for (int i = 0; step() > 0; i++) {
+        snprintf(world.keys[0], sizeof(world.keys[0]), "key-1-%d", i);
+    }
+    check(world.lists < 400);
+    check_int(rotation.error, REKEY_E_KEY_UNCHANGED);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    check(strcmp(world.key, "changed-2") == 0);
     row("equal keys");
     world.list_body = "{\"primaryKey\":\"x\",\"secondaryKey\":\"x\"}";
     check_int(run(SYNC), REKEY_E_KEYS_EQUAL);
@@ -1182,6 +1326,8 @@ static void test_sync(void **state) {
 }
 
 static void test_rollback(void **state) {
+    struct rekey_rotation_state before;
+
     (void)state;
     row("back, and back again");
     adopted();
@@ -1198,14 +1344,22 @@ static void test_rollback(void **state) {
     row("there is none");
     reset();
     ends(ROLLBACK, REKEY_E_NO_PREVIOUS, REKEY_USAGE);
-    check(!world.state.hook_pending);
+    check(!world.has_state);
+    adopted();
+    before = world.state;
+    ends(ROLLBACK, REKEY_E_NO_PREVIOUS, REKEY_USAGE);
+    check(memcmp(&before, &world.state, sizeof(before)) == 0);
+    row("it is the same");
+    strcpy(world.previous, world.key);
+    ends(ROLLBACK, REKEY_E_NO_PREVIOUS, REKEY_USAGE);
+    check(memcmp(&before, &world.state, sizeof(before)) == 0);
     row("of a key that nobody noted");
     reset();
     strcpy(world.key, world.keys[0]);
     strcpy(world.previous, world.keys[1]);
     check_int(run(ROLLBACK), 0);
-    check_int(world.state.slot, 0);
-    check(!world.state.hook_pending);
+    check(!world.has_state && strcmp(world.key, world.keys[1]) == 0);
+    check_int(world.hooks, 1);
     row("nobody is told");
     adopted();
     check_int(run(ROTATE), 0);
@@ -1243,14 +1397,129 @@ static void test_rollback(void **state) {
     ends(ROLLBACK, REKEY_E_UNFINISHED, REKEY_USAGE);
     check(strcmp(world.key, world.keys[1]) == 0 && world.operation == REKEY_KEY_PRIMARY);
     check(!world.state.hook_pending);
-    for (int at = 1; at <= 8; at++) {
-        row_n("the storage fails at call", at);
-        adopted();
-        world.hook_fails = 1;
-        check_int(run(ROTATE), REKEY_E_HOOK);
-        world.fail_at = at;
-        ends(ROLLBACK, REKEY_E_STORE, REKEY_LOCAL);
-        world.fail_at = 0;
+    row("its hook fails: the next one runs that hook, and exchanges nothing");
+    adopted();
+    check_int(run(ROTATE), 0);
+    world.hook_fails = 2;
+    for (int i = 0; i < 3; i++) {
+        check_int(run(ROLLBACK), i < 2 ? REKEY_E_HOOK : 0);
+        check_int(rotation.result, REKEY_ROTATION_RESTORED);
+        check(strcmp(world.key, world.keys[0]) == 0);
+    }
+    check_int(run(ROLLBACK), 0);
+    check(strcmp(world.key, world.keys[1]) == 0); // which is back again
+    row("its hook fails, and a rotation runs it");
+    adopted();
+    check_int(run(ROTATE), 0);
+    world.hook_fails = 1;
+    check_int(run(ROLLBACK), REKEY_E_HOOK);
+    check_int(run(ROTATE), 0);
+    check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
+    check(strcmp(world.key, world.keys[0]) == 0 && !world.state.rolled_back);
+    rows_done();
+}
+
+// A rollback that is cut, or whose storage fails, at any call: the next run completes or undoes it,
+// and the next rotation comes a day after it. One that is repeated completes it.
+static void test_cuts_of_a_rollback(void **state) {
+    static const struct {
+        const char *name;
+        bool power, after, told;
+        enum verb next;
+    } rows[] = {
+        {"the storage fails, then a rotation, at call", false, false, true, ROTATE},
+        {"power is lost before, then a rotation, at call", true, false, true, ROTATE},
+        {"power is lost after, then a rotation, at call", true, true, true, ROTATE},
+        {"the storage fails, then a rollback, at call", false, false, true, ROLLBACK},
+        {"power is lost before, then a rollback, at call", true, false, true, ROLLBACK},
+        {"power is lost after, then a rollback, at call", true, true, true, ROLLBACK},
+        {"nobody is told; power is lost before, then a rollback, at call", true, false, false,
+         ROLLBACK},
+        {"nobody is told; power is lost after, then a rotation, at call", true, true, false,
+         ROTATE},
+        {"power is lost before, then a sync, at call", true, false, true, SYNC},
+        {"power is lost after, then a sync, at call", true, true, true, SYNC},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        bool more = true;
+
+        for (int at = 1; more; at++) {
+            int posts, hooks;
+            bool changed, completed, noted;
+
+            row_n(rows[i].name, at);
+            adopted();
+            rotates(2);
+            pass(86400u * 1000);
+            posts = world.posts;
+            hooks = world.hooks;
+            storage.hook = rows[i].told ? hook : NULL;
+            world.fail_at = at;
+            world.power = rows[i].power;
+            world.after = rows[i].after;
+            check(run(ROLLBACK) <= 0 || world.lost);
+            more = world.calls >= at;
+            check(!more || world.lost || rotation.outcome == REKEY_LOCAL);
+            world.fail_at = 0;
+            noted = world.state.switched == fake.wall;
+            changed = strcmp(world.key, world.keys[0]) == 0;
+            check(changed || strcmp(world.key, world.keys[1]) == 0);
+            completed = changed && !world.state.rolled_back;
+            if (more) {
+                check_int(run(rows[i].next), 0);
+            }
+            if (rows[i].next == ROLLBACK && more && completed) {
+                check(strcmp(world.key, world.keys[1]) == 0); // it had nothing left to do
+            } else if (rows[i].next == ROLLBACK || changed) {
+                check(strcmp(world.key, world.keys[0]) == 0); // never turned round
+            }
+            changed = strcmp(world.key, world.keys[0]) == 0;
+            check(!changed || !rows[i].told || (world.hooks > hooks && world.hook_saw));
+            check(!world.state.hook_pending);
+            // Due as before, where it was cut before it had noted anything.
+            check_int(world.posts, posts + (rows[i].next == ROTATE && !noted ? 1 : 0));
+        }
+        check_int(world.calls > 0, 1);
+    }
+    rows_done();
+}
+
+// A run that is stopped at any step ends with an outcome, and the next one finishes it.
+static void test_stopped_anywhere(void **state) {
+    static const enum regenerate_answer answers[] = {SAYS_200, SAYS_202, SAYS_NOTHING, FAILS_LATER};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        for (int first = 0; first < 2; first++) {
+            for (int steps = 0;; steps++) {
+                int made;
+                bool left, regenerated;
+
+                row_nn("stopped after step", steps, (long)(i * 2) + first);
+                adopted();
+                world.answer = answers[i];
+                world.poll_status = first != 0 ? 401 : 200;
+                if (first != 0) { // what is stopped is the run after it
+                    run(ROTATE);
+                    world.poll_status = 200;
+                }
+                made = world.made;
+                left = world.operation != 0;
+                if (run_for(ROTATE, steps) <= 0) {
+                    break;
+                }
+                regenerated = world.made > made || left;
+                rekey_rotation_abort(&rotation);
+                check(rotation.error != 0 && rotation.outcome != REKEY_NONE &&
+                      rotation.outcome != REKEY_SUCCEEDED);
+                check(rotation.outcome != REKEY_NOT_REACHED || !regenerated);
+                world.answer = SAYS_200;
+                pass(7200000);
+                check(run(ROTATE) == 0 || rotation.error == REKEY_E_KEY_FOREIGN);
+            }
+        }
     }
     rows_done();
 }
@@ -1446,11 +1715,22 @@ static void test_secrets(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
-        UNIT(test_rotations), UNIT(test_refusals), UNIT(test_foreign),
-        UNIT(test_unknown),   UNIT(test_resumed),  UNIT(test_stopped),
-        UNIT(test_hooks),     UNIT(test_probe),    UNIT(test_sync),
-        UNIT(test_rollback),  UNIT(test_cuts),     UNIT(test_cuts_of_what_was_left),
-        UNIT(test_show),      UNIT(test_secrets),
+        UNIT(test_rotations),
+        UNIT(test_refusals),
+        UNIT(test_foreign),
+        UNIT(test_unknown),
+        UNIT(test_resumed),
+        UNIT(test_stopped),
+        UNIT(test_hooks),
+        UNIT(test_probe),
+        UNIT(test_sync),
+        UNIT(test_rollback),
+        UNIT(test_cuts_of_a_rollback),
+        UNIT(test_stopped_anywhere),
+        UNIT(test_cuts),
+        UNIT(test_cuts_of_what_was_left),
+        UNIT(test_show),
+        UNIT(test_secrets),
     };
 
     return cmocka_run_group_tests_name("rotate", tests, NULL, rows_total);
