@@ -19,7 +19,7 @@ static const struct {
     [FILES] = {"files",
                {"stay", "state lost", "operation lost", "key lost", "state and operation lost",
                 "previous lost", "restored as before the last run", "other key by hand"}},
-    [CLOCK] = {"clock", {"runs", "+2 h", "-2 h", "+10 min", "+3 days"}},
+    [CLOCK] = {"clock", {"runs", "+2 h", "-2 h", "+10 min", "+3 days", "reboot"}},
     [FOREIGN] = {"foreign", {"nothing", "primary", "secondary"}},
     [VERB] = {"verb", {"rotate", "rollback"}},
     [OPTIONS] = {"options",

@@ -25,6 +25,11 @@ static int entropy(void *ctx, void *buf, size_t len) {
 
 struct rekey_port port = {.now_ms = now_ms, .wall_s = wall_s, .entropy = entropy};
 
+void reboot(struct device *d) {
+    d->boot++;
+    d->boot_at = w.now;
+}
+
 // A removal that was not synced may be undone.
 void power_lost(void) {
     struct device *d = run.device;
@@ -35,8 +40,10 @@ void power_lost(void) {
         d->disk.operation = d->undelete.operation;
         d->disk.kind = d->undelete.kind;
         d->disk.unsure = d->undelete.unsure;
+        d->disk.boot = d->undelete.boot;
         d->disk.begun = d->undelete.begun;
     }
+    reboot(d);
 }
 
 // ---- the storage --------------------------------------------------------------------------------
@@ -70,8 +77,8 @@ static int wrote(enum store value, bool synced) {
     return value == DONE || value == POWER_AFTER ? REKEY_DONE : REKEY_E_STORE;
 }
 
-static int load_key(void *ctx, char *key, size_t cap, size_t *len) {
-    int number = run.device->disk.key;
+static int load_key(void *ctx, bool previous, char *key, size_t cap, size_t *len) {
+    int number = previous ? run.device->disk.previous : run.device->disk.key;
 
     (void)ctx;
     *len = number == 0 ? 0 : (size_t)snprintf(key, cap, "%d", number);
@@ -119,13 +126,9 @@ static int save_key(void *ctx, struct rekey_span key) {
 static int restore_key(void *ctx) {
     struct disk *disk = &run.device->disk;
     int key = disk->previous;
-    enum store value;
+    enum store value = writes(6);
 
     (void)ctx;
-    if (key == 0) {
-        return REKEY_E_NO_PREVIOUS;
-    }
-    value = writes(6);
     if (value != ERROR) {
         if (value < POWER_HALF && disk->key != 0) {
             disk->previous = disk->key;
@@ -156,10 +159,15 @@ static int save_state(void *ctx, const struct rekey_rotation_state *state) {
     return wrote(value, true);
 }
 
+uint64_t operation_age_ms(const struct device *d) {
+    return on('n') ? 0 : w.now - d->boot_at - (d->disk.boot == d->boot ? d->disk.begun : 0);
+}
+
 static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key *slot,
-                          int64_t *begun) {
+                          uint64_t *age_ms) {
     static const char url[] = "https://" HOST "/op", id[] = "55555555-5555-4555-9555-555555555555";
-    const struct disk *disk = &run.device->disk;
+    const struct device *d = run.device;
+    const struct disk *disk = &d->disk;
 
     (void)ctx;
     if (disk->operation != 0) {
@@ -169,7 +177,7 @@ static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key
             .request_id = rekey_span(id, sizeof(id) - 1),
             .unsure = disk->unsure};
         *slot = disk->operation;
-        *begun = disk->begun;
+        *age_ms = operation_age_ms(d);
     }
     return reads();
 }
@@ -180,7 +188,10 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
 
     (void)ctx;
     if (value != ERROR) {
-        disk->begun = record->kind == REKEY_POLL_NONE ? wall_s(NULL) : disk->begun;
+        if (record->kind == REKEY_POLL_NONE) {
+            disk->boot = run.device->boot;
+            disk->begun = w.now - run.device->boot_at;
+        }
         disk->operation = slot;
         disk->kind = record->kind;
         disk->unsure = record->unsure;

@@ -13,6 +13,7 @@
 //     t files lost, restored, written by hand            o options
 //     x execution after the service's own limit          p probes of the scoring URI
 //     r somebody else regenerates keys                   f a follower, with sync
+//     n (no more events) a board without a clock that survives a run
 // It begins (-S) with the primary key in use, the secondary one, or an empty directory.
 
 #include <stdio.h>
@@ -30,12 +31,16 @@ static uint32_t phases_seen;
 
 // ---- a run --------------------------------------------------------------------------------------
 
+#define REBOOT 5
 static void step_clock(int value) {
-    static const int64_t steps[] = {0, 7200, -7200, 600, 3 * 86400};
+    static const int64_t steps[] = {0, 7200, -7200, 600, 3 * 86400, 0};
 
     run.device->skew += steps[value];
     if (steps[value] > 0) {
         passed_limit(WALL_CLOCK);
+    }
+    if (value == REBOOT) {
+        reboot(run.device);
     }
 }
 
@@ -61,7 +66,7 @@ static bool between_steps(void) {
         return false;
     }
     if (new_phase && on('c')) {
-        step_clock(choose(CLOCK, 5, 1));
+        step_clock(choose(CLOCK, REBOOT, 1));
     }
     if (new_phase && on('r')) {
         somebody_else(choose(FOREIGN, 3, 1));
@@ -181,7 +186,7 @@ static bool next_run(void) {
     pass_gap(gaps[choose(GAP, 4, 0)]);
     change_files(&w.rotator, on('t') ? choose(FILES, 8, 1) : 0);
     w.rotator.before = disk;
-    step_clock(on('c') ? choose(CLOCK, 5, 1) : 0);
+    step_clock(on('c') ? choose(CLOCK, 6, 1) : 0);
     somebody_else(on('r') ? choose(FOREIGN, 3, 1) : 0);
     set_options(on('o') ? choose(OPTIONS, 6, 1) : 0);
     if (on('v') && choose(VERB, 2, 1) == 1) {
@@ -221,7 +226,8 @@ static void mix_disk(const struct disk *d, int64_t wall) {
     mix_key(d->previous);
     mix(d->has_state);
     if (d->has_state) {
-        mix(d->state.slot | (unsigned)d->state.hook_pending << 4);
+        mix(d->state.slot | (unsigned)d->state.hook_pending << 4 |
+            (unsigned)d->state.rolled_back << 5);
         mix_age(wall - d->state.switched);
         for (int i = 0; i < 2; i++) {
             mix_key(d->state.sha256[i][0] == 0
@@ -232,7 +238,7 @@ static void mix_disk(const struct disk *d, int64_t wall) {
     mix(d->operation);
     if (d->operation != 0) {
         mix(d->kind | (unsigned)d->unsure << 4);
-        mix_age(wall - d->begun);
+        mix(operation_age_ms(run.device) / 10000);
     }
 }
 
@@ -456,7 +462,7 @@ static int explore(const struct exploration *e, double seconds) {
 }
 
 static int play(const char *text, char start) {
-    struct script script;
+    struct script script, so_far = {0};
     int last = 1;
 
     if (!parse_script(text, &script)) {
@@ -470,8 +476,9 @@ static int play(const char *text, char start) {
     begin_world(start);
     for (int number = 1; number <= last; number++) {
         printf("run %d\n", number);
-        begin_answers(&(struct script){0}, number, 1000);
+        begin_answers(&so_far, number, 1000);
         next_run();
+        so_far = answers();
     }
     check_recovery();
     return print_broken() > 0;
@@ -493,6 +500,7 @@ static const struct exploration usual[] = {
     {"base", "", 2, 2, 'p'},        {"empty directory", "", 1, 2, 'e'},
     {"signals", "a", 2, 2, 'p'},    {"rollback", "v", 2, 2, 'p'},
     {"wall clock", "c", 2, 2, 'p'}, {"late lists", "g", 2, 2, 's'},
+    {"old lists", "l", 1, 2, 's'},  {"probes", "p", 1, 2, 'p'},
 };
 static const struct exploration deep[] = {
     {"base", "", 3, 2, 'p'},

@@ -93,14 +93,17 @@ struct disk {
     enum rekey_key operation; // 0: none
     enum rekey_poll_kind kind;
     bool unsure;
-    int64_t begun;
+    unsigned boot; // the intent was saved in this boot, and so long after its beginning
+    uint64_t begun;
 };
 
 struct device {
     struct disk disk, before; // before: as it was before the last run
     struct disk undelete;     // with the operation whose removal is not durable yet
     bool can_undelete;
-    int64_t skew; // of its wall clock, seconds
+    int64_t skew;     // of its wall clock, seconds
+    unsigned boot;    // its number
+    uint64_t boot_at; // when that began
     // What is so, whatever the device believes.
     uint64_t left_use[2];     // when the key of a slot left the key file; 0: never
     uint64_t foreign_seen[2]; // when it ended because somebody else had changed a slot's key
@@ -125,7 +128,7 @@ struct world {
     } pending[PENDING];
     bool last_failed;   // what the polling URL is for
     uint64_t old_until; // lists are old
-    uint64_t old_since; // no list of less than a minute's age since; 0: the last one was
+    uint64_t old_since; // when lists began to be old ones; 0: the last one was current
     unsigned limits;    // that the events so far have passed (promises.c)
     struct device rotator, follower;
 };
@@ -178,6 +181,8 @@ extern const struct rekey_transport transport;
 // device.c
 int64_t wall_s(void *ctx);
 void power_lost(void);
+void reboot(struct device *d);
+uint64_t operation_age_ms(const struct device *d); // as far as it knows
 void change_files(struct device *d, int value);
 extern struct rekey_port port; // without its transport, which model.c adds
 extern struct rekey_storage storage;

@@ -32,7 +32,7 @@ static const struct {
     unsigned excused; // promises that are not made beyond it
 } limits[LIMITS] = {
     [LATE_EXECUTION] = {"late execution", "an operation is executed after the service's 30 minutes",
-                        BIT(NOT_KILLED) | BIT(NOT_DEAD) | BIT(FOLLOWS) | BIT(OUTCOME)},
+                        BIT(NOT_KILLED) | BIT(NOT_DEAD) | BIT(FOLLOWS) | BIT(RECOVERS)},
     [OLD_LISTS] = {"old lists", "lists stay older than a minute, for a minute",
                    BIT(NOT_DEAD) | BIT(NOT_EARLY) | BIT(NOT_ASKED) | BIT(NOT_KILLED) |
                        BIT(FOLLOWS)},

@@ -258,7 +258,8 @@ static int choose_list(void) {
     return value;
 }
 
-// The pair of keys that is listed. Lists that are older than a minute, for a minute, pass a limit.
+// The pair of keys that is listed. Where lists are old for a minute, one older than a minute passes
+// the limit; one alone does not.
 static const int *listed_pair(int value) {
     int n = w.pairs_n - 1 - (int)lists[value].old;
     uint64_t lag = lists[value].lag * SECOND;
@@ -267,11 +268,11 @@ static const int *listed_pair(int value) {
     while (n > 0 && w.since[n] + lag > w.now) {
         n--;
     }
-    if (n == w.pairs_n - 1 || w.since[n + 1] + MINUTE >= w.now) {
+    if (n == w.pairs_n - 1) {
         w.old_since = 0;
     } else if (w.old_since == 0) {
         w.old_since = w.now;
-    } else if (w.now >= w.old_since + MINUTE) {
+    } else if (w.now >= w.old_since + MINUTE && w.now > w.since[n + 1] + MINUTE) {
         passed_limit(OLD_LISTS);
     }
     return w.pairs[n];
