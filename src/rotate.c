@@ -26,7 +26,7 @@ enum phase {
 
 #define HOOK_INTERVAL_MS 100u // between two questions to a hook that runs
 #define COMPARE_MS 60000u     // for a look at the keys when an operation's own deadline has passed
-#define DOUBT_MS 60000u       // in which the service may list what was before
+#define DOUBT_MS 60000u       // in which the service may list what was before; see doubt_ms
 
 enum job { ROTATE, SYNC, ROLLBACK };
 
@@ -153,6 +153,11 @@ static int wait_in(struct rekey_rotation *x, uint32_t ms, enum phase phase, int 
 
 static int list_later(struct rekey_rotation *x, enum phase phase, int error) {
     return wait_in(x, x->rotation->list_interval_ms, phase, error);
+}
+
+// How long a list may be an old one: a minute, or half of a short timeout.
+static uint32_t doubt_ms(const struct rekey_rotation *x) {
+    return x->timeout_ms / 2 < DOUBT_MS ? x->timeout_ms / 2 : DOUBT_MS;
 }
 
 static void set_deadline(struct rekey_rotation *x, uint64_t ms) {
@@ -285,18 +290,19 @@ static enum rekey_key best_slot(const struct rekey_rotation *x) {
 }
 
 // Takes a listed key where the one in use is not listed, or is not there. The list may be an old
-// one. That is seen within a minute, or half of a short run, of the first list that says so; and no
-// key is replaced on one list alone.
+// one: that is seen soon after the first list that says so. No key is replaced on one list alone.
 static int adopt(struct rekey_rotation *x, enum rekey_key slot) {
-    uint64_t at = now(x), half = x->deadline > at ? (x->deadline - at) / 2 : 0;
+    const uint32_t interval = x->rotation->list_interval_ms, minute = doubt_ms(x);
+    uint32_t ms = interval < minute ? interval : minute;
+    uint64_t at = now(x);
     bool sure = x->key_len > 0 ? in_use(x, slot) : !changed(x, slot);
     bool before = seen_before(x, slot);
 
     if (!sure && !before) {
-        x->doubt = at + (half < DOUBT_MS ? half : DOUBT_MS);
+        x->doubt = at + minute;
     }
-    if (!sure && (!before || at + x->rotation->list_interval_ms < x->doubt)) {
-        return list_later(x, DOUBT_LATER, REKEY_E_DEADLINE);
+    if (!sure && (!before || at + ms < x->doubt)) {
+        return wait_in(x, ms, DOUBT_LATER, REKEY_E_DEADLINE);
     }
     x->foreign = x->key_len > 0 && !in_use(x, REKEY_KEY_PRIMARY) && !in_use(x, REKEY_KEY_SECONDARY);
     x->result = REKEY_ROTATION_ADOPTED;
@@ -501,8 +507,8 @@ static int list_ended(struct rekey_rotation *x, const struct rekey_report *repor
 // Did an operation whose end is not known change its key? That is looked at until the deadline of
 // the operation, and for a minute more: a list may be an old one.
 static int compare(struct rekey_rotation *x) {
-    x->give_up = x->deadline + DOUBT_MS;
-    set_deadline(x, (uint64_t)x->timeout_ms + DOUBT_MS + COMPARE_MS);
+    x->give_up = x->deadline + doubt_ms(x);
+    set_deadline(x, (uint64_t)x->timeout_ms + doubt_ms(x) + COMPARE_MS);
     return list(x, COMPARING);
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,8 +25,9 @@ static void close_others(void) {
     }
 }
 
-// The child's whole life.
-static void child(struct command *c, const sigset_t *unblocked) {
+// The child's whole life. It is stopped when rekey dies, because the next run starts the program
+// again; what it has started itself is not.
+static void child(struct command *c, pid_t parent, const sigset_t *unblocked) {
     static char key_file[600], endpoint[REKEY_PATH_MAX + 32], key_type[32];
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     char *const arguments[] = {(char *)c->options.exec, NULL};
@@ -35,6 +37,10 @@ static void child(struct command *c, const sigset_t *unblocked) {
     snprintf(key_file, sizeof(key_file), "REKEY_KEY_FILE=%s", state_path(&c->state, "key"));
     snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", c->path);
     snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s", slot_word(c->rotation.state.slot));
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) { // it has died already
+        _exit(127);
+    }
     setpgid(0, 0);                      // so that it can be killed with what it has started
     dup2(null, STDIN_FILENO);           // ours may have been the secret
     dup2(STDERR_FILENO, STDOUT_FILENO); // ours is for results
@@ -71,6 +77,7 @@ void stop_hook(struct command *c) {
 
 int run_hook(void *ctx) {
     struct command *c = ctx;
+    const pid_t parent = getpid();
     int status;
 
     if (c->hook == 0) {
@@ -80,7 +87,7 @@ int run_hook(void *ctx) {
         c->hook_started = rekey_posix_now_ms(NULL);
         c->hook = fork();
         if (c->hook == 0) {
-            child(c, c->tcp.unblocked);
+            child(c, parent, c->tcp.unblocked);
         }
         if (c->hook < 0) {
             c->hook = 0;

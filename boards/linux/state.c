@@ -54,6 +54,18 @@ int state_write(struct state *s, const char *name, const char *text, size_t len,
     return REKEY_E_STORE;
 }
 
+// Before a run changes what must not be changed by two runs at once: whether `lock` is still the
+// file that this run has locked. Who removes it lets another run begin, and ends this one.
+static int check_lock(struct state *s) {
+    struct stat ours, there;
+
+    if (fstat(s->lock, &ours) == 0 && lstat(state_path(s, "lock"), &there) == 0 &&
+        ours.st_dev == there.st_dev && ours.st_ino == there.st_ino) {
+        return 0;
+    }
+    return failed(s, "lock", "it was removed while this run lasts: another one may be at work");
+}
+
 // Reads DIR/NAME; *len is 0 if it is not there.
 static int state_read(struct state *s, const char *name, char *buf, size_t cap, size_t *len) {
     if (rekey_posix_read_file(state_path(s, name), buf, cap, len, REKEY_POSIX_ONE_NAME) == 0) {
@@ -84,8 +96,11 @@ static int save_key(void *ctx, struct rekey_span key) {
     struct state *s = &c->state;
     char before[REKEY_KEY_VALUE_MAX];
     size_t len;
-    int error = load_key(ctx, false, before, sizeof(before), &len);
+    int error = check_lock(s);
 
+    if (error == 0) {
+        error = load_key(ctx, false, before, sizeof(before), &len);
+    }
     if (error == 0) {
         error = save_previous(s, before, len);
     }
@@ -100,8 +115,11 @@ static int restore_key(void *ctx) {
     struct state *s = &c->state;
     char key[REKEY_KEY_VALUE_MAX], before[REKEY_KEY_VALUE_MAX];
     size_t len, before_len = 0;
-    int error = state_read(s, "key.previous", key, sizeof(key), &len);
+    int error = check_lock(s);
 
+    if (error == 0) {
+        error = state_read(s, "key.previous", key, sizeof(key), &len);
+    }
     if (error == 0) {
         error = state_read(s, "key", before, sizeof(before), &before_len);
     }
@@ -248,6 +266,9 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
     struct operation_file *f = c->state.file;
     const char *word = slot_word(slot);
 
+    if (check_lock(&c->state) != 0) {
+        return REKEY_E_STORE;
+    }
     f->management = rekey_span(c->management, strlen(c->management));
     f->endpoint = rekey_span(c->path, strlen(c->path));
     f->key_type = rekey_span(word, strlen(word));

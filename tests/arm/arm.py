@@ -13,6 +13,8 @@
 #   GET  /keys/ENDPOINT                   its keys, which were regenerated, in order, and all keys that it ever had
 #   PUT  /keys/ENDPOINT                   {"primaryKey": text or null, ...}: sets them, at once and for all purposes
 #   PUT  /keys/ENDPOINT?regenerate=WHICH  what another client's request does: "Primary" or "Secondary"
+#   PUT  /watch/ENDPOINT                  a list of key files: a regeneration of a key that is in one of them is noted as
+#                                         one of the "violations" of its keys
 #   PUT  /scenario/ENDPOINT               a scenario (JSON); its lists start anew, keys and polling URLs stay
 #   PUT  /scenario/@LISTENER              {"connect": [...]}: what its next connections get
 #   PUT  /certificate/LISTENER?name=N     new connections of this listener get N.pem
@@ -29,6 +31,7 @@ import http.server
 import itertools
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -186,6 +189,7 @@ class Endpoint:
         self.urls, self.given, self.pending, self.request_ids = {}, 0, None, Remembered()
         self.before, self.stale_until, self.stale_left = {}, 0, 0    # what lists may still say after a regeneration
         self.ever = []
+        self.watched, self.violations = [], []
         self.accepted_from, self.retired = {}, []                    # by scoring: {which: time}, [(old key, until)]
         self.lock = threading.RLock()
         self.play(scenario)
@@ -209,6 +213,8 @@ class Endpoint:
         """What the service does with a request, once it does it."""
         with self.lock:
             now, name = time.monotonic(), f"{which.lower()}Key"
+            self.violations += [f"{which} was regenerated while its key was in {path}" for path in map(pathlib.Path, self.watched)
+                                if path.exists() and path.read_text() == self.keys[name]]
             self.before = dict(self.keys)
             self.stale_until, self.stale_left = now + self.scenario["stale_for"], self.scenario["stale_lists"]
             self.accepted_from[name] = now + self.scenario["accept_after"]
@@ -632,7 +638,8 @@ class Arm:
         if (method, what) == ("GET", "keys") and self.endpoint(name):
             with self.state:
                 one = self.endpoint(name)
-                return 200, {**one.keys, "regenerated": one.regenerated, "ever": one.ever}
+                return 200, {**one.keys, "regenerated": one.regenerated, "ever": one.ever,
+                             "violations": one.violations}
         if (method, what) == ("PUT", "keys") and self.endpoint(name):
             if query.get("regenerate", "Primary") not in ("Primary", "Secondary"):
                 return 400, {"error": "regenerate: Primary or Secondary"}
@@ -643,6 +650,9 @@ class Arm:
                 self.endpoint(name).regenerate(query["regenerate"])
             else:
                 self.endpoint(name).put_keys(keys)
+            return 200, {}
+        if (method, what) == ("PUT", "watch") and self.endpoint(name):
+            self.endpoint(name).watched = json.loads(body)
             return 200, {}
         if (method, what) == ("PUT", "scenario"):
             scenario = json.loads(body)

@@ -1,5 +1,5 @@
-// clock.c - LD_PRELOAD: a device whose wall clock is wrong by CLOCK_SHIFT seconds (environment).
-// Only CLOCK_REALTIME is shifted: monotonic clocks go on as they are.
+// clock.c - LD_PRELOAD: a device whose wall clock is wrong by CLOCK_SHIFT seconds (environment), and
+// one that was started BOOT_SHIFT seconds earlier than this machine.
 
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -10,10 +10,12 @@
 _Static_assert(sizeof(time_t) == sizeof(long), "the system call has the library's struct timespec");
 
 int clock_gettime(clockid_t clock, struct timespec *t) {
-    const char *shift = getenv("CLOCK_SHIFT");
+    const char *shift = clock == CLOCK_REALTIME   ? getenv("CLOCK_SHIFT")
+                        : clock == CLOCK_BOOTTIME ? getenv("BOOT_SHIFT")
+                                                  : NULL;
     long result = syscall(SYS_clock_gettime, clock, t);
 
-    if (result == 0 && clock == CLOCK_REALTIME && shift != NULL) {
+    if (result == 0 && shift != NULL) {
         t->tv_sec += strtol(shift, NULL, 10);
     }
     return (int)result;

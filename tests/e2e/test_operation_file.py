@@ -402,7 +402,7 @@ DAMAGES = {
     "not-a-record": (lambda op: op.write_bytes(bytes(range(256)) * 40), 12),
     "too-long": (lambda op: op.write_text(op.read_text() + "x" * 100000), 12),
     "another-format": (
-        lambda op: edit(op, "rekey-operation 1\n", "rekey-operation 999\n"),
+        lambda op: edit(op, "rekey-operation 2\n", "rekey-operation 999\n"),
         (12, 15),
     ),
     "an-escape": (lambda op: edit(op, "key-type P", "key-type \x1b[31mP"), 12),

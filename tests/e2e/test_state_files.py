@@ -420,7 +420,7 @@ DAMAGES = {
     "state-hex": ("state", replaced("primary ..", "primary xy"), "it is damaged"),
     "state-long": ("state", lambda old: old + "x" * 9000, "state"),
     "state-text": ("state", lambda old: "hello", "it is damaged"),
-    "operation-format": ("operation", replaced(" 1\n", " 7\n"), "another version"),
+    "operation-format": ("operation", replaced(" 2\n", " 7\n"), "another version"),
     "operation-half": ("operation", lambda old: old[: len(old) // 2], "it is damaged"),
     "operation-empty": ("operation", lambda old: "", "it is damaged"),
     "operation-slot": ("operation", replaced("key-type .*", "key-type x"), "it is damaged"),
