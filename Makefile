@@ -384,7 +384,7 @@ proof: deps-sources ## prove the parsers with CBMC, up to the bounds that it pri
 model_objects := $(patsubst tests/model/%.c,$(B)/tests/%.o,$(wildcard tests/model/*.c))
 $(B)/model: $(model_objects) $(filter-out $(B)/src/rotate.o,$(core_objects))
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) $^ -o $@
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--wrap=rekey_zeroize $^ -o $@
 
 model: deps-sources ## explore the rotation: all combinations of two adverse events over two runs; MODEL=deep: three, and more kinds
 	$(Q)$(MAKE) --no-print-directory -s build/model/model B=build/model CFLAGS="-O2 -g"

@@ -25,6 +25,13 @@ static int entropy(void *ctx, void *buf, size_t len) {
 
 struct rekey_port port = {.now_ms = now_ms, .wall_s = wall_s, .entropy = entropy};
 
+// Half of the time would be spent in the real one, which clears byte by byte so that no compiler
+// leaves it out. The linker puts this in its place.
+void __wrap_rekey_zeroize(void *ptr, size_t len);
+void __wrap_rekey_zeroize(void *ptr, size_t len) {
+    memset(ptr, 0, len);
+}
+
 void reboot(struct device *d) {
     d->boot++;
     d->boot_at = w.now;

@@ -220,7 +220,8 @@ enum limit {
     NO_SETTLING,
     FILES_CHANGED,
     SOMEBODY_ELSE,
-    ROLLED_BACK_ALONE,
+    FIRST_KEY,
+    FOLLOWERS_LEFT,
     LIMITS
 };
 

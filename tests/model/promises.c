@@ -43,13 +43,15 @@ static const struct {
                      BIT(NOT_EARLY) | BIT(NOT_DEAD)},
     [FILES_CHANGED] = {"files changed", "files were lost, restored or written by somebody else",
                        BIT(NOT_KILLED) | BIT(NOT_DEAD) | BIT(MIN_AGE) | BIT(NOT_EARLY) |
-                           BIT(ROLLED_BACK)},
+                           BIT(ROLLED_BACK) | BIT(FOLLOWS)},
     [SOMEBODY_ELSE] = {"somebody else", "somebody else regenerates keys of the endpoint",
                        BIT(NOT_DEAD) | BIT(NOT_EARLY) | BIT(NOT_KILLED) | BIT(FOLLOWS)},
-    [ROLLED_BACK_ALONE] = {"rolled back alone",
-                           "the rotator is rolled back and its followers are "
-                           "not",
-                           BIT(FOLLOWS)},
+    [FIRST_KEY] = {"first key", "the first key of an empty directory is taken from one list",
+                   BIT(NOT_DEAD) | BIT(NOT_EARLY)},
+    [FOLLOWERS_LEFT] = {"followers left",
+                        "the rotator went to another key by a rollback or because its own was not "
+                        "listed, and a follower cannot see that",
+                        BIT(FOLLOWS)},
 };
 
 static struct found {
@@ -144,6 +146,12 @@ void check_switch(int key, bool restored) {
     const struct device *d = run.device;
     bool adopted = rotation.result == REKEY_ROTATION_ADOPTED;
 
+    if (d->disk.key == 0) {
+        passed_limit(FIRST_KEY);
+    }
+    if (d == &w.rotator && (adopted || restored)) {
+        passed_limit(FOLLOWERS_LEFT);
+    }
     if (d == &w.follower) {
         if (d->disk.key != 0 && key % 100 < d->disk.key % 100 && !restored) {
             broken(FOLLOWS, "the follower has gone back to an older key");
