@@ -386,9 +386,9 @@ $(B)/model: $(model_objects) $(filter-out $(B)/src/rotate.o,$(core_objects))
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--wrap=rekey_zeroize $^ -o $@
 
-model: deps-sources ## explore the rotation: all combinations of two adverse events over two runs; MODEL=deep: three, and more kinds
+model: deps-sources ## explore the rotation: two adverse events over two runs; MODEL=deep: three, and more kinds; MODEL=mutants: does it see faults?
 	$(Q)$(MAKE) --no-print-directory -s build/model/model B=build/model CFLAGS="-O2 -g"
-	$(Q)build/model/model $(if $(filter deep,$(MODEL)),-d)
+	$(Q)$(if $(filter mutants,$(MODEL)),$(PYTHON) tests/model/mutants.py $(MUTATE_FLAGS),build/model/model $(if $(filter deep,$(MODEL)),-d))
 
 coverage: deps-test ## lines and branches of src/ that the unit tests reach: all of them, or it fails
 	$(Q)boards/deps.sh packages gcovr

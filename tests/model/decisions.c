@@ -4,12 +4,11 @@
 // again; each is named by its question, and by which of the questions of its kind it answers.
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "model.h"
 
 #define PATH_MAX_LEN 4096
-#define NAMES_MAX 24
+#define NAMES_MAX 20 // with a NULL at the end
 
 static const struct {
     const char *tag, *answers[NAMES_MAX];
@@ -62,11 +61,11 @@ static struct {
     const struct script *played; // NULL: none
 } path;
 
-const char *tag_name(int tag) {
+const char *tag_name(enum tag tag) {
     return names[tag].tag;
 }
 
-const char *answer_name(int tag, int value) {
+const char *answer_name(enum tag tag, int value) {
     return names[tag].answers[value];
 }
 
@@ -176,54 +175,37 @@ void print_script(const struct script *script) {
     }
 }
 
-static bool parse_decision(char *text, int number, struct decision *d) {
-    char *answer = strchr(text, '='), *nth = strrchr(text, '@');
-
-    *d = (struct decision){.run = (uint8_t)number, .nth = 1};
-    if (nth != NULL) {
-        *nth = '\0';
-        d->nth = (uint16_t)atoi(nth + 1);
-    }
-    if (answer == NULL) {
-        return false;
-    }
-    *answer++ = '\0';
-    while (d->tag < TAGS && strcmp(names[d->tag].tag, text) != 0) {
+static bool parse_decision(const char *tag, const char *answer, struct decision *d) {
+    while (d->tag < TAGS && strcmp(names[d->tag].tag, tag) != 0) {
         d->tag++;
     }
-    while (d->tag < TAGS && d->value < NAMES_MAX && names[d->tag].answers[d->value] != NULL) {
-        if (strcmp(names[d->tag].answers[d->value], answer) == 0) {
-            return true;
-        }
+    while (d->tag < TAGS && names[d->tag].answers[d->value] != NULL &&
+           strcmp(names[d->tag].answers[d->value], answer) != 0) {
         d->value++;
     }
-    return false;
+    return d->tag < TAGS && names[d->tag].answers[d->value] != NULL;
 }
 
 bool parse_script(const char *text, struct script *script) {
     int number = 1;
 
-    script->n = 0;
-    while (*text != '\0') {
-        size_t len = strcspn(text, ";|");
-        char one[64];
+    for (script->n = 0; *text != '\0'; number += *text == '|', text += *text != '\0') {
+        struct decision *d = &script->decisions[script->n];
+        char tag[16], answer[40];
+        int len = (int)strcspn(text, ";|");
 
-        while (len > 0 && *text == ' ') {
-            text++;
-            len--;
+        *d = (struct decision){.run = (uint8_t)number, .nth = 1};
+        if (sscanf(text, " %15[^=;|]=%39[^;|@]@%hu", tag, answer, &d->nth) >= 2) {
+            for (size_t end = strlen(answer); end > 0 && answer[end - 1] == ' ';) {
+                answer[--end] = '\0';
+            }
+            if (!parse_decision(tag, answer, d) || ++script->n == SCRIPT_MAX) {
+                fprintf(stderr, "-p: '%.*s' is none of the decisions, or one too many\n", len,
+                        text);
+                return false;
+            }
         }
-        snprintf(one, sizeof(one), "%.*s", (int)len, text);
-        while (len > 0 && len < sizeof(one) && one[len - 1] == ' ') {
-            one[--len] = '\0';
-        }
-        if (len > 0 && (script->n == SCRIPT_MAX ||
-                        !parse_decision(one, number, &script->decisions[script->n++]))) {
-            fprintf(stderr, "-p: there is no decision '%s'\n", one);
-            return false;
-        }
-        text += strcspn(text, ";|");
-        number += *text == '|';
-        text += *text != '\0';
+        text += len;
     }
     return true;
 }

@@ -5,7 +5,7 @@
 //     model                     the explorations of `make model`
 //     model -d                  those of `make model MODEL=deep`
 //     model -q                  a few short ones, up to the first that finds something
-//     model -c CLASSES [-b DECISIONS] [-r RUNS] [-S p|s|e] [-s SECONDS]     one exploration
+//     model -c CLASSES [-b DECISIONS] [-r RUNS] [-S p|s|e]     one exploration
 //     model -c CLASSES [-S p|s|e] -p SCRIPT                                 prints what happens
 //
 // Network, service, storage and power are always adverse. The classes add:
@@ -148,21 +148,15 @@ static void set_run(struct device *d, enum verb verb) {
                        .min_age_s = 86400};
 }
 
+// In the order of the answers' names.
 static void set_options(int value) {
     run.hook = value != 1;
-    if (value == 2 || value == 3) {
-        run.timeout_ms = value == 2 ? MINUTE : 120 * MINUTE;
-    }
-    if (value == 4) {
-        run.min_age_s = 0;
-    }
-    if (value == 5) {
-        run.settle_ms = 0;
-        run.probe = false;
-        passed_limit(NO_SETTLING);
-    }
-    if (value == 2) {
-        passed_limit(SHORT_TIMEOUT);
+    run.timeout_ms = value == 2 ? MINUTE : value == 3 ? 120 * MINUTE : run.timeout_ms;
+    run.min_age_s = value == 4 ? 0 : run.min_age_s;
+    run.settle_ms = value == 5 ? 0 : run.settle_ms;
+    run.probe = value != 5 && run.probe;
+    if (value == 2 || value == 5) {
+        passed_limit(value == 2 ? SHORT_TIMEOUT : NO_SETTLING);
     }
 }
 
@@ -420,10 +414,8 @@ struct exploration {
 };
 
 // Returns how many promises were broken.
-static int explore(const struct exploration *e, double seconds) {
+static int explore(const struct exploration *e) {
     clock_t begun = clock();
-    bool cut = false;
-    double used = 0;
     uint64_t questions = 0;
     int n;
 
@@ -431,22 +423,20 @@ static int explore(const struct exploration *e, double seconds) {
     memset(asked, 0, sizeof(asked));
     paths = 0;
     full = false;
-    for (int budget = 0; budget <= e->decisions && !cut; budget++) {
+    for (int budget = 0; budget <= e->decisions; budget++) {
         memset(seen, 0, sizeof(seen));
         seen_n = nodes_n = 0;
         begin_world(e->start);
         begin_answers(&(struct script){0}, 0, budget);
         add_node(0, e->runs);
-        for (uint32_t next = 0; next < nodes_n && !cut; next++) {
+        for (uint32_t next = 0; next < nodes_n; next++) {
             expand(next);
-            used = (double)(clock() - begun) / CLOCKS_PER_SEC;
-            cut = used > seconds;
         }
     }
     printf("%s%s%s: %d decisions, %d runs, start %c: %lu paths, %u states, %.1f s%s", e->name,
            *e->classes != '\0' ? " -c " : "", e->classes, e->decisions, e->runs, e->start, paths,
-           seen_n, used, cut || full ? " (NOT COMPLETE)" : "");
-    for (int tag = 0; tag < TAGS; tag++) {
+           seen_n, (double)(clock() - begun) / CLOCKS_PER_SEC, full ? " (NOT COMPLETE)" : "");
+    for (enum tag tag = GAP; tag < TAGS; tag++) {
         questions += asked[tag];
         if (asked[tag] > 0) {
             printf("%s%s %lu", questions == asked[tag] ? "\n    decisions: " : ", ", tag_name(tag),
@@ -531,54 +521,34 @@ static const struct exploration quick[] = {
 int main(int argc, char **argv) {
     const struct exploration *table = usual;
     size_t n = sizeof(usual) / sizeof(usual[0]);
-    struct exploration one = {"exploration", NULL, 2, 2, 'p'};
+    struct exploration one = {"exploration", "", 2, 2, 'p'};
     const char *script = NULL;
-    double seconds = 1e9;
     int option, bad = 0;
 
     port.tls = transport;
-    while ((option = getopt(argc, argv, "b:c:dp:qr:s:S:")) != -1) {
-        switch (option) {
-        case 'b':
-            one.decisions = atoi(optarg);
-            break;
-        case 'c':
-            one.classes = optarg;
-            break;
-        case 'd':
-            table = deep;
-            n = sizeof(deep) / sizeof(deep[0]);
-            break;
-        case 'p':
-            script = optarg;
-            break;
-        case 'q':
-            table = quick;
-            n = sizeof(quick) / sizeof(quick[0]);
-            break;
-        case 'r':
-            one.runs = atoi(optarg);
-            break;
-        case 's':
-            seconds = atof(optarg);
-            break;
-        case 'S':
-            one.start = *optarg;
-            break;
-        default:
+    while ((option = getopt(argc, argv, "b:c:dp:qr:S:")) != -1) {
+        if (option == '?') {
             return 2;
         }
-    }
-    if (script != NULL) {
-        snprintf(classes, sizeof(classes), "%s", one.classes != NULL ? one.classes : "");
-        return play(script, one.start);
-    }
-    if (one.classes != NULL) {
+        if (option == 'd' || option == 'q') {
+            table = option == 'd' ? deep : quick;
+            n = option == 'd' ? sizeof(deep) / sizeof(deep[0]) : sizeof(quick) / sizeof(quick[0]);
+            continue;
+        }
         table = &one;
         n = 1;
+        script = option == 'p' ? optarg : script;
+        one.classes = option == 'c' ? optarg : one.classes;
+        one.decisions = option == 'b' ? atoi(optarg) : one.decisions;
+        one.runs = option == 'r' ? atoi(optarg) : one.runs;
+        one.start = option == 'S' ? *optarg : one.start;
+    }
+    if (script != NULL) {
+        snprintf(classes, sizeof(classes), "%s", one.classes);
+        return play(script, one.start);
     }
     for (size_t i = 0; i < n && (table != quick || bad == 0); i++) {
-        bad += explore(&table[i], seconds);
+        bad += explore(&table[i]);
     }
     print_phases();
     return bad > 0;

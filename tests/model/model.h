@@ -70,8 +70,8 @@ int adverse_left(void);
 void print_script(const struct script *script);
 bool parse_script(const char *text, struct script *script);
 void play_script(const struct script *script); // from now on the answers come from it
-const char *tag_name(int tag);
-const char *answer_name(int tag, int value);
+const char *tag_name(enum tag tag);
+const char *answer_name(enum tag tag, int value);
 
 extern bool kind;    // each answer is 0
 extern bool tracing; // each event is printed

@@ -68,23 +68,17 @@ void passed_limit(enum limit limit) {
 
 // ---- what was found -----------------------------------------------------------------------------
 
-// Whether the adverse decisions of `some` are all among those of `all`, in whatever place.
+// Whether each adverse decision of `some` is among those of `all`, in whatever place.
 static bool includes(const struct script *all, const struct script *some) {
-    bool used[SCRIPT_MAX] = {false};
-
-    for (int i = 0; i < some->n; i++) {
+    for (int i = 0, j; i < some->n; i++) {
         const struct decision *d = &some->decisions[i];
-        int j = 0;
 
-        while (j < all->n && (used[j] || all->decisions[j].tag != d->tag ||
-                              all->decisions[j].value != d->value)) {
+        for (j = 0; j < all->n &&
+                    (all->decisions[j].tag != d->tag || all->decisions[j].value != d->value);) {
             j++;
         }
         if (d->cost > 0 && j == all->n) {
             return false;
-        }
-        if (j < all->n) {
-            used[j] = true;
         }
     }
     return true;
@@ -191,61 +185,48 @@ void check_post(int slot) {
 
 // An outcome needs a cause among what has happened, and must not claim more than is so.
 static void check_outcome(enum rekey_outcome outcome) {
-    bool begun = run.disk.operation != 0 || run.posted;
-    unsigned needed = 0;
+    static const struct {
+        enum rekey_outcome outcome;
+        unsigned causes; // one of them; 0: needs none
+        bool settled;    // says that nothing of what was begun is open
+    } rows[] = {
+        {REKEY_SUCCEEDED, 0, false},
+        {REKEY_REFUSED, SERVICE, true},
+        {REKEY_FAILED, SERVICE, true},
+        {REKEY_USAGE, 0, true},
+        {REKEY_NOT_REACHED, NETWORK | STOPPED, true},
+        {REKEY_NOT_TRUSTED, TRUST, true},
+        {REKEY_UNKNOWN, 0, false},
+        {REKEY_RUNNING, 0, false},
+        {REKEY_CREDENTIALS, CREDENTIALS, true},
+        {REKEY_LOCAL, LOCAL | STOPPED, false},
+    };
+    size_t n = sizeof(rows) / sizeof(rows[0]), i = 0;
+    // What happened before this run is the cause of these.
+    bool earlier = rotation.error == REKEY_E_KEY_FOREIGN || (outcome == REKEY_LOCAL && !run.hook);
 
-    switch (outcome) {
-    case REKEY_SUCCEEDED:
-        break;
-    case REKEY_REFUSED:
-    case REKEY_FAILED:
-        needed = SERVICE;
-        break;
-    case REKEY_USAGE:
-        if (run.verb != ROLLBACK) {
-            broken(OUTCOME, "a wrong use (2) that was none");
-        }
-        break;
-    case REKEY_NOT_REACHED:
-        needed = NETWORK | STOPPED;
-        break;
-    case REKEY_NOT_TRUSTED:
-        needed = TRUST;
-        break;
-    case REKEY_CREDENTIALS:
-        needed = CREDENTIALS;
-        break;
-    case REKEY_LOCAL:
-        needed = LOCAL | STOPPED;
-        break;
-    case REKEY_UNKNOWN:
-        if (!begun) {
-            broken(OUTCOME, "'unknown' (12), and nothing was begun");
-        }
-        break;
-    case REKEY_RUNNING:
-        if (!begun) {
-            broken(OUTCOME, "'running' (13), and nothing was begun");
-        } else if (!run.accepted && !run.device->accepted && !rotation.by_comparison) {
-            broken(OUTCOME, "'running' (13), and the service has not accepted it");
-        }
-        break;
-    default:
+    while (i < n && rows[i].outcome != outcome) {
+        i++;
+    }
+    if (i == n) {
         broken(OUTCOME, "it has ended without an outcome");
-    }
-    if (rotation.error == REKEY_E_KEY_FOREIGN || (outcome == REKEY_LOCAL && !run.hook)) {
-        needed = 0; // what has happened before this run is the cause
-    }
-    if (needed != 0 && (run.causes & needed) == 0) {
+    } else if (rows[i].causes != 0 && (run.causes & rows[i].causes) == 0 && !earlier) {
         broken(OUTCOME, "nothing has happened that would lead to this outcome");
+    } else if (rows[i].settled && !earlier && run.took) {
+        broken(OUTCOME, "better than unknown after a POST that is executed");
+    } else if (rows[i].settled && !earlier && run.verb == ROTATE && run.unfinished &&
+               run.device->disk.operation != 0) {
+        broken(OUTCOME, "better than unknown while an operation is unfinished");
     }
-    if (outcome != REKEY_SUCCEEDED && outcome != REKEY_UNKNOWN && outcome != REKEY_RUNNING &&
-        outcome != REKEY_LOCAL && rotation.error != REKEY_E_KEY_FOREIGN) {
-        if (run.took) {
-            broken(OUTCOME, "better than unknown after a POST that is executed");
-        } else if (run.unfinished && run.device->disk.operation != 0 && run.verb == ROTATE) {
-            broken(OUTCOME, "better than unknown while an operation is unfinished");
-        }
+    if (outcome == REKEY_USAGE && run.verb != ROLLBACK) {
+        broken(OUTCOME, "a wrong use (2) that was none");
+    }
+    if ((outcome == REKEY_UNKNOWN || outcome == REKEY_RUNNING) && run.disk.operation == 0 &&
+        !run.posted) {
+        broken(OUTCOME, "'unknown' (12) or 'running' (13), and nothing was begun");
+    } else if (outcome == REKEY_RUNNING && !run.accepted && !run.device->accepted &&
+               !rotation.by_comparison) {
+        broken(OUTCOME, "'running' (13), and the service has not accepted it");
     }
 }
 

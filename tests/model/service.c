@@ -301,41 +301,28 @@ static void answer_list(void) {
     say("200 OK", body);
 }
 
+// In the order of their names; the first is what is so.
+static const char *const polls[] = {NULL, "404 N", "401 U", "", "403 F", "202 A", ""};
+
 static void answer_poll(void) {
     bool running = false;
+    int value;
 
     for (int i = 0; i < PENDING; i++) {
         running |= w.pending[i].slot != 0 && w.pending[i].polled;
     }
-    if (run.poll_mode == 0) {
-        run.poll_mode = choose(POLL, 7, 1);
-    }
-    TRACE("service: poll: %s (%s)", answer_name(POLL, run.poll_mode),
-          running         ? "runs"
-          : w.last_failed ? "failed"
-                          : "done");
-    running |= run.poll_mode == 5;
-    run.causes |= !running && w.last_failed ? SERVICE : 0;
+    value = run.poll_mode = run.poll_mode == 0 ? choose(POLL, 7, 1) : run.poll_mode;
+    TRACE("service: poll: %s", answer_name(POLL, value));
     stream.text[0] = '\0';
-    switch (run.poll_mode) {
-    case 1:
-        say("404 N", "");
-        break;
-    case 2:
-        say("401 U", "");
-        break;
-    case 3:
-        break;
-    case 4:
-        say("403 F", "");
-        break;
-    case 6:
-        power_lost();
-        break;
-    default:
+    if (value == 0) {
+        run.causes |= !running && w.last_failed ? SERVICE : 0;
         say(running ? "202 A" : "200 OK", running         ? ""
                                           : w.last_failed ? "{\"status\":\"Failed\"}"
                                                           : "{\"status\":\"Succeeded\"}");
+    } else if (*polls[value] != '\0') {
+        say(polls[value], "");
+    } else if (value == 6) {
+        power_lost();
     }
 }
 
