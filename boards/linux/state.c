@@ -226,7 +226,7 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         !parse_sum(sums[0], state->sha256[0]) || !parse_sum(sums[1], state->sha256[1])) {
         return failed(s, "state", "it is damaged");
     }
-    if (len > 0 && !rekey_span_equal(endpoint, rekey_span(c->path, len))) {
+    if (len > 0 && endpoint.len > 0 && !rekey_span_equal(endpoint, rekey_span(c->path, len))) {
         return failed(s, "state", "it is of another endpoint");
     }
     if (len == 0 && endpoint.len < sizeof(c->path)) { // --rollback names none

@@ -248,6 +248,53 @@ def test_nothing_to_roll_back_to(rekey, adopted, state, hook):
     assert key_of(state) == before and status_of(state)["hookPending"] is False
 
 
+def test_nothing_to_roll_back_to_in_an_empty_directory(arm, rekey, state):
+    """No state is left, which would be of no endpoint; one of an earlier version is in nobody's way."""
+    rollback(rekey, code=2)
+    assert not (state / "state").exists()
+    name = arm.endpoint()
+    rekey.rotate(name)
+    path = state / "state"
+    path.write_text(re.sub("(?m)^endpoint .*$", "endpoint ", path.read_text()))
+    rekey.rotate(name)
+    assert in_use(arm, name, state) == "Secondary" and name in path.read_text()
+
+
+def test_a_rollback_whose_hook_fails(arm, rekey, adopted, state, hook):
+    """Repeated, it runs the hook and exchanges nothing; so does a rotation."""
+    name = adopted()
+    rekey.rotate(name)
+    for _ in range(2):
+        rollback(rekey, "--exec", hook.that("exit 1"), code=15)
+        assert in_use(arm, name, state) == "Primary"
+    rekey.rotate(name, "--exec", hook.path, "--min-age", "3600").says("not due")
+    assert in_use(arm, name, state) == "Primary" and len(hook.runs()) == 3
+    rollback(rekey, "--exec", hook.path)
+    assert in_use(arm, name, state) == "Secondary"
+
+
+def test_a_lock_that_is_removed(arm, rekey, adopted, state):
+    """Another run may be at work then: nothing is sent or changed any more."""
+    name = adopted(list=[{"status": 200, "body": "{keys}", "delay": 1}])
+    process = rekey.start_switch("rotate", name)
+    arm.wait_for(name, "request", 2, "list")
+    (state / "lock").unlink()
+    rekey.finish(process, 15, name).says("'state/lock': it was removed while this run lasts")
+    assert "post" not in kinds(arm, name)
+
+
+def test_a_hook_does_not_outlive_rekey(rekey, state, hook):
+    if EXEC:
+        pytest.skip("it is the emulator that dies")
+    (state / "key").write_text("one")
+    (state / "key.previous").write_text("other")
+    arguments = ["rotate", "--rollback", "--state", "state", "--volatile-ok"]
+    process = rekey.start(*arguments, "--exec", hook.that("exec sleep 600"))
+    wait_until(hook.runs, "a hook")
+    process.signal(signal.SIGKILL)
+    wait_until(lambda: not hook.alive(), "its end")
+
+
 def test_no_rollback_of_what_is_unfinished(arm, rekey, adopted, state):
     """The key that would come back is the one that may be regenerated yet."""
     name = adopted()
@@ -536,10 +583,11 @@ def test_a_second_rotator(arm, rekey, adopted, state):
 
 
 def test_the_key_in_use_is_changed_by_hand(arm, rekey, adopted, state):
+    """The other key is as it was: that one is taken, not one that may be from an old list."""
     name = adopted()
     arm.regenerate(name, "Primary")
     rekey.rotate(name, "--timeout", "3").says("changed by another rotator, or by hand?")
-    assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Primary"
+    assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Secondary"
 
 
 def test_two_at_once(arm, rekey, adopted, state):

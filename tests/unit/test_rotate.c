@@ -775,6 +775,20 @@ static void test_foreign(void **state) {
         check_int(rotation.result, REKEY_ROTATION_ADOPTED);
         check(fake.now - before < 10000);
     }
+    for (uint32_t ms = 60000; ms <= 150000; ms += 90000) {
+        uint64_t before = fake.now, taken = ms == 60000 ? 25000 : 55000;
+
+        row_n("for half of the timeout, and a minute at most", (long)ms);
+        adopted();
+        before = fake.now;
+        world.keys[0][6] = 'x';
+        given_ms = ms;
+        begin(ROTATE);
+        world.key[0] = '\0';
+        finish();
+        check_int(rotation.result, REKEY_ROTATION_ADOPTED);
+        check(fake.now - before >= taken && fake.now - before < taken + 1000);
+    }
     row("one list is never enough, however little time is left");
     adopted();
     world.keys[0][6] = 'x';
@@ -853,6 +867,20 @@ static void test_unknown(void **state) {
     check_int(run(ROTATE), REKEY_E_END);
     rotates(2);
     check(rotation.by_comparison && world.posts == 1 && world.lists > 50);
+    row("not executed, and looked for ten minutes later: given up when it would have been");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    world.loses_it = true;
+    check_int(run(ROTATE), REKEY_E_END);
+    world.answer = SAYS_200;
+    pass(600000);
+    {
+        uint64_t before = fake.now;
+
+        rotates(2);
+        check(fake.now - before > REKEY_TIMEOUT_MS - 600000 &&
+              fake.now - before < REKEY_TIMEOUT_MS - 600000 + 130000);
+    }
     row("executed late, and the wall clock was set");
     for (int i = 0; i < 3; i++) {
         adopted();
@@ -1067,6 +1095,28 @@ static void test_stopped(void **state) {
     rekey_rotation_abort(&rotation);
     check_int(rotation.outcome, REKEY_UNKNOWN);
     check_int(world.operation, REKEY_KEY_SECONDARY);
+    row("before it has looked at what is left: nothing");
+    adopted();
+    rotates(2);
+    begin(ROTATE);
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_NOT_REACHED);
+    row("before it has looked at what is left: an intent");
+    adopted();
+    world.answer = SAYS_NOTHING;
+    run(ROTATE);
+    begin(ROTATE);
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_UNKNOWN);
+    row("before it has looked at what is left: an operation");
+    adopted();
+    world.answer = SAYS_202;
+    world.poll_status = 401;
+    run(ROTATE);
+    begin(ROTATE);
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_RUNNING);
+    world.poll_status = 200;
     row("before it has looked at what is left: the operation's hook");
     adopted();
     world.hook_fails = 1;
@@ -1340,16 +1390,19 @@ static void test_sync(void **state) {
     }
     strcpy(world.keys[1], "changed-2");
     check_int(run(SYNC), 0);
-    row("lists that never agree: nothing is put to use");
-    begin(SYNC);
-    world.lists = 0;
-    for (int i = 0; step() > 0; i++) {
-        snprintf(world.keys[0], sizeof(world.keys[0]), "key-1-%d", i);
+    for (uint32_t settle_ms = 0; settle_ms <= 60000; settle_ms += 60000) {
+        row_n("lists that never agree: nothing is put to use", (long)settle_ms);
+        rules.settle_ms = settle_ms;
+        begin(SYNC);
+        world.lists = 0;
+        for (int i = 0; step() > 0; i++) {
+            snprintf(world.keys[0], sizeof(world.keys[0]), "key-1-%d", i);
+        }
+        check(world.lists > 20 && world.lists < (settle_ms == 0 ? 400 : 40));
+        check_int(rotation.error, REKEY_E_KEY_UNCHANGED);
+        check_int(rotation.outcome, REKEY_NOT_REACHED);
+        check(strcmp(world.key, "changed-2") == 0);
     }
-    check(world.lists < 400);
-    check_int(rotation.error, REKEY_E_KEY_UNCHANGED);
-    check_int(rotation.outcome, REKEY_NOT_REACHED);
-    check(strcmp(world.key, "changed-2") == 0);
     row("equal keys");
     world.list_body = "{\"primaryKey\":\"x\",\"secondaryKey\":\"x\"}";
     check_int(run(SYNC), REKEY_E_KEYS_EQUAL);
@@ -1429,6 +1482,30 @@ static void test_rollback(void **state) {
     ends(ROLLBACK, REKEY_E_UNFINISHED, REKEY_USAGE);
     check(strcmp(world.key, world.keys[1]) == 0 && world.operation == REKEY_KEY_PRIMARY);
     check(!world.state.hook_pending);
+    for (int at = 1; at <= 8; at++) {
+        row_n("after a hook that failed, the storage fails at call", at);
+        adopted();
+        world.hook_fails = 1;
+        check_int(run(ROTATE), REKEY_E_HOOK);
+        world.fail_at = at;
+        ends(ROLLBACK, REKEY_E_STORE, REKEY_LOCAL);
+        world.fail_at = 0;
+    }
+    row("after a hook that failed: of the primary key");
+    adopted();
+    rotates(2);
+    pass(86400u * 1000);
+    world.hook_fails = 1;
+    check_int(run(ROTATE), REKEY_E_HOOK);
+    check_int(begin(ROLLBACK), 0);
+    finish();
+    check(strcmp(world.key, world.keys[1]) == 0);
+    row("after a regeneration that was refused");
+    pass(86400u * 1000);
+    world.answer = SAYS_403;
+    check_int(run(ROTATE), REKEY_E_REFUSED);
+    check_int(run(ROLLBACK), 0);
+    check(strcmp(world.key, world.keys[0]) == 0);
     row("its hook fails: the next one runs that hook, and exchanges nothing");
     adopted();
     check_int(run(ROTATE), 0);
