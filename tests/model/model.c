@@ -90,9 +90,8 @@ static int begin_run(void) {
     static struct rekey_options options;
     static struct rekey_rotation_options rules;
 
-    // Long intervals, because one list in the middle of many is like the one before it.
     rules = (struct rekey_rotation_options)REKEY_ROTATION_OPTIONS_INIT;
-    rules.list_interval_ms = 20 * SECOND;
+    rules.list_interval_ms = LIST_INTERVAL;
     rules.settle_ms = run.settle_ms;
     rules.probe = run.probe;
     rules.min_age_s = run.min_age_s;

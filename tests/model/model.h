@@ -17,6 +17,7 @@
 #define MINUTE (60u * SECOND)
 #define DAY (24u * 60u * MINUTE)
 #define SERVICE_LIMIT (30u * MINUTE) // the service executes nothing later than this
+#define LIST_INTERVAL (20u * SECOND) // long: one list of many is like the one before it
 #define ACCEPTED_AFTER MINUTE        // scoring takes a new key so long after it was first listed
 #define NEVER UINT64_MAX
 #define HOST "management.azure.com"
@@ -200,6 +201,7 @@ enum promise {
     NOT_KILLED, // an operation of ours never kills the key in use
     NOT_DEAD,
     NOT_EARLY,
+    KEPT,
     MIN_AGE,
     ROLLED_BACK,
     OUTCOME,

@@ -15,6 +15,8 @@ static const char *const promises[PROMISES] = {
     [NOT_KILLED] = "no operation of ours kills the key in use",
     [NOT_DEAD] = "a dead key never becomes the key in use",
     [NOT_EARLY] = "a key is in use only when scoring takes it",
+    [KEPT] =
+        "a key that lives is not replaced because of lists that are old for less than a minute",
     [MIN_AGE] = "the key before stays valid for --min-age",
     [ROLLED_BACK] = "a rollback is completed or undone, never turned round",
     [OUTCOME] = "every run ends with one of the ten outcomes, and the right one",
@@ -140,6 +142,10 @@ void check_switch(int key, bool restored) {
     const struct device *d = run.device;
     bool adopted = rotation.result == REKEY_ROTATION_ADOPTED;
 
+    if (adopted && alive(d->disk.key) &&
+        (w.old_since == 0 || w.now + LIST_INTERVAL < w.old_since + MINUTE)) {
+        broken(KEPT, "a key that lives was replaced by another one that is listed");
+    }
     if (d->disk.key == 0) {
         passed_limit(FIRST_KEY);
     }
