@@ -4,6 +4,7 @@
 // again; each is named by its question, and by which of the questions of its kind it answers.
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "model.h"
 
@@ -141,7 +142,11 @@ int choose(enum tag tag, int count, int cost) {
     path.nth[tag]++;
     if (path.played != NULL) {
         value = played(tag);
-    } else if (count > 1 && cost <= path.left && path.at < PATH_MAX_LEN) {
+    } else if (count > 1 && cost <= path.left) {
+        if (path.at == PATH_MAX_LEN) {
+            fputs("a run asks more than PATH_MAX_LEN (decisions.c) questions\n", stderr);
+            exit(2);
+        }
         asked[tag]++;
         if (path.at == path.len) {
             path.value[path.len] = 0;

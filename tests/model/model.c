@@ -5,8 +5,8 @@
 //     model                     the explorations of `make model`
 //     model -d                  those of `make model MODEL=deep`
 //     model -q                  the first, short ones of these
-//     model -c CLASSES [-b DECISIONS] [-r RUNS] [-S p|s|e]     one exploration
-//     model -c CLASSES [-S p|s|e] -p SCRIPT                                 prints what happens
+//     model -c CLASSES [-b DECISIONS] [-r RUNS] [-S p|s|e]      one exploration
+//     model -c CLASSES [-S p|s|e] -p SCRIPT                     prints what happens
 //
 // Network, service, storage and power are always adverse. The classes add:
 //     a a signal ends a run     v rollbacks              c steps of the wall clock
@@ -474,15 +474,13 @@ static int play(const char *text, char start) {
 }
 
 static void print_phases(void) {
-    const char *before = "never reached:";
-
-    for (unsigned phase = 0; phase < phases_n; phase++) {
+    printf("phases never reached:");
+    for (unsigned phase = 0; phase_name(phase) != NULL; phase++) {
         if ((phases_seen & 1u << phase) == 0) {
-            printf("%s %s", before, phase_names[phase]);
-            before = ",";
+            printf(" %s", phase_name(phase));
         }
     }
-    puts(phases_seen == (1u << phases_n) - 1 ? "all phases were reached" : "");
+    printf("\n");
 }
 
 static const struct exploration usual[] = {

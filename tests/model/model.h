@@ -190,8 +190,7 @@ extern struct rekey_storage storage;
 int run_hook(void *ctx);
 
 // phases.c
-extern const char *const phase_names[];
-extern const unsigned phases_n;
+const char *phase_name(unsigned phase); // NULL: there are fewer
 
 // ---- promises.c ---------------------------------------------------------------------------------
 
