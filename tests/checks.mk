@@ -6,7 +6,7 @@ sh_files := boards/deps.sh boards/lm3s6965evb/run $(wildcard boards/*/*.sh tests
 sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_TIME := 120
 
-.PHONY: check check-style check-layout check-analysis check-clang check-sanitizers check-valgrind deps-check format fuzz vectors mutate proof coverage
+.PHONY: check check-style check-layout check-analysis check-clang check-sanitizers check-valgrind deps-check format fuzz vectors mutate proof model coverage
 
 ##@ Checking
 check: check-style check-layout check-analysis check-clang check-sanitizers check-valgrind ## formatting, static analysis, both compilers, sanitizers, valgrind
@@ -68,6 +68,17 @@ proof: deps-sources ## prove the parsers with CBMC, up to the bounds that it pri
 	$(Q)boards/deps.sh sources cbmc
 	$(Q)nice $(PYTHON) tests/proof/proof.py --cbmc $(or $(CBMC_DIR),$(DEPS_DIR)/cbmc)/cbmc $(PROOF_FLAGS) --cppflags \
 	    $(subst -isystem ,-I,$(port_cppflags)) -Itests/proof -Iboards/linux -I$(MBEDTLS)/library
+
+# A build of its own, for speed. phases.c has rotate.c in it, whose phases are private.
+model_objects := $(patsubst tests/model/%.c,$(B)/tests/%.o,$(wildcard tests/model/*.c))
+$(B)/model: link_more := $(comma)--wrap=rekey_zeroize
+$(B)/model: $(model_objects) $(filter-out $(B)/src/rotate.o,$(core_objects))
+	$(call say,LD)
+	$(link)
+
+model: deps-sources ## explore the rotation: two adverse events over two runs; MODEL=deep: three, and more kinds; MODEL=mutants: does it see faults?
+	$(make_quietly) build/model/model B=build/model CFLAGS="-O2 -g"
+	$(Q)$(if $(filter mutants,$(MODEL)),$(PYTHON) tests/model/mutants.py $(MUTATE_FLAGS),build/model/model $(if $(filter deep,$(MODEL)),-d))
 
 coverage: deps-test ## lines and branches of src/ that the unit tests reach: all of them, or it fails
 	$(Q)boards/deps.sh packages gcovr
