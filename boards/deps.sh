@@ -400,7 +400,8 @@ tree() {
     set -- $(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 'Component: main' |
         grep '^[a-z]* ' | head -n 1)
     [ $# -eq 2 ] || die "cannot make a tree of Debian: no archive among this machine's apt sources"
-    debootstrap --variant=minbase --include=systemd-sysv "$1" "$work/tree" "$2" >>"$log" 2>&1 ||
+    # Its mounts of /proc and /sys go with the namespace, however it ends.
+    unshare --mount debootstrap --variant=minbase --include=systemd-sysv "$1" "$work/tree" "$2" >>"$log" 2>&1 ||
         die "cannot make a tree of Debian $1: no network? (see $log)"
     rm -rf "$work"/tree/var/cache/apt/* "$work"/tree/var/lib/apt/lists/* "$work"/tree/usr/share/doc/* \
         "$work"/tree/usr/share/locale/* "$work"/tree/usr/share/man/*

@@ -366,13 +366,14 @@ def test_killed(machine, instance, arm):
 # ---- applications, metrics -----------------------------------------------------------------------
 
 
-def test_the_timer_rotates_and_an_application_is_told(machine, instance, arm):
-    """A service of another user, in the group, is reloaded and reads the new key."""
+@pytest.fixture
+def application(machine, instance):
+    """A service of another user, in the group, which reads the key when it is reloaded. A function
+    that waits until it has the key in use, and the names of the instance and the endpoint."""
     name, endpoint = instance()
     machine.run("systemctl", "start", f"rekey-rotate@{name}")
-    application = f"{name}.service"
     machine.write(
-        f"{UNITS}/{application}",
+        f"{UNITS}/{name}.service",
         "[Service]\nDynamicUser=yes\nSupplementaryGroups=rekey-key\n"
         f"RuntimeDirectory={name}\nRuntimeDirectoryMode=0755\n"
         "ExecStart=/bin/sleep infinity\n"
@@ -380,24 +381,50 @@ def test_the_timer_rotates_and_an_application_is_told(machine, instance, arm):
     )
     for line in block("endpoint-key@"):
         machine.run("sh", "-ec", line.replace("scoring", name))
-    machine.run("systemctl", "start", application)
-    start_timer(machine, name)
-    wait_until(lambda: len(arm.keys(endpoint)["regenerated"]) >= 2, "two rotations", 30)
-    configure(machine.root / f"etc/rekey/{name}.conf", REKEY_MIN_AGE="86400")  # and no third one
-    more_runs(arm, endpoint)
+    machine.run("systemctl", "start", name)
 
     def seen():
         return machine.popen("cat", f"/run/{name}/seen").communicate()[0] == machine.key(name)
 
-    wait_until(seen, "the application has the key that is in use")
+    return lambda: wait_until(seen, "the application has the key that is in use"), name, endpoint
+
+
+def test_the_timer_rotates_and_an_application_is_told(machine, application, arm):
+    told, name, endpoint = application
+    start_timer(machine, name)
+    wait_until(lambda: len(arm.keys(endpoint)["regenerated"]) >= 2, "two rotations", 30)
+    configure(machine.root / f"etc/rekey/{name}.conf", REKEY_MIN_AGE="86400")  # and no third one
+    more_runs(arm, endpoint)
+    told()
     machine.run("systemctl", "disable", "--now", f"rekey-rotate@{name}.timer")
     assert set(machine.outcomes(f"rekey-rotate@{name}")) == {"succeeded"}
-    assert machine.key(name) in (
-        arm.keys(endpoint)["primaryKey"],
-        arm.keys(endpoint)["secondaryKey"],
-    )
+    keys = arm.keys(endpoint)
+    assert machine.key(name) in (keys["primaryKey"], keys["secondaryKey"])
     other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat"]
     machine.run(*other, f"/var/lib/rekey/{name}/key", code=1)
+
+
+def test_a_change_that_systemd_missed(machine, application):
+    """The next run tells of it, and a run without a change reloads nothing."""
+    told, name, _ = application
+    path, service = f"endpoint-key@{name}.path", f"endpoint-key@{name}.service"
+    machine.run("systemctl", "start", f"rekey-rotate@{name}")
+    told()
+    machine.run("systemctl", "stop", path)
+    machine.run("systemctl", "start", f"rekey-rotate@{name}")
+    machine.run("systemctl", "start", path)
+    configure(machine.root / f"etc/rekey/{name}.conf", REKEY_MIN_AGE="86400")
+    machine.run("systemctl", "start", f"rekey-rotate@{name}")
+    told()
+    reloads = machine.journal(name).count("Reloading")
+
+    def skipped():
+        return machine.journal(service).count("exec-condition")
+
+    count = skipped()
+    machine.run("systemctl", "start", f"rekey-rotate@{name}")
+    wait_until(lambda: skipped() > count, "nothing to tell")
+    assert machine.journal(name).count("Reloading") == reloads
 
 
 def test_metrics(machine, instance, arm):
