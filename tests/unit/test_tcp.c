@@ -418,6 +418,7 @@ static void test_descriptor_0(void **state) {
                     close(0);
                 }
                 result = t.open(t.ctx, hosts[i], ntohs(peers.port), 1000);
+                check(tcp.pending == 0 || (tcp.next == 1 && !tcp.due));
                 if (result == REKEY_WANT_READ) {
                     rekey_posix_wait(&tcp, result, 20000);
                 }
