@@ -59,7 +59,7 @@ vectors: deps-test ## published vectors, of checkouts in WYCHEPROOF_DIR and LIMB
 	$(make_quietly) B=build/vectors SOURCE_DATE_EPOCH=1 $(addprefix build/vectors/,verify rekey clock.so)
 	$(Q)$(PYTHON) tests/vectors/vectors.py --verify build/vectors/verify --rekey build/vectors/rekey --clock build/vectors/clock.so
 
-mutate: deps-test ## change one token of src/ at a time: does a unit test fail? MUTATE_FLAGS="--sample 60" for some
+mutate: deps-test ## change one token of src/ or port/ at a time: does a unit test fail? MUTATE_FLAGS="--sample 60" for some
 	$(Q)$(PYTHON) tests/mutate/mutate.py $(MUTATE_FLAGS)
 
 # The compiler's flags without -isystem, which CBMC does not have. It runs gcc as its preprocessor.

@@ -40,14 +40,12 @@ static void put(size_t unit, size_t size, unsigned used) {
 }
 
 void rekey_arena_init(void *memory, size_t size) {
-    if (size > 0) {
-        memset(memory, 0, size);
-    }
     arena.memory = memory;
     arena.units = size / REKEY_ARENA_ALIGN;
     arena.peak = 0;
     arena.failed = false;
     if (arena.units > 0) {
+        memset(memory, 0, size);
         put(0, arena.units, 0);
     }
 }

@@ -39,7 +39,7 @@ static bool next_extension(struct rekey_span *from, struct rekey_span oid,
 
 // The GeneralNames of the subjectAltName; empty if there is none.
 static struct rekey_span alternatives(struct rekey_span extensions) {
-    struct rekey_span value = {NULL, 0}, names = {NULL, 0};
+    struct rekey_span value, names = {NULL, 0};
 
     if (rekey_der_take_tag(&extensions, REKEY_DER_SEQUENCE, &extensions) &&
         next_extension(&extensions, alternative_name, &value)) {
@@ -56,7 +56,7 @@ static bool ends_with(struct rekey_span text, struct rekey_span end) {
 
 // `text` without its first label and the dot behind it; empty if there is no dot.
 static struct rekey_span parent_of(struct rekey_span text) {
-    const char *dot = text.len > 0 ? memchr(text.ptr, '.', text.len) : NULL;
+    const char *dot = memchr(text.ptr, '.', text.len);
 
     return dot != NULL ? rekey_span(dot + 1, text.len - (size_t)(dot + 1 - text.ptr))
                        : rekey_span(NULL, 0);
@@ -192,7 +192,7 @@ static enum rekey_constraints check_names(struct rekey_span constraints,
         result = check_name(constraints, &name);
     }
     if (result == REKEY_CONSTRAINTS_KEPT && has_mail(names->subject)) {
-        name = (struct rekey_der){MAIL, {"", 0}};
+        name = (struct rekey_der){.tag = MAIL};
         result = check_name(constraints, &name);
     }
     while (result == REKEY_CONSTRAINTS_KEPT && rest.len > 0) {

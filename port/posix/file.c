@@ -47,7 +47,7 @@ static bool is_unsupported(int error) {
 static int sync_directory(const char *path) {
     char directory[PATH_MAX];
     const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
+    size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
     int fd, result;
 
     memcpy(directory, slash == NULL ? "." : path, len);
@@ -68,12 +68,11 @@ static int write_all(int fd, const char *data, size_t len) {
     while (len > 0) {
         ssize_t n = write(fd, data, len);
 
-        if (n < 0 && errno != EINTR) {
-            return -1;
-        }
-        if (n > 0) {
+        if (n >= 0) {
             data += n;
             len -= (size_t)n;
+        } else if (errno != EINTR) {
+            return -1;
         }
     }
     return fsync(fd);
@@ -117,10 +116,10 @@ static int put_new(const char *temporary, const char *path) {
 static int create(const char *path) {
     int fd = -1;
 
-    for (int tries = 0; fd < 0 && tries < 2; tries++) {
+    for (int tries = 0; tries < 2; tries++) {
         unlink(path);
         fd = rekey_posix_open(path, O_WRONLY | O_CREAT | O_EXCL, 0);
-        if (fd < 0 && errno != EEXIST) {
+        if (fd >= 0 || errno != EEXIST) {
             break;
         }
     }
@@ -155,7 +154,7 @@ const char *rekey_posix_write_file(const char *path, const void *data, size_t le
                 : snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
     int fd, error;
 
-    if (n < 0 || (size_t)n >= sizeof(temporary)) {
+    if ((size_t)n >= sizeof(temporary)) {
         errno = ENAMETOOLONG;
         return "create the temporary file";
     }

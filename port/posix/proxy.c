@@ -59,7 +59,7 @@ static void add_scheme(struct rekey_proxy *p) {
         at += n + 2; // with the comma and the blank
     }
     p->basic |= rekey_span_equal_nocase(name, REKEY_SPAN("basic"));
-    if (name.len > 0 && at + name.len < sizeof(p->schemes)) {
+    if (at + name.len < sizeof(p->schemes)) {
         memcpy(p->schemes + len, ", ", at - len);
         memcpy(p->schemes + at, name.ptr, name.len);
         p->schemes[at + name.len] = '\0';
@@ -71,7 +71,7 @@ static void add_scheme(struct rekey_proxy *p) {
 // in quotation marks. A line ends an element as a comma does.
 static void challenge_byte(struct rekey_proxy *p, char c) {
     bool separator = c == '\n' || (c == ',' && p->place < QUOTED);
-    bool named = p->place < REST && p->name_len > 0;
+    bool named = p->name_len > 0;
 
     if (p->place == ESCAPED && !separator) {
         p->place = QUOTED;

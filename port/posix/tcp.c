@@ -76,7 +76,7 @@ static int begin(struct rekey_posix_tcp *tcp, uint32_t timeout_ms) {
     tcp->delay_ms = delay > REKEY_POSIX_DELAY_MIN_MS ? delay : REKEY_POSIX_DELAY_MIN_MS;
     tcp->due = true;
     tcp->fd = epoll_create1(EPOLL_CLOEXEC);
-    tcp->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    tcp->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     if (tcp->fd < 0 || tcp->timer < 0 || watch(tcp, tcp->timer, EPOLLIN, TIMER) != 0) {
         tcp->error = errno;
         return REKEY_E_CONNECT;
@@ -178,20 +178,21 @@ static int tcp_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
     return tcp->fd < 0 ? begin(tcp, timeout_ms) : step(tcp);
 }
 
-static bool would_block(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+// What is returned after a call that set errno; `want` if it only has to be repeated.
+static int failed(struct rekey_posix_tcp *tcp, int want) {
+    if (errno == EAGAIN || errno == EINTR) {
+        return want;
+    }
+    tcp->error = errno;
+    return REKEY_E_IO;
 }
 
 static int tcp_write(void *ctx, const void *data, size_t len, size_t *done) {
     struct rekey_posix_tcp *tcp = ctx;
     ssize_t n = send(tcp->fd, data, len, MSG_NOSIGNAL);
 
-    if (n < 0 && would_block(errno)) {
-        return REKEY_WANT_WRITE;
-    }
     if (n < 0) {
-        tcp->error = errno;
-        return REKEY_E_IO;
+        return failed(tcp, REKEY_WANT_WRITE);
     }
     *done = (size_t)n;
     return REKEY_DONE;
@@ -201,12 +202,8 @@ static int tcp_read(void *ctx, void *buf, size_t cap, size_t *done) {
     struct rekey_posix_tcp *tcp = ctx;
     ssize_t n = recv(tcp->fd, buf, cap, 0);
 
-    if (n < 0 && would_block(errno)) {
-        return REKEY_WANT_READ;
-    }
     if (n < 0) {
-        tcp->error = errno;
-        return REKEY_E_IO;
+        return failed(tcp, REKEY_WANT_READ);
     }
     *done = (size_t)n;
     return n > 0 ? REKEY_DONE : REKEY_END;

@@ -1,13 +1,13 @@
-"""Mutation testing of src/: does a test fail when one token of the code is another?
+"""Mutation testing of src/ and port/: does a test fail when one token of the code is another?
 
 Each mutant changes one operator, number, character, truth value, error, simple statement, or cell
 of a table. It is compiled into the unit tests, and those that use its object run until one fails.
 What no test sees must be in survivors.txt, with the reason why it need not be seen.
 
-The compiler and its flags are the Makefile's, asked for with `make -n`. src/ and tests/ are copied
-first: both may be edited while this runs. Not mutated: rekey_config.h (choices, which a test would
-only repeat; the code that compares with them is mutated), rekey_error.h (numbers that mean nothing
-but their group), and declarations.
+The compiler and its flags are the Makefile's, asked for with `make -n`. src/, port/ and tests/ are
+copied first: all may be edited while this runs. Not mutated: rekey_config.h (choices, which a test
+would only repeat; the code that compares with them is mutated), rekey_error.h (numbers that mean
+nothing but their group), declarations, and what of port/ is not in PORT.
 """
 
 import argparse
@@ -29,6 +29,22 @@ BUILD = Path("build/mutate")
 BASE = BUILD / "base"  # the copy that the run is about
 LIST = Path("tests/mutate/survivors.txt")
 UNTOUCHED = ("rekey_config.h", "rekey_error.h")
+# The files of port/ that unit tests look at. Of the others, client_certificate.c, der_table.c,
+# peer.c, pem_bundle.c and tls.c are reached by the end-to-end tests alone; clock.c and wait.c are
+# about time, and a little more of it does no harm; a mutant of lookup.c could kill what is not its
+# own.
+PORT = [
+    "port/mbedtls/arena.c",
+    "port/mbedtls/constraints.c",
+    "port/mbedtls/der.c",
+    "port/mbedtls/pem.c",
+    "port/mbedtls/rsa_public.c",
+    "port/posix/file.c",
+    "port/posix/no_proxy.c",
+    "port/posix/proxy.c",
+    "port/posix/tcp.c",
+]
+REAL_TIME = ("file", "tcp")  # tests that take seconds: for mutants of port/posix only
 SANITIZERS = ["-fsanitize=address,undefined,bounds-strict", "-fno-sanitize-recover=all"]
 FIRST = ["rekey", "fault"]  # the tests that see most, after the module's own
 
@@ -134,6 +150,8 @@ def changes(tokens, i, source):
     if token.kind == "number":
         digits = token.text.rstrip("uUlL")
         show, base = (hex, 16) if "x" in digits.lower() else (str, 10)
+        if digits[0] == "0" and digits.isdecimal() and len(digits) > 1:
+            show, base = "0{:o}".format, 8
         return [show(int(digits, base) + 1) + token.text[len(digits) :]]
     if token.kind == "char":
         return [next_char(token.text)]
@@ -198,35 +216,56 @@ class Builder:
         # The default sizes: a request is longer than staging.
         limits = "LIMITS=REKEY_URL_MAX=4096 REKEY_STAGING_MAX=4096 REKEY_JSON_TOKENS=192"
         make = [os.environ.get("MAKE", "make"), "--no-print-directory", f"B={BUILD}", limits]
-        subprocess.run([*make, "-s", f"{BUILD}/tests/cmocka.o"], check=True)
-        shown = [*make, "-nB", "V=1", f"{BUILD}/src/url.o", f"{BUILD}/tests/support.o"]
-        plan = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+        libraries = [f"{BUILD}/tests/cmocka.o", f"{BUILD}/libmbedtls.a"]
+        subprocess.run([*make, "-s", *libraries], check=True)
+        # rsa_public.c is compiled with more of mbedTLS's headers than most of port/.
+        asked = {
+            "src": "src/url.c",
+            "port": "port/mbedtls/rsa_public.c",
+            "tests": "tests/unit/support.c",
+        }
+        shown = [f"{BUILD}/{file.replace('/unit', '')[:-1]}o" for file in asked.values()]
+        plan = subprocess.run(
+            [*make, "-nB", "V=1", *shown], check=True, capture_output=True, text=True
+        ).stdout
         self.command = {}
-        for part, file in ("src", "src/url.c"), ("tests", "tests/unit/support.c"):
+        for part, file in asked.items():
             line = re.search(rf"^(.*) -c {file} -o .*$", plan, re.M).group(1)
             unwanted = re.compile(r"-[WMOg].*")
             kept = [arg for arg in shlex.split(line) if not unwanted.fullmatch(arg)]
             self.command[part] = [*kept, "-w"]
         shutil.rmtree(BASE, ignore_errors=True)
-        for part in ("src", "tests/unit", "tests/fault", "tests/vectors"):
+        for part in ("src", "port", "tests/unit", "tests/fault", "tests/vectors"):
             shutil.copytree(part, BASE / part)
-        self.core = sorted(f"src/{path.name}" for path in (BASE / "src").glob("*.c"))
+        self.core = [  # what the tests are linked with, of which they take what they need
+            str(path.relative_to(BASE))
+            for part in ("src", "port/posix", "port/mbedtls")
+            for path in sorted((BASE / part).glob("*.c"))
+        ]
         self.tests = {
             path.stem.removeprefix("test_"): f"tests/{path.parent.name}/{path.name}"
             for path in sorted((BASE / "tests").glob("*/test_*.c"))
         }
 
     def compile(self, file, root, out, *options):
-        """`file` of the copy; src/ from `root`. Whether it compiles."""
-        place = {"-Isrc": f"-I{root}/src", "-Itests/vectors": f"-I{BASE}/tests/vectors"}
-        place["-Itests/unit"] = f"-I{BASE}/tests/unit"
-        source = f"{root if file.startswith('src/') else BASE}/{file}"
-        command = [place.get(arg, arg) for arg in self.command[file.split("/")[0]]]
+        """`file` of the copy; src/ and port/ from `root`. Whether it compiles."""
+        part = file.split("/")[0]
+        command = [
+            re.sub("^-I(?=src|port|tests)", f"-I{BASE if '-Itests' in arg else root}/", arg)
+            for arg in self.command[part]
+        ]
+        source = f"{BASE if part == 'tests' else root}/{file}"
         return run([*command, *options, "-c", source, "-o", str(out)]) == 0
 
     def link(self, test, objects, out, *options):
-        fixed = [f"{BASE}/support.o", f"{BUILD}/tests/cmocka.o", f"{BASE}/core.a"]
+        fixed = [f"{BASE}/support.o", f"{BUILD}/tests/cmocka.o"]
+        fixed += ["-Wl,--start-group", f"{BASE}/core.a", f"{BUILD}/libmbedtls.a", "-Wl,--end-group"]
         return run([self.command["src"][0], *options, test, *objects, *fixed, "-o", str(out)]) == 0
+
+    def includes(self, test):
+        """The sources that are compiled into a test, which changes what they call."""
+        names = re.findall(r'#include "(\w+\.c)"', (BASE / self.tests[test]).read_text())
+        return {file for file in self.core if file.split("/")[-1] in names}
 
     def baseline(self, pool):
         """All programs without a mutant: how long each runs, which objects of the core it has."""
@@ -237,33 +276,39 @@ class Builder:
             sys.exit("mutate: the code does not compile as it is")
         run(["ar", "crs", f"{BASE}/core.a", *(f"{BASE}/{Path(file).stem}.o" for file in self.core)])
         self.time, self.uses = {}, {}
-        for test in list(self.tests):
+        for test in self.tests:
             program = BASE / test
             if not self.link(f"{BASE}/test_{test}.o", [], program, f"-Wl,-Map={program}.map"):
-                print(f"mutate: {test} does not link with the core alone: not used")
-                del self.tests[test]
-                continue
+                sys.exit(f"mutate: {test} does not link")
             begin = time.monotonic()
             if run([str(program)]) != 0:
                 sys.exit(f"mutate: {test} fails without a mutant")
             self.time[test] = time.monotonic() - begin
             members = re.findall(r"core\.a\((\w+)\.o\)", Path(f"{program}.map").read_text())
-            self.uses[test] = {f"src/{member}.c" for member in members}
+            self.uses[test] = {file for file in self.core if Path(file).stem in members}
+            self.uses[test] |= self.includes(test)
 
 
 def run(command, timeout=None):
-    """The exit status; None: it took too long."""
+    """The exit status; None: it took too long. A process group that is signalled is its own."""
     quiet = subprocess.DEVNULL
+    environment = os.environ | {"REKEY_FIRST_FAILURE": "1", "TMPDIR": str(BASE.absolute())}
     try:
         return subprocess.run(
-            command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=timeout
+            command,
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            timeout=timeout,
+            env=environment,
+            start_new_session=True,
         ).returncode
     except subprocess.TimeoutExpired:
         return None
 
 
 def try_mutant(builder, m, root):
-    """What becomes of one mutant, in the worker's own copy of src/."""
+    """What becomes of one mutant, in the worker's own copy of src/ and port/."""
     path = root / m.file
     original = path.read_text()
     path.write_text(original[: m.start] + m.new + original[m.end :])
@@ -277,6 +322,8 @@ def run_mutant(builder, m, root):
     header = m.file.endswith(".h")  # all that may include it is compiled anew
     changed = builder.core if header else [m.file]
     tests = [test for test, uses in builder.uses.items() if uses & set(changed)]
+    if not m.file.startswith("port/posix/"):
+        tests = [test for test in tests if test not in REAL_TIME]
     order = [Path(m.file).stem, *FIRST]
     rank = {test: order.index(test) if test in order else len(order) for test in tests}
     tests.sort(key=lambda test: (rank[test], builder.time[test]))
@@ -287,13 +334,16 @@ def run_mutant(builder, m, root):
         if not all(builder.compile(file, root, out, *options) for file, out in objects.items()):
             return "does not compile"
         for test in tests:
-            test_object = f"{root if header else BASE}/test_{test}.o"
-            if header and not builder.compile(builder.tests[test], root, test_object, *options):
+            anew = header or m.file in builder.includes(test)
+            test_object = f"{root if anew else BASE}/test_{test}.o"
+            if anew and not builder.compile(builder.tests[test], root, test_object, *options):
                 return "does not compile"
             used = [out for file, out in objects.items() if file in builder.uses[test]]
             if not builder.link(test_object, used, root / test, *options[1:]):
                 return "does not compile"
-            status = run([str(root / test)], timeout=1 + 10 * builder.time[test] * len(options))
+            usual = builder.time[test]
+            most = 1 + min(10 * usual, 10 + 2 * usual) * len(options)
+            status = run([str(root / test)], timeout=most)
             if status != 0:
                 return "timed out" if status is None else killed
     return "survived"
@@ -360,7 +410,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     builder = Builder()
     sources = [path.name for path in sorted((BASE / "src").iterdir())]
-    files = args.file or [f"src/{name}" for name in sources if name not in UNTOUCHED]
+    files = args.file or [f"src/{name}" for name in sources if name not in UNTOUCHED] + PORT
     mutants = [m for file in files for m in mutants_of(file)]
     if args.sample is not None:
         print(f"seed {args.seed}")
@@ -374,7 +424,8 @@ def main():
     workers = queue.Queue()
     for k in range(os.cpu_count()):
         shutil.rmtree(BUILD / f"worker{k}", ignore_errors=True)
-        shutil.copytree(BASE / "src", BUILD / f"worker{k}/src")
+        for part in ("src", "port"):
+            shutil.copytree(BASE / part, BUILD / f"worker{k}/{part}")
         workers.put(BUILD / f"worker{k}")
 
     def job(m):

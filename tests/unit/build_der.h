@@ -48,8 +48,9 @@ static inline struct rekey_span part(const char **from, const char *ends) {
 }
 
 // A Name: components with '/' before them, attributes of one component with '+' between them. Of an
-// attribute the first character is its type (C, O, N for the common name, E for emailAddress), the
-// second the kind of string (p: PrintableString, u: UTF8String, i: IA5String, t: TeletexString).
+// attribute the first character is its type (C, O, N for the common name, E for emailAddress, U for
+// unstructuredName), the second the kind of string (p: PrintableString, u: UTF8String,
+// i: IA5String, t: TeletexString).
 static inline struct rekey_span name(const char *spec) {
     struct rekey_span components = none();
 
@@ -66,9 +67,10 @@ static inline struct rekey_span name(const char *spec) {
                                                : 0x14;
             struct rekey_span oid = type == 'C'   ? rekey_span("\x55\x04\x06", 3)
                                     : type == 'O' ? rekey_span("\x55\x04\x0a", 3)
-                                    : type == 'N'
-                                        ? rekey_span("\x55\x04\x03", 3)
-                                        : rekey_span("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01", 9);
+                                    : type == 'N' ? rekey_span("\x55\x04\x03", 3)
+                                    : type == 'E'
+                                        ? rekey_span("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01", 9)
+                                        : rekey_span("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x02", 9);
             struct rekey_span value;
 
             spec += 2;

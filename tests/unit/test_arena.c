@@ -1,12 +1,14 @@
 // test_arena.c - the allocator of port/mbedtls: sizes at their bounds, every order of frees, and
 // random work beside a model that knows what lies where.
 
+#include <limits.h>
 #include <string.h>
 
 #include "arena.h"
 #include "support.h"
 
 #define UNIT_SIZE REKEY_ARENA_ALIGN
+#define HALF_BITS (sizeof(size_t) * CHAR_BIT / 2)
 
 static bool all(const unsigned char *ptr, size_t len, unsigned char value) {
     for (size_t i = 0; i < len; i++) {
@@ -34,6 +36,8 @@ static void test_bounds(void **state) {
         {"the longest arena", 1, REKEY_ARENA_MAX, false},
         {"beyond it", 1, REKEY_ARENA_MAX + 1, false},
         {"a product that overflows", SIZE_MAX / 2 + 2, 2, false},
+        {"a product that is 0", (size_t)1 << HALF_BITS << 4, (size_t)1 << (HALF_BITS - 4), false},
+        {"bytes without end", SIZE_MAX, 1, false},
         {"the largest numbers", SIZE_MAX, SIZE_MAX, false},
     };
 
@@ -68,9 +72,15 @@ static void test_bounds(void **state) {
 static void test_no_arena(void **state) {
     (void)state;
     row("no arena");
-    rekey_arena_init(guarded(0), 0);
+    rekey_arena_init(NULL, 0);
     check(rekey_arena_calloc(1, 1) == NULL);
     check(rekey_arena_failed());
+    row("an arena of a header");
+    rekey_arena_init(guarded(UNIT_SIZE), UNIT_SIZE);
+    check(rekey_arena_calloc(1, 1) == NULL);
+    check(rekey_arena_failed());
+    rekey_arena_free(rekey_arena_calloc(0, 1));
+    check_int(rekey_arena_peak(), UNIT_SIZE);
     rows_done();
 }
 

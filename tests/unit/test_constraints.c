@@ -130,6 +130,8 @@ static const struct {
     {"excluded: what a wildcard may be", ";d:www.example.com", "", "d:*.example.com", BROKEN},
     {"excluded: no wildcard may be", ";d:a.b.example.com", "", "d:*.example.com", KEPT},
     {"excluded: a wildcard's parent", ";d:example.com", "", "d:*.example.com", BROKEN},
+    {"excluded: the shortest wildcard", ";d:a.c", "", "d:*.c", BROKEN},
+    {"excluded: a wildcard of nothing", ";d:com", "", "d:*.", KEPT},
     {"excluded: another parent", ";d:www.example.org", "", "d:*.example.com", KEPT},
     {"excluded: one of two", ";d:example.org d:example.com", "", "d:example.com", BROKEN},
     {"excluded: the second name", ";d:example.com", "", "d:example.org d:example.com", BROKEN},
@@ -171,6 +173,8 @@ static const struct {
     {"mail: none", "m:example.com", "/Npx", "d:a.example", KEPT},
     {"mail: in the subject", "m:example.com", "/Eia@example.com", "d:a.example", UNKNOWN},
     {"mail: an alternative name", ";m:example.com", "", "d:a.example m:a@example.com", UNKNOWN},
+    {"mail: another attribute of PKCS #9", "m:example.com", "/Uia@example.com", "d:a.example",
+     KEPT},
     {"mail in the subject, no constraint", "d:a.example", "/Eia@example.com", "d:a.example", KEPT},
     {"URI: none", "u:.example.com", "", "d:a.example", KEPT},
     {"URI: an alternative name", "u:.example.com", "", "u:https://a.example.com/", UNKNOWN},
@@ -208,7 +212,9 @@ static void test_malformed(void **state) {
         {"nothing", BYTES(""), UNKNOWN},
         {"longer than it is", BYTES("\x30\x05\xa0\x00"), UNKNOWN},
         {"another tag", BYTES("\x30\x02\xa2\x00"), UNKNOWN},
+        {"a byte", BYTES("\x30\x01\xa0"), UNKNOWN},
         {"an empty list", BYTES("\x30\x02\xa0\x00"), KEPT},
+        {"a list of a byte", BYTES("\x30\x03\xa0\x01\x30"), UNKNOWN},
         {"a subtree that is none", BYTES("\x30\x04\xa0\x02\x04\x00"), UNKNOWN},
         {"a subtree without a base", BYTES("\x30\x04\xa0\x02\x30\x00"), UNKNOWN},
         {"a base that is no GeneralName", BYTES("\x30\x06\xa0\x04\x30\x02\x89\x00"), UNKNOWN},
@@ -216,6 +222,10 @@ static void test_malformed(void **state) {
         {"a minimum",
          BYTES("\x30\x0a\xa0\x08\x30\x06\x82\x01"
                "e\x80\x01\x00"),
+         UNKNOWN},
+        {"a byte behind the base",
+         BYTES("\x30\x08\xa0\x06\x30\x04\x82\x01"
+               "e\x80"),
          UNKNOWN},
         {"good, then none",
          BYTES("\x30\x09\xa0\x07\x30\x03\x82\x01"
@@ -254,6 +264,21 @@ static void test_malformed(void **state) {
                                    none());
         check_int(rekey_constraints_check(constraints("d:e", false), &names), UNKNOWN);
     }
+    row("a name of a byte");
+    {
+        struct rekey_certificate_names names = {name(""), none()};
+
+        names.extensions =
+            element(0x30, extension("\x55\x1d\x11", false, text("\x30\x01\x82")), none());
+        check_int(rekey_constraints_check(constraints("d:e", false), &names), UNKNOWN);
+        check(rekey_constraints_has_alternative(names.extensions));
+    }
+    row("a subject that is no Name");
+    {
+        struct rekey_certificate_names names = {BYTES("\x30\x01\x31"), none()};
+
+        check_int(rekey_constraints_check(constraints("n:/CpUS", false), &names), BROKEN);
+    }
     row("no extensions");
     {
         struct rekey_certificate_names names = {name("/Npx"), none()};
@@ -279,6 +304,29 @@ static void test_malformed(void **state) {
     rows_done();
 }
 
+// Each tag that the base of a subtree can have: those of GeneralName have no effect on a name of
+// another kind.
+static void test_kinds(void **state) {
+    static const unsigned char kinds[] = {0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x87};
+    static const char address[8] = {0};
+
+    (void)state;
+    for (unsigned tag = 0; tag < 256; tag++) {
+        struct rekey_certificate_names names = {BYTES("\x30\x00"), none()};
+        struct rekey_span value;
+
+        row_n("tag", (long)tag);
+        built_len = 0;
+        names.extensions = alternatives("r:x");
+        value = element(0x30, element(tag, rekey_span(address, 8), none()), none());
+        value = element(0x30, element(0xa0, value, none()), none());
+        value = element(0x30, extension("\x55\x1d\x1e", true, value), none());
+        check_int(rekey_constraints_check(value, &names),
+                  memchr(kinds, (int)tag, sizeof(kinds)) != NULL ? KEPT : UNKNOWN);
+    }
+    rows_done();
+}
+
 static void test_hosts(void **state) {
     static const struct {
         const char *names, *host;
@@ -295,6 +343,7 @@ static void test_hosts(void **state) {
         {"d:*.example.com", "a.b.example.com", false},
         {"d:*.example.com", ".example.com", false},
         {"d:*.com", "example.com", false},
+        {"d:*.example.c", "www.example.c", true},
         {"d:*.", "example.", false},
         {"d:*", "localhost", false},
         {"d:*.localhost", "a.localhost", false},
@@ -346,7 +395,7 @@ static void test_oid(void **state) {
 
 int main(void) {
     static const struct CMUnitTest tests[] = {UNIT(test_rows), UNIT(test_malformed),
-                                              UNIT(test_hosts), UNIT(test_oid)};
+                                              UNIT(test_kinds), UNIT(test_hosts), UNIT(test_oid)};
 
     return cmocka_run_group_tests_name("constraints", tests, NULL, rows_total);
 }

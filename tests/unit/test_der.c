@@ -115,6 +115,22 @@ static void test_odd_names(void **state) {
     check(!rekey_der_same_name(plain, odd));
     check(!rekey_der_same_name(odd, plain));
     check(!rekey_der_name_within(odd, odd));
+    row("a byte behind the attributes");
+    value = element(0x0c, text("x"), none());
+    odd = element(0x30, cn, value);
+    odd = rekey_span(odd.ptr, odd.len + 1);
+    built[built_len++] = 0x30;
+    odd = element(0x30, element(0x31, odd, none()), none());
+    check(!rekey_der_same_name(odd, plain));
+    check(!rekey_der_same_name(plain, odd));
+    row("a byte behind the components");
+    value = element(0x0c, text("x"), none());
+    odd = element(0x31, element(0x30, cn, value), none());
+    odd = rekey_span(odd.ptr, odd.len + 1);
+    built[built_len++] = 0x31;
+    odd = element(0x30, odd, none());
+    check(!rekey_der_same_name(odd, plain));
+    check(!rekey_der_same_name(plain, odd));
     row("a SET");
     check(!rekey_der_same_name(element(0x31, none(), none()), name("")));
     check(!rekey_der_same_name(name(""), element(0x31, none(), none())));
@@ -187,10 +203,20 @@ static void test_subject(void **state) {
     row("cut off");
     built_len = 0;
     for (size_t n = 0; n < 40; n++) {
-        struct rekey_span whole = certificate(true, "/NpRoot", "x");
+        struct rekey_span whole = certificate(true, "/NpRoot", "x"), subject;
 
         row_n("cut off at", (long)n);
-        check(rekey_der_subject(guarded_copy(rekey_span(whole.ptr, n))).ptr == NULL);
+        subject = rekey_der_subject(guarded_copy(rekey_span(whole.ptr, n)));
+        check(subject.ptr == NULL && subject.len == 0);
+        built_len = 0;
+    }
+    for (size_t n = 0; n < 33; n++) { // what is in the certificate, up to its subject
+        struct rekey_span whole = certificate(true, "/NpRoot", ""), subject;
+
+        row_n("its content is cut off at", (long)n);
+        whole = element(0x30, element(0x30, rekey_span(whole.ptr + 4, n), none()), none());
+        subject = rekey_der_subject(guarded_copy(whole));
+        check(subject.ptr == NULL && subject.len == 0);
         built_len = 0;
     }
     rows_done();

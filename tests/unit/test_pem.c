@@ -55,6 +55,7 @@ static const struct {
     {"no padding", BYTES(B "aGVsbG8h" E), "CERTIFICATE(hello!)"},
     {"two of padding", BYTES(B "aGVsbA==" E), "CERTIFICATE(hell)"},
     {"digits + and /", BYTES(B "Pj4+Pz8/" E), "CERTIFICATE(>>>\?\?\?)"},
+    {"one byte", BYTES(B "aA==" E), "CERTIFICATE(h)"},
     {"as long as the buffer", BYTES(B TEN E), "CERTIFICATE(hello worl)"},
 
     {"longer than the buffer", BYTES(B "aGVsbG8gd29ybGQ=" E), "CERTIFICATE!"},
@@ -66,6 +67,9 @@ static const struct {
     {"padding in the middle", BYTES(B "aGVsbA==aGVs" E), "CERTIFICATE!"},
     {"padding in the middle, once", BYTES(B "aGVsbG8=aGVs" E), "CERTIFICATE!"},
     {"a dash and a byte within", BYTES(B "aGVs\n-xbG8=\n" E), "CERTIFICATE!"},
+    {"BEGIN behind a dash and a byte", BYTES(B "\n-x" B "\n" HELLO "\n" E), "CERTIFICATE!"},
+    {"END behind another byte", BYTES(B "aGVs*" E B "\n" HELLO "\n" E), "CERTIFICATE!"},
+    {"a dash alone within", BYTES(B "\naGVs\n-\nbG8=\n" E), "CERTIFICATE!"},
     {"dashes alone within", BYTES(B "aGVs\n--\nbG8=\n" E), "CERTIFICATE!"},
     {"a dash behind text", BYTES("x - " B "\n" HELLO E), ""},
     {"padding too long", BYTES(B "aGVsb===" E), "CERTIFICATE!"},
@@ -76,6 +80,7 @@ static const struct {
     {"cut off by the end", BYTES(B "\n" HELLO), "CERTIFICATE!"},
     {"cut off in BEGIN", BYTES("-----BEGIN CERTIFICATE----"), ""},
     {"cut off behind BEGIN", BYTES(B), "CERTIFICATE!"},
+    {"cut off behind BEGIN, a label of a byte", BYTES("-----BEGIN K-----"), "K!"},
     {"cut off in END", BYTES(B HELLO "-----END CERTIFICATE----"), "CERTIFICATE!"},
     {"cut off by another", BYTES(B "\naGVs\n" B "\n" HELLO "\n" E),
      "CERTIFICATE!CERTIFICATE(hello)"},
@@ -94,6 +99,10 @@ static const struct {
     {"BEGIN behind text", BYTES("x" B "\n" HELLO "\n" E "\n"), ""},
     {"four dashes", BYTES("----BEGIN CERTIFICATE-----\n" HELLO "\n" E), ""},
     {"six dashes", BYTES("------BEGIN CERTIFICATE-----\n" HELLO "\n" E), ""},
+    {"a blank among the dashes", BYTES("- ----BEGIN CERTIFICATE-----\n" HELLO "\n" E), ""},
+    {"another byte than the last dash", BYTES("-----BEGIN CERTIFICATE----x\n" HELLO "\n" E), ""},
+    {"no blank behind BEGIN", BYTES("-----BEGINxCERTIFICATE-----\n" HELLO "\n" E), ""},
+    {"no blank behind END", BYTES(B HELLO "\n-----ENDxCERTIFICATE-----"), "CERTIFICATE!"},
     {"no label", BYTES("-----BEGIN -----\n" HELLO "\n-----END -----"), ""},
     {"lower case", BYTES("-----begin CERTIFICATE-----\n" HELLO "\n" E), ""},
     {"a longer label",
@@ -181,6 +190,30 @@ static void test_lengths(void **state) {
     rows_done();
 }
 
+// Each byte as the last of four digits.
+static void test_digits(void **state) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char text[] = B "AAA?\n" E, out[256], expected[] = "CERTIFICATE(000)";
+        const char *digit = memchr(digits, byte, sizeof(digits) - 1);
+
+        row_n("byte", byte);
+        text[sizeof(B) + 2] = (char)byte;
+        read_text(rekey_span(text, sizeof(text) - 1), guarded(10), 10, out, sizeof(out));
+        if (digit != NULL) {
+            memcpy(expected + 12, (char[3]){0, 0, (char)(digit - digits)}, 3);
+            check_int(memcmp(out, expected, sizeof(expected)), 0);
+        } else if (byte == '=') {
+            check_int(memcmp(out, "CERTIFICATE(\0\0)", 16), 0);
+        } else {
+            check_int(strcmp(out, "CERTIFICATE!"), 0);
+        }
+    }
+    rows_done();
+}
+
 static void test_labels(void **state) {
     static const struct {
         const char *label;
@@ -217,12 +250,19 @@ static void test_headers(void **state) {
         rekey_pem_push(&pem, *at);
     }
     check(!pem.headers);
+    row("another byte than a colon");
+    rekey_pem_init(&pem, NULL, SIZE_MAX);
+    for (const char *at = "-----BEGIN K-----\naaa*\n-----END K-----"; *at != '\0'; at++) {
+        rekey_pem_push(&pem, *at);
+    }
+    check(!pem.headers);
+    check(!pem.headers);
     rows_done();
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {UNIT(test_texts), UNIT(test_lengths), UNIT(test_labels),
-                                       UNIT(test_headers)};
+    const struct CMUnitTest tests[] = {UNIT(test_texts), UNIT(test_lengths), UNIT(test_digits),
+                                       UNIT(test_labels), UNIT(test_headers)};
 
     return cmocka_run_group_tests(tests, NULL, rows_total);
 }

@@ -29,6 +29,11 @@ static const struct {
     {"not below it", BYTES("example"), BYTES("notexample"), 443, false},
     {"the front alone", BYTES("a.exam"), BYTES("a.example"), 443, false},
     {"a dot", BYTES("."), BYTES("a.example"), 443, false},
+    {"a dot, the root", BYTES("."), BYTES("."), 443, false},
+    {"a dot, a name with a dot behind it", BYTES("."), BYTES("a.example."), 443, false},
+    {"a domain of a letter", BYTES("x"), BYTES("a.x"), 443, true},
+    {"below it, a long name", BYTES("example"),
+     BYTES("a.name.that.is.longer.than.any.address.can.ever.be.example"), 443, true},
     {"two dots", BYTES("..example"), BYTES("a.example"), 443, false},
     {"a star within", BYTES("a.*"), BYTES("a.example"), 443, false},
 
@@ -38,13 +43,20 @@ static const struct {
     {"no port", BYTES("example:"), BYTES("a.example"), 443, false},
     {"a port that is too large", BYTES("example:65979"), BYTES("a.example"), 443, false},
     {"a port of many digits", BYTES("example:4294967739"), BYTES("a.example"), 443, false},
+    {"a port of five digits", BYTES("example:10443"), BYTES("a.example"), 10443, true},
+    {"a port of six digits", BYTES("example:000443"), BYTES("a.example"), 443, false},
+    {"the last port", BYTES("example:65535"), BYTES("a.example"), 65535, true},
+    {"a port beyond the last", BYTES("example:65536"), BYTES("a.example"), 0, false},
     {"a port of letters", BYTES("example:x"), BYTES("a.example"), 443, false},
 
     {"second", BYTES("x,example"), BYTES("a.example"), 443, true},
     {"blanks", BYTES(" x ,\texample "), BYTES("a.example"), 443, true},
     {"blanks alone between", BYTES("x example"), BYTES("a.example"), 443, true},
+    {"an empty entry before", BYTES(",example"), BYTES("a.example"), 443, true},
     {"empty entries", BYTES(",,x,,"), BYTES("a.example"), 443, false},
     {"a malformed one before", BYTES("[x,example"), BYTES("a.example"), 443, true},
+
+    {"a malformed one behind another port", BYTES("example:80,[x"), BYTES("a.example"), 443, false},
 
     {"IPv4", BYTES("10.1.2.3"), BYTES("10.1.2.3"), 443, true},
     {"IPv4, another", BYTES("10.1.2.3"), BYTES("10.1.2.4"), 443, false},
@@ -57,6 +69,8 @@ static const struct {
     {"/8, bits behind it", BYTES("10.9.9.9/8"), BYTES("10.1.2.3"), 443, true},
     {"/12", BYTES("172.16.0.0/12"), BYTES("172.31.255.255"), 443, true},
     {"/12, outside", BYTES("172.16.0.0/12"), BYTES("172.32.0.0"), 443, false},
+    {"/17", BYTES("10.1.128.0/17"), BYTES("10.1.255.1"), 443, true},
+    {"/17, outside", BYTES("10.1.128.0/17"), BYTES("10.1.127.1"), 443, false},
     {"/31", BYTES("10.0.0.2/31"), BYTES("10.0.0.3"), 443, true},
     {"/31, outside", BYTES("10.0.0.2/31"), BYTES("10.0.0.4"), 443, false},
     {"/32", BYTES("10.0.0.2/32"), BYTES("10.0.0.2"), 443, true},
@@ -74,6 +88,7 @@ static const struct {
 
     {"IPv6", BYTES("::1"), BYTES("::1"), 443, true},
     {"IPv6, spelt otherwise", BYTES("FD00:0:0::1"), BYTES("fd00::1"), 443, true},
+    {"IPv6 that ends with colons", BYTES("fd00::"), BYTES("fd00::0"), 443, true},
     {"IPv6, another", BYTES("::2"), BYTES("::1"), 443, false},
     {"IPv6 in brackets", BYTES("[::1]"), BYTES("::1"), 443, true},
     {"IPv6, port", BYTES("[::1]:443"), BYTES("::1"), 443, true},
@@ -88,6 +103,8 @@ static const struct {
     {"IPv6 /129", BYTES("::1/129"), BYTES("::1"), 443, false},
     {"IPv6 /8, port", BYTES("[fd00::/8]:443"), BYTES("fd00::1"), 443, true},
     {"IPv6 is not for IPv4", BYTES("::/0"), BYTES("10.1.2.3"), 443, false},
+    {"a byte too long for an address", BYTES("0000:0000:0000:0000:0000:0000:127.000.000.0001"),
+     BYTES("::1"), 443, false},
     {"too long for an address",
      BYTES("0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"), BYTES("::1"), 443,
      false},
@@ -109,23 +126,24 @@ static void test_no_proxy(void **state) {
 static struct {
     struct rekey_span answer; // then the end
     size_t at, piece;         // bytes for each read and write
-    bool wait, opened, closed;
+    int blocked;              // what the last call has to wait for, or 0
+    bool opened, closed;
     char host[64], sent[1024];
     size_t sent_len;
     uint16_t port;
 } script;
 
 // Every second call has to be repeated.
-static bool would_block(void) {
-    script.wait = !script.wait;
-    return script.wait;
+static bool would_block(int want) {
+    script.blocked = script.blocked == 0 ? want : 0;
+    return script.blocked != 0;
 }
 
 static int script_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
     (void)ctx;
     (void)timeout_ms;
-    if (would_block()) {
-        return REKEY_WANT_WRITE;
+    if (would_block(REKEY_WANT_WRITE)) {
+        return script.blocked;
     }
     memcpy(script.host, host.ptr, host.len);
     script.port = port;
@@ -135,8 +153,8 @@ static int script_open(void *ctx, struct rekey_span host, uint16_t port, uint32_
 
 static int script_write(void *ctx, const void *data, size_t len, size_t *done) {
     (void)ctx;
-    if (would_block()) {
-        return REKEY_WANT_WRITE;
+    if (would_block(REKEY_WANT_WRITE)) {
+        return script.blocked;
     }
     *done = len < script.piece ? len : script.piece;
     memcpy(script.sent + script.sent_len, data, *done);
@@ -148,8 +166,8 @@ static int script_read(void *ctx, void *buf, size_t cap, size_t *done) {
     size_t left = script.answer.len - script.at;
 
     (void)ctx;
-    if (would_block()) {
-        return REKEY_WANT_READ;
+    if (would_block(REKEY_WANT_READ)) {
+        return script.blocked;
     }
     if (left == 0) {
         return REKEY_END;
@@ -232,6 +250,9 @@ static int run(struct rekey_proxy *p, struct rekey_span host, uint16_t port) {
 
     do {
         result = t.open(t.ctx, host, port, 1000);
+        if (result > 0) {
+            check_int(result, script.blocked != 0 ? script.blocked : REKEY_AGAIN);
+        }
     } while (result > 0);
     return result;
 }
@@ -291,6 +312,7 @@ static void test_schemes(void **state) {
         {FIELD " Digest realm=\"no end" FIELD " Basic", "Digest, Basic", true},
         {FIELD " Digest realm=\"no end\\" FIELD " Basic", "Digest, Basic", true},
         {FIELD " Basic" FIELD " basic realm=x, BASIC", "Basic", true},
+        {FIELD " NTLM, Basic, basic", "NTLM, Basic", true},
         {FIELD " Bas, Basics, Basi c", "Bas, Basics, Basi", false},
         {FIELD " a23456789012345678901234567890123 x", "a23456789012345678901234", false},
         {FIELD " a2345678901234567890, b2345678901234567890, c2345678901234567890"
@@ -299,6 +321,12 @@ static void test_schemes(void **state) {
         {FIELD " a2345678901234567890, b2345678901234567890, c2345678901234567890"
                ", d23456789, Basic, e",
          "a2345678901234567890, b2345678901234567890, c2345678901234567890, d23456789, e", true},
+        {FIELD " a2345678901234567890, b2345678901234567890, c2345678901234567890"
+               ", Basic, d23456",
+         "a2345678901234567890, b2345678901234567890, c2345678901234567890, Basic, d23456", true},
+        {FIELD " a2345678901234567890, b2345678901234567890, c2345678901234567890"
+               ", Basic, d234567",
+         "a2345678901234567890, b2345678901234567890, c2345678901234567890, Basic", true},
     };
 
     (void)state;
@@ -414,7 +442,7 @@ static void test_again(void **state) {
     row("through it");
     script.answer = REKEY_SPAN("hello");
     script.at = script.sent_len = 0;
-    script.wait = true;
+    script.blocked = REKEY_WANT_READ;
     check_int(t.write(t.ctx, "hi", 2, &n), REKEY_DONE);
     check_span(rekey_span(script.sent, script.sent_len), REKEY_SPAN("hi"));
     check_int(t.read(t.ctx, buf, sizeof(buf), &n), REKEY_WANT_READ);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +39,16 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     (void)hints;
     *list = known.list;
     return known.count > 0 ? 0 : EAI_NONAME;
+}
+
+static bool without_ipv6; // as a kernel that has none
+
+int socket(int family, int type, int protocol) {
+    if (without_ipv6 && family == AF_INET6) {
+        errno = EAFNOSUPPORT;
+        return -1;
+    }
+    return (int)syscall(SYS_socket, family, type, protocol);
 }
 
 static void know(const char *address) {
@@ -78,7 +89,8 @@ static int open_descriptors(void) {
 // ---- the peers of a row -------------------------------------------------------------------------
 
 // What is at an address: 'l' a listener; 'r' nothing, a connection is refused; 'h' a black hole, a
-// listener whose queue is full, so that nothing answers; 'u' one that there is no way to.
+// listener whose queue is full, so that nothing answers; 'u' one that there is no way to; '6' one
+// of IPv6.
 static struct {
     int listener[MANY], client[MANY][2];
     uint16_t port; // in network order, of all
@@ -146,7 +158,9 @@ static void make_peers(const char *kinds) {
         struct sockaddr_in a = peer_address(i);
         char text[20];
 
-        know(kinds[i] == 'u' ? "255.255.255.255" : inet_ntop(AF_INET, &a.sin_addr, text, 20));
+        know(kinds[i] == 'u'   ? "255.255.255.255"
+             : kinds[i] == '6' ? "::1"
+                               : inet_ntop(AF_INET, &a.sin_addr, text, 20));
         if (kinds[i] == 'l' || kinds[i] == 'h') {
             check_int(listen(peers.listener[i], kinds[i] == 'l' ? 5 : 0), 0);
         }
@@ -194,6 +208,9 @@ static int drive(struct rekey_posix_tcp *tcp, struct rekey_span host, uint32_t t
 
         caller.calls++;
         result = t.open(t.ctx, host, ntohs(peers.port), timeout_ms);
+        check(result <= 0 || result == REKEY_WANT_READ || result == REKEY_AGAIN);
+        check(tcp->next <= tcp->count);
+        check(result < 0 || tcp->timer < 0 || fcntl(tcp->timer, F_GETFD) == FD_CLOEXEC);
         open_now = open_descriptors();
         caller.widest = open_now > caller.widest ? open_now : caller.widest;
         if (caller.hole >= 0 && tcp->count > 0 && tcp->next == tcp->count) {
@@ -251,6 +268,10 @@ static void test_attempts(void **state) {
         {"the first is slow, the rest dead", "hhhhhhhh", 15000, 0, 0, 0, 1750, 0},
         {"one in the middle is slow", "rhhrhu", 1000, 2, 2, 0, 0, 0},
         {"all but one refuse", "rrhrr", 1000, 2, 2, 0, 0, 0},
+        {"no IPv6", "6", 15000, -1, -1, EAFNOSUPPORT, 0, 0},
+        {"no IPv6, and refused", "6r", 15000, -1, -1, ECONNREFUSED, 0, 0},
+        {"refused, and no IPv6", "r6", 15000, -1, -1, ECONNREFUSED, 0, 0},
+        {"no IPv6 while one is pending", "h6l", 15000, -1, 2, 0, 250, 2000},
         {"nothing answers", "hh", 1000, -1, -1, 0, 250, 0},
         {"nothing answers, and one refused", "hr", 1000, -1, -1, 0, 250, 0},
     };
@@ -265,6 +286,7 @@ static void test_attempts(void **state) {
 
         row(rows[i].name);
         make_peers(rows[i].kinds);
+        without_ipv6 = true;
         before = open_descriptors();
         after = before - (rows[i].hole >= 0 ? 2 : 0); // open_hole closes two
         caller.hole = rows[i].hole;
@@ -272,6 +294,7 @@ static void test_attempts(void **state) {
         if (rows[i].winner >= 0) {
             check_int(result, REKEY_DONE);
             check_int(peer_of(&tcp), rows[i].winner);
+            check_int(t.open(t.ctx, REKEY_SPAN("name.test"), 1, 1), REKEY_DONE); // it is open
             check_int(tcp.error, 0);
             check_int(open_descriptors(), after + 1);
         } else {
@@ -289,6 +312,128 @@ static void test_attempts(void **state) {
         check_int(tcp.error, rows[i].error == ECONNREFUSED ? refusal() : rows[i].error);
         forget_peers(rows[i].kinds);
     }
+    without_ipv6 = false;
+    rows_done();
+}
+
+// The end of an attempt and the time for the next one are there at once.
+static void test_two_events(void **state) {
+    struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+    struct rekey_transport t = rekey_posix_transport(&tcp);
+    struct pollfd p = {.events = POLLIN};
+
+    (void)state;
+    row("refused, and late");
+    make_peers("hrl");
+    caller.hole = -1;
+    while (tcp.next < 2) {
+        int result = t.open(t.ctx, REKEY_SPAN("name.test"), ntohs(peers.port), 15000);
+
+        check(result >= 0);
+        if (result == REKEY_WANT_READ) {
+            rekey_posix_wait(&tcp, result, 20000);
+        }
+    }
+    p.fd = tcp.timer;
+    check_int(poll(&p, 1, 20000), 1);
+    check_int(drive(&tcp, REKEY_SPAN("name.test"), 15000, 20000), REKEY_DONE);
+    check_int(peer_of(&tcp), 2);
+    t.close(t.ctx);
+    forget_peers("hrl");
+    rows_done();
+}
+
+// What is written and read, and how a connection ends.
+static void test_transfer(void **state) {
+    static char much[65536];
+    struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+    struct rekey_transport t = rekey_posix_transport(&tcp);
+    char buf[8];
+    size_t n = 0, sent = 0;
+    long begun;
+    int peer, result;
+
+    (void)state;
+    caller.hole = -1;
+    make_peers("l");
+    for (int reset = 0; reset < 2; reset++) {
+        row_n("the peer resets the connection", reset);
+        check_int(drive(&tcp, REKEY_SPAN("name.test"), 1000, 20000), REKEY_DONE);
+        peer = accept(peers.listener[0], NULL, NULL);
+        check_int(t.read(t.ctx, buf, sizeof(buf), &n), REKEY_WANT_READ);
+        check_int(send(peer, "x", 1, 0), 1);
+        rekey_posix_wait(&tcp, REKEY_WANT_READ, 20000);
+        check_int(t.read(t.ctx, buf, sizeof(buf), &n), REKEY_DONE);
+        check_span(rekey_span(buf, n), REKEY_SPAN("x"));
+        check_int(t.write(t.ctx, "hello", 5, &n), REKEY_DONE);
+        check_int(n, 5);
+        check_int(recv(peer, buf, sizeof(buf), 0), 5);
+        check(memcmp(buf, "hello", 5) == 0);
+        begun = milliseconds();
+        rekey_posix_wait(&tcp, REKEY_WANT_WRITE, 20000);
+        check(milliseconds() < begun + 10000);
+        begun = milliseconds();
+        rekey_posix_wait(&tcp, 0, 30); // the time alone
+        check(milliseconds() >= begun + 29);
+        while (reset == 1 && (result = t.write(t.ctx, much, sizeof(much), &n)) == REKEY_DONE) {
+            check(n > 0 && n <= sizeof(much));
+            sent += n;
+        }
+        if (reset == 1) {
+            check(sent > 0);
+            check_int(result, REKEY_WANT_WRITE);
+        }
+        close(peer); // with bytes that it did not read
+        rekey_posix_wait(&tcp, REKEY_WANT_READ, 20000);
+        errno = EAGAIN;
+        check_int(t.read(t.ctx, buf, sizeof(buf), &n), reset == 1 ? REKEY_E_IO : REKEY_END);
+        check_int(tcp.error, reset == 1 ? ECONNRESET : 0);
+        if (reset == 1) {
+            check_int(t.write(t.ctx, "x", 1, &n), REKEY_E_IO);
+            check_int(tcp.error, EPIPE);
+        }
+        t.close(t.ctx);
+    }
+    forget_peers("l");
+    rows_done();
+}
+
+// Standard input was closed: 0 is a descriptor like others. It is closed before each of the calls.
+static void test_descriptor_0(void **state) {
+    static const struct rekey_span hosts[] = {BYTES("name.test"), BYTES("127.0.1.1")};
+    int saved = dup(0);
+
+    (void)state;
+    make_peers("l");
+    for (size_t i = 0; i < COUNT(hosts); i++) {
+        for (int at = 0; at < 5; at++) {
+            struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+            struct rekey_transport t = rekey_posix_transport(&tcp);
+            int result, calls = 0;
+
+            row_nn("closed before call", (long)i, at);
+            dup2(saved, 0);
+            do {
+                if (calls++ == at) {
+                    close(0);
+                }
+                result = t.open(t.ctx, hosts[i], ntohs(peers.port), 1000);
+                check(tcp.pending == 0 || (tcp.next == 1 && !tcp.due));
+                if (result == REKEY_WANT_READ) {
+                    rekey_posix_wait(&tcp, result, 20000);
+                }
+            } while (result > 0);
+            check_int(result, REKEY_DONE);
+            check_int(tcp.error, 0);
+            check_int(peer_of(&tcp), 0);
+            t.close(t.ctx);
+            check((fcntl(0, F_GETFD) < 0) == (calls > at));
+            close(accept(peers.listener[0], NULL, NULL));
+        }
+    }
+    dup2(saved, 0);
+    close(saved);
+    forget_peers("l");
     rows_done();
 }
 
@@ -348,6 +493,7 @@ static void test_lookup(void **state) {
     struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
     struct rekey_transport t = rekey_posix_transport(&tcp);
     int before = open_descriptors();
+    char longest[256];
 
     (void)state;
     caller.hole = -1;
@@ -356,6 +502,10 @@ static void test_lookup(void **state) {
     check_int(drive(&tcp, REKEY_SPAN("name.test"), 1000, 20000), REKEY_E_LOOKUP);
     t.close(t.ctx);
     check_int(open_descriptors(), before);
+    row("a name that is too long");
+    memset(longest, 'a', sizeof(longest));
+    check_int(drive(&tcp, rekey_span(longest, 256), 1000, 20000), REKEY_E_LOOKUP);
+    t.close(t.ctx);
     row("an IP address");
     make_peers("l");
     check_int(drive(&tcp, REKEY_SPAN("127.0.1.1"), 1000, 20000), REKEY_DONE);
@@ -453,6 +603,7 @@ static void test_no_descriptors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        UNIT(test_transfer), UNIT(test_descriptor_0),   UNIT(test_two_events),
         UNIT(test_attempts), UNIT(test_families),       UNIT(test_lookup),
         UNIT(test_close),    UNIT(test_no_descriptors),
     };
