@@ -39,7 +39,8 @@ int token_service_authority(struct rekey_entra *entra, const struct cloud *cloud
     if (value == NULL) {
         value = cloud->authority;
     }
-    snprintf(text, 300, "%s%s", strstr(value, "://") == NULL ? "https://" : "", value);
+    snprintf(text, 300, "%s%s",
+             strncmp(value + strcspn(value, ":"), "://", 3) != 0 ? "https://" : "", value);
     if (rekey_url_parse(text_of(text), &url) != 0 || url.target.len > 1) {
         return bad_url(f, name, value, "https://HOST or https://HOST:PORT, and nothing else");
     }
