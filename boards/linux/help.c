@@ -1,4 +1,4 @@
-// help.c - see help.h.
+// help.c - see help.h. No page has more than 24 lines, or a line more than 80 characters.
 
 #include "help.h"
 
@@ -8,41 +8,124 @@
 #include "output.h"
 #include "rekey.h"
 
-void help_print(const struct command_row *const *commands) {
-    out("rekey " REKEY_VERSION
-        " - regenerates the keys of an Azure Machine Learning online endpoint\n\n");
-    for (size_t i = 0; commands[i] != NULL; i++) {
-        out("  rekey %-10s %s\n", commands[i]->name, commands[i]->synopsis);
-    }
-    out("\nOptions (in brackets the environment variable that serves as well):\n");
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const struct option_row *row = &option_table[i];
-        char name[64];
+#define WIDTH "30" // of the names of options; of everything else 12
 
-        snprintf(name, sizeof(name), "--%s %s", row->name,
-                 row->argument != NULL ? row->argument : "");
-        if (row->id < 256) {
-            out("  -%c, %-33s %s\n", row->id, name, row->help);
-        } else {
-            out("      %-33s %s\n", name, row->help);
+static const char identities[] =
+    "\nIdentities are configured by the variables of the Azure SDKs:\n"
+    "  secret, certificate, workload: AZURE_TENANT_ID, AZURE_CLIENT_ID, and one of\n"
+    "    AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH (PEM, with the key),\n"
+    "    AZURE_FEDERATED_TOKEN_FILE\n"
+    "  imds, arc: the machine's own; with imds AZURE_CLIENT_ID names another one\n";
+
+static const char exit_codes[] =
+    "Exit codes:\n"
+    "   0 succeeded          the service confirmed it\n"
+    "   1 refused or failed  by the service; its error is printed\n"
+    "   2 usage              nothing was sent\n"
+    "  10 not reached        nothing was sent or processed: run it again\n"
+    "  11 not trusted        certificate, host name, clock; nothing was sent\n"
+    "  12 outcome unknown    the key may have changed: rekey list-keys, then decide\n"
+    "  13 still running      accepted by the service; `rekey wait` continues\n"
+    "  14 credentials        no token, or it was refused; nothing was executed\n"
+    "  15 local              disk, lock, hook, or standard output\n";
+
+static void put_option(const struct option_row *row) {
+    const char *second = strchr(row->help, '\n');
+    int first = (int)(second != NULL ? (size_t)(second - row->help) : strlen(row->help));
+    char name[64], letter[8] = "";
+
+    if (row->id < 256) {
+        snprintf(letter, sizeof(letter), "-%c, ", row->id);
+    }
+    snprintf(name, sizeof(name), "%s--%s %s", letter, row->name,
+             row->argument != NULL ? row->argument : "");
+    out("  %-" WIDTH "s %.*s\n", name, first, row->help);
+    if (second != NULL) {
+        out("  %-" WIDTH "s %s\n", "", second + 1);
+    }
+}
+
+static void put_options(unsigned groups) {
+    bool times = false;
+
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if ((option_table[i].group & groups) != 0) {
+            put_option(&option_table[i]);
+            times |= option_table[i].argument != NULL && option_table[i].argument[0] == 'T';
         }
     }
-    out("\nIdentities, by the variables of the Azure SDKs:\n"
-        "  secret, certificate, workload: AZURE_TENANT_ID, AZURE_CLIENT_ID, and "
-        "AZURE_CLIENT_SECRET,\n"
-        "  AZURE_CLIENT_CERTIFICATE_PATH (PEM, with the key) or AZURE_FEDERATED_TOKEN_FILE\n"
-        "  imds, arc: the machine's own; with imds AZURE_CLIENT_ID names another one\n"
-        "\nExit codes:\n"
-        "   0 succeeded            the service said so\n"
-        "   1 refused or failed    by the service; its error is shown\n"
-        "   2 usage                nothing was sent\n"
-        "  10 not reached          nothing was sent, or processed: run it again, safely\n"
-        "  11 not trusted          certificate, host name, dates, trust anchors, clock; nothing "
-        "was sent\n"
-        "  12 outcome unknown      the key may have changed: rekey list-keys, then decide\n"
-        "  13 still running        accepted; rekey wait goes on with it\n"
-        "  14 credentials          no token, or it was refused; nothing was executed\n"
-        "  15 local                disk, lock, hook, or standard output\n");
+    if (times) {
+        out("  TIME is in seconds, or has a unit: 90s, 10m, 12h, 30d\n");
+    }
+}
+
+// A page about options of several commands: all of these, or those of one command.
+static void put_topic(const struct option_topic *topic, const struct command_row *command) {
+    if (topic->groups == 0) {
+        out("%s", exit_codes);
+        return;
+    }
+    out("Options%s%s: %s\n", command != NULL ? " of rekey " : "",
+        command != NULL ? command->name : "", topic->help);
+    put_options(topic->groups & (command != NULL ? command->takes | OPTIONS_ALL : ~0U));
+    if (topic->groups == OPTIONS_IDENTITY) {
+        out("%s", identities);
+    }
+}
+
+static void put_examples(const struct command_row *command) {
+    out("\nExamples:\n");
+    for (const char *at = command->example; at != NULL;) {
+        const char *end = strchr(at, '\n');
+
+        out("  rekey %s %.*s\n", command->name,
+            (int)(end != NULL ? (size_t)(end - at) : strlen(at)), at);
+        at = end != NULL ? end + 1 : NULL;
+    }
+}
+
+static void put_command(const struct command_row *command) {
+    unsigned own = command->takes;
+
+    out("rekey %s: %s\nUsage: rekey %s %s\n", command->name, command->summary, command->name,
+        command->synopsis);
+    for (size_t i = 0; i < OPTION_TOPIC_COUNT; i++) {
+        own &= ~option_topics[i].groups;
+    }
+    if (own != 0) {
+        out("\nOptions:\n");
+        put_options(own);
+    }
+    out("\nMore options, by page:\n");
+    for (size_t i = 0; i < OPTION_TOPIC_COUNT; i++) {
+        if (((command->takes | OPTIONS_ALL) & option_topics[i].groups) != 0) {
+            out("  rekey help %s %-12s %s\n", command->name, option_topics[i].name,
+                option_topics[i].help);
+        }
+    }
+    put_examples(command);
+}
+
+static void put_overview(const struct command_row *const *commands) {
+    out("rekey " REKEY_VERSION
+        ": regenerates the keys of an Azure Machine Learning endpoint\n\nCommands:\n");
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        out("  rekey %-12s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    out("\nHelp:\n  rekey help COMMAND      what a command does, its options, examples\n");
+    for (size_t i = 0; i < OPTION_TOPIC_COUNT; i++) {
+        out("  rekey help %-12s %s\n", option_topics[i].name, option_topics[i].help);
+    }
+}
+
+void help_print(const struct command_row *const *commands, const struct options *o) {
+    if (o->topic != NULL) {
+        put_topic(o->topic, o->command);
+    } else if (o->command != NULL) {
+        put_command(o->command);
+    } else {
+        put_overview(commands);
+    }
 }
 
 void help_print_version(void) {

@@ -5,8 +5,8 @@
 
 #include "options.h"
 
-// Both collect their text for standard output. `commands` ends with NULL.
-void help_print(const struct command_row *const *commands);
+// Both collect their text for standard output. `commands` ends with NULL; *o says which page.
+void help_print(const struct command_row *const *commands, const struct options *o);
 void help_print_version(void);
 
 #endif

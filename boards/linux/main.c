@@ -15,7 +15,7 @@ static const struct command_row *const commands[] = {REKEY_COMMANDS(ROW) NULL};
 // --help and --version have no last line, because nothing was tried.
 static int print(const struct options *o) {
     if (o->help) {
-        help_print(commands);
+        help_print(commands, o);
     } else {
         help_print_version();
     }

@@ -1,4 +1,5 @@
-// option_table.h - the options: what each is called, which commands take it, and its line of help.
+// option_table.h - the options: what each is called, which commands take it, and its help; what a
+// command says of itself; the pages of help that are about options of several commands.
 
 #ifndef REKEY_COMMAND_OPTION_TABLE_H
 #define REKEY_COMMAND_OPTION_TABLE_H
@@ -11,7 +12,7 @@ enum option_group {
     OPTIONS_ENDPOINT = 1 << 0,   // which endpoint
     OPTIONS_KIND = 1 << 1,       // of which kind it is
     OPTIONS_KEY_TYPE = 1 << 2,   // which key
-    OPTIONS_NETWORK = 1 << 3,    // identity, trust, proxy and timeouts
+    OPTIONS_IDENTITY = 1 << 3,   // who asks
     OPTIONS_MANAGEMENT = 1 << 4, // the management host
     OPTIONS_POLLS = 1 << 5,      // of an operation
     OPTIONS_OPERATION = 1 << 6,  // its file
@@ -21,10 +22,12 @@ enum option_group {
     OPTIONS_REGENERATE = 1 << 10, // these are of one command each
     OPTIONS_ROTATE = 1 << 11,
     OPTIONS_STATUS = 1 << 12,
-    OPTIONS_ALL = 1 << 13, // of every command
+    OPTIONS_ALL = 1 << 13,        // of every command
+    OPTIONS_CONNECTION = 1 << 14, // trust, proxy and timeouts
+    OPTIONS_NETWORK = OPTIONS_IDENTITY | OPTIONS_CONNECTION,
 };
 
-// What getopt_long returns for each. Below 256 it is the short name.
+// What stands for each in the code. Below 256 it is the short name.
 enum option_id {
     OPTION_SUBSCRIPTION = 256,
     OPTION_RESOURCE_GROUP = 'g',
@@ -68,17 +71,38 @@ enum option_id {
     OPTION_PROMETHEUS,
 };
 
-#define OPTION_SHORT_NAMES "g:w:n:o:qvhV" // as getopt has them
-
 #define OPTION_COUNT 40
 
 struct option_row {
     const char *name;
     const char *argument; // NULL: it has none
-    const char *help;
+    const char *help;     // one line of at most 47 characters, or two
     uint16_t id, group;
 };
 
 extern const struct option_row option_table[OPTION_COUNT];
+
+struct options;
+
+// A command: its file in command/ defines one.
+struct command_row {
+    const char *name;
+    const char *summary;                 // what it does, in the list of commands
+    const char *synopsis;                // behind the name: what it needs
+    const char *example;                 // behind the name: one command line, or two
+    unsigned takes, needs;               // groups of options; OPTIONS_ALL goes without saying
+    int (*run)(const struct options *o); // returns the exit code
+};
+
+// A page of `rekey help` beside those of the commands.
+struct option_topic {
+    const char *name;
+    const char *help;
+    unsigned groups; // whose options are on it; 0: it is about exit codes
+};
+
+#define OPTION_TOPIC_COUNT 5
+
+extern const struct option_topic option_topics[OPTION_TOPIC_COUNT];
 
 #endif

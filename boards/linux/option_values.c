@@ -96,22 +96,43 @@ static const struct {
 #undef TIME
 };
 
-// Whole seconds. The option is one of these.
+// The seconds of a unit, by the letter behind a time; 0 if there is no such unit.
+static int32_t unit_of(char letter) {
+    switch (letter) {
+    case 's':
+        return 1;
+    case 'm':
+        return 60;
+    case 'h':
+        return 3600;
+    case 'd':
+        return 86400;
+    default:
+        return 0;
+    }
+}
+
+// A whole number of seconds, or of the unit that its last letter names. The option is one of these.
 static bool take_time(struct options *o, int id, const char *value, struct fault *f) {
+    struct rekey_span digits = text_of(value);
+    int32_t unit = digits.len > 0 ? unit_of(value[digits.len - 1]) : 0;
     size_t i = 0;
     int32_t number;
-    char rule[64];
+    char rule[80];
 
     while (times[i].id != id) {
         i++;
     }
-    number = rekey_number(text_of(value), times[i].to + 1);
-    if (number < !times[i].zero || number > times[i].to) {
-        snprintf(rule, sizeof(rule), "a whole number of seconds from %d to %d", !times[i].zero,
-                 (int)times[i].to);
+    digits.len -= unit != 0;
+    unit += unit == 0;
+    number = rekey_number(digits, times[i].to + 1);
+    if (number < !times[i].zero || number > times[i].to / unit) {
+        snprintf(rule, sizeof(rule),
+                 "%d to %d seconds; a whole number, or with a unit as 10m, 12h, 30d",
+                 !times[i].zero, (int)times[i].to);
         return option_bad(f, times[i].option, value, rule);
     }
-    *(uint32_t *)(void *)((char *)o + times[i].at) = (uint32_t)number * times[i].unit;
+    *(uint32_t *)(void *)((char *)o + times[i].at) = (uint32_t)(number * unit) * times[i].unit;
     return true;
 }
 

@@ -10,6 +10,7 @@
 #define OPTION_NOT_GIVEN UINT32_MAX
 
 struct command_row;
+struct option_topic;
 
 struct options {
     const struct command_row *command; // options.h
@@ -27,7 +28,8 @@ struct options {
     uint32_t min_age_s, exec_timeout_ms; // of rotate and sync
     bool check_keys, probe, rollback, volatile_ok, prometheus;
     uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;
-    bool help, version; // asked for: nothing else counts
+    bool help, version;               // asked for: nothing else counts
+    const struct option_topic *topic; // the page of the help; NULL: that of the command, if any
     bool no_wait, retry_unsafe, json, quiet, verbose, show;
 };
 

@@ -1,14 +1,15 @@
-// options.c - see options.h. getopt_long finds the options; option_table.c says what each is for.
+// options.c - see options.h. option_table.c says what each option is for. Words are read as
+// getopt_long reads them, but for abbreviations, which are refused.
 
 #include "options.h"
 
-#include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "endpoint.h"
 #include "input.h"
+#include "option_words.h"
 #include "text.h"
 
 _Static_assert(OPTION_COUNT <= 64, "a bit for each");
@@ -21,15 +22,6 @@ static uint64_t bit_of(int id) {
         }
     }
     return 0;
-}
-
-// Says what is wrong with the command line as a whole. Always false.
-static bool bad(struct fault *f, const char *format, const char *word) {
-    char shown[512];
-
-    fault_set(f, REKEY_USAGE, REKEY_E_OPTIONS, format,
-              visible(rekey_span(word, strlen(word)), shown, sizeof(shown)));
-    return false;
 }
 
 // The environment fills in what was not given. Empty variables count as not set.
@@ -104,8 +96,8 @@ static bool check(const struct options *o, struct fault *f) {
 
     for (size_t i = 0; i < NEEDED; i++) {
         if ((needed[i].group & needs) != 0 && value_at(o, needed[i].at) == NULL) {
-            fault_set(f, REKEY_USAGE, REKEY_E_OPTIONS, "%s is missing%s; see rekey --help",
-                      needed[i].option, needed[i].variable);
+            fault_set(f, REKEY_USAGE, REKEY_E_OPTIONS, "%s is missing%s; see rekey help %s",
+                      needed[i].option, needed[i].variable, o->command->name);
             return false;
         }
     }
@@ -128,99 +120,125 @@ static bool check(const struct options *o, struct fault *f) {
 
 // ---- the command line ---------------------------------------------------------------------------
 
-// The names of all commands, as in "a, b or c".
-static const char *list(const struct command_row *const *commands) {
-    static char text[256];
-    size_t len = 0;
-
-    for (size_t i = 0; commands[i] != NULL && len < sizeof(text); i++) {
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
-                                i == 0                    ? ""
-                                : commands[i + 1] == NULL ? " or "
-                                                          : ", ",
-                                commands[i]->name);
+static const struct command_row *find_command(const struct command_row *const *commands,
+                                              const char *word) {
+    while (*commands != NULL && strcmp(word, (*commands)->name) != 0) {
+        commands++;
     }
-    return text;
+    return *commands;
 }
 
-static bool find_command(struct options *o, const struct command_row *const *commands,
-                         const char *word, struct fault *f) {
-    char format[300];
-
-    for (size_t i = 0; commands[i] != NULL; i++) {
-        if (strcmp(word, commands[i]->name) == 0) {
-            o->command = commands[i];
-            return true;
+static const struct option_topic *find_topic(const char *word) {
+    for (size_t i = 0; i < OPTION_TOPIC_COUNT; i++) {
+        if (strcmp(word, option_topics[i].name) == 0) {
+            return &option_topics[i];
         }
     }
-    snprintf(format, sizeof(format), "'%%s' is no command: %s", list(commands));
-    return bad(f, format, word);
+    return NULL;
 }
 
-// The word that getopt has just found to be no option, or one without its value. What is behind a
-// '=' is not shown: it may be a secret.
-static bool bad_option(int result, const char *word, struct fault *f) {
-    char text[256];
+static const char unexpected[] = "unexpected argument '%s'";
 
-    visible(rekey_span(word, strcspn(word, "=")), text, sizeof(text));
-    return bad(f,
-               result == ':' ? "%s needs a value; see rekey --help"
-                             : "'%s' is no option, or not one alone; see rekey --help",
-               text);
+// A word that is not an option, nor its value: the command, wherever it stands; "help", and behind
+// it a command, a page, or both.
+static bool take_word(struct options *o, const struct command_row *const *commands,
+                      const char *word, struct fault *f) {
+    const struct option_topic *topic = o->help ? find_topic(word) : NULL;
+
+    if (topic != NULL && o->topic == NULL) {
+        o->topic = topic;
+        return true;
+    }
+    if (o->command != NULL || o->topic != NULL) {
+        return bad_word(f, unexpected, word, "");
+    }
+    if (!o->help && strcmp(word, "help") == 0) {
+        o->help = true;
+        return true;
+    }
+    o->command = find_command(commands, word);
+    return o->command != NULL || unknown_command(commands, word, o->help, f);
 }
 
-// getopt_long takes abbreviations. Here they are refused: `--token SECRET` would be --token-file,
-// and the message about the file would print the secret. `word` is where getopt found the option.
-static bool abbreviated(const char *word, const char *name) {
-    return word[0] == '-' && word[1] == '-' &&
-           !rekey_span_equal(rekey_span(name, strlen(name)),
-                             rekey_span(word + 2, strcspn(word + 2, "=")));
+// The row of an option of more letters or of one; NULL if there is none.
+static const struct option_row *find_option(struct rekey_span name) {
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+
+        if (name.len == 1 ? row->id == (unsigned char)name.ptr[0]
+                          : rekey_span_equal(name, rekey_span(row->name, strlen(row->name)))) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+// Reads one word of options, and the next word where that is the value. False at an error.
+static bool take_option(struct options *o, char ***at, uint64_t *given, struct fault *f) {
+    const char *word = **at + 1, *rest; // the rest of the word, behind the name of the option
+    bool longer = word[0] == '-', more = true;
+
+    for (word += longer; more; word = rest) {
+        struct rekey_span name = rekey_span(word, longer ? strcspn(word, "=") : 1);
+        const struct option_row *row = longer && name.len == 1 ? NULL : find_option(name);
+        const char *value = NULL;
+
+        rest = word + name.len;
+        if (row == NULL && longer) {
+            return unknown_option(name, f);
+        }
+        if (row == NULL) {
+            return bad_word(f, "'-%s' is not an option; see rekey help",
+                            visible(name, (char[8]){0}, 8), "");
+        }
+        more = !longer && row->argument == NULL && *rest != '\0';
+        if (row->argument == NULL && longer && *rest != '\0') {
+            return bad_word(f, "--%s takes no value", row->name, "");
+        }
+        if (row->argument != NULL) {
+            value = *rest == '\0' ? *++*at : longer ? rest + 1 : rest;
+        }
+        if (row->argument != NULL && value == NULL) {
+            return bad_word(f, longer ? "--%s needs a value: %s" : "-%s needs a value: %s",
+                            longer ? row->name : (char[2]){word[0], '\0'}, row->argument);
+        }
+        o->help |= row->id == OPTION_HELP;
+        o->version |= row->id == OPTION_VERSION;
+        if (o->help || o->version) {
+            return true;
+        }
+        if (!option_take(o, row->id, value, f)) {
+            return false;
+        }
+        *given |= bit_of(row->id);
+    }
+    return true;
 }
 
 // Reads all words. *given gets a bit for each row of the table.
-static bool read_words(struct options *o, const struct command_row *const *commands, int argc,
-                       char **argv, uint64_t *given, struct fault *f) {
-    static const char unexpected[] = "'%s' is one word too many; see rekey --help";
-    struct option options[OPTION_COUNT + 1];
-    int id, found;
-
-    memset(options, 0, sizeof(options));
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        options[i].name = option_table[i].name;
-        options[i].has_arg = option_table[i].argument != NULL;
-        options[i].val = option_table[i].id;
-    }
-    opterr = 0; // its own messages go through stdio
-    while (found = -1,
-           (id = getopt_long(argc, argv, "-:" OPTION_SHORT_NAMES, options, &found)) != -1) {
-        // musl counts a value that is missing.
-        const char *word = argv[optind <= argc ? optind - 1 : argc - 1];
-
-        if (found >= 0 && word == optarg) {
-            word = argv[optind - 2]; // the value is a word of its own
-        }
-        if (found >= 0 && abbreviated(word, options[found].name)) {
-            return bad_option('?', word, f);
-        }
-        if (id == 1) { // the command may stand anywhere
-            if (o->command != NULL) {
-                return bad(f, unexpected, optarg);
-            }
-            if (!find_command(o, commands, optarg, f)) {
+static bool read_words(struct options *o, const struct command_row *const *commands, char **argv,
+                       uint64_t *given, struct fault *f) {
+    for (char **at = argv; *at != NULL; at++) {
+        if ((*at)[0] != '-' || (*at)[1] == '\0') {
+            if (!take_word(o, commands, *at, f)) {
                 return false;
             }
-        } else if (id == OPTION_HELP || id == OPTION_VERSION) {
-            o->help = id == OPTION_HELP;
-            o->version = id == OPTION_VERSION;
-            return true;
-        } else if (id == '?' || id == ':') {
-            return bad_option(id, word, f);
-        } else if (!option_take(o, id, optarg, f)) {
+            continue;
+        }
+        if (strcmp(*at, "--") == 0) { // no word behind it is an option, and no other one is taken
+            return at[1] == NULL || bad_word(f, unexpected, at[1], "");
+        }
+        if (!take_option(o, &at, given, f)) {
             return false;
         }
-        *given |= bit_of(id);
+        if (o->help || o->version) { // of what is behind it, only the command counts
+            while (o->command == NULL && *++at != NULL) {
+                o->command = find_command(commands, *at);
+            }
+            return true;
+        }
     }
-    return optind >= argc || bad(f, unexpected, argv[optind]);
+    return true;
 }
 
 bool options_parse(struct options *o, const struct command_row *const *commands, int argc,
@@ -235,20 +253,19 @@ bool options_parse(struct options *o, const struct command_row *const *commands,
                           .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,
                           .idle_timeout_ms = REKEY_IDLE_TIMEOUT_MS,
                           .poll_interval_ms = REKEY_POLL_INTERVAL_MS};
-    if (!read_words(o, commands, argc, argv, &given, f)) {
+    if (!read_words(o, commands, argv + (argc > 0), &given, f)) {
         return false;
     }
     if (o->help || o->version) {
         return true;
     }
     if (o->command == NULL) {
-        return bad(f, "no command: %s; see rekey --help", list(commands));
+        return no_command(commands, f);
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if ((given & (UINT64_C(1) << i)) != 0 &&
             (option_table[i].group & (o->command->takes | OPTIONS_ALL)) == 0) {
-            return bad(f, "--%s does not go with this command; see rekey --help",
-                       option_table[i].name);
+            return foreign_option(o->command, commands, &option_table[i], f);
         }
     }
     return take_environment(o, given, f) && check(o, f);

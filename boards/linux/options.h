@@ -6,16 +6,8 @@
 #include "option_table.h"
 #include "option_values.h"
 
-// A command: its file in command/ defines one.
-struct command_row {
-    const char *name;
-    const char *synopsis;                // behind the name, in the help
-    unsigned takes, needs;               // groups of options; OPTIONS_ALL goes without saying
-    int (*run)(const struct options *o); // returns the exit code
-};
-
 // Fills in *o from the command line and the environment. `commands` ends with NULL. False with *f
-// if something is wrong. With --help or --version o->command may be NULL.
+// if something is wrong. With --help or --version o->command may be NULL, and nothing is checked.
 bool options_parse(struct options *o, const struct command_row *const *commands, int argc,
                    char **argv, struct fault *f);
 

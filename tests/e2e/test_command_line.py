@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 
+import help_pages
 import pytest
 
 from conftest import (
@@ -103,7 +104,17 @@ BAD = [
     ("--idle-timeout", "0", "seconds"),
     ("--idle-timeout", "x", "seconds"),
     ("--poll-interval", "601", "600"),
-    ("--poll-interval", "1s", "seconds"),
+    ("--poll-interval", "11m", "600"),
+    ("--poll-interval", "s", "seconds"),
+    ("--timeout", "8d", "604800"),
+    ("--timeout", "0h", "seconds"),
+    ("--timeout", "10 m", "seconds"),
+    ("--timeout", "10M", "seconds"),
+    ("--timeout", "1h30m", "seconds"),
+    ("--timeout", "10ms", "seconds"),
+    ("--timeout", "-1d", "seconds"),
+    ("--timeout", "50000d", "seconds"),
+    ("--connect-timeout", "2w", "10m, 12h, 30d"),
     ("--output", "xml", "text or json"),
     ("--output", "", "text or json"),
     ("--operation-file", "", "file"),
@@ -160,6 +171,12 @@ GOOD = [
     ("--idle-timeout", "3600"),
     ("--poll-interval", "600"),
     ("--poll-interval", "0"),
+    ("--timeout", "1s"),
+    ("--timeout", "7d"),
+    ("--timeout", "168h"),
+    ("--connect-timeout", "60m"),
+    ("--idle-timeout", "1h"),
+    ("--poll-interval", "10m"),
     ("--output", "text"),
 ]
 
@@ -225,7 +242,9 @@ def test_bad_command_lines(rekey):
         assert result.out == "", arguments
 
 
-@pytest.mark.parametrize("option", ["--key-value", "--token", "--operation"])
+@pytest.mark.parametrize(
+    "option", ["--key-value", "--token", "--operation", "--secret", "--secrets", "-k", "--tokn"]
+)
 def test_abbreviations_are_no_options(arm, rekey, option):
     """az has --key-value KEY: taken for --key-value-file, the message about it would print the
     key."""
@@ -262,50 +281,112 @@ def test_a_bad_value_that_would_draw_on_the_terminal(rekey):
     assert "\x1b" not in result.err and "\\x1B[31m" in result.err
 
 
+# A mistyped word, and what the error says of it.
+MISTYPED = [
+    (["regenrate"], "did you mean regenerate?"),
+    (["wiat"], "did you mean wait?"),
+    (["reg"], "did you mean regenerate?"),
+    (["list"], "did you mean list-keys?"),
+    (["regenerate-keys"], "did you mean regenerate?"),
+    (["help", "statsu"], "did you mean status?"),
+    (["help", "frobnicate"], "not a page of help"),
+    (["frobnicate"], "regenerate, list-keys, wait"),
+    (["w" * 200], "is not a command"),
+    (["regenerate", "--kye-type", "primary"], "did you mean --key-type?"),
+    (["regenerate", "--key_type", "primary"], "did you mean --key-type?"),
+    (["rotate", "--min-agee", "1d"], "did you mean --min-age?"),
+    (["rotate", "--prometeus"], "did you mean --prometheus?"),
+    (["regenerate", "--resource-grup=g"], "did you mean --resource-group?"),
+    (["regenerate", "--key-typ", "primary"], "abbreviation", "write --key-type\n"),
+    (["regenerate", "--key", "x"], "abbreviation", "--key-type, --key-value-file or --key-group"),
+    (["rotate", "--pro", "x"], "--proxy or --proxy-auth-file"),
+    (["regenerate", "--proxy-auth", "x"], "other users can read", "--proxy-auth-file FILE"),
+    (["regenerate", "--token", "x"], "other users can read", "--token-file FILE"),
+    (["regenerate", "--key-value=x"], "other users can read", "--key-value-file FILE"),
+    (["token", "--secret", "x"], "other users can read", "--secret-file FILE"),
+    (["token", "--" + "x" * 200], "is not an option; see rekey help"),
+    (["token", "--x\x1b[31m"], "--x\\x1B[31m"),
+    (["token", "-\xff"], "is not an option"),
+    (["token", "--=x"], "'--' is not an option"),
+    (["token", "--quiet=yes"], "--quiet takes no value"),
+    (["token", "-qn"], "-n needs a value: ENDPOINT"),
+    (["token", "--name"], "--name needs a value: ENDPOINT"),
+    (["list-keys", "--operation-file", "x"], "does not go with list-keys", "regenerate and wait"),
+    (["status", "-n", "x"], "--name does not go with status", "list-keys, show, rotate and sync"),
+    (["token", "--prometheus"], "does not go with token, but with status;"),
+    (["wait"], "--operation-file is missing", "see rekey help wait"),
+    (["token", "-"], "unexpected argument '-'"),
+    (["help", "rotate", "endpoint", "more"], "unexpected argument 'more'"),
+]
+
+
+def test_mistyped_words(rekey):
+    for arguments, *texts in MISTYPED:
+        result = rekey.run(*arguments, code=2)
+        assert len(result.lines) == 2 and result.out == ""
+        for text in texts:
+            assert text in result.err, (arguments, result.err)
+
+
+def test_short_options_are_read_as_getopt_reads_them(arm, rekey):
+    """Several in a word, the last one with its value, in the word or behind it."""
+    name = arm.endpoint()
+    options = [str(each) for each in rekey.options(name)]
+    for flag in ("-g", "-w", "-n"):
+        at = options.index(flag)
+        options[at : at + 2] = [flag + options[at + 1]]
+    rekey.run("-qo", "json", "list-keys", *options, code=0, name=name, shows=("keys",))
+    rekey.run("list-keys", *options, "-qojson", code=0, name=name, shows=("keys",))
+    for at, option in enumerate(options):
+        if option.startswith("--") and at + 1 < len(options):
+            options[at : at + 2] = [f"{option}={options[at + 1]}"]
+    rekey.run("list-keys", *options, code=0, name=name, shows=("keys",))
+
+
 @pytest.mark.board
 def test_help(rekey):
-    process = rekey.start("--help", token=None).end()
-    assert process.code == 0 and process.err == ""
-    for option in (
-        "subscription",
-        "resource-group",
-        "workspace-name",
-        "name",
-        "key-type",
-        "key-value-file",
-        "token-file",
-        "management-url",
-        "ca-file",
-        "api-version",
-        "timeout",
-        "connect-timeout",
-        "idle-timeout",
-        "poll-interval",
-        "operation-file",
-        "no-wait",
-        "retry-unsafe",
-        "output",
-        "quiet",
-        "verbose",
-        "show",
-        "help",
-        "version",
-    ):
-        assert f"--{option} " in process.out, option
-    for variable in (
-        "AZURE_SUBSCRIPTION_ID",
-        "AZURE_DEFAULTS_GROUP",
-        "AZURE_DEFAULTS_WORKSPACE",
-        "AZURE_ACCESS_TOKEN",
-        "REKEY_MANAGEMENT_URL",
-        "SSL_CERT_FILE",
-    ):
-        assert variable in process.out
-    for code in (0, 1, 2, 10, 11, 12, 13, 14, 15):
-        assert re.search(rf"^ +{code} ", process.out, re.MULTILINE)
-    for command in ("regenerate", "list-keys", "wait"):
-        assert f"rekey {command}" in process.out
-        assert rekey.start(command, "--help", token=None).end().out == process.out
+    """A page for each command and topic, of at most 24 lines and 80 columns; asked for in any of
+    the usual ways."""
+    assert len(help_pages.commands()) >= 8
+    words = [(), *((topic,) for topic in help_pages.topics())]
+    for command in help_pages.commands():
+        words += [(command,), *((command, topic) for topic in help_pages.topics(command))]
+        text = help_pages.page(command)
+        assert f"Usage: rekey {command} " in text, command
+        assert f"\nExamples:\n  rekey {command} " in text, command
+        for spelling in (
+            [command, "--help"],
+            ["--help", command],
+            ["-h", command],
+            [command, "-h"],
+        ):
+            assert rekey.start(*spelling, token=None).end().out == text, spelling
+        assert {"-h, --help", "-o, --output"} <= set(help_pages.options(command))
+    for each in words:
+        lines = help_pages.page(*each).splitlines()
+        assert 4 < len(lines) <= 24 and max(map(len, lines)) <= 80, (each, lines)
+    for spelling in (["--help"], ["-h"], ["help"], ["help", "--help"]):
+        assert rekey.start(*spelling, token=None).end().out == help_pages.page(), spelling
+
+
+def test_the_help_names_variables(rekey):
+    for topic, variables in {
+        "endpoint": ["AZURE_SUBSCRIPTION_ID", "AZURE_DEFAULTS_GROUP", "AZURE_DEFAULTS_WORKSPACE"],
+        "identity": ["AZURE_ACCESS_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
+        "connection": ["REKEY_MANAGEMENT_URL", "SSL_CERT_FILE", "HTTPS_PROXY"],
+    }.items():
+        assert [name for name in variables if name not in help_pages.page(topic)] == []
+
+
+def test_the_examples_of_the_help_are_command_lines(rekey):
+    """Their options are those of the command, and their values are good: what is wrong is only what
+    was added."""
+    for command in help_pages.commands():
+        names = ", ".join(help_pages.options(command)).split(", ")
+        for line in help_pages.page(command).split("\nExamples:\n")[1].splitlines():
+            arguments = line.split()[1:]
+            assert [each for each in arguments if each[0] == "-" and each not in names] == [], line
+            rekey.run(*arguments, "--output", "x", code=2).says("--output 'x'")
 
 
 @pytest.mark.board
@@ -361,7 +442,17 @@ def test_a_token_from_a_pipe_by_its_name(arm, rekey, native, path):
 @pytest.mark.parametrize("source", SOURCES)
 def test_bad_tokens(arm, rekey, source):
     mark = arm.mark()
-    for bad in ("two words", "a\tb", "a\nb", "a\rb\r", "tok\x7f", "töken", "a\n\n", " seven", "\x01"):
+    for bad in (
+        "two words",
+        "a\tb",
+        "a\nb",
+        "a\rb\r",
+        "tok\x7f",
+        "töken",
+        "a\n\n",
+        " seven",
+        "\x01",
+    ):
         arguments, more = give(rekey, source, bad)
         result = rekey.run(
             "regenerate",

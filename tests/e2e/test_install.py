@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import help_pages
 import pytest
 from conftest import (
     BUILD,
@@ -76,20 +77,6 @@ def prefix(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prefix")
     make("install", f"PREFIX={folder}")
     return folder
-
-
-@pytest.fixture(scope="module")
-def help_text():
-    return run(REKEY, "--help")
-
-
-def options_of(text):
-    """Options of --help, each as it is there: "-n, --name" or "--subscription"."""
-    return sorted(re.findall(r"^ +((?:-\w, )?--[a-z-]+)", text.split("Options")[1], re.M))
-
-
-def verbs_of(text):
-    return sorted(set(re.findall(r"^  rekey ([a-z-]+)", text.split("Options")[0], re.M)))
 
 
 # ---- the tree ------------------------------------------------------------------------------------
@@ -268,22 +255,17 @@ def setting(path, name):
     return value
 
 
-def default(help_text, option):
-    """Seconds that an option has by default."""
-    return int(re.search(rf"--{option} S .*default (\d+)", help_text)[1])
-
-
-def test_the_units_wait_long_enough(prefix, help_text):
+def test_the_units_wait_long_enough(prefix):
     units = prefix / "lib/systemd/system"
-    timeout, hook = default(help_text, "timeout"), default(help_text, "exec-timeout")
-    rotate = 2 * timeout + default(help_text, "settle") + hook
+    timeout, hook = help_pages.default("timeout"), help_pages.default("exec-timeout")
+    rotate = 2 * timeout + help_pages.default("settle") + hook
     assert seconds(setting(units / "rekey-rotate@.service", "TimeoutStartSec")) > rotate
     assert seconds(setting(units / "rekey-sync@.service", "TimeoutStartSec")) > timeout + hook
 
 
-def test_what_is_tried_again(prefix, help_text):
+def test_what_is_tried_again(prefix):
     """Every failure that the next run may find gone, and nothing else; no start is ever refused."""
-    codes = set(re.findall(r"^ +(\d+) ", help_text.split("Exit codes:")[1], re.M))
+    codes = set(re.findall(r"^ +(\d+) ", page("exit-codes"), re.M))
     for unit in prefix.glob("lib/systemd/system/*.service"):
         assert setting(unit, "StartLimitIntervalSec") == "0"
         if "check" not in unit.name:
@@ -292,16 +274,16 @@ def test_what_is_tried_again(prefix, help_text):
             assert {"CREDENTIALS", "EXEC", "GROUP", "USER"} <= set(prevented)
 
 
-def test_sync_runs_twice_within_the_least_age(prefix, help_text):
+def test_sync_runs_twice_within_the_least_age(prefix):
     units = prefix / "lib/systemd/system"
     assert setting(units / "rekey-sync@.timer", "OnCalendar") == "hourly"
     longest = 3600 + seconds(setting(units / "rekey-sync@.timer", "RandomizedDelaySec"))
     (age,) = re.findall(r"REKEY_MIN_AGE=(\d+)", (units / "rekey-rotate@.service").read_text())
-    assert 2 * longest < min(int(age), default(help_text, "min-age"))
+    assert 2 * longest < min(int(age), help_pages.default("min-age"))
 
 
-def test_the_units_give_options_that_there_are(prefix, help_text):
-    known = options_of(help_text)
+def test_the_units_give_options_that_there_are(prefix):
+    known = [option for command in help_pages.commands() for option in help_pages.options(command)]
     for path in [
         *prefix.glob("lib/systemd/system/*.service"),
         *prefix.glob("share/doc/rekey/examples/*.conf"),
@@ -346,19 +328,54 @@ def test_man_pages_are_silent(prefix, namespace):
     assert run(*mount, "mandoc", "-Tlint", *pages.glob("man?/*")) == ""
 
 
-def test_the_man_page_says_what_the_help_says(prefix, help_text):
-    page = (prefix / "share/man/man1/rekey.1").read_text()
-    found = re.findall(r"^\.It Fl (?:(\w) , Fl )?(-[a-z-]+)", page, re.M)
-    assert sorted(f"-{s}, -{l}" if s else f"-{l}" for s, l in found) == options_of(help_text)
-    assert sorted(re.findall(r"^\.It Cm ([a-z-]+)", page, re.M)) == verbs_of(help_text)
-    codes = re.findall(r"^ +(\d+) ", help_text.split("Exit codes:")[1], re.M)
-    assert re.findall(r"^\.It (\d+)$", page, re.M) == codes
+def read_whom(lines):
+    """The commands that the manual names in a sentence that begins with "For", in front of `lines`;
+    None if there is no such sentence."""
+    if not lines or not lines[0].startswith("For"):
+        return None
+    if lines[0].startswith("For every command"):
+        named = set(help_pages.commands())
+        return named if lines[0].endswith(".") else named - read_whom(["For", *lines[1:]])
+    end = next(i for i, line in enumerate(lines) if line.endswith(" ."))
+    return set(re.findall(r"[a-z-]+", " ".join(lines[1 : end + 1]).replace(".Cm", ""))) - {"and"}
 
 
-def test_completion(prefix, help_text):
+def read_manual(text):
+    """{command: its options}, by the section OPTIONS."""
+    found = {command: [] for command in help_pages.commands()}
+    for section in re.split(
+        r"^\.Ss ", text.split(".Sh OPTIONS\n")[1].split("\n.Sh ")[0], flags=re.M
+    )[1:]:
+        parts = [part.splitlines() for part in re.split(r"^(?=\.It )", section, flags=re.M)]
+        for part in parts[1:]:
+            short, name = re.match(r"\.It Fl (?:(\w) , Fl )?-([a-z-]+)", part[0]).groups()
+            for command in read_whom(part[1:]) or read_whom(parts[0][1:]):
+                found[command].append(f"-{short}, --{name}" if short else f"--{name}")
+    return found
+
+
+def test_the_manual_has_the_options_of_the_help(prefix):
+    """Command by command."""
+    text = (prefix / "share/man/man1/rekey.1").read_text()
+    found = read_manual(text)
+    for command in help_pages.commands():
+        assert sorted(found[command]) == help_pages.options(command), command
+    verbs = re.findall(r"^\.It Cm ([a-z-]+)", text, re.M)
+    assert sorted(verbs) == sorted([*help_pages.commands(), "help"])
+
+
+def test_the_manual_has_the_exit_codes_of_the_help(prefix):
+    codes = re.findall(r"^ +(\d+) ", help_pages.page("exit-codes"), re.M)
+    text = (prefix / "share/man/man1/rekey.1").read_text()
+    assert len(codes) == 9 and re.findall(r"^\.It (\d+)$", text, re.M) == codes
+
+
+@pytest.fixture
+def complete(prefix):
+    """What the completion offers behind words of a command line."""
     need("bash")
 
-    def complete(*words):
+    def run_rule(*words):
         script = (
             '. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _rekey; '
             'printf "%s\\n" "${COMPREPLY[@]}"'
@@ -366,15 +383,31 @@ def test_completion(prefix, help_text):
         rule = prefix / "share/bash-completion/completions/rekey"
         return sorted(run("bash", "-ec", script, "bash", rule, REKEY, *words).split())
 
-    assert complete("") == verbs_of(help_text)
-    assert complete("--") == sorted(each.split(", ")[-1] for each in options_of(help_text))
-    assert complete("wait", "--no-wait", "reg") == ["regenerate"]
+    return run_rule
+
+
+def test_completion_offers_the_options_of_the_command(complete):
+    for command in help_pages.commands():
+        long_names = sorted(each.split(", ")[-1] for each in help_pages.options(command))
+        assert complete(command, "--") == long_names, command
+    general = sorted(
+        each.split(", ")[-1] for each in help_pages.options_of(help_pages.page("output"))
+    )
+    assert complete("--") == general
+
+
+def test_completion(complete):
+    verbs = help_pages.commands()
+    assert complete("") == sorted([*verbs, "help"])
+    assert complete("help", "") == sorted([*verbs, *help_pages.topics()])
+    assert complete("-q", "reg") == ["regenerate"]
+    assert complete("wait", "--no-wait", "reg") == []
     assert complete("list-keys", "--key-type", "") == ["primary", "secondary"]
     assert complete("list-keys", "-o", "j") == ["json"]
     assert complete("token", "--ca-file", f"{CERTS}/ca-a") == [str(CERTS / "ca-all.pem")]
-    assert complete("--timeout", "") == []
-    rule = re.search(r"--auth KIND +(.*?);", help_text)[1]
-    assert complete("--auth", "") == sorted(re.findall(r"\w+", rule.replace(" or ", " ")))
+    assert complete("rotate", "--timeout", "") == []
+    rule = re.search(r"--auth KIND +(.*?);", help_pages.page("identity"), re.S)[1]
+    assert complete("token", "--auth", "") == sorted(re.findall(r"\w+", rule.replace(" or", " ")))
 
 
 # ---- the library ---------------------------------------------------------------------------------

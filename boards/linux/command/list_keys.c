@@ -81,7 +81,9 @@ static int list_keys(const struct options *o) {
 
 const struct command_row command_list_keys = {
     .name = "list-keys",
-    .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT [--key-type primary|secondary]",
+    .summary = "print the keys of an endpoint",
+    .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT",
+    .example = "-n scoring\n-n scoring --key-type primary -o json",
     .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
              OPTIONS_MANAGEMENT | OPTIONS_SECRETS,
     .needs = OPTIONS_ENDPOINT,

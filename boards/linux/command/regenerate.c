@@ -146,7 +146,10 @@ static int regenerate(const struct options *o) {
 
 const struct command_row command_regenerate = {
     .name = "regenerate",
-    .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT --key-type primary|secondary",
+    .summary = "regenerate one key, and wait until it is done",
+    .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT\n"
+                "           --key-type primary|secondary",
+    .example = "-n scoring --key-type primary --operation-file scoring.op",
     .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
              OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION | OPTIONS_REGENERATE,
     .needs = OPTIONS_ENDPOINT | OPTIONS_KEY_TYPE,

@@ -20,7 +20,10 @@ static int rotate(const struct options *o) {
 
 const struct command_row command_rotate = {
     .name = "rotate",
-    .synopsis = "--state DIR --subscription ID -g RG -w WS -n ENDPOINT [--exec PROGRAM]",
+    .summary = "regenerate the key that is not in use, and switch to it",
+    .synopsis = "--state DIR --subscription ID -g RG -w WS -n ENDPOINT",
+    .example =
+        "--state /var/lib/rekey/a -n scoring --min-age 30d\n--state /var/lib/rekey/a --rollback",
     .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
              OPTIONS_POLLS | OPTIONS_STATE | OPTIONS_ROTATION | OPTIONS_ROTATE,
     .needs = OPTIONS_ENDPOINT | OPTIONS_STATE,

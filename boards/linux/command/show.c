@@ -53,7 +53,9 @@ static int show(const struct options *o) {
 
 const struct command_row command_show = {
     .name = "show",
+    .summary = "print an endpoint's authMode, state and scoring URI",
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT",
+    .example = "-n scoring -o json",
     .takes = OPTIONS_ENDPOINT | OPTIONS_NETWORK | OPTIONS_MANAGEMENT,
     .needs = OPTIONS_ENDPOINT,
     .run = show,

@@ -99,7 +99,9 @@ static int status(const struct options *o) {
 
 const struct command_row command_status = {
     .name = "status",
-    .synopsis = "--state DIR [--prometheus]     what the last run came to",
+    .summary = "print the result of the last rotate or sync",
+    .synopsis = "--state DIR",
+    .example = "--state /var/lib/rekey/a\n--state /var/lib/rekey/a --prometheus",
     .takes = OPTIONS_STATE | OPTIONS_STATUS,
     .needs = OPTIONS_STATE,
     .run = status,

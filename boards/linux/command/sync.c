@@ -24,7 +24,9 @@ static int follow(const struct options *o) {
 
 const struct command_row command_sync = {
     .name = "sync",
-    .synopsis = "--state DIR --key-type primary|secondary, and as rotate: follows one",
+    .summary = "follow the rotation that another machine makes",
+    .synopsis = "--state DIR --subscription ID -g RG -w WS -n ENDPOINT",
+    .example = "--state /var/lib/rekey/a -n scoring --key-type primary",
     .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
              OPTIONS_MANAGEMENT | OPTIONS_STATE | OPTIONS_ROTATION,
     .needs = OPTIONS_ENDPOINT | OPTIONS_STATE,

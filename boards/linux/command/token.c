@@ -69,7 +69,9 @@ static int token(const struct options *o) {
 
 const struct command_row command_token = {
     .name = "token",
-    .synopsis = "[--show]                       checks the identity",
+    .summary = "get a token, to check the identity",
+    .synopsis = "[--auth KIND]",
+    .example = "--auth imds -v",
     .takes = OPTIONS_NETWORK | OPTIONS_SECRETS,
     .needs = 0,
     .run = token,

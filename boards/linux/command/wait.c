@@ -69,7 +69,9 @@ static int wait_for_end(const struct options *o) {
 
 const struct command_row command_wait = {
     .name = "wait",
+    .summary = "wait for an operation that regenerate began",
     .synopsis = "--operation-file FILE",
+    .example = "--operation-file scoring.op",
     .takes = OPTIONS_NETWORK | OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION,
     .needs = OPTIONS_OPERATION,
     .run = wait_for_end,
