@@ -265,7 +265,7 @@ def test_the_units_wait_long_enough(prefix):
 
 def test_what_is_tried_again(prefix):
     """Every failure that the next run may find gone, and nothing else; no start is ever refused."""
-    codes = set(re.findall(r"^ +(\d+) ", page("exit-codes"), re.M))
+    codes = set(re.findall(r"^ +(\d+) ", help_pages.page("exit-codes"), re.M))
     for unit in prefix.glob("lib/systemd/system/*.service"):
         assert setting(unit, "StartLimitIntervalSec") == "0"
         if "check" not in unit.name:
