@@ -63,7 +63,7 @@ const char *outcome_hint(enum rekey_outcome outcome, int error) {
 }
 
 struct rekey_report outcome_of_fault(const struct fault *f) {
-    static const struct rekey_arm_error none;
+    static struct rekey_arm_error none; // not const: 500 zeros would be in the program's file
 
     return (struct rekey_report){.outcome = f->outcome,
                                  .error = f->error,
