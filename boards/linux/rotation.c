@@ -184,9 +184,8 @@ int rotation_refuse(enum rekey_outcome outcome, int error, const char *text) {
     return refuse();
 }
 
-static int open_state(const struct options *o) {
-    struct session *s = run.session;
-    struct state *state = &run.state;
+int rotation_open_state(struct session *s, struct state *state) {
+    const struct options *o = s->options;
     int error;
 
     state->operation = &s->file;
@@ -217,7 +216,7 @@ int rotation_open(const struct options *o, const struct rotation_kind *kind,
     run.session = s;
     s->explain_store = state_explain;
     s->store = &run.state;
-    error = open_state(o);
+    error = rotation_open_state(s, &run.state);
     if (error == 0 && o->rollback) {
         session_open_offline(s);
     } else if (error == 0) {

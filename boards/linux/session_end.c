@@ -58,13 +58,48 @@ static void find_details(const struct session *s, const struct rekey_report *rep
     }
 }
 
-// The same as one line of visible text.
-static void explain(const struct session *s, const struct rekey_report *report, int error,
-                    char line[1024]) {
+void session_explain(const struct session *s, const struct rekey_report *report, int error,
+                     char line[1024]) {
     char text[1024];
 
     find_details(s, report, error, text, sizeof(text));
     visible(rekey_span(text, strlen(text)), line, 1024);
+}
+
+const char *session_right(const struct session *s, const char *action) {
+    static char text[96];
+
+    snprintf(text, sizeof(text), "Microsoft.MachineLearningServices/workspaces/%sEndpoints/%s",
+             s->options->endpoint.serverless ? "serverless" : "online", action);
+    return text;
+}
+
+// What a request that was refused needs.
+static const char *action_of(const struct rekey_report *report) {
+    static const char list[] = "/listKeys";
+    const size_t len = sizeof(list) - 1;
+    const char *end = memchr(report->target.ptr, '?', report->target.len);
+
+    if (report->get) {
+        return "read";
+    }
+    return end != NULL && (size_t)(end - report->target.ptr) > len &&
+                   memcmp(end - len, list, len) == 0
+               ? "listKeys/action"
+               : "regenerateKeys/action";
+}
+
+const char *session_remedy(const struct session *s, const struct rekey_report *report) {
+    static char text[256];
+
+    if (report->error != REKEY_E_REFUSED || report->http_status != 403) {
+        return identity_remedy(&s->identity, report);
+    }
+    snprintf(text, sizeof(text),
+             "the identity needs the right %s there: an Owner or User Access Administrator of the "
+             "workspace can grant it",
+             session_right(s, action_of(report)));
+    return text;
 }
 
 void session_say_error(struct session *s, const struct rekey_report *report) {
@@ -73,9 +108,9 @@ void session_say_error(struct session *s, const struct rekey_report *report) {
     // The token service was spoken to last, if not the management host.
     d->token_service = report->host.ptr != s->options->host.ptr;
     d->peer = d->token_service ? report->host : rekey_span(s->management, strlen(s->management));
-    d->remedy = identity_remedy(&s->identity, report);
-    explain(s, report, report->error, d->of_error);
-    explain(s, report, report->cause, d->of_cause);
+    d->remedy = session_remedy(s, report);
+    session_explain(s, report, report->error, d->of_error);
+    session_explain(s, report, report->cause, d->of_cause);
     outcome_say_error(report, d);
 }
 
@@ -122,7 +157,7 @@ static void put_json(struct session *s, const struct rekey_report *report, const
 void session_put_json(struct session *s, const struct rekey_report *report) {
     char details[1024], message[1200];
 
-    explain(s, report, report->error, details);
+    session_explain(s, report, report->error, details);
     snprintf(message, sizeof(message), "%s%s%s", rekey_error_text(report->error),
              details[0] != '\0' ? ": " : "", details);
     put_json(s, report, message);
