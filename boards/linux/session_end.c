@@ -102,33 +102,60 @@ const char *session_remedy(const struct session *s, const struct rekey_report *r
     return text;
 }
 
+// Whom the errors are about. The token service was spoken to last, if not the management host; with
+// --probe the scoring host, whose port is not known here.
+static struct rekey_span peer_of(const struct session *s, const struct rekey_report *report,
+                                 char text[300]) {
+    const struct identity *id = &s->identity;
+    bool authority = report->host.ptr == id->entra.authority.ptr;
+    unsigned port = authority                                  ? id->entra.port
+                    : report->host.ptr == id->managed.host.ptr ? id->managed.port
+                                                               : 0;
+    int len;
+
+    if (report->host.ptr == s->options->host.ptr) {
+        return rekey_span(s->management, strlen(s->management));
+    }
+    if (port == 0 || port == (authority ? 443 : 80)) {
+        return report->host;
+    }
+    len = snprintf(text, 300, "%.*s:%u", (int)report->host.len, report->host.ptr, port);
+    return rekey_span(text, (size_t)len);
+}
+
 void session_say_error(struct session *s, const struct rekey_report *report) {
     struct outcome_details details, *d = &details;
+    char peer[300];
 
-    // The token service was spoken to last, if not the management host.
     d->token_service = report->host.ptr != s->options->host.ptr;
-    d->peer = d->token_service ? report->host : rekey_span(s->management, strlen(s->management));
+    d->peer = peer_of(s, report, peer);
     d->remedy = session_remedy(s, report);
+    d->missing = report->outcome == REKEY_CREDENTIALS && s->identity.auth == AUTH_IMDS
+                     ? s->identity.why
+                     : "";
     session_explain(s, report, report->error, d->of_error);
+    if (report->error == REKEY_E_NO_TOKEN) { // the same in one line
+        d->of_error[0] = '\0';
+    }
     session_explain(s, report, report->cause, d->of_cause);
     outcome_say_error(report, d);
 }
 
-const char *session_hint(const struct session *s, enum rekey_outcome outcome, int error) {
-    if (outcome == REKEY_CREDENTIALS) {
-        return s->credentials_hint;
+const char *session_hint(const struct session *s, const struct rekey_report *report) {
+    if (report->outcome == REKEY_CREDENTIALS) { // after a precise remedy a general one says less
+        return session_remedy(s, report) == NULL ? s->credentials_hint : NULL;
     }
-    if (outcome == REKEY_RUNNING) {
+    if (report->outcome == REKEY_RUNNING) {
         return s->file.written
                    ? "accepted, and running as far as is known: `rekey wait` goes on with it"
                    : "accepted, and running as far as is known, but not saved: only "
                      "--operation-file lets `rekey wait` go on";
     }
-    return outcome_hint(outcome, error);
+    return outcome_hint(report->outcome, report->error);
 }
 
 static void say_hint(const struct session *s, const struct rekey_report *report) {
-    const char *hint = session_hint(s, report->outcome, report->error);
+    const char *hint = session_hint(s, report);
 
     if (hint != NULL) {
         say("%s", hint);
@@ -173,7 +200,9 @@ enum rekey_outcome session_say_refusal(struct session *s) {
         report.outcome = report.kind == REKEY_POLL_NONE ? REKEY_UNKNOWN : REKEY_RUNNING;
     }
     say("error: %s", s->fault.text);
-    say_hint(s, &report);
+    if (report.outcome != REKEY_CREDENTIALS && report.outcome != REKEY_NOT_TRUSTED) {
+        say_hint(s, &report); // else the fault has said what to correct
+    }
     put_json(s, &report, s->fault.text);
     return report.outcome;
 }

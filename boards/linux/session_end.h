@@ -20,7 +20,7 @@ const char *session_remedy(const struct session *s, const struct rekey_report *r
 void session_say_error(struct session *s, const struct rekey_report *report);
 
 // What the user does next; NULL where there is nothing to say.
-const char *session_hint(const struct session *s, enum rekey_outcome outcome, int error);
+const char *session_hint(const struct session *s, const struct rekey_report *report);
 
 // With -v, how much memory was used.
 void session_say_memory(const struct session *s);

@@ -305,9 +305,13 @@ static void put_lines(const struct options *o) {
 
 static int check(const struct options *o) {
     struct session *s = session_begin(o);
-    bool clock = check_clock();
-    bool proxy, identity, anchors = true;
+    bool clock, proxy, identity, anchors = true;
 
+    if (o->rollback) {
+        fault_set(&s->fault, REKEY_USAGE, REKEY_E_OPTIONS, "--rollback does not go with check");
+        return session_refuse(s);
+    }
+    clock = check_clock();
     proxy = session_choose_proxy(s) == 0;
     if (!proxy) {
         failed(ROUTE, s->fault.outcome, s->fault.text, "");

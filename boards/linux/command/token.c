@@ -1,4 +1,5 @@
-// token.c - `rekey token`: gets a token and does nothing with it, to check the identity.
+// token.c - `rekey token`: gets a token and does nothing with it: the identity is one that the
+// token service knows. A token that was given is only read.
 
 #include "../identity_text.h"
 #include "../outcome.h"
@@ -60,12 +61,15 @@ static int token(const struct options *o) {
     identity_ends(&s->identity, day);
     (o->json ? put_json : put_text)(s, seconds, day);
     rekey_zeroize(&got, sizeof(got));
+    if (s->identity.auth == AUTH_TOKEN && !o->quiet) {
+        say("the token was read, and checked by nobody: `rekey check` asks the service");
+    }
     return session_end(s, REKEY_SUCCEEDED);
 }
 
 const struct command_row command_token = {
     .name = "token",
-    .synopsis = "[--show]                       checks the identity",
+    .synopsis = "[--show]                       gets a token with the identity",
     .takes = OPTIONS_NETWORK | OPTIONS_SECRETS,
     .needs = 0,
     .run = token,
