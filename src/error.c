@@ -5,11 +5,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "rekey_config.h"
 
-// Names and texts lie one behind the other, so that a place among them takes two bytes and not a
-// pointer.
+// Each name and its text, one behind the other, in the order of `values`: what is looked for is
+// found by counting NULs, so that no place among them has to be kept.
 static const struct texts {
 #define REKEY_ERROR_MEMBERS(name, value, text)                                                     \
     char name##_name[sizeof(#name)];                                                               \
@@ -22,32 +23,36 @@ static const struct texts {
 #undef REKEY_ERROR_TEXTS
 };
 
-static const struct {
-    int16_t error;
-    uint16_t name, text;
-} places[] = {
-#define REKEY_ERROR_PLACE(name, value, text)                                                       \
-    {value, offsetof(struct texts, name##_name), offsetof(struct texts, name##_text)},
-    REKEY_ERRORS(REKEY_ERROR_PLACE)
-#undef REKEY_ERROR_PLACE
+static const int16_t values[] = {
+#define REKEY_ERROR_VALUE(name, value, text) value,
+    REKEY_ERRORS(REKEY_ERROR_VALUE)
+#undef REKEY_ERROR_VALUE
 };
 
-const char *rekey_error_text(int error) {
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (places[i].error == error) {
-            return (const char *)&texts + places[i].text;
+// The name of an error, which its text follows; NULL if there is no such error.
+static const char *find(int error) {
+    const char *at = (const char *)&texts;
+
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        if (values[i] == error) {
+            return at;
         }
+        at += strlen(at) + 1;
+        at += strlen(at) + 1;
     }
-    return "unknown error";
+    return NULL;
+}
+
+const char *rekey_error_text(int error) {
+    const char *name = find(error);
+
+    return name != NULL ? name + strlen(name) + 1 : "unknown error";
 }
 
 const char *rekey_error_name(int error) {
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (places[i].error == error) {
-            return (const char *)&texts + places[i].name;
-        }
-    }
-    return "";
+    const char *name = find(error);
+
+    return name != NULL ? name : "";
 }
 
 unsigned long rekey_error_limit(int error, const char **macro) {

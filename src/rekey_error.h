@@ -21,8 +21,8 @@
     X(REKEY_E_RECORD,           -109, "saved operation: it has no request id of 36 bytes") \
     X(REKEY_E_BUSY,             -110, "an operation is running: finish or abort it first") \
     X(REKEY_E_IDLE,             -111, "no operation was started") \
-    X(REKEY_E_NO_PREVIOUS,      -112, "there is no key before the one in use") \
-    X(REKEY_E_UNFINISHED,       -113, "a rotation is unfinished: `rekey rotate` comes first") \
+    X(REKEY_E_NO_PREVIOUS,      -112, "there is no previous key to restore") \
+    X(REKEY_E_UNFINISHED,       -113, "a rotation is unfinished: run `rekey rotate` first") \
     /* transport: the network below HTTP */ \
     X(REKEY_E_LOOKUP,           -200, "the host name could not be resolved") \
     X(REKEY_E_CONNECT,          -201, "no connection to the host") \
@@ -62,7 +62,7 @@
     X(REKEY_E_CANCELED,         -602, "the operation was canceled") \
     X(REKEY_E_REDIRECT,         -603, "the service redirects, which is never followed with the token") \
     X(REKEY_E_MAYBE_EXECUTED,   -604, "the service answered with an error after which the request may have been executed") \
-    X(REKEY_E_NOT_PROCESSED,    -605, "the service did not process the request, however often it was repeated") \
+    X(REKEY_E_NOT_PROCESSED,    -605, "the service answered with 408, 429 or 5xx, however often the request was repeated") \
     X(REKEY_E_STATUS,           -606, "the service answered with a status that is not in its contract") \
     X(REKEY_E_NO_POLL_URL,      -607, "the service accepted the request but named no polling URL") \
     X(REKEY_E_POLL_REFUSED,     -608, "the service refused to tell how the operation stands") \
@@ -103,14 +103,15 @@
     X(REKEY_E_ASSERTION,        -808, "the federated token cannot be read, or is not a token") \
     X(REKEY_E_SIGN,             -809, "the client certificate or its private key cannot be used") \
     X(REKEY_E_CHALLENGE,        -810, "Azure Arc: the challenge names no key file in /var/opt/azcmagent/tokens/") \
-    X(REKEY_E_KEY_FILE,         -811, "Azure Arc: the key file cannot be read, or is none") \
+    X(REKEY_E_KEY_FILE,         -811, "Azure Arc: the key file cannot be read, or is not a key file") \
     X(REKEY_E_PLAIN,            -812, "plain http is spoken to this machine and to 169.254.169.254 only") \
     X(REKEY_E_ARC,              -813, "what answers in the place of IMDS is the agent of Azure Arc: the identity is arc, not imds") \
     /* local: the device itself */ \
     X(REKEY_E_ENTROPY,          -900, "the device has no randomness") \
     X(REKEY_E_SAVE,             -901, "the operation could not be saved") \
-    X(REKEY_E_STORE,            -902, "what a rotation keeps could not be read or written") \
-    X(REKEY_E_HOOK,             -903, "the hook failed")
+    X(REKEY_E_STORE,            -902, "the state of the rotation could not be read or written") \
+    X(REKEY_E_HOOK,             -903, "the hook failed") \
+    X(REKEY_E_HOOK_PENDING,     -904, "the hook of an earlier run is pending: it must run first, and this run has none")
 // clang-format on
 
 enum rekey_error {

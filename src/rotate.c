@@ -225,7 +225,7 @@ static int step_hook(struct rekey_rotation *x) {
     int result;
 
     if (x->storage->hook == NULL) {
-        return x->phase == HOOK ? finish(x) : end(x, REKEY_E_HOOK, REKEY_LOCAL);
+        return x->phase == HOOK ? finish(x) : end(x, REKEY_E_HOOK_PENDING, REKEY_LOCAL);
     }
     result = x->storage->hook(x->storage->ctx);
     if (result > 0) {

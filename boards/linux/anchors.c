@@ -55,6 +55,9 @@ int anchors_find(struct rekey_anchors *anchors, struct rekey_pem_bundle *bundle,
         }
         len += (size_t)snprintf(tried + len, sizeof(tried) - len, " %s", places[i]);
     }
-    return fault_set(f, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
-                     "no trust anchors: give --ca-file FILE or set SSL_CERT_FILE; tried%s", tried);
+    return fault_set(
+        f, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,
+        "no trust anchors: install ca-certificates, or give --ca-file FILE (SSL_CERT_FILE); "
+        "tried%s",
+        tried);
 }

@@ -46,10 +46,12 @@ const char *identity_remedy(const struct identity *id, const struct rekey_report
     case REKEY_E_ARC:
         return "give --auth arc; IMDS_ENDPOINT leads to that agent";
     case REKEY_E_NO_TOKEN:
-        return id->auth == AUTH_IMDS
-                   ? "there is no managed identity here: give --token-file FILE, set "
-                     "AZURE_ACCESS_TOKEN, or choose an identity with --auth"
-                   : NULL;
+        return id->auth != AUTH_IMDS ? NULL
+               : input_variable("INVOCATION_ID") != NULL // of systemd
+                   ? "there is no managed identity here: give the unit an identity, by one of the "
+                     "drop-ins among rekey's examples"
+                   : "there is no managed identity here: give --token-file FILE, set "
+                     "AZURE_ACCESS_TOKEN, or choose an identity with --auth";
     case REKEY_E_TOKEN_REFUSED:
         break;
     default:

@@ -225,7 +225,11 @@ bool option_take(struct options *o, int id, const char *value, struct fault *f) 
         return value[0] != '\0' || option_bad(f, "--state", value, "a directory");
     case OPTION_EXEC:
         o->exec = value;
-        return is_program(value) || option_bad(f, "--exec", value, error_word(errno));
+        return is_program(value) ||
+               option_bad(f, "--exec", value,
+                          strchr(value, '/') == NULL && errno == ENOENT
+                              ? "the path of a program is needed: PATH is not searched"
+                              : error_word(errno));
     case OPTION_OUTPUT:
         o->json = strcmp(value, "json") == 0;
         return o->json || strcmp(value, "text") == 0 ||

@@ -41,6 +41,10 @@ static const char *not_reached_hint(int error) {
     if (error == REKEY_E_PROXY) {
         return "nothing was changed: correct the proxy's address or credentials, then run it again";
     }
+    if (error == REKEY_E_TLS) {
+        return "nothing was changed: does that port speak TLS 1.2 or 1.3? If so, run it again, "
+               "safely";
+    }
     // An answer to something that was merely read, and that is not the service's: not HTTP, or not
     // the JSON that it should be.
     return group == 4 || group == 5
@@ -49,12 +53,28 @@ static const char *not_reached_hint(int error) {
                : "nothing was changed: run it again, safely";
 }
 
+static const char *not_trusted_hint(int error) {
+    switch (error) {
+    case REKEY_E_CERT_ISSUER:
+        return "nothing was sent: if that issuer is to be trusted, add its certificate to the file "
+               "of --ca-file";
+    case REKEY_E_CERT_NAME:
+        return "nothing was sent: is it the right host (--management-url, --cloud)?";
+    case REKEY_E_CERT_DATES:
+        return "nothing was sent: if the device's clock is wrong, set it";
+    case REKEY_E_CLOCK:
+        return "nothing was sent: set the device's clock";
+    default:
+        return "nothing was sent";
+    }
+}
+
 const char *outcome_hint(enum rekey_outcome outcome, int error) {
     switch (outcome) {
     case REKEY_NOT_REACHED:
         return not_reached_hint(error);
     case REKEY_NOT_TRUSTED:
-        return "nothing was sent: fix the trust anchors (--ca-file), the name, or the clock";
+        return not_trusted_hint(error);
     case REKEY_UNKNOWN:
         return "the key may have changed: compare with `rekey list-keys`, then decide";
     default:
@@ -101,18 +121,43 @@ static void say_answer(const struct rekey_report *report, bool token) {
     }
 }
 
+// Whether no host has to do with an error: it is one of the groups usage and local.
+static bool is_local(int error) {
+    return -error / 100 == 1 || -error / 100 == 9;
+}
+
 static void say_one(const struct outcome_details *details, const char *before, int error,
                     const char *text) {
-    say("error: %s%s%s%s (%.*s)", before, rekey_error_text(error), text[0] != '\0' ? ": " : "",
-        text, (int)details->peer.len, details->peer.ptr);
+    bool local = is_local(error);
+
+    say("error: %s%s%s%s%s%.*s%s", before, rekey_error_text(error), text[0] != '\0' ? ": " : "",
+        text, local ? "" : " (", local ? 0 : (int)details->peer.len, details->peer.ptr,
+        local ? "" : ")");
+}
+
+// One line for each kind of identity.
+static void say_missing(const char *missing) {
+    for (const char *end; missing[0] != '\0'; missing = end) {
+        missing += 2;
+        end = missing;
+        while (end[0] != '\0' && (end[0] != ';' || end[1] != ' ')) {
+            end++;
+        }
+        say("error: %.*s", (int)(end - missing), missing);
+    }
 }
 
 void outcome_say_error(const struct rekey_report *report, const struct outcome_details *details) {
     say_one(details, "", report->error, details->of_error);
+    say_missing(details->missing);
     if (report->cause != 0 && report->cause != report->error) {
-        say_one(details, "before that: ", report->cause, details->of_cause);
+        say_one(details,
+                report->error == REKEY_E_NO_TOKEN ? "not imds: " : "before that: ", report->cause,
+                details->of_cause);
     }
-    say_answer(report, details->token_service);
+    if (!is_local(report->error)) {
+        say_answer(report, details->token_service);
+    }
     if (details->remedy != NULL) {
         say("%s", details->remedy);
     }

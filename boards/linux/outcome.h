@@ -10,6 +10,7 @@
 // What the parts of a run know about its end beyond the report.
 struct outcome_details {
     struct rekey_span peer; // that the errors are about: host or host:port
+    const char *missing;    // what each kind of identity lacks, as "; not token: no FILE"; or ""
     bool token_service;     // it is not the management host
     char of_error[1024];    // of the report's error, as one line of visible text; or ""
     char of_cause[1024];    // of its cause; or ""

@@ -48,7 +48,7 @@ int regeneration_end(struct session *s, const struct rekey_report *report, const
     const struct options *o = s->options;
     struct operation_file *f = &s->file;
     bool left_running = o->no_wait && report->error == REKEY_E_ABORTED && stop_signal == 0;
-    const char *hint = session_hint(s, report->outcome, report->error);
+    const char *hint = session_hint(s, report);
     struct rekey_report told = *report;
 
     if (report->outcome != REKEY_SUCCEEDED && !left_running) {

@@ -38,19 +38,20 @@ static void say_result(void) {
         say("this run began with the operation that an earlier one had left");
     }
     if (x->by_comparison) {
-        say("that the %s key was regenerated was seen by comparing, and not said by the service: "
+        say("the %s key has changed, but the service did not say that this rotation did it: "
             "somebody else may have done it",
             slot_word(x->slot));
     }
     if (x->foreign) {
-        say("warning: %s", x->error == REKEY_E_KEY_FOREIGN
-                               ? "the key that would be regenerated was changed by somebody else: "
-                                 "another rotator, or by hand? It is left alone for --min-age"
-                           : x->result == REKEY_ROTATION_ADOPTED
-                               ? "the key that was in use here is none of the service's (now): "
-                                 "changed by another rotator, or by hand?"
-                               : "both keys have changed since the last run: run sync at least "
-                                 "twice within the rotator's --min-age");
+        say("warning: %s",
+            x->error == REKEY_E_KEY_FOREIGN
+                ? "the key that would be regenerated was changed by somebody else: "
+                  "another rotator, or by hand? It is left alone for --min-age"
+            : x->result == REKEY_ROTATION_ADOPTED
+                ? "the key that was in use here is not one of the service's keys any more: "
+                  "changed by another rotator, or by hand?"
+                : "both keys have changed since the last run: run sync at least "
+                  "twice within the rotator's --min-age");
     }
     switch (x->result) {
     case REKEY_ROTATION_ROTATED:
@@ -74,7 +75,7 @@ static void say_result(void) {
         break;
     case REKEY_ROTATION_RESTORED:
         if (x->error == 0 && !o->quiet) {
-            say("the key before is in '%s/key' again%s", directory,
+            say("the previous key is in '%s/key' again%s", directory,
                 o->exec == NULL ? "; no --exec: nobody was told" : "");
         }
         break;
@@ -95,9 +96,11 @@ static const char *next_step(void) {
     case REKEY_RUNNING:
         return "the key in use stays; the next run goes on";
     case REKEY_LOCAL:
-        return x->error != REKEY_E_HOOK && x->error != REKEY_E_ABORTED ? NULL
-               : run.storage.hook == NULL ? "the hook of an earlier run is due still: give --exec"
-                                          : "the next run runs the hook again";
+        return x->error == REKEY_E_HOOK_PENDING                          ? "give --exec PROGRAM"
+               : x->error != REKEY_E_HOOK && x->error != REKEY_E_ABORTED ? NULL
+               : run.storage.hook == NULL
+                   ? "the hook of an earlier run is pending: give --exec PROGRAM"
+                   : "the next run runs the hook again";
     default:
         return NULL;
     }
@@ -184,9 +187,8 @@ int rotation_refuse(enum rekey_outcome outcome, int error, const char *text) {
     return refuse();
 }
 
-static int open_state(const struct options *o) {
-    struct session *s = run.session;
-    struct state *state = &run.state;
+int rotation_open_state(struct session *s, struct state *state) {
+    const struct options *o = s->options;
     int error;
 
     state->operation = &s->file;
@@ -217,7 +219,7 @@ int rotation_open(const struct options *o, const struct rotation_kind *kind,
     run.session = s;
     s->explain_store = state_explain;
     s->store = &run.state;
-    error = open_state(o);
+    error = rotation_open_state(s, &run.state);
     if (error == 0 && o->rollback) {
         session_open_offline(s);
     } else if (error == 0) {

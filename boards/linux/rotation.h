@@ -6,6 +6,7 @@
 
 #include "rotate.h"
 #include "session.h"
+#include "state.h"
 
 // What the two do and say differently.
 struct rotation_kind {
@@ -14,6 +15,9 @@ struct rotation_kind {
     const char *changed; // what became of a key that is in use now
     const char *later;   // what later runs do, after the first one
 };
+
+// Opens the directory of --state, for the session's endpoint. Returns 0, or an error with s->fault.
+int rotation_open_state(struct session *s, struct state *state);
 
 // Opens the state and the session. Returns 0 with *x, for rekey_rotate and its like; or an exit
 // code: the run has ended. `kind` lives as long as the process.

@@ -23,7 +23,7 @@ struct session *session_begin(const struct options *o) {
     }
     s->options = o;
     s->key_type = o->key_type;
-    s->credentials_hint = "nothing was executed: mend the identity";
+    s->credentials_hint = "nothing was executed: correct the identity";
     process_catch_signals();
     interrupt_output(&process.unblocked);
     return s;
@@ -31,10 +31,15 @@ struct session *session_begin(const struct options *o) {
 
 // ---- opening ------------------------------------------------------------------------------------
 
-static int choose_proxy(struct session *s, uint64_t until) {
+// When whoever writes a file for this run must be done.
+static uint64_t end_of_run(const struct session *s) {
+    return process.started + s->options->timeout_ms;
+}
+
+int session_choose_proxy(struct session *s) {
     const struct options *o = s->options;
     const struct proxy *p = &s->proxy;
-    int error = proxy_choose(&s->proxy, o->proxy, o->proxy_auth_file, until, &s->fault);
+    int error = proxy_choose(&s->proxy, o->proxy, o->proxy_auth_file, end_of_run(s), &s->fault);
 
     for (size_t i = 0; o->verbose && i < 2; i++) {
         if (p->ignored[i] != NULL) {
@@ -50,7 +55,7 @@ static int choose_proxy(struct session *s, uint64_t until) {
     return error;
 }
 
-static int choose_identity(struct session *s, uint64_t until) {
+int session_choose_identity(struct session *s) {
     const struct options *o = s->options;
     struct identity *id = &s->identity;
 
@@ -58,7 +63,7 @@ static int choose_identity(struct session *s, uint64_t until) {
     id->cloud = o->cloud;
     id->token_file = o->token_file;
     id->secret_file = o->secret_file;
-    id->until = until;
+    id->until = end_of_run(s);
     id->port = &s->port;
     identity_choose(id);
     if (o->verbose) {
@@ -122,17 +127,15 @@ static void make_client(struct session *s, struct rekey_anchors anchors) {
 }
 
 int session_choose(struct session *s) {
-    const uint64_t until = process.started + s->options->timeout_ms;
-    int error = choose_proxy(s, until);
+    int error = session_choose_proxy(s);
 
-    return error != 0 ? error : choose_identity(s, until);
+    return error != 0 ? error : session_choose_identity(s);
 }
 
 int session_connect(struct session *s) {
-    const uint64_t until = process.started + s->options->timeout_ms;
     struct rekey_anchors anchors;
     char day[16];
-    int error = anchors_find(&anchors, &s->bundle, s->options->ca_file, until, &s->fault);
+    int error = anchors_find(&anchors, &s->bundle, s->options->ca_file, end_of_run(s), &s->fault);
 
     input_forget_variables();
     if (error != 0) {

@@ -53,6 +53,10 @@ int session_open(struct session *s);
 int session_choose(struct session *s);
 int session_connect(struct session *s);
 
+// The two parts of session_choose, for a command that goes on where one of them fails.
+int session_choose_proxy(struct session *s);
+int session_choose_identity(struct session *s);
+
 // Makes the client ready for a run that connects to nobody.
 void session_open_offline(struct session *s);
 

@@ -58,42 +58,104 @@ static void find_details(const struct session *s, const struct rekey_report *rep
     }
 }
 
-// The same as one line of visible text.
-static void explain(const struct session *s, const struct rekey_report *report, int error,
-                    char line[1024]) {
+void session_explain(const struct session *s, const struct rekey_report *report, int error,
+                     char line[1024]) {
     char text[1024];
 
     find_details(s, report, error, text, sizeof(text));
     visible(rekey_span(text, strlen(text)), line, 1024);
 }
 
+const char *session_right(const struct session *s, const char *action) {
+    static char text[96];
+
+    snprintf(text, sizeof(text), "Microsoft.MachineLearningServices/workspaces/%sEndpoints/%s",
+             s->options->endpoint.serverless ? "serverless" : "online", action);
+    return text;
+}
+
+// What a request that was refused needs.
+static const char *action_of(const struct rekey_report *report) {
+    static const char list[] = "/listKeys";
+    const size_t len = sizeof(list) - 1;
+    const char *end = memchr(report->target.ptr, '?', report->target.len);
+
+    if (report->get) {
+        return "read";
+    }
+    return end != NULL && (size_t)(end - report->target.ptr) > len &&
+                   memcmp(end - len, list, len) == 0
+               ? "listKeys/action"
+               : "regenerateKeys/action";
+}
+
+const char *session_remedy(const struct session *s, const struct rekey_report *report) {
+    static char text[256];
+
+    if (report->error != REKEY_E_REFUSED || report->http_status != 403) {
+        return identity_remedy(&s->identity, report);
+    }
+    snprintf(text, sizeof(text),
+             "the identity needs the right %s there: an Owner or User Access Administrator of the "
+             "workspace can grant it",
+             session_right(s, action_of(report)));
+    return text;
+}
+
+// Whom the errors are about. The token service was spoken to last, if not the management host; with
+// --probe the scoring host, whose port is not known here.
+static struct rekey_span peer_of(const struct session *s, const struct rekey_report *report,
+                                 char text[300]) {
+    const struct identity *id = &s->identity;
+    bool authority = report->host.ptr == id->entra.authority.ptr;
+    unsigned port = authority                                  ? id->entra.port
+                    : report->host.ptr == id->managed.host.ptr ? id->managed.port
+                                                               : 0;
+    int len;
+
+    if (report->host.ptr == s->options->host.ptr) {
+        return rekey_span(s->management, strlen(s->management));
+    }
+    if (port == 0 || port == (authority ? 443 : 80)) {
+        return report->host;
+    }
+    len = snprintf(text, 300, "%.*s:%u", (int)report->host.len, report->host.ptr, port);
+    return rekey_span(text, (size_t)len);
+}
+
 void session_say_error(struct session *s, const struct rekey_report *report) {
     struct outcome_details details, *d = &details;
+    char peer[300];
 
-    // The token service was spoken to last, if not the management host.
     d->token_service = report->host.ptr != s->options->host.ptr;
-    d->peer = d->token_service ? report->host : rekey_span(s->management, strlen(s->management));
-    d->remedy = identity_remedy(&s->identity, report);
-    explain(s, report, report->error, d->of_error);
-    explain(s, report, report->cause, d->of_cause);
+    d->peer = peer_of(s, report, peer);
+    d->remedy = session_remedy(s, report);
+    d->missing = report->outcome == REKEY_CREDENTIALS && s->identity.auth == AUTH_IMDS
+                     ? s->identity.why
+                     : "";
+    session_explain(s, report, report->error, d->of_error);
+    if (report->error == REKEY_E_NO_TOKEN) { // the same in one line
+        d->of_error[0] = '\0';
+    }
+    session_explain(s, report, report->cause, d->of_cause);
     outcome_say_error(report, d);
 }
 
-const char *session_hint(const struct session *s, enum rekey_outcome outcome, int error) {
-    if (outcome == REKEY_CREDENTIALS) {
-        return s->credentials_hint;
+const char *session_hint(const struct session *s, const struct rekey_report *report) {
+    if (report->outcome == REKEY_CREDENTIALS) { // after a precise remedy a general one says less
+        return session_remedy(s, report) == NULL ? s->credentials_hint : NULL;
     }
-    if (outcome == REKEY_RUNNING) {
+    if (report->outcome == REKEY_RUNNING) {
         return s->file.written
                    ? "accepted, and running as far as is known: `rekey wait` goes on with it"
                    : "accepted, and running as far as is known, but not saved: only "
                      "--operation-file lets `rekey wait` go on";
     }
-    return outcome_hint(outcome, error);
+    return outcome_hint(report->outcome, report->error);
 }
 
 static void say_hint(const struct session *s, const struct rekey_report *report) {
-    const char *hint = session_hint(s, report->outcome, report->error);
+    const char *hint = session_hint(s, report);
 
     if (hint != NULL) {
         say("%s", hint);
@@ -122,7 +184,7 @@ static void put_json(struct session *s, const struct rekey_report *report, const
 void session_put_json(struct session *s, const struct rekey_report *report) {
     char details[1024], message[1200];
 
-    explain(s, report, report->error, details);
+    session_explain(s, report, report->error, details);
     snprintf(message, sizeof(message), "%s%s%s", rekey_error_text(report->error),
              details[0] != '\0' ? ": " : "", details);
     put_json(s, report, message);
@@ -138,7 +200,9 @@ enum rekey_outcome session_say_refusal(struct session *s) {
         report.outcome = report.kind == REKEY_POLL_NONE ? REKEY_UNKNOWN : REKEY_RUNNING;
     }
     say("error: %s", s->fault.text);
-    say_hint(s, &report);
+    if (report.outcome != REKEY_CREDENTIALS && report.outcome != REKEY_NOT_TRUSTED) {
+        say_hint(s, &report); // else the fault has said what to correct
+    }
     put_json(s, &report, s->fault.text);
     return report.outcome;
 }

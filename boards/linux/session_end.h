@@ -6,11 +6,21 @@
 
 #include "session.h"
 
+// What is known of an error beside its text, as one line of visible text; or "".
+void session_explain(const struct session *s, const struct rekey_report *report, int error,
+                     char line[1024]);
+
+// The name of a right at the endpoint, as roles of Azure have it: of "listKeys/action" or the like.
+const char *session_right(const struct session *s, const char *action);
+
+// One line on how to correct what failed; NULL where nothing precise is known.
+const char *session_remedy(const struct session *s, const struct rekey_report *report);
+
 // The lines of an error.
 void session_say_error(struct session *s, const struct rekey_report *report);
 
 // What the user does next; NULL where there is nothing to say.
-const char *session_hint(const struct session *s, enum rekey_outcome outcome, int error);
+const char *session_hint(const struct session *s, const struct rekey_report *report);
 
 // With -v, how much memory was used.
 void session_say_memory(const struct session *s);

@@ -204,7 +204,10 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         return failed(s, "state", "it is damaged");
     }
     if (len > 0 && endpoint.len > 0 && !rekey_span_equal(endpoint, rekey_span(s->endpoint, len))) {
-        return failed(s, "state", "it is of another endpoint");
+        return failed(
+            s, "state",
+            "it is of another endpoint: give another directory to --state; or, to begin anew with "
+            "this endpoint, remove that file");
     }
     if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names none
         memcpy(s->endpoint, endpoint.ptr, endpoint.len);

@@ -24,6 +24,7 @@ struct state {
     const char *key_group;             // by name or number; NULL: the key file is nobody else's
     bool keep_group;                   // where key_group is NULL, that of the key file stays
     bool volatile_ok;                  // a directory that does not survive a restart is taken
+    bool looks;                        // nothing that is there is corrected, or removed
     struct rekey_span management;      // host or host:port, for the operation file
     char endpoint[REKEY_PATH_MAX + 1]; // its path; "": that of the state that is loaded
 
@@ -31,6 +32,7 @@ struct state {
     uid_t owner;       // whom root writes for; 0: nobody else
     int lock;          // its descriptor
     int lock_error;    // errno, where the lock could not be given to the owner of the directory
+    bool busy;         // another run has the lock
     bool opened;       // it can be written
     const char *fault; // the file that the last failure was about
     const char *why;   // in words, or NULL: see `what` and `error`

@@ -152,9 +152,9 @@ int state_open(struct state *s, struct fault *f) {
         return refuse(s, REKEY_LOCAL, file_error("open 'lock'", errno), f);
     }
     if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
-        return refuse(
-            s, REKEY_LOCAL,
-            errno == EWOULDBLOCK ? "another rekey is at work there" : "it cannot be locked", f);
+        s->busy = errno == EWOULDBLOCK;
+        return refuse(s, REKEY_LOCAL,
+                      s->busy ? "another rekey is at work there" : "it cannot be locked", f);
     }
     if (is_foreign(s)) {
         return fault_set(f, REKEY_LOCAL, REKEY_E_STORE,
@@ -167,14 +167,16 @@ int state_open(struct state *s, struct fault *f) {
                          "with it the key; --volatile-ok takes it all the same",
                          s->directory, reason);
     }
-    if (!remove_temporaries(s)) {
+    if (!s->looks && !remove_temporaries(s)) {
         return fault_set(f, REKEY_LOCAL, REKEY_E_STORE, "'%s': %s", s->path,
                          file_error("remove it", errno));
     }
     if (!probe(s)) {
         return refuse(s, REKEY_LOCAL, file_error(s->what, s->error), f);
     }
-    correct_key_file(s);
+    if (!s->looks) {
+        correct_key_file(s);
+    }
     s->opened = true;
     return 0;
 }

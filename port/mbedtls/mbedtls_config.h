@@ -45,6 +45,19 @@ time_t rekey_tls_time(time_t *out);
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
 #endif
 
+// Without a list of our own, mbedTLS keeps one of all suites that it knows, and searches it.
+#define REKEY_TLS12_SUITES                                                                         \
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,                                               \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,                                             \
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,                                           \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+#if REKEY_TLS13
+#define MBEDTLS_SSL_CIPHERSUITES                                                                   \
+    MBEDTLS_TLS1_3_AES_256_GCM_SHA384, MBEDTLS_TLS1_3_AES_128_GCM_SHA256, REKEY_TLS12_SUITES
+#else
+#define MBEDTLS_SSL_CIPHERSUITES REKEY_TLS12_SUITES
+#endif
+
 #if REKEY_TLS13
 #define MBEDTLS_SSL_PROTO_TLS1_3
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE

@@ -113,7 +113,7 @@ def test_a_key_that_the_service_does_not_know(arm, rekey, state):
     """It is replaced by the primary one, said so, and kept as key.previous; nothing is regenerated."""
     name = arm.endpoint()
     (state / "key").write_text("of-another-endpoint")
-    rekey.rotate(name, "--timeout", "4").says("none of the service's")
+    rekey.rotate(name, "--timeout", "4").says("not one of the service's keys")
     assert arm.keys(name)["regenerated"] == [] and in_use(arm, name, state) == "Primary"
     assert (state / "key.previous").read_text() == "of-another-endpoint"
 
@@ -211,7 +211,7 @@ def test_rollback(arm, rekey, adopted, state, hook):
     name = adopted()
     rekey.rotate(name)
     before, mark = (state / "key.previous").read_text(), arm.mark()
-    rollback(rekey, "--exec", hook.path).says("the key before is in 'state/key' again")
+    rollback(rekey, "--exec", hook.path).says("the previous key is in 'state/key' again")
     assert arm.connections("main", mark) == []
     assert key_of(state) == before and in_use(arm, name, state) == "Primary"
     assert [run["REKEY_KEY_TYPE"] for run in hook.runs()] == ["Primary"]
@@ -301,7 +301,7 @@ def test_no_rollback_of_what_is_unfinished(arm, rekey, adopted, state):
     rekey.rotate(name)
     arm.play(name=name, post=[LOST], execute={"after": 2})
     rekey.rotate(name, code=12)
-    rollback(rekey, code=2).says("`rekey rotate` comes first")
+    rollback(rekey, code=2).says("run `rekey rotate` first")
     assert in_use(arm, name, state) == "Secondary" and (state / "operation").exists()
     rekey.rotate(name, "--poll-interval", "1")
     assert in_use(arm, name, state) == "Primary"
@@ -349,7 +349,7 @@ def test_executed_without_an_answer(arm, rekey, adopted, state, base):
     name = adopted(base=base, execute="post")
     rekey.rotate(name, code=12).says("the next run finds out")
     assert (state / "operation").exists() and in_use(arm, name, state) == "Primary"
-    rekey.rotate(name).says("seen by comparing")
+    rekey.rotate(name).says("did not say that this rotation did it")
     assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
     assert not (state / "operation").exists()
 
@@ -358,7 +358,7 @@ def test_executed_late(arm, rekey, adopted, state):
     """The POST is executed while the next run looks: it waits for that, and sends no second one."""
     name = adopted(post=[LOST], execute={"after": 2.5})
     rekey.rotate(name, "--timeout", "20", code=12)
-    rekey.rotate(name, "--timeout", "20", "--poll-interval", "1").says("seen by comparing")
+    rekey.rotate(name, "--timeout", "20", "--poll-interval", "1").says("did not say that this rotation did it")
     assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
     assert kinds(arm, name).count("post") == 1
 
@@ -374,7 +374,7 @@ def test_executed_later_than_anybody_waits(arm, rekey, adopted, state, gate):
     rekey.rotate(name, "--timeout", "1")
     assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
     wait_until(lambda: len(arm.keys(name)["regenerated"]) == 2, "the late one")
-    rekey.rotate(name, "--timeout", "3").says("none of the service's")
+    rekey.rotate(name, "--timeout", "3").says("not one of the service's keys")
     in_use(arm, name, state)  # one of the two
 
 

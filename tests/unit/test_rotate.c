@@ -1467,7 +1467,7 @@ static void test_rollback(void **state) {
     storage.hook = NULL;
     check_int(run(ROLLBACK), 0);
     check(world.state.hook_pending);
-    ends(ROTATE, REKEY_E_HOOK, REKEY_LOCAL);
+    ends(ROTATE, REKEY_E_HOOK_PENDING, REKEY_LOCAL);
     check_int(world.posts, 1);
     storage.hook = hook;
     check_int(run(ROTATE), 0);

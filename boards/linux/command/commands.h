@@ -10,6 +10,7 @@
     X(regenerate)                                                                                  \
     X(list_keys)                                                                                   \
     X(wait)                                                                                        \
+    X(check)                                                                                       \
     X(token)                                                                                       \
     X(show)                                                                                        \
     X(rotate)                                                                                      \

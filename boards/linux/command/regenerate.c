@@ -77,10 +77,13 @@ static void list_before(struct session *s, struct rekey_report *report) {
     session_use_time_left(s);
 }
 
+static const struct rekey_key_value *key_of(const struct options *o,
+                                            const struct rekey_keys *keys) {
+    return o->key == REKEY_KEY_PRIMARY ? &keys->primary : &keys->secondary;
+}
+
 static bool has_changed(const struct options *o) {
-    bool primary = o->key == REKEY_KEY_PRIMARY;
-    const struct rekey_key_value *before = primary ? &run.before.primary : &run.before.secondary;
-    const struct rekey_key_value *after = primary ? &run.after.primary : &run.after.secondary;
+    const struct rekey_key_value *before = key_of(o, &run.before), *after = key_of(o, &run.after);
 
     return !after->null && !rekey_span_equal(rekey_span(before->value, before->len),
                                              rekey_span(after->value, after->len));
@@ -102,7 +105,8 @@ static void compare_keys(struct session *s, struct rekey_report *report) {
         say("--check-keys: the keys could not be listed afterwards: %s",
             rekey_error_text(listed.error));
     } else if (!has_changed(s->options)) {
-        say("--check-keys: the key is listed as it was before, which proves nothing");
+        say("--check-keys: the key is %s, which proves nothing",
+            key_of(s->options, &run.after)->null ? "null now" : "listed as it was before");
     } else if (report->outcome == REKEY_UNKNOWN) {
         say("--check-keys: the key is another one than before: succeeded, by comparison (somebody "
             "else may have changed it)");

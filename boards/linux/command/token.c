@@ -1,4 +1,5 @@
-// token.c - `rekey token`: gets a token and does nothing with it, to check the identity.
+// token.c - `rekey token`: gets a token and does nothing with it: the identity is one that the
+// token service knows. A token that was given is only read.
 
 #include "../identity_text.h"
 #include "../outcome.h"
@@ -64,12 +65,15 @@ static int token(const struct options *o) {
         put_text(s, seconds, day);
     }
     rekey_zeroize(&got, sizeof(got));
+    if (s->identity.auth == AUTH_TOKEN && !o->quiet) {
+        say("the token was read, and checked by nobody: `rekey check` asks the service");
+    }
     return session_end(s, REKEY_SUCCEEDED);
 }
 
 const struct command_row command_token = {
     .name = "token",
-    .summary = "get a token, to check the identity",
+    .summary = "get a token with the identity",
     .synopsis = "[--auth KIND]",
     .example = "--auth imds -v",
     .takes = OPTIONS_NETWORK | OPTIONS_SECRETS,

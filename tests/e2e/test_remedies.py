@@ -1,0 +1,140 @@
+"""What an error says: what is at fault, what to do about it, and nothing else. A host only where one has to do
+with it; no general remedy behind a precise one."""
+
+import socket
+
+import pytest
+
+from conftest import CERTS, error
+
+RIGHT = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/"
+FORBIDDEN = error(403, code="AuthorizationFailed", message="no")
+
+
+def own(result):
+    """The lines but the last, without "rekey: "."""
+    return [line.removeprefix("rekey: ") for line in result.lines[:-1]]
+
+
+def nobody_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "command, kind, action",
+    [
+        ("regenerate", "post", "regenerateKeys/action"),
+        ("list-keys", "list", "listKeys/action"),
+        ("show", "get", "read"),
+    ],
+)
+@pytest.mark.board
+def test_a_right_that_is_missing(arm, rekey, command, kind, action):
+    name = arm.play(**{kind: [FORBIDDEN]})
+    more = ["--key-type", "primary"] if command == "regenerate" else []
+    result = rekey.run(command, *rekey.options(name), *more, code=1, name=name)
+    assert result.lines[-2].startswith(f"rekey: the identity needs the right {RIGHT}{action} there: an Owner")
+
+
+def test_a_right_of_a_serverless_endpoint(arm, rekey):
+    name = arm.play(kind="serverless", list=[FORBIDDEN])
+    result = rekey.list_keys(name, "--kind", "serverless", code=1)
+    result.says("/serverlessEndpoints/listKeys/action")
+
+
+def test_another_refusal_is_not_of_a_right(arm, rekey):
+    result = rekey.list_keys(arm.play(list=[error(404)]), code=1)
+    assert "needs the right" not in result.err
+
+
+def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
+    """Nor the ids of the last answer."""
+    rekey.rotate(arm.endpoint())
+    result = rekey.rotate(arm.endpoint(), code=15)
+    assert own(result) == [
+        "error: the state of the rotation could not be read or written: 'state/state': it is of another "
+        "endpoint: give another directory to --state; or, to begin anew with this endpoint, remove that file"
+    ]
+    name = arm.endpoint()
+    (tmp_path / "two").mkdir()
+    result = rekey.rotate(name, "--exec", hook.that("exit 1"), state="two", code=15)
+    assert "localhost" not in result.err and "x-ms-" not in result.err
+    result = rekey.rotate(name, state="two", code=15)
+    assert own(result) == [
+        "error: the hook of an earlier run is pending: it must run first, and this run has none",
+        "give --exec PROGRAM",
+    ]
+
+
+def test_the_remedy_for_another_endpoint_works(arm, rekey, tmp_path):
+    rekey.rotate(arm.endpoint())
+    name = arm.endpoint()
+    rekey.rotate(name, code=15)
+    (tmp_path / "state/state").unlink()
+    rekey.rotate(name, "--timeout", "4")
+
+
+def test_a_program_without_a_path(arm, rekey):
+    result = rekey.rotate(arm.endpoint(), "--exec", "systemctl", code=2)
+    assert own(result) == ["error: --exec 'systemctl': the path of a program is needed: PATH is not searched"]
+
+
+def test_no_identity(arm, rekey):
+    """One line for each, with what it lacks."""
+    there = {"IMDS_ENDPOINT": f"http://127.0.0.1:{nobody_listens()}"}
+    result = rekey.list_keys(arm.endpoint(), token=None, code=14, env=there)
+    lines = own(result)
+    assert lines[0].startswith("error: no token could be had (")
+    kinds = [line.split(":")[1].strip() for line in lines[1:-1] if line.startswith("error: not ")]
+    assert kinds == ["not token", "not secret", "not certificate", "not workload", "not arc", "not imds"]
+    assert lines[-1].startswith("there is no managed identity here: give --token-file FILE")
+    result = rekey.list_keys(arm.endpoint(), token=None, code=14, env={**there, "INVOCATION_ID": "x"})
+    assert "drop-in" in own(result)[-1] and "--token-file" not in own(result)[-1]
+
+
+def test_an_authority_that_cannot_be_reached(arm, rekey):
+    port = nobody_listens()
+    secret = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s" * 20}
+    env = {**secret, "AZURE_AUTHORITY_HOST": f"https://127.0.0.1:{port}"}
+    result = rekey.list_keys(arm.endpoint(), "--timeout", "5", token=None, code=10, env=env)
+    result.says(f"Connection refused (127.0.0.1:{port})")
+
+
+# What makes it, and the only line behind the errors.
+HINTS = {
+    "issuer": (["--ca-file", str(CERTS / "elsewhereOnly.pem")], {}, 11, "if that issuer is to be trusted"),
+    "clock": ([], {"CLOCK_SHIFT": "-1000000000"}, 11, "nothing was sent: set the device's clock"),
+    "no anchors": (["--ca-file", "/nowhere"], {}, 11, None),
+    "no tenant": (["--auth", "secret"], {}, 14, None),
+}
+
+
+@pytest.mark.parametrize("row", HINTS)
+def test_one_remedy(arm, rekey, preload, row):
+    arguments, env, code, hint = HINTS[row]
+    env = preload("clock", **env) if env else None
+    name = arm.endpoint()
+    result = rekey.list_keys(name, *arguments, code=code, env=env)
+    behind = [line for line in own(result) if not line.startswith("error: ")]
+    assert len(behind) == (hint is not None) and all(hint in line for line in behind)
+
+
+def test_no_system_certificates(arm, rekey, namespace):
+    mounts = "for each in /etc/ssl /etc/pki; do [ ! -d $each ] || mount -t tmpfs none $each; done"
+    given = [each for each in rekey.options(arm.endpoint()) if each != "--ca-file" and each != CERTS / "ca-all.pem"]
+    result = rekey.run("show", *given, code=11, prefix=namespace("m", mounts))
+    assert "install ca-certificates" in own(result)[0] and len(own(result)) == 1
+
+
+def test_a_given_token_is_not_checked(arm, rekey):
+    result = rekey.run("token", "--ca-file", CERTS / "ca-all.pem", code=0)
+    assert own(result) == ["the token was read, and checked by nobody: `rekey check` asks the service"]
+
+
+def test_a_key_that_is_null_afterwards(arm, rekey):
+    name = arm.play(
+        list=[{"status": 200, "body": "{keys}"}, {"status": 200, "body": {"primaryKey": None, "secondaryKey": "x"}}],
+        post=[{"status": 200}],
+    )
+    rekey.regenerate(name, "--check-keys").says("--check-keys: the key is null now, which proves nothing")
