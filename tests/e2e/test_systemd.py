@@ -438,7 +438,11 @@ def test_metrics(machine, instance, arm):
         cat = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat", file]
         return dict(re.findall(r"^(rekey_\w+)\{.*\} (\S+)$", machine.run(*cat), re.M))
 
+    aim = machine.write("etc/aim", "as it was")
+    for ending in ("tmp", "prom"):  # where another user owns the directory
+        (machine.root / file.lstrip("/")).with_suffix(f".{ending}").symlink_to("/etc/aim")
     machine.run("systemctl", "start", unit)
+    assert aim.read_text() == "as it was"
     assert metrics()["rekey_last_exit_code"] == "0"
     arm.play(name=endpoint, tokens="issued", list=[PORTAL])
     machine.run("systemctl", "restart", unit, code=1)
