@@ -92,7 +92,7 @@ static const struct {
     TIME("--poll-interval", POLL_INTERVAL, 600, 1000, true, poll_interval_ms),
     TIME("--settle", SETTLE, 86400, 1000, true, settle_ms),
     TIME("--exec-timeout", EXEC_TIMEOUT, 3600, 1000, false, exec_timeout_ms),
-    TIME("--min-age", MIN_AGE, 100000000, 1, true, min_age_s),
+    TIME("--min-age", MIN_AGE, OPTION_MIN_AGE_MAX, 1, true, min_age_s),
 #undef TIME
 };
 

@@ -247,7 +247,7 @@ bool options_parse(struct options *o, const struct command_row *const *commands,
 
     *o = (struct options){.cloud = &clouds[0],
                           .settle_ms = OPTION_NOT_GIVEN,
-                          .min_age_s = 86400,
+                          .min_age_s = OPTION_NOT_GIVEN,
                           .exec_timeout_ms = 60000,
                           .timeout_ms = REKEY_TIMEOUT_MS,
                           .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,
