@@ -16,6 +16,7 @@ struct option_topic;
 struct options {
     const struct command_row *command; // options.h
     struct rekey_endpoint endpoint;
+    bool ids;                   // its names are parts of a resource ID, without a NUL behind each
     enum rekey_key key;         // 0: not given
     struct rekey_span key_type; // its word: Primary, Secondary; empty: not given
     enum auth auth;
