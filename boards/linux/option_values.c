@@ -202,8 +202,8 @@ static bool parse_ids(struct options *o, const char *text, struct fault *f) {
         part = text_of(text[0] == '/' ? at : text);
         expected = text[0] == '/' ? "the end" : "/subscriptions";
     }
-    snprintf(rule, sizeof(rule), "'%s' stands where %s%s must be",
-             visible(part, shown, sizeof(shown)), behind, expected);
+    snprintf(rule, sizeof(rule), "%s%s%s stands where %s%s must be", part.len > 0 ? "'" : "nothing",
+             visible(part, shown, sizeof(shown)), part.len > 0 ? "'" : "", behind, expected);
     return option_bad(f, "--ids", text, rule);
 }
 

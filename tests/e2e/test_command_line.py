@@ -1190,14 +1190,14 @@ def test_ids_in_any_case_of_the_fixed_words(arm, rekey):
 
 # A resource ID, and what is said of it.
 BAD_IDS = [
-    ("", "'' stands where subscriptions must be"),
+    ("", "nothing stands where subscriptions must be"),
     ("e", "'e' stands where subscriptions must be"),
     ("https://ml.azure.com/x", "'https:' stands where subscriptions must be"),
     (resource_id("e")[1:], "where /subscriptions must be"),
     ("/subscription/s", "'subscription' stands where subscriptions must be"),
     ("/subscriptions", "a name behind subscriptions"),
     ("/subscriptions//resourceGroups/g", "a name behind subscriptions"),
-    ("/subscriptions/s", "where resourceGroups must be"),
+    ("/subscriptions/s", "nothing stands where resourceGroups must be"),
     ("/subscriptions/s/resourceGroup/g", "'resourceGroup' stands where resourceGroups must be"),
     (resource_id("e", p="Microsoft.Web"), f"'Microsoft.Web' stands where {PROVIDER} must be"),
     (resource_id("e", w=""), "a name behind workspaces"),
