@@ -3,6 +3,8 @@
 #include "option_table.h"
 
 const struct option_row option_table[OPTION_COUNT] = {
+    {"ids", "RESOURCE_ID", "Azure resource ID of the endpoint, in place of\nthe next five",
+     OPTION_IDS, OPTIONS_ENDPOINT},
     {"subscription", "ID", "subscription [AZURE_SUBSCRIPTION_ID]", OPTION_SUBSCRIPTION,
      OPTIONS_ENDPOINT},
     {"resource-group", "RG", "resource group [AZURE_DEFAULTS_GROUP]", OPTION_RESOURCE_GROUP,

@@ -38,7 +38,8 @@ enum option_id {
     OPTION_VERBOSE = 'v',
     OPTION_HELP = 'h',
     OPTION_VERSION = 'V',
-    OPTION_KEY_TYPE = 300,
+    OPTION_IDS = 300,
+    OPTION_KEY_TYPE,
     OPTION_KEY_VALUE_FILE,
     OPTION_AUTH,
     OPTION_CLOUD,
@@ -71,7 +72,7 @@ enum option_id {
     OPTION_PROMETHEUS,
 };
 
-#define OPTION_COUNT 40
+#define OPTION_COUNT 41
 
 struct option_row {
     const char *name;

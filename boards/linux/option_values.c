@@ -92,7 +92,7 @@ static const struct {
     TIME("--poll-interval", POLL_INTERVAL, 600, 1000, true, poll_interval_ms),
     TIME("--settle", SETTLE, 86400, 1000, true, settle_ms),
     TIME("--exec-timeout", EXEC_TIMEOUT, 3600, 1000, false, exec_timeout_ms),
-    TIME("--min-age", MIN_AGE, 100000000, 1, true, min_age_s),
+    TIME("--min-age", MIN_AGE, OPTION_MIN_AGE_MAX, 1, true, min_age_s),
 #undef TIME
 };
 
@@ -151,6 +151,62 @@ bool option_take_management_url(struct options *o, const char *name, const char 
     return true;
 }
 
+// A part of a resource ID, behind its '/'; *at is then behind that part.
+static struct rekey_span next_part(const char **at) {
+    struct rekey_span part;
+
+    *at += **at == '/';
+    part = rekey_span(*at, strcspn(*at, "/"));
+    *at += part.len;
+    return part;
+}
+
+// /subscriptions/ID/resourceGroups/RG/providers/Microsoft.MachineLearningServices/workspaces/WS/
+// onlineEndpoints/ENDPOINT, or serverlessEndpoints. The fixed words are compared without regard to
+// case, as Azure does; the rules of the names are checked later.
+static bool parse_ids(struct options *o, const char *text, struct fault *f) {
+    static const char provider[] = "Microsoft.MachineLearningServices";
+    struct rekey_span namespace = {"", 0}, part;
+    const struct {
+        const char *word;
+        struct rekey_span *name;
+    } parts[] = {{"subscriptions", &o->endpoint.subscription},
+                 {"resourceGroups", &o->endpoint.resource_group},
+                 {"providers", &namespace},
+                 {"workspaces", &o->endpoint.workspace},
+                 {"onlineEndpoints", &o->endpoint.name}};
+    const char *at = text, *expected = NULL, *behind = "";
+    char shown[128], rule[256];
+
+    o->ids = true;
+    for (size_t i = 0; expected == NULL && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        part = next_part(&at);
+        o->endpoint.serverless =
+            i == 4 && rekey_span_equal_nocase(part, REKEY_SPAN("serverlessEndpoints"));
+        if (!o->endpoint.serverless && !rekey_span_equal_nocase(part, text_of(parts[i].word))) {
+            expected = parts[i].word;
+            break;
+        }
+        *parts[i].name = part = next_part(&at);
+        if (part.len == 0) {
+            expected = parts[i].word;
+            behind = "a name behind ";
+        } else if (i == 2 && !rekey_span_equal_nocase(part, text_of(provider))) {
+            expected = provider;
+        }
+    }
+    if (expected == NULL && *at == '\0' && text[0] == '/') {
+        return true;
+    }
+    if (expected == NULL) {
+        part = text_of(text[0] == '/' ? at : text);
+        expected = text[0] == '/' ? "the end" : "/subscriptions";
+    }
+    snprintf(rule, sizeof(rule), "%s%s%s stands where %s%s must be", part.len > 0 ? "'" : "nothing",
+             visible(part, shown, sizeof(shown)), part.len > 0 ? "'" : "", behind, expected);
+    return option_bad(f, "--ids", text, rule);
+}
+
 static bool parse_key_type(struct options *o, const char *text, struct fault *f) {
     if (rekey_span_equal_nocase(text_of(text), REKEY_SPAN("primary"))) {
         o->key = REKEY_KEY_PRIMARY;
@@ -201,6 +257,8 @@ bool option_take(struct options *o, int id, const char *value, struct fault *f) 
         return true;
     }
     switch (id) {
+    case OPTION_IDS:
+        return parse_ids(o, value, f);
     case OPTION_AUTH:
         return parse_auth(o, value, f);
     case OPTION_CLOUD:

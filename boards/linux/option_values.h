@@ -8,6 +8,7 @@
 #include "rekey.h"
 
 #define OPTION_NOT_GIVEN UINT32_MAX
+#define OPTION_MIN_AGE_MAX 100000000 // seconds
 
 struct command_row;
 struct option_topic;
@@ -15,6 +16,7 @@ struct option_topic;
 struct options {
     const struct command_row *command; // options.h
     struct rekey_endpoint endpoint;
+    bool ids;                   // its names are parts of a resource ID, without a NUL behind each
     enum rekey_key key;         // 0: not given
     struct rekey_span key_type; // its word: Primary, Secondary; empty: not given
     enum auth auth;
@@ -24,8 +26,8 @@ struct options {
     struct rekey_span host; // of the management URL, without brackets
     uint16_t port;
     const char *state, *exec, *key_group;
-    uint32_t settle_ms;                  // OPTION_NOT_GIVEN: the default of the command
-    uint32_t min_age_s, exec_timeout_ms; // of rotate and sync
+    uint32_t settle_ms, min_age_s; // OPTION_NOT_GIVEN: the default of the command
+    uint32_t exec_timeout_ms;      // of rotate and sync
     bool check_keys, probe, rollback, volatile_ok, prometheus;
     uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;
     bool help, version;               // asked for: nothing else counts

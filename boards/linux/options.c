@@ -14,14 +14,18 @@
 
 _Static_assert(OPTION_COUNT <= 64, "a bit for each");
 
-// The bit of an option in the set of those that were given; 0 for what is no option.
-static uint64_t bit_of(int id) {
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (option_table[i].id == id) {
-            return UINT64_C(1) << i;
-        }
+static const struct option_row *find_row(int id) {
+    const struct option_row *row = option_table;
+
+    while (row->id != id) {
+        row++;
     }
-    return 0;
+    return row;
+}
+
+// The bit of an option in the set of those that were given.
+static uint64_t bit_of(int id) {
+    return UINT64_C(1) << (find_row(id) - option_table);
 }
 
 // The environment fills in what was not given. Empty variables count as not set.
@@ -92,6 +96,7 @@ static const char *value_at(const struct options *o, size_t at) {
 static bool check(const struct options *o, struct fault *f) {
     unsigned needs =
         o->rollback ? o->command->needs & ~(unsigned)OPTIONS_ENDPOINT : o->command->needs;
+    char value[512];
     int error;
 
     for (size_t i = 0; i < NEEDED; i++) {
@@ -111,7 +116,10 @@ static bool check(const struct options *o, struct fault *f) {
     error = rekey_endpoint_check(&o->endpoint);
     for (size_t i = 0; error != 0 && i < NEEDED; i++) {
         if (needed[i].rule == error) {
-            return option_bad(f, needed[i].option, value_at(o, needed[i].at),
+            const struct rekey_span *name = (const void *)((const char *)o + needed[i].at);
+
+            snprintf(value, sizeof(value), "%.*s", (int)name->len, name->ptr);
+            return option_bad(f, o->ids ? "--ids" : needed[i].option, value,
                               rekey_error_text(error));
         }
     }
@@ -241,13 +249,32 @@ static bool read_words(struct options *o, const struct command_row *const *comma
     return true;
 }
 
+// --ids has in it what these options and variables name: they are not given as well, and not taken.
+static bool take_ids(const struct options *o, uint64_t *given, struct fault *f) {
+    static const uint16_t parts[] = {OPTION_SUBSCRIPTION, OPTION_RESOURCE_GROUP, OPTION_WORKSPACE,
+                                     OPTION_NAME, OPTION_KIND_OF_ENDPOINT};
+
+    for (size_t i = 0; o->ids && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        uint64_t bit = bit_of(parts[i]);
+
+        if ((*given & bit) != 0) {
+            return bad_word(f, "--%s is given beside --ids, which names the endpoint by itself",
+                            find_row(parts[i])->name, "");
+        }
+        if (parts[i] != OPTION_KIND_OF_ENDPOINT || o->endpoint.serverless) {
+            *given |= bit;
+        }
+    }
+    return true;
+}
+
 bool options_parse(struct options *o, const struct command_row *const *commands, int argc,
                    char **argv, struct fault *f) {
     uint64_t given = 0;
 
     *o = (struct options){.cloud = &clouds[0],
                           .settle_ms = OPTION_NOT_GIVEN,
-                          .min_age_s = 86400,
+                          .min_age_s = OPTION_NOT_GIVEN,
                           .exec_timeout_ms = 60000,
                           .timeout_ms = REKEY_TIMEOUT_MS,
                           .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,
@@ -261,6 +288,9 @@ bool options_parse(struct options *o, const struct command_row *const *commands,
     }
     if (o->command == NULL) {
         return no_command(commands, f);
+    }
+    if (!take_ids(o, &given, f)) {
+        return false;
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if ((given & (UINT64_C(1) << i)) != 0 &&

@@ -12,10 +12,12 @@
 #include "process.h"
 #include "session_end.h"
 #include "state_open.h"
+#include "status_file.h"
 #include "text.h"
 
 static struct {
     const struct rotation_kind *kind;
+    bool due; // a rotation is due some time: it is not for another machine
     struct session *session;
     struct hook hook;
     struct rekey_rotation_options options;
@@ -118,16 +120,16 @@ static size_t make_status(const char *request_id, char *buf, size_t cap) {
     while (rekey_is_alnum(request_id[id_len]) || request_id[id_len] == '-') {
         id_len++; // a GUID
     }
-    len = snprintf(
-        buf, cap,
-        "{\"format\":1,\"outcome\":\"%s\",\"exit\":%d,\"result\":\"%s\",\"time\":%" PRId64
-        ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64 ",\"nextDue\":%" PRId64
-        ",\"hookPending\":%s,\"requestId\":\"%.*s\"}",
-        outcome_word(x->outcome), outcome_exit_code(x->outcome), result_words[x->result], now,
-        slot_word(x->state.slot), x->state.switched,
-        x->state.slot != 0 ? now - x->state.switched : 0,
-        x->state.slot != 0 && run.kind->due ? x->state.switched + run.options.min_age_s : 0,
-        x->state.hook_pending ? "true" : "false", (int)id_len, request_id);
+    len =
+        snprintf(buf, cap,
+                 "{\"format\":1,\"outcome\":\"%s\",\"exit\":%d,\"result\":\"%s\",\"time\":%" PRId64
+                 ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64
+                 ",\"nextDue\":%" PRId64 ",\"hookPending\":%s,\"requestId\":\"%.*s\"}",
+                 outcome_word(x->outcome), outcome_exit_code(x->outcome), result_words[x->result],
+                 now, slot_word(x->state.slot), x->state.switched,
+                 x->state.slot != 0 ? now - x->state.switched : 0,
+                 x->state.slot != 0 && run.due ? x->state.switched + run.options.min_age_s : 0,
+                 x->state.hook_pending ? "true" : "false", (int)id_len, request_id);
 
     return len < 0 || (size_t)len >= cap ? 0 : (size_t)len;
 }
@@ -210,12 +212,35 @@ int rotation_open_state(struct session *s, struct state *state) {
     return error;
 }
 
+// --rollback keeps the least age that the runs of this directory have, which status.json shows:
+// without --min-age it is about this run alone, and the timer's next run has its own again.
+static void choose_min_age(const struct options *o) {
+    static struct status_file file;
+    int64_t switched, age;
+
+    run.due = run.kind->due;
+    run.options.min_age_s = o->min_age_s != OPTION_NOT_GIVEN ? o->min_age_s : 86400;
+    if (!o->rollback || o->min_age_s != OPTION_NOT_GIVEN ||
+        status_file_read(&file, o->state) != NULL) {
+        return;
+    }
+    switched = status_file_number(&file, "switched");
+    age = status_file_number(&file, "nextDue") - switched;
+    if (switched > 0 && age + switched == 0) {
+        run.due = false; // sync never makes one due
+    } else if (switched > 0 && age >= 0 && age <= OPTION_MIN_AGE_MAX) {
+        run.options.min_age_s = (uint32_t)age;
+    }
+}
+
 int rotation_open(const struct options *o, const struct rotation_kind *kind,
                   struct rekey_rotation **x) {
     struct session *s = session_begin(o);
     int error;
 
     run.kind = kind;
+    run.options = (struct rekey_rotation_options)REKEY_ROTATION_OPTIONS_INIT;
+    choose_min_age(o);
     run.session = s;
     s->explain_store = state_explain;
     s->store = &run.state;
@@ -228,10 +253,8 @@ int rotation_open(const struct options *o, const struct rotation_kind *kind,
     if (error != 0) {
         return refuse();
     }
-    run.options = (struct rekey_rotation_options)REKEY_ROTATION_OPTIONS_INIT;
     run.options.settle_ms = o->settle_ms != OPTION_NOT_GIVEN ? o->settle_ms : kind->settle_ms;
     run.options.probe = o->probe;
-    run.options.min_age_s = o->min_age_s;
     if (o->poll_interval_ms < run.options.list_interval_ms) {
         run.options.list_interval_ms = o->poll_interval_ms < 1000 ? 1000 : o->poll_interval_ms;
     }

@@ -20,10 +20,13 @@ from conftest import (
     DONE,
     ENVIRONMENT,
     EXEC,
+    GROUP,
     REKEY,
     RUNNING,
     SLOW,
+    SUBSCRIPTION,
     TOKEN,
+    WORKSPACE,
     first_key,
     header,
     wait_until,
@@ -1142,3 +1145,99 @@ def test_an_empty_key_is_none(arm, rekey):
     name = arm.endpoint()
     arm.set_keys(name, primaryKey="")
     rekey.list_keys(name, "--key-type", "primary", code=1).says("null, or empty")
+
+
+# ---- --ids ---------------------------------------------------------------------------------------
+
+PROVIDER = "Microsoft.MachineLearningServices"
+
+
+def resource_id(name, kind="onlineEndpoints", **other):
+    names = {"s": SUBSCRIPTION, "g": GROUP, "w": WORKSPACE, "p": PROVIDER, **other}
+    return "/subscriptions/{s}/resourceGroups/{g}/providers/{p}/workspaces/{w}/{kind}/{n}".format(
+        **{"kind": kind, "n": name, **names}
+    )
+
+
+def connection(rekey):
+    """Of the options for an endpoint those that --ids does not replace."""
+    options = [str(each) for each in rekey.options("e")]
+    at = options.index("--subscription")
+    return options[:at]
+
+
+@pytest.mark.parametrize(
+    "kind, base", [("online", None), ("ONLINE", None), ("serverless", "serverless")]
+)
+def test_ids(arm, rekey, kind, base):
+    """The request is the same as with the single options, which the environment does not replace."""
+    name = arm.endpoint(*([base] if base else []))
+    environment = {"AZURE_SUBSCRIPTION_ID": "other", "AZURE_DEFAULTS_GROUP": "other"}
+    environment["AZURE_DEFAULTS_WORKSPACE"] = "other"
+    given = [*connection(rekey), "--ids", resource_id(name, f"{kind}Endpoints")]
+    rekey.run("list-keys", *given, env=environment, code=0, name=name, shows=("keys",))
+    target = arm.requests(name, "list")[0]["target"]
+    same = resource_id(name, f"{kind.lower()}Endpoints")
+    assert target.startswith(f"{same}/listKeys?api-version=")
+    rekey.run("regenerate", *given, "--key-type", "primary", code=0, name=name)
+
+
+def test_ids_in_any_case_of_the_fixed_words(arm, rekey):
+    name = arm.endpoint()
+    given = resource_id(name).replace("resourceGroups", "resourcegroups").replace("Learn", "learn")
+    rekey.run("show", *connection(rekey), "--ids", given, code=0, name=name)
+
+
+# A resource ID, and what is said of it.
+BAD_IDS = [
+    ("", "nothing stands where subscriptions must be"),
+    ("e", "'e' stands where subscriptions must be"),
+    ("https://ml.azure.com/x", "'https:' stands where subscriptions must be"),
+    (resource_id("e")[1:], "where /subscriptions must be"),
+    ("/subscription/s", "'subscription' stands where subscriptions must be"),
+    ("/subscriptions", "a name behind subscriptions"),
+    ("/subscriptions//resourceGroups/g", "a name behind subscriptions"),
+    ("/subscriptions/s", "nothing stands where resourceGroups must be"),
+    ("/subscriptions/s/resourceGroup/g", "'resourceGroup' stands where resourceGroups must be"),
+    (resource_id("e", p="Microsoft.Web"), f"'Microsoft.Web' stands where {PROVIDER} must be"),
+    (resource_id("e", w=""), "a name behind workspaces"),
+    (resource_id("e", "batchEndpoints"), "'batchEndpoints' stands where onlineEndpoints must be"),
+    (resource_id(""), "a name behind onlineEndpoints"),
+    (resource_id("e") + "/", "'/' stands where the end must be"),
+    (resource_id("e") + "/deployments/blue", "'/deployments/blue' stands where the end must be"),
+    (resource_id("e") + "?x", "'e?x': endpoint:"),
+    (resource_id("e", w="a"), "'a': workspace:"),
+    (resource_id("e", g="a b"), "'a b': resource group:"),
+    (resource_id("e", s="a_b"), "'a_b': subscription:"),
+    (resource_id("e\x1b[31m"), "\\x1B[31m"),
+    (resource_id("e" * 5000), "endpoint:"),
+]
+
+
+def test_bad_ids(arm, rekey):
+    mark = arm.mark()
+    given = rekey.options("e", "forbidden-tls")
+    given = [str(each) for each in given[: [*map(str, given)].index("--subscription")]]
+    for text, words in BAD_IDS:
+        result = rekey.run("list-keys", *given, "--ids", text, code=2)
+        assert result.lines[0].startswith("rekey: error: --ids '") and len(result.lines) == 2
+        assert words in result.lines[0], (text, result.err)
+    assert arm.forbidden(mark) == []
+
+
+def test_ids_beside_the_single_options(arm, rekey):
+    for option, value in (
+        ("--subscription", SUBSCRIPTION),
+        ("--resource-group", GROUP),
+        ("--workspace-name", WORKSPACE),
+        ("--name", "e"),
+        ("--kind", "online"),
+    ):
+        for given in (
+            ["--ids", resource_id("e"), option, value],
+            [option, value, "--ids", resource_id("e")],
+        ):
+            rekey.run("list-keys", *given, code=2).says(f"{option} is given beside --ids")
+    text = resource_id("e", "serverlessEndpoints")
+    rekey.run("show", "--ids", text, code=2).says("--kind does not go with show")
+    rekey.run("token", "--ids", text, code=2).says("--ids does not go with token")

@@ -458,8 +458,29 @@ def test_a_record_of_another_management_host(arm, rekey, left, op):
     assert arm.forbidden(mark) == [] and arm.connections("main", mark) == []
 
 
-def test_no_such_file(rekey):
-    rekey.wait("nothing", code=2).says("'nothing'", "No such file")
+def test_no_such_directory(rekey):
+    rekey.wait("nothing/op", code=2).says("'nothing/op'", "No such file")
+
+
+@pytest.mark.parametrize("place", ["op", "./op", "folder/op", "folder//op", "{}/op"])
+def test_nothing_to_wait_for(arm, rekey, place):
+    """It is called after each restart: most of them find no operation, and nobody is asked."""
+    (rekey.directory / "folder").mkdir()
+    file, mark = place.format(rekey.directory), arm.mark()
+    rekey.wait(file).says(f"nothing to wait for: there is no '{file}'")
+    value = rekey.wait(file, "-o", "json", "-q").json
+    assert value["outcome"] == "succeeded" and value["httpStatus"] is None and value["polls"] == 0
+    assert arm.connections("main", mark) == []
+
+
+@pytest.mark.parametrize("place", ["folder", "folder/", "file/op", "missing/op", "link", "gone/op"])
+def test_what_is_there_and_no_operation_is_no_success(rekey, place):
+    """A wrong path, or a file system that is not mounted, may hide an operation."""
+    (rekey.directory / "folder").mkdir()
+    (rekey.directory / "file").touch()
+    (rekey.directory / "link").symlink_to("nowhere")
+    (rekey.directory / "gone").symlink_to("nowhere")
+    rekey.wait(place, code=(2, 12, 15)).says(f"'{place}'")
 
 
 # ---- the line that --no-wait prints --------------------------------------------------------------

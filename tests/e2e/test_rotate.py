@@ -358,7 +358,8 @@ def test_executed_late(arm, rekey, adopted, state):
     """The POST is executed while the next run looks: it waits for that, and sends no second one."""
     name = adopted(post=[LOST], execute={"after": 2.5})
     rekey.rotate(name, "--timeout", "20", code=12)
-    rekey.rotate(name, "--timeout", "20", "--poll-interval", "1").says("did not say that this rotation did it")
+    result = rekey.rotate(name, "--timeout", "20", "--poll-interval", "1")
+    result.says("did not say that this rotation did it")
     assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
     assert kinds(arm, name).count("post") == 1
 
@@ -372,7 +373,9 @@ def test_executed_later_than_anybody_waits(arm, rekey, adopted, state, gate):
     arm.play(name=name)
     wait_until(lambda: time.time() - int(fields(state / "operation")["time"]) > 2, "the deadline")
     rekey.rotate(name, "--timeout", "1")
-    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    assert (
+        arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    )
     wait_until(lambda: len(arm.keys(name)["regenerated"]) == 2, "the late one")
     rekey.rotate(name, "--timeout", "3").says("not one of the service's keys")
     in_use(arm, name, state)  # one of the two
@@ -384,7 +387,9 @@ def test_lost(arm, rekey, adopted, state):
     rekey.rotate(name, "--timeout", "4", code=12)
     arm.play(name=name)
     result = rekey.rotate(name, "--timeout", "4")
-    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    assert (
+        arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    )
     assert kinds(arm, name).count("post") == 2 and 1 < result.seconds < 8 * SLOW
 
 
@@ -434,7 +439,9 @@ def test_lists_that_stay_stale(arm, rekey, adopted, state):
     assert in_use(arm, name, state) == "Primary"
     arm.set_keys(name)  # the lists are up to date
     rekey.rotate(name)
-    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    assert (
+        arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    )
 
 
 def test_a_list_that_goes_back(arm, rekey, adopted, state):
@@ -444,8 +451,12 @@ def test_a_list_that_goes_back(arm, rekey, adopted, state):
     name = adopted()
     rekey.rotate(name)
     arm.play(name=name, list=[old, old, new])
-    rekey.rotate(name, "--min-age", "3600", "--poll-interval", "1", "--timeout", "30").says("not due")
-    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    rekey.rotate(name, "--min-age", "3600", "--poll-interval", "1", "--timeout", "30").says(
+        "not due"
+    )
+    assert (
+        arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    )
 
 
 # ---- polls, kills and signals --------------------------------------------------------------------
@@ -472,7 +483,9 @@ def test_resumed_and_failed(arm, rekey, adopted, state):
     process.kill()
     arm.play(name=name, post=[{"status": 200}], poll=[failed])
     rekey.rotate(name)
-    assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    assert (
+        arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
+    )
 
 
 def test_still_running_at_the_deadline(arm, rekey, adopted, state):
@@ -524,7 +537,9 @@ def test_sigterm_while_it_probes(arm, rekey, adopted, state):
     assert in_use(arm, name, state) == "Primary"
     arm.play(name=name)
     rekey.rotate(name, "--probe")
-    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == [
+        "Secondary"
+    ]
 
 
 @pytest.mark.parametrize("phase", ["resuming", "comparing"])
@@ -648,7 +663,9 @@ def test_probe_of_a_key_that_is_not_accepted(arm, rekey, adopted, state):
     assert in_use(arm, name, state) == "Primary" and set(scores(arm, name)) == {False}
     arm.set_keys(name)
     rekey.rotate(name, "--probe")
-    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == [
+        "Secondary"
+    ]
 
 
 @pytest.mark.parametrize("uri", ["", "http://localhost/score", "https://127.0.0.1:{main}/x"])
@@ -658,7 +675,9 @@ def test_probe_without_a_good_scoring_uri(arm, rekey, adopted, state, uri):
     rekey.rotate(name, "--probe", "--poll-interval", "1", "--timeout", "3", code=(12, 13))
     assert in_use(arm, name, state) == "Primary"
     rekey.rotate(name)
-    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == [
+        "Secondary"
+    ]
 
 
 def test_probe_says_what_is_wrong_with_the_scoring_host(arm, rekey, adopted, state):
@@ -728,7 +747,9 @@ def test_a_token_is_acquired_anew_in_the_middle(arm, rekey, state):
     revoke = {**RUNNING, "do_after": [f"PUT /identity/{tenant}?revoke=1"]}
     arm.play("three-polls", name, tokens="issued", poll=[revoke, RUNNING, DONE])
     rekey.rotate(name, "--auth", "secret", **more)
-    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == ["Secondary"]
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == [
+        "Secondary"
+    ]
     numbers = [request["token"]["number"] for request in arm.requests(name, "async")]
     assert len(numbers) == 4 and numbers[0] == numbers[1] and len(set(numbers)) == 2  # one 401
 
@@ -829,9 +850,105 @@ def test_status(rekey, arm, adopted, state):
         if field == "x-ms-request-id"
     ]
     assert seen["requestId"] == given[-1]
-    text = dict(line.split(": ", 1) for line in status(rekey).out.splitlines())
-    assert text.pop("hookPending") == "false"
-    assert text == {name: str(seen[name]) for name in text} and len(text) == len(seen) - 2
+
+
+def read_status(rekey):
+    """{label: text}"""
+    return dict(line.split(": ", 1) for line in status(rekey).out.splitlines())
+
+
+def utc(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def test_status_as_text(rekey, adopted, state):
+    name = adopted()
+    rekey.rotate(name, "--min-age", "30d")
+    seen, text = status_of(state), read_status(rekey)
+    assert text.pop("time").startswith(f"{utc(seen['time'])} (")
+    assert text.pop("in use since").startswith(f"{utc(seen['switched'])} (")
+    due = utc(seen["switched"] + 30 * 86400)
+    assert text.pop("next due") in (f"{due} (in 29 days)", f"{due} (in 30 days)")
+    assert text == {
+        "outcome": "succeeded",
+        "exit code": "0",
+        "result": "not-due",
+        "key type": "Primary",
+        "hook pending": "false",
+        "request id": seen["requestId"],
+    }
+
+
+def test_status_after_a_failed_run(rekey, adopted, state):
+    """What it prints is about that run; it says nothing of its own."""
+    rekey.rotate(adopted(), "--auth", "secret", code=14)
+    result = status(rekey)
+    assert "outcome: credentials\nexit code: 14\n" in result.out and result.err == ""
+
+
+# Seconds from now, and how status says that.
+DISTANCES = [
+    (-30, "30 seconds ago"),
+    (-150, "2 minutes ago"),
+    (-2 * 3600 - 30, "2 hours ago"),
+    (-47 * 3600, "47 hours ago"),
+    (-48 * 3600 - 30, "2 days ago"),
+    (-400 * 86400, "400 days ago"),
+    (170, "in 2 minutes"),
+    (3 * 86400 + 60, "in 3 days"),
+]
+# Seconds since 1970: leap days, ends of years and of centuries.
+TIMES = [1, 86399, 86400, 951782399, 951782400, 951868800, 1709164800, 1709251200, 1735689599]
+TIMES += [4107542399, 4107542400, 4133980799, 253402300799]
+
+
+def test_status_tells_times(rekey, adopted, state):
+    adopted()
+    seen = status_of(state)
+    for distance, words in DISTANCES:
+        (state / "status.json").write_text(
+            json.dumps({**seen, "nextDue": int(time.time()) + distance})
+        )
+        seconds = re.search(r"(\d+) second", words)  # the clock may go on by some
+        pattern = r"\d+ seconds ago" if seconds else re.escape(words)
+        assert re.search(rf"Z \({pattern}\)$", read_status(rekey)["next due"]), words
+    for at in TIMES:
+        (state / "status.json").write_text(json.dumps({**seen, "nextDue": at}))
+        assert read_status(rekey)["next due"].startswith(f"{utc(at)} ("), at
+    for at in (-1, 253402300800, 2**63 - 1, "none", None):
+        (state / "status.json").write_text(json.dumps({**seen, "nextDue": at}))
+        assert read_status(rekey)["next due"] in ("-", "never: sync follows another machine")
+
+
+def test_a_rollback_keeps_the_least_age(arm, rekey, adopted, state):
+    """It is no run of the timer, which has a --min-age of its own."""
+    name = adopted()
+    rekey.rotate(name, "--min-age", "30d")
+    rekey.rotate(name, "--min-age", "0")
+    rekey.rotate(name, "--min-age", "30d")
+    rollback(rekey)
+    seen = status_of(state)
+    assert seen["result"] == "restored" and seen["nextDue"] == seen["switched"] + 30 * 86400
+    rollback(rekey, "--min-age", "2h")
+    seen = status_of(state)
+    assert seen["nextDue"] == seen["switched"] + 7200
+
+
+def test_a_rollback_where_sync_follows_makes_nothing_due(arm, rekey, state):
+    name = arm.endpoint()
+    rekey.sync(name, "--key-type", "primary")
+    arm.regenerate(name, "Secondary")
+    rekey.sync(name)
+    rollback(rekey)
+    assert status_of(state)["result"] == "restored" and status_of(state)["nextDue"] == 0
+    assert read_status(rekey)["next due"] == "never: sync follows another machine"
+
+
+def test_a_run_that_did_not_begin_keeps_the_date(rekey, adopted, state):
+    name = adopted()
+    rekey.rotate(name, "--min-age", "30d", "--auth", "secret", code=14)
+    seen = status_of(state)
+    assert seen["nextDue"] == seen["switched"] + 30 * 86400
 
 
 @pytest.mark.board
@@ -873,7 +990,7 @@ def test_status_of_a_run_that_did_not_begin(rekey, adopted, state):
 
 
 def test_status_with_a_strange_request_id(arm, rekey, adopted, state):
-    for identity in ('ab\xffc', 'ab"c', "ab\\c", "ab c", "ab\tc"):
+    for identity in ("ab\xffc", 'ab"c', "ab\\c", "ab c", "ab\tc"):
         name = adopted(post=[{"status": 200, "headers": [["x-ms-request-id", identity]]}])
         answer = {"status": 200, "body": "{keys}", "headers": [["x-ms-request-id", identity]]}
         arm.play(name=name, list=[answer])

@@ -1,27 +1,19 @@
-// status.c - `rekey status`: prints how the last run of rotate or sync ended.
+// status.c - `rekey status`: prints how the last run of rotate or sync ended. It has no last line
+// of its own when it succeeds: that would read as the outcome of the run that it reports.
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "../outcome.h"
 #include "../output.h"
 #include "../process.h"
+#include "../status_file.h"
 #include "../text.h"
+#include "../time_text.h"
 #include "commands.h"
-#include "json.h"
 #include "posix.h"
 
-#define TOKENS 64 // of the JSON, of 4 int each
-
-// The member of status.json as it stands.
-static struct rekey_span member(const struct rekey_json *json, const char *name) {
-    int at = rekey_json_find(json, 0, name);
-
-    return at > 0 ? rekey_json_raw(json, at) : rekey_span("", 0);
-}
-
 // The directory is the label: a machine may have several.
-static void put_metrics(const char *directory, const struct rekey_json *json) {
+static void put_metrics(const char *directory, const struct status_file *file) {
     static const struct {
         const char *metric, *member, *help;
     } rows[] = {
@@ -33,7 +25,7 @@ static void put_metrics(const char *directory, const struct rekey_json *json) {
     const struct rekey_span label = rekey_span(directory, strlen(directory));
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct rekey_span value = member(json, rows[i].member);
+        struct rekey_span value = status_file_member(file, rows[i].member);
 
         out("# HELP %s %s\n# TYPE %s gauge\n%s{state=", rows[i].metric, rows[i].help,
             rows[i].metric, rows[i].metric);
@@ -44,7 +36,7 @@ static void put_metrics(const char *directory, const struct rekey_json *json) {
         "rekey_slot_in_use{state=");
     out_json(label);
     out(",slot=");
-    out_json(member(json, "slot"));
+    out_json(status_file_member(file, "slot"));
     out("} 1\n");
 }
 
@@ -63,38 +55,49 @@ static int refuse(const struct options *o, const char *text) {
     return outcome_finish(REKEY_LOCAL);
 }
 
-static int status(const struct options *o) {
-    static const char *const names[] = {"outcome",     "exit",     "result", "time",
-                                        "slot",        "switched", "keyAge", "nextDue",
-                                        "hookPending", "requestId"};
-    static int tokens[4 * TOKENS];
-    struct rekey_json json;
-    char path[512], text[1024];
-    size_t len = 0;
-    int n = snprintf(path, sizeof(path), "%s/status.json", o->state);
+static void put_member(const struct status_file *file, const char *label, const char *name) {
+    char text[256];
 
-    if (n < 0 || (size_t)n >= sizeof(path)) {
-        path[0] = '\0';
-    }
-    if (rekey_posix_read_file(path, text, sizeof(text), &len, REKEY_POSIX_ONE_NAME) != 0) {
-        return refuse(o, error_word(errno));
-    }
-    if (rekey_json_parse(&json, rekey_span(text, len), false, tokens, TOKENS) != 0 ||
-        !rekey_span_equal(member(&json, "format"), REKEY_SPAN("1"))) {
-        return refuse(o, "it is damaged, or of another version of rekey");
+    out("%s: %s\n", label, visible(status_file_member(file, name), text, sizeof(text)));
+}
+
+// Times are those of the last run; what is said of their distance is true now.
+static void put_text(const struct status_file *file) {
+    int64_t now = rekey_posix_wall_s(NULL), due = status_file_number(file, "nextDue");
+    bool used = status_file_number(file, "switched") > 0;
+    char text[TIME_TEXT_MAX];
+
+    put_member(file, "outcome", "outcome");
+    put_member(file, "exit code", "exit");
+    put_member(file, "result", "result");
+    out("time: %s\n", time_text(status_file_number(file, "time"), now, text));
+    put_member(file, "key type", "slot");
+    out("in use since: %s\n", time_text(status_file_number(file, "switched"), now, text));
+    out("next due: %s\n",
+        due == 0 && used ? "never: sync follows another machine" : time_text(due, now, text));
+    put_member(file, "hook pending", "hookPending");
+    put_member(file, "request id", "requestId");
+}
+
+static int status(const struct options *o) {
+    static struct status_file file;
+    const char *fault = status_file_read(&file, o->state);
+
+    if (fault != NULL) {
+        return refuse(o, fault);
     }
     if (o->prometheus) {
-        put_metrics(o->state, &json);
+        put_metrics(o->state, &file);
     } else if (o->json) {
-        out("%.*s\n", (int)len, text);
+        out("%s\n", file.text);
     } else {
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-            struct rekey_span value = member(&json, names[i]);
-
-            out("%s: %.*s\n", names[i], (int)value.len, value.ptr);
-        }
+        put_text(&file);
     }
-    return outcome_finish(REKEY_SUCCEEDED);
+    if (out_flush()) {
+        return 0;
+    }
+    say("error: standard output could not be written");
+    return outcome_finish(REKEY_LOCAL);
 }
 
 const struct command_row command_status = {

@@ -1,12 +1,46 @@
-// wait.c - `rekey wait`: goes on with an operation that another run has left in its file.
+// wait.c - `rekey wait`: goes on with an operation that another run has left in its file. Where no
+// run has left one, there is nothing to do: it may be called after every restart.
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include "../outcome.h"
+#include "../output.h"
+#include "../process.h"
 #include "../regeneration.h"
 #include "../session_end.h"
 #include "../text.h"
 #include "commands.h"
+
+// Whether there is no file, but the directory that it would be in: where that is missing as well,
+// the path is wrong, or a file system was not mounted.
+static bool is_nothing_left(const char *path) {
+    char directory[512];
+    struct stat there;
+    int n = snprintf(directory, sizeof(directory), "./%s", path);
+    char *start = path[0] == '/' ? directory + 2 : directory;
+
+    if (n < 0 || (size_t)n >= sizeof(directory) || lstat(path, &there) == 0 || errno != ENOENT) {
+        return false;
+    }
+    strrchr(directory, '/')[1] = '\0';
+    return stat(start, &there) == 0 && S_ISDIR(there.st_mode);
+}
+
+static int end_without_operation(const struct options *o) {
+    const struct fault none = {.outcome = REKEY_SUCCEEDED};
+    const struct rekey_report report = outcome_of_fault(&none);
+    const struct outcome_object object = {.elapsed_ms = rekey_posix_now_ms(NULL) - process.started};
+
+    if (!o->quiet) {
+        say("nothing to wait for: there is no '%s'", o->operation_file);
+    }
+    if (o->json) {
+        outcome_put_json(&report, &object);
+    }
+    return outcome_finish(REKEY_SUCCEEDED);
+}
 
 static int read_file(struct session *s) {
     const char *path = s->options->operation_file, *why = "it is damaged";
@@ -55,9 +89,13 @@ static const char *remark(const struct session *s, const struct rekey_report *re
 }
 
 static int wait_for_end(const struct options *o) {
-    struct session *s = session_begin(o);
     struct rekey_report report;
+    struct session *s;
 
+    if (is_nothing_left(o->operation_file)) {
+        return end_without_operation(o);
+    }
+    s = session_begin(o);
     s->resumes = true;
     if (read_file(s) != 0 || session_open(s) != 0) {
         return session_refuse(s);
