@@ -11,6 +11,9 @@
 #include "process.h"
 #include "text.h"
 
+#define WAIT_TOLD_MS 10000u // a wait that is longer is told
+#define POLL_TOLD_MS 60000u // one of many, while nothing changes
+
 struct session *session_begin(const struct options *o) {
     static struct session session;
     struct session *s = &session;
@@ -24,6 +27,7 @@ struct session *session_begin(const struct options *o) {
     s->options = o;
     s->key_type = o->key_type;
     s->credentials_hint = "nothing was executed: correct the identity";
+    hold_lines(o->quiet);
     process_catch_signals();
     interrupt_output(&process.unblocked);
     return s;
@@ -171,10 +175,47 @@ void session_use_time_left(struct session *s) {
         gone < s->options->timeout_ms ? (uint32_t)(s->options->timeout_ms - gone) : 1;
 }
 
+struct rekey_span session_peer(const struct session *s, const struct rekey_report *report,
+                               char text[300], bool *token) {
+    const struct identity *id = &s->identity;
+    bool authority = report->host.ptr == id->entra.authority.ptr;
+    bool managed = report->host.ptr == id->managed.host.ptr;
+    unsigned port = authority ? id->entra.port : managed ? id->managed.port : 0;
+    int len;
+
+    *token = authority || managed;
+    if (report->host.ptr == s->options->host.ptr) {
+        *token = false;
+        return rekey_span(s->management, strlen(s->management));
+    }
+    if (port == (authority ? 443 : managed ? 80 : 0)) { // 0: a scoring host, whose port is not told
+        return report->host;
+    }
+    len = snprintf(text, 300, "%.*s:%u", (int)report->host.len, report->host.ptr, port);
+    return rekey_span(text, (size_t)len);
+}
+
+// -v: that a token is asked for, and was had. What comes between holds secrets.
+static void say_token_exchange(const struct session *s, const struct rekey_report *now,
+                               const struct rekey_report *before) {
+    char text[300];
+    bool was, is;
+    struct rekey_span peer = session_peer(s, before, text, &was);
+
+    peer = session_peer(s, now, text, &is);
+    if (is && !was) {
+        say("> token request to %.*s", (int)peer.len, peer.ptr);
+    } else if (was && !is) {
+        say("< token");
+    }
+}
+
 // -v: each request and each answer.
 static void say_exchange(const struct session *s, const struct rekey_report *now,
                          const struct rekey_report *before) {
     char id[168];
+
+    say_token_exchange(s, now, before);
 
     if (now->requests > before->requests) {
         // With --probe the scoring host; its port is not told.
@@ -196,7 +237,7 @@ static void say_exchange(const struct session *s, const struct rekey_report *now
     }
 }
 
-static void say_progress(const struct session *s, const struct rekey_report *now,
+static void say_progress(struct session *s, const struct rekey_report *now,
                          const struct rekey_report *before) {
     bool begun = before->kind == REKEY_POLL_NONE;
     bool changed =
@@ -213,6 +254,7 @@ static void say_progress(const struct session *s, const struct rekey_report *now
     if (now->percent >= 0) {
         snprintf(percent, sizeof(percent), " %d %%", now->percent);
     }
+    s->told = rekey_posix_now_ms(NULL) + now->wait_ms;
     progress("%s%s, next poll in %lu.%lu s", now->status[0] != '\0' ? now->status : "Accepted",
              percent, (unsigned long)now->wait_ms / 1000, (unsigned long)now->wait_ms / 100 % 10);
 }
@@ -232,6 +274,53 @@ void session_watch(struct session *s, const struct rekey *client) {
     remember(s, &report);
 }
 
+// Tells of a wait of more than WAIT_TOLD_MS, once; on a terminal with a countdown.
+static void say_wait(struct session *s, const char *what, uint64_t until) {
+    uint64_t now = rekey_posix_now_ms(NULL);
+    uint64_t ms = until > now ? until - now : 0;
+    bool told = until < s->told + 1000;
+    char time[24];
+
+    if (s->options->quiet || (told ? !on_terminal() : ms <= WAIT_TOLD_MS)) {
+        return;
+    }
+    s->told = told ? s->told : until;
+    progress("waiting for %s, %lu s, until %s", what, (unsigned long)(ms + 999) / 1000,
+             utc_text(rekey_posix_wall_s(NULL) + (int64_t)(ms / 1000), time));
+}
+
+// Sleeps after a step, and tells what for. An answer that does not come is told once it is late.
+static void wait_for_step(struct session *s, const struct rekey_report *now, int result,
+                          uint32_t wait_ms) {
+    const uint64_t begun = rekey_posix_now_ms(NULL);
+    uint64_t until = begun + wait_ms;
+    const char *what = s->waits_for != NULL ? s->waits_for(&until) : NULL;
+    char text[300];
+    bool token;
+
+    session_peer(s, now, text, &token);
+    if (what == NULL && result == REKEY_WANT_TIME) {
+        what = token                          ? "the next token request"
+               : now->kind == REKEY_POLL_NONE ? "the next try"
+                                              : "the next poll";
+        if (now->kind != REKEY_POLL_NONE && wait_ms < POLL_TOLD_MS && s->told < until) {
+            s->told = until; // with the progress
+        }
+    }
+    if (what != NULL) {
+        say_wait(s, what, until);
+        if (on_terminal() && wait_ms > 1000) {
+            wait_ms = 1000;
+        }
+    } else if (wait_ms > WAIT_TOLD_MS) {
+        wait_ms = WAIT_TOLD_MS;
+    }
+    rekey_posix_wait(&s->tcp, result, wait_ms);
+    if (what == NULL && rekey_posix_now_ms(NULL) - begun >= WAIT_TOLD_MS) {
+        say_wait(s, token ? "the token service" : "an answer", until);
+    }
+}
+
 bool session_follow(struct session *s, int result, uint32_t wait_ms) {
     struct rekey_report now;
 
@@ -242,7 +331,7 @@ bool session_follow(struct session *s, int result, uint32_t wait_ms) {
         return false;
     }
     if (result != REKEY_AGAIN) {
-        rekey_posix_wait(&s->tcp, result, wait_ms);
+        wait_for_step(s, &now, result, wait_ms);
     }
     return true;
 }
