@@ -178,8 +178,9 @@ void session_use_time_left(struct session *s) {
 struct rekey_span session_peer(const struct session *s, const struct rekey_report *report,
                                char text[300], bool *token) {
     const struct identity *id = &s->identity;
-    bool authority = report->host.ptr == id->entra.authority.ptr;
-    bool managed = report->host.ptr == id->managed.host.ptr;
+    bool there = report->host.ptr != NULL;
+    bool authority = there && report->host.ptr == id->entra.authority.ptr;
+    bool managed = there && report->host.ptr == id->managed.host.ptr;
     unsigned port = authority ? id->entra.port : managed ? id->managed.port : 0;
     int len;
 

@@ -54,6 +54,15 @@ def test_a_poll_that_is_far(arm, rekey):
     stop(rekey, process, name, 13)
 
 
+def test_an_answer_that_does_not_come(arm, rekey):
+    """It is told once it is late: nobody knows that before."""
+    name = arm.play(list=[{"cut": 0, "then": "stall"}])
+    process = rekey.start("list-keys", *rekey.options(name))
+    match = process.line(WAIT, 30)
+    assert match[1] == "an answer" and 80 <= int(match[2]) <= 90
+    stop(rekey, process, name, 10)
+
+
 def test_a_key_that_is_not_listed_yet(arm, rekey):
     name = arm.endpoint()
     rekey.rotate(name)

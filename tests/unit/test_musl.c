@@ -10,6 +10,8 @@
 #include "support.h"
 
 #define qsort small_qsort
+#define strstr small_strstr
+#define mbstowcs small_mbstowcs
 #define strtoull small_strtoull
 #define strtoul small_strtoul
 #define strtoll small_strtoll
@@ -17,6 +19,8 @@
 #define if_nametoindex small_if_nametoindex
 #include "../../boards/linux/musl/small.c"
 #undef qsort
+#undef strstr
+#undef mbstowcs
 #undef strtoull
 #undef strtoul
 #undef strtoll
@@ -144,6 +148,22 @@ static void test_numbers(void **state) {
     rows_done();
 }
 
+static void test_texts(void **state) {
+    static const char *const texts[] = {"",     "a",        "abc",          "aab",
+                                        "aaab", "ndots:15", "options a nd", "b"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        for (size_t k = 0; k < COUNT(texts); k++) {
+            row_nn("texts", (long)i, (long)k);
+            check(small_strstr(texts[i], texts[k]) == strstr(texts[i], texts[k]));
+        }
+        check(small_mbstowcs(NULL, texts[i], 0) == strlen(texts[i]));
+    }
+    check(small_mbstowcs(NULL, "h\xC3\xB6st", 0) == (size_t)-1);
+    rows_done();
+}
+
 static int compare(const void *a, const void *b) {
     return *(const int *)a - *(const int *)b;
 }
@@ -180,7 +200,7 @@ static void test_interfaces(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {UNIT(test_command_lines), UNIT(test_numbers),
-                                       UNIT(test_sorting), UNIT(test_interfaces)};
+                                       UNIT(test_texts), UNIT(test_sorting), UNIT(test_interfaces)};
 
     return cmocka_run_group_tests_name("musl", tests, NULL, rows_total);
 }

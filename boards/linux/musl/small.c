@@ -94,6 +94,28 @@ long strtol(const char *text, char **end, int base) {
     return negative ? -value : value;
 }
 
+char *strstr(const char *text, const char *word) {
+    const size_t len = strlen(word);
+
+    for (; *text != '\0' && strncmp(text, word, len) != 0; text++) {
+    }
+    return strncmp(text, word, len) == 0 ? (char *)text : NULL;
+}
+
+// With it the name lookup looks whether a name is text. One that is not ASCII is not looked up.
+size_t mbstowcs(wchar_t *wide, const char *text, size_t count) {
+    size_t len = 0;
+
+    (void)wide;
+    (void)count;
+    for (; text[len] != '\0'; len++) {
+        if ((text[len] & 0x80) != 0) {
+            return (size_t)-1;
+        }
+    }
+    return len;
+}
+
 // Of a name server with a zone, as fe80::1%eth0. musl's own ioctl knows all that ever changed.
 unsigned if_nametoindex(const char *name) {
     struct ifreq request;
