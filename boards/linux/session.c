@@ -238,12 +238,21 @@ static void say_exchange(const struct session *s, const struct rekey_report *now
     }
 }
 
+static void say_poll(const struct rekey_report *now, uint32_t ms) {
+    char percent[16] = "";
+
+    if (now->percent >= 0) {
+        snprintf(percent, sizeof(percent), " %d %%", now->percent);
+    }
+    progress("%s%s, next poll in %lu.%lu s", now->status[0] != '\0' ? now->status : "Accepted",
+             percent, (unsigned long)ms / 1000, (unsigned long)ms / 100 % 10);
+}
+
 static void say_progress(struct session *s, const struct rekey_report *now,
                          const struct rekey_report *before) {
     bool begun = before->kind == REKEY_POLL_NONE;
     bool changed =
         begun || strcmp(now->status, before->status) != 0 || now->percent != before->percent;
-    char percent[16] = "";
 
     if (s->options->verbose) {
         say_exchange(s, now, before);
@@ -252,12 +261,8 @@ static void say_progress(struct session *s, const struct rekey_report *now,
         !(changed || on_terminal() || s->options->verbose)) {
         return;
     }
-    if (now->percent >= 0) {
-        snprintf(percent, sizeof(percent), " %d %%", now->percent);
-    }
     s->told = rekey_posix_now_ms(NULL) + now->wait_ms;
-    progress("%s%s, next poll in %lu.%lu s", now->status[0] != '\0' ? now->status : "Accepted",
-             percent, (unsigned long)now->wait_ms / 1000, (unsigned long)now->wait_ms / 100 % 10);
+    say_poll(now, now->wait_ms);
 }
 
 // The words of a report are the client's, and change with the next step.
@@ -275,51 +280,63 @@ void session_watch(struct session *s, const struct rekey *client) {
     remember(s, &report);
 }
 
-// Tells of a wait of more than WAIT_TOLD_MS, once; on a terminal with a countdown.
-static void say_wait(struct session *s, const char *what, uint64_t until) {
+// Tells of a wait of more than WAIT_TOLD_MS, once; on a terminal with a countdown. One that may end
+// before `until` is told when it has lasted so long.
+static void say_wait(struct session *s, struct session_wait *w, const char *what, uint64_t until,
+                     bool exact) {
     uint64_t now = rekey_posix_now_ms(NULL);
     uint64_t ms = until > now ? until - now : 0;
     bool told = until < s->told + 1000;
     char time[24];
 
-    if (s->options->quiet || (told ? !on_terminal() : ms <= WAIT_TOLD_MS)) {
+    if (what != w->what || now > w->last + 2 * WAIT_TOLD_MS) {
+        *w = (struct session_wait){.what = what, .since = now};
+    }
+    w->last = now;
+    if (told    ? !(w->counts && on_terminal())
+        : exact ? ms <= WAIT_TOLD_MS
+                : now < w->since + WAIT_TOLD_MS) {
         return;
     }
+    w->counts = true;
     s->told = told ? s->told : until;
-    progress("waiting for %s, %lu s, until %s", what, (unsigned long)(ms + 999) / 1000,
-             utc_text(rekey_posix_wall_s(NULL) + (int64_t)(ms / 1000), time));
+    if (!s->options->quiet) {
+        progress("waiting for %s, %s%lu s, until %s", what, exact ? "" : "at most ",
+                 (unsigned long)(ms + 999) / 1000,
+                 utc_text(rekey_posix_wall_s(NULL) + (int64_t)(ms / 1000), time));
+    }
 }
 
-// Sleeps after a step, and tells what for. An answer that does not come is told once it is late.
+// Sleeps after a step, and tells what for.
 static void wait_for_step(struct session *s, const struct rekey_report *now, int result,
                           uint32_t wait_ms) {
-    const uint64_t begun = rekey_posix_now_ms(NULL);
-    uint64_t until = begun + wait_ms;
+    uint64_t until = rekey_posix_now_ms(NULL) + wait_ms, next = until;
     const char *what = s->waits_for != NULL ? s->waits_for(&until) : NULL;
+    bool time = result == REKEY_WANT_TIME, token;
     char text[300];
-    bool token;
 
     session_peer(s, now, text, &token);
-    if (what == NULL && result == REKEY_WANT_TIME) {
-        what = token                          ? "the next token request"
-               : now->kind == REKEY_POLL_NONE ? "the next try"
-                                              : "the next poll";
-        if (now->kind != REKEY_POLL_NONE && wait_ms < POLL_TOLD_MS && s->told < until) {
-            s->told = until; // with the progress
+    if (what == NULL && time && now->kind != REKEY_POLL_NONE && !token) {
+        what = "the next poll";
+        if (on_terminal() && !s->options->quiet && wait_ms > 1000) {
+            say_poll(now, wait_ms); // the progress, counting down
         }
+        if ((on_terminal() || wait_ms < POLL_TOLD_MS) && s->told < until) {
+            s->told = until;
+        }
+    } else if (what == NULL && token) {
+        what = time ? "the next token request" : "the token service";
+    } else if (what == NULL) {
+        what = time ? "the next try" : "an answer";
     }
-    if (what != NULL) {
-        say_wait(s, what, until);
-        if (on_terminal() && wait_ms > 1000) {
-            wait_ms = 1000;
-        }
-    } else if (wait_ms > WAIT_TOLD_MS) {
-        wait_ms = WAIT_TOLD_MS;
+    say_wait(s, time ? &s->time_wait : &s->answer_wait, what, until, time && until <= next + 1000);
+    if (wait_ms > WAIT_TOLD_MS) {
+        wait_ms = WAIT_TOLD_MS; // then it is looked whether there is something to tell
+    }
+    if (on_terminal() && wait_ms > 1000) {
+        wait_ms = 1000;
     }
     rekey_posix_wait(&s->tcp, result, wait_ms);
-    if (what == NULL && rekey_posix_now_ms(NULL) - begun >= WAIT_TOLD_MS) {
-        say_wait(s, token ? "the token service" : "an answer", until);
-    }
 }
 
 bool session_follow(struct session *s, int result, uint32_t wait_ms) {
@@ -331,7 +348,9 @@ bool session_follow(struct session *s, int result, uint32_t wait_ms) {
     if (result <= 0 || stop_signal != 0 || (s->options->no_wait && now.kind != REKEY_POLL_NONE)) {
         return false;
     }
-    if (result != REKEY_AGAIN) {
+    if (result == REKEY_AGAIN) {
+        s->answer_wait.what = NULL; // something has come
+    } else {
         wait_for_step(s, &now, result, wait_ms);
     }
     return true;

@@ -14,6 +14,13 @@
 #include "proxy.h"
 #include "rekey.h"
 
+// Something that is waited for, until it has not been for a while.
+struct session_wait {
+    const char *what; // NULL: nothing
+    uint64_t since, last;
+    bool counts; // it was told: on a terminal it counts down
+};
+
 struct session { // what is used most comes first: short offsets make short instructions
     const struct options *options;
     struct rekey_span key_type; // that the run is about, as Primary; empty: none, or both
@@ -28,7 +35,8 @@ struct session { // what is used most comes first: short offsets make short inst
     struct rekey_secret secrets[2]; // what the core does not know by itself
     // What a run with steps of its own waits for, and until when; NULL: nothing, or no such run.
     const char *(*waits_for)(uint64_t *until);
-    uint64_t told; // until when the last wait lasts that was told
+    struct session_wait time_wait, answer_wait; // between two requests; for an answer
+    uint64_t told;                              // until when the last wait lasts that was told
     const struct rekey *watched;
     struct rekey_report seen; // of the last step
     char seen_status[32];
