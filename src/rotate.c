@@ -639,6 +639,27 @@ uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x) {
     return x->wake > at ? (uint32_t)(x->wake - at) : 0;
 }
 
+enum rekey_rotation_wait rekey_rotation_waits_for(const struct rekey_rotation *x, uint64_t *until) {
+    *until = x->deadline;
+    switch (x->phase) {
+    case LOOK_LATER:
+        return REKEY_ROTATION_NEW_KEY;
+    case PROBE_LATER:
+        return REKEY_ROTATION_PROBING;
+    case DOUBT_LATER:
+        *until = x->doubt;
+        return REKEY_ROTATION_KEY_IN_USE;
+    case SETTLING:
+        *until = x->wake;
+        return REKEY_ROTATION_SETTLING;
+    case COMPARE_LATER:
+        *until = x->give_up;
+        return REKEY_ROTATION_OPERATION;
+    default:
+        return REKEY_ROTATION_NO_WAIT;
+    }
+}
+
 // What an earlier run has left, where this one has not looked at it yet.
 static enum rekey_outcome outcome_of_record(const struct rekey_rotation *x) {
     struct rekey_record record = {.kind = REKEY_POLL_NONE};

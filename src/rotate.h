@@ -138,6 +138,19 @@ int rekey_rollback(struct rekey_rotation *x);
 // Does a bounded piece of work, as rekey_step does. Returns as that, at the end 0 or x->error.
 int rekey_rotation_step(struct rekey_rotation *x);
 
+// What a run waits for between two operations of the client.
+enum rekey_rotation_wait {
+    REKEY_ROTATION_NO_WAIT,
+    REKEY_ROTATION_NEW_KEY,    // it is not listed yet
+    REKEY_ROTATION_KEY_IN_USE, // it is not listed any more, perhaps in an old list
+    REKEY_ROTATION_SETTLING,   // the new key is listed
+    REKEY_ROTATION_PROBING,    // the scoring URI has not accepted the new key yet
+    REKEY_ROTATION_OPERATION,  // an operation whose end is not known may still change its key
+};
+
+// *until is when that ends at the latest, on the port's clock.
+enum rekey_rotation_wait rekey_rotation_waits_for(const struct rekey_rotation *x, uint64_t *until);
+
 // Milliseconds that the caller may sleep, at most, after the last step.
 uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x);
 

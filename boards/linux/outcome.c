@@ -234,6 +234,9 @@ int outcome_finish(enum rekey_outcome outcome) {
         }
     }
     code = outcome_exit_code(outcome);
+    if (code != 0) {
+        release_lines();
+    }
     say("outcome=%s exit=%d", outcome_word(outcome), code);
     return code;
 }

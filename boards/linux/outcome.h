@@ -44,8 +44,8 @@ void outcome_put_json(const struct rekey_report *report, const struct outcome_ob
 // A member of an object after its first: a string, or null if there is none.
 void outcome_put_member(const char *name, struct rekey_span value);
 
-// Writes what was collected for standard output, then the last line of every run. Returns the exit
-// code.
+// Writes what was collected for standard output, then the last line of every run; where lines are
+// held and it succeeded, none. Returns the exit code.
 int outcome_finish(enum rekey_outcome outcome);
 
 #endif

@@ -13,6 +13,9 @@
 #include "rekey_config.h"
 
 static bool line_drawn; // a progress line stands on the terminal
+static bool holding;
+static char held[8192];
+static size_t held_len;
 static char collected[16384];
 static size_t collected_len;
 static bool overflow;
@@ -44,6 +47,29 @@ static bool write_all(int fd, const char *text, size_t len) {
     return true;
 }
 
+void hold_lines(bool hold) {
+    holding = hold;
+    held_len = 0;
+}
+
+void release_lines(void) {
+    holding = false;
+    write_all(STDERR_FILENO, held, held_len);
+    held_len = 0;
+}
+
+// False if it is to be written.
+static bool keep_back(const char *text, size_t len) {
+    if (holding && len > sizeof(held) - held_len) {
+        release_lines();
+    }
+    if (holding) {
+        memcpy(held + held_len, text, len);
+        held_len += len;
+    }
+    return holding;
+}
+
 bool on_terminal(void) {
     return isatty(STDERR_FILENO) == 1;
 }
@@ -63,7 +89,9 @@ static void line(bool redraw, const char *format, va_list arguments) {
         text[len++] = '\n';
     }
     line_drawn = redraw;
-    write_all(STDERR_FILENO, text, len); // where errors go there is nobody to tell of an error
+    if (!keep_back(text, len)) {
+        write_all(STDERR_FILENO, text, len); // where errors go there is nobody to tell of an error
+    }
 }
 
 void say(const char *format, ...) {

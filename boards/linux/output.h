@@ -17,6 +17,14 @@ void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // lets through; what is written later is then written only if it can be at once.
 void interrupt_output(const sigset_t *unblocked);
 
+// From now on lines are kept back instead, as many as there are bytes for; what is kept at the end
+// of the process was not worth telling. Or, with false, they are written at once again, and what
+// was kept is dropped.
+void hold_lines(bool hold);
+
+// Writes what was kept back, and from now on each line at once.
+void release_lines(void);
+
 // Whether standard error is a terminal.
 bool on_terminal(void);
 

@@ -149,6 +149,7 @@ static bool save_status(const char *request_id, char text[1024], size_t *len) {
 // ---- a run --------------------------------------------------------------------------------------
 
 static void hook_not_started(const char *program, int error) {
+    hold_lines(false); // this is the child, which has them, too
     say("error: --exec '%s': %s", program, error_word(error));
 }
 
@@ -298,11 +299,39 @@ static int conclude(void) {
     return session_end(s, outcome);
 }
 
+// session->waits_for
+static const char *waits_for(uint64_t *until) {
+    uint64_t end;
+    enum rekey_rotation_wait wait = rekey_rotation_waits_for(&run.rotation, &end);
+
+    if (run.hook.child > 0) {
+        *until = run.hook.started + run.hook.timeout_ms;
+        return "the program of --exec";
+    }
+    if (wait == REKEY_ROTATION_NO_WAIT) {
+        return NULL;
+    }
+    *until = end;
+    switch (wait) {
+    case REKEY_ROTATION_NEW_KEY:
+        return "the service to list the new key";
+    case REKEY_ROTATION_KEY_IN_USE:
+        return "the key in use, which the service does not list now";
+    case REKEY_ROTATION_SETTLING:
+        return "the new key to be listed again (--settle)";
+    case REKEY_ROTATION_PROBING:
+        return "the scoring URI to accept the new key";
+    default:
+        return "an operation of an earlier run, which may still change its key";
+    }
+}
+
 int rotation_run(int begun) {
     struct rekey_rotation *x = &run.rotation;
     int result = begun == 0 ? REKEY_AGAIN : begun;
 
     session_watch(run.session, &run.session->client);
+    run.session->waits_for = waits_for;
     while (result > 0) {
         result = rekey_rotation_step(x);
         if (!session_follow(run.session, result, rekey_rotation_wait_ms(x))) {

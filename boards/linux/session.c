@@ -11,6 +11,9 @@
 #include "process.h"
 #include "text.h"
 
+#define WAIT_TOLD_MS 10000u // a wait that is longer is told
+#define POLL_TOLD_MS 60000u // one of many, while nothing changes
+
 struct session *session_begin(const struct options *o) {
     static struct session session;
     struct session *s = &session;
@@ -24,6 +27,7 @@ struct session *session_begin(const struct options *o) {
     s->options = o;
     s->key_type = o->key_type;
     s->credentials_hint = "nothing was executed: correct the identity";
+    hold_lines(o->quiet);
     process_catch_signals();
     interrupt_output(&process.unblocked);
     return s;
@@ -171,10 +175,48 @@ void session_use_time_left(struct session *s) {
         gone < s->options->timeout_ms ? (uint32_t)(s->options->timeout_ms - gone) : 1;
 }
 
+struct rekey_span session_peer(const struct session *s, const struct rekey_report *report,
+                               char text[300], bool *token) {
+    const struct identity *id = &s->identity;
+    bool there = report->host.ptr != NULL;
+    bool authority = there && report->host.ptr == id->entra.authority.ptr;
+    bool managed = there && report->host.ptr == id->managed.host.ptr;
+    unsigned port = authority ? id->entra.port : managed ? id->managed.port : 0;
+    int len;
+
+    *token = authority || managed;
+    if (report->host.ptr == s->options->host.ptr) {
+        *token = false;
+        return rekey_span(s->management, strlen(s->management));
+    }
+    if (port == (authority ? 443 : managed ? 80 : 0)) { // 0: a scoring host, whose port is not told
+        return report->host;
+    }
+    len = snprintf(text, 300, "%.*s:%u", (int)report->host.len, report->host.ptr, port);
+    return rekey_span(text, (size_t)len);
+}
+
+// -v: that a token is asked for, and was had. What comes between holds secrets.
+static void say_token_exchange(const struct session *s, const struct rekey_report *now,
+                               const struct rekey_report *before) {
+    char text[300];
+    bool was, is;
+    struct rekey_span peer = session_peer(s, before, text, &was);
+
+    peer = session_peer(s, now, text, &is);
+    if (is && !was) {
+        say("> token request to %.*s", (int)peer.len, peer.ptr);
+    } else if (was && !is) {
+        say("< token");
+    }
+}
+
 // -v: each request and each answer.
 static void say_exchange(const struct session *s, const struct rekey_report *now,
                          const struct rekey_report *before) {
     char id[168];
+
+    say_token_exchange(s, now, before);
 
     if (now->requests > before->requests) {
         // With --probe the scoring host; its port is not told.
@@ -196,12 +238,21 @@ static void say_exchange(const struct session *s, const struct rekey_report *now
     }
 }
 
-static void say_progress(const struct session *s, const struct rekey_report *now,
+static void say_poll(const struct rekey_report *now, uint32_t ms) {
+    char percent[16] = "";
+
+    if (now->percent >= 0) {
+        snprintf(percent, sizeof(percent), " %d %%", now->percent);
+    }
+    progress("%s%s, next poll in %lu.%lu s", now->status[0] != '\0' ? now->status : "Accepted",
+             percent, (unsigned long)ms / 1000, (unsigned long)ms / 100 % 10);
+}
+
+static void say_progress(struct session *s, const struct rekey_report *now,
                          const struct rekey_report *before) {
     bool begun = before->kind == REKEY_POLL_NONE;
     bool changed =
         begun || strcmp(now->status, before->status) != 0 || now->percent != before->percent;
-    char percent[16] = "";
 
     if (s->options->verbose) {
         say_exchange(s, now, before);
@@ -210,11 +261,8 @@ static void say_progress(const struct session *s, const struct rekey_report *now
         !(changed || on_terminal() || s->options->verbose)) {
         return;
     }
-    if (now->percent >= 0) {
-        snprintf(percent, sizeof(percent), " %d %%", now->percent);
-    }
-    progress("%s%s, next poll in %lu.%lu s", now->status[0] != '\0' ? now->status : "Accepted",
-             percent, (unsigned long)now->wait_ms / 1000, (unsigned long)now->wait_ms / 100 % 10);
+    s->told = rekey_posix_now_ms(NULL) + now->wait_ms;
+    say_poll(now, now->wait_ms);
 }
 
 // The words of a report are the client's, and change with the next step.
@@ -232,6 +280,65 @@ void session_watch(struct session *s, const struct rekey *client) {
     remember(s, &report);
 }
 
+// Tells of a wait of more than WAIT_TOLD_MS, once; on a terminal with a countdown. One that may end
+// before `until` is told when it has lasted so long.
+static void say_wait(struct session *s, struct session_wait *w, const char *what, uint64_t until,
+                     bool exact) {
+    uint64_t now = rekey_posix_now_ms(NULL);
+    uint64_t ms = until > now ? until - now : 0;
+    bool told = until < s->told + 1000;
+    char time[24];
+
+    if (what != w->what || now > w->last + 2 * WAIT_TOLD_MS) {
+        *w = (struct session_wait){.what = what, .since = now};
+    }
+    w->last = now;
+    if (told    ? !(w->counts && on_terminal())
+        : exact ? ms <= WAIT_TOLD_MS
+                : now < w->since + WAIT_TOLD_MS) {
+        return;
+    }
+    w->counts = true;
+    s->told = told ? s->told : until;
+    if (!s->options->quiet) {
+        progress("waiting for %s, %s%lu s, until %s", what, exact ? "" : "at most ",
+                 (unsigned long)(ms + 999) / 1000,
+                 utc_text(rekey_posix_wall_s(NULL) + (int64_t)(ms / 1000), time));
+    }
+}
+
+// Sleeps after a step, and tells what for.
+static void wait_for_step(struct session *s, const struct rekey_report *now, int result,
+                          uint32_t wait_ms) {
+    uint64_t until = rekey_posix_now_ms(NULL) + wait_ms, next = until;
+    const char *what = s->waits_for != NULL ? s->waits_for(&until) : NULL;
+    bool time = result == REKEY_WANT_TIME, token;
+    char text[300];
+
+    session_peer(s, now, text, &token);
+    if (what == NULL && time && now->kind != REKEY_POLL_NONE && !token) {
+        what = "the next poll";
+        if (on_terminal() && !s->options->quiet && wait_ms > 1000) {
+            say_poll(now, wait_ms); // the progress, counting down
+        }
+        if ((on_terminal() || wait_ms < POLL_TOLD_MS) && s->told < until) {
+            s->told = until;
+        }
+    } else if (what == NULL && token) {
+        what = time ? "the next token request" : "the token service";
+    } else if (what == NULL) {
+        what = time ? "the next try" : "an answer";
+    }
+    say_wait(s, time ? &s->time_wait : &s->answer_wait, what, until, time && until <= next + 1000);
+    if (wait_ms > WAIT_TOLD_MS) {
+        wait_ms = WAIT_TOLD_MS; // then it is looked whether there is something to tell
+    }
+    if (on_terminal() && wait_ms > 1000) {
+        wait_ms = 1000;
+    }
+    rekey_posix_wait(&s->tcp, result, wait_ms);
+}
+
 bool session_follow(struct session *s, int result, uint32_t wait_ms) {
     struct rekey_report now;
 
@@ -241,8 +348,10 @@ bool session_follow(struct session *s, int result, uint32_t wait_ms) {
     if (result <= 0 || stop_signal != 0 || (s->options->no_wait && now.kind != REKEY_POLL_NONE)) {
         return false;
     }
-    if (result != REKEY_AGAIN) {
-        rekey_posix_wait(&s->tcp, result, wait_ms);
+    if (result == REKEY_AGAIN) {
+        s->answer_wait.what = NULL; // something has come
+    } else {
+        wait_for_step(s, &now, result, wait_ms);
     }
     return true;
 }

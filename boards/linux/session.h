@@ -14,6 +14,13 @@
 #include "proxy.h"
 #include "rekey.h"
 
+// Something that is waited for, until it has not been for a while.
+struct session_wait {
+    const char *what; // NULL: nothing
+    uint64_t since, last;
+    bool counts; // it was told: on a terminal it counts down
+};
+
 struct session { // what is used most comes first: short offsets make short instructions
     const struct options *options;
     struct rekey_span key_type; // that the run is about, as Primary; empty: none, or both
@@ -26,6 +33,10 @@ struct session { // what is used most comes first: short offsets make short inst
     struct rekey_options client_options;
     struct rekey_port port;
     struct rekey_secret secrets[2]; // what the core does not know by itself
+    // What a run with steps of its own waits for, and until when; NULL: nothing, or no such run.
+    const char *(*waits_for)(uint64_t *until);
+    struct session_wait time_wait, answer_wait; // between two requests; for an answer
+    uint64_t told;                              // until when the last wait lasts that was told
     const struct rekey *watched;
     struct rekey_report seen; // of the last step
     char seen_status[32];
@@ -73,6 +84,11 @@ void session_watch(struct session *s, const struct rekey *client);
 // After each step, which returned `result`: says what happened, and waits if the result asks for
 // it, at most `wait_ms`. False when the run has ended, or a signal asked to stop it.
 bool session_follow(struct session *s, int result, uint32_t wait_ms);
+
+// Whom the last answer of `report`, or its error, is of: host or host:port, in text[0..300) or
+// elsewhere. *token: it is a token service.
+struct rekey_span session_peer(const struct session *s, const struct rekey_report *report,
+                               char text[300], bool *token);
 
 // Overwrites all that is secret in the session, when nothing is sent any more.
 void session_forget(struct session *s);

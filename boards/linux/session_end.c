@@ -102,33 +102,11 @@ const char *session_remedy(const struct session *s, const struct rekey_report *r
     return text;
 }
 
-// Whom the errors are about. The token service was spoken to last, if not the management host; with
-// --probe the scoring host, whose port is not known here.
-static struct rekey_span peer_of(const struct session *s, const struct rekey_report *report,
-                                 char text[300]) {
-    const struct identity *id = &s->identity;
-    bool authority = report->host.ptr == id->entra.authority.ptr;
-    unsigned port = authority                                  ? id->entra.port
-                    : report->host.ptr == id->managed.host.ptr ? id->managed.port
-                                                               : 0;
-    int len;
-
-    if (report->host.ptr == s->options->host.ptr) {
-        return rekey_span(s->management, strlen(s->management));
-    }
-    if (port == 0 || port == (authority ? 443 : 80)) {
-        return report->host;
-    }
-    len = snprintf(text, 300, "%.*s:%u", (int)report->host.len, report->host.ptr, port);
-    return rekey_span(text, (size_t)len);
-}
-
 void session_say_error(struct session *s, const struct rekey_report *report) {
     struct outcome_details details, *d = &details;
     char peer[300];
 
-    d->token_service = report->host.ptr != s->options->host.ptr;
-    d->peer = peer_of(s, report, peer);
+    d->peer = session_peer(s, report, peer, &d->token_service);
     d->remedy = session_remedy(s, report);
     d->missing = report->outcome == REKEY_CREDENTIALS && s->identity.auth == AUTH_IMDS
                      ? s->identity.why

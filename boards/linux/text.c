@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <mbedtls/platform_util.h>
 #include <stdio.h>
 
 const char *visible(struct rekey_span text, char *buf, size_t cap) {
@@ -100,6 +101,17 @@ const char *file_error(const char *what, int number) {
     }
     snprintf(text, sizeof(text), "cannot %s: %s", what, error_word(number));
     return text;
+}
+
+const char *utc_text(int64_t seconds, char buf[24]) {
+    const mbedtls_time_t time = (mbedtls_time_t)seconds;
+    struct tm tm;
+
+    mbedtls_platform_gmtime_r(&time, &tm);
+    snprintf(buf, 24, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned)(tm.tm_year + 1900) % 10000,
+             (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100,
+             (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
+    return buf;
 }
 
 const char *quoted(const char *text, char *buf, size_t cap) {

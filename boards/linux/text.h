@@ -17,6 +17,9 @@ const char *error_word(int number);
 // `what`, the errno alone.
 const char *file_error(const char *what, int number);
 
+// A time as 2026-11-30T12:00:00Z. `seconds` since 1970. Returns `buf`.
+const char *utc_text(int64_t seconds, char buf[24]);
+
 // `text` as one word of a shell's command line, in buf[0..cap), NUL-terminated. Returns `buf`.
 const char *quoted(const char *text, char *buf, size_t cap);
 

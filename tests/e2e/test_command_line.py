@@ -718,9 +718,7 @@ def test_progress_on_a_pipe_is_one_line_per_change(arm, rekey):
 
 
 def test_quiet(arm, rekey):
-    assert rekey.regenerate(arm.endpoint("three-polls"), "-q").lines == [
-        "rekey: outcome=succeeded exit=0"
-    ]
+    assert rekey.regenerate(arm.endpoint("three-polls"), "-q").err == ""
     result = rekey.regenerate(arm.endpoint("http-400"), "-q", code=1)
     result.says("KeyRegenerationFailed")
 

@@ -441,10 +441,27 @@ static int begin(enum verb verb) {
                           : rekey_rollback(&rotation);
 }
 
+static bool waited[REKEY_ROTATION_OPERATION + 1]; // for each of enum rekey_rotation_wait
+
+// What is told of a wait: it ends no earlier than the run looks again. Where lists fail, an
+// operation is looked after for longer.
+static void check_wait(void) {
+    uint64_t until;
+    enum rekey_rotation_wait wait = rekey_rotation_waits_for(&rotation, &until);
+
+    waited[wait] = true;
+    check(wait == REKEY_ROTATION_NO_WAIT || wait == REKEY_ROTATION_OPERATION ||
+          until >= fake.now + rekey_rotation_wait_ms(&rotation));
+    check(wait != REKEY_ROTATION_SETTLING || until == fake.now + rekey_rotation_wait_ms(&rotation));
+}
+
 // A step, and the time that it asks for.
 static int step(void) {
     int result = rekey_rotation_step(&rotation);
 
+    if (result == REKEY_WANT_TIME) {
+        check_wait();
+    }
     if (result > 0 && result != REKEY_AGAIN) {
         pass(result == REKEY_WANT_READ && !(world.scores && world.score_hangs)
                  ? 1
@@ -1822,6 +1839,16 @@ static void test_secrets(void **state) {
     rows_done();
 }
 
+// The runs of the tests before this one have waited for everything that there is.
+static void test_waits(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(waited); i++) {
+        row_n("wait", (long)i);
+        check(waited[i]);
+    }
+    rows_done();
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         UNIT(test_rotations),
@@ -1840,6 +1867,7 @@ int main(void) {
         UNIT(test_cuts_of_what_was_left),
         UNIT(test_show),
         UNIT(test_secrets),
+        UNIT(test_waits),
     };
 
     return cmocka_run_group_tests_name("rotate", tests, NULL, rows_total);

@@ -2,7 +2,6 @@
 // each failure. Nothing is changed, at the service or here, but that the directory of --state gets
 // its lock file; a key that is listed is not kept.
 
-#include <mbedtls/platform_util.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -87,14 +86,11 @@ static void failed_by(const struct session *s, enum check check, const struct re
 // ---- the checks ---------------------------------------------------------------------------------
 
 static bool check_clock(void) {
-    const mbedtls_time_t now = (mbedtls_time_t)rekey_posix_wall_s(NULL);
-    struct tm tm;
-    char text[64];
+    const int64_t now = rekey_posix_wall_s(NULL);
+    char text[24];
 
-    mbedtls_platform_gmtime_r(&now, &tm);
-    snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ", (tm.tm_year + 1900) % 10000,
-             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    if (now < (mbedtls_time_t)REKEY_BUILD_TIME) {
+    utc_text(now, text);
+    if (now < (int64_t)REKEY_BUILD_TIME) {
         failed(CLOCK, REKEY_NOT_TRUSTED, text,
                "that is earlier than this build: set the clock (NTP, or a battery)");
         return false;
