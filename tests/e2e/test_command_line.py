@@ -315,7 +315,7 @@ MISTYPED = [
     (["token", "-qn"], "-n needs a value: ENDPOINT"),
     (["token", "--name"], "--name needs a value: ENDPOINT"),
     (["list-keys", "--operation-file", "x"], "does not go with list-keys", "regenerate and wait"),
-    (["status", "-n", "x"], "--name does not go with status", "list-keys, show, rotate and sync"),
+    (["status", "-n", "x"], "--name does not go with status", "list-keys, check, show, rotate and sync"),
     (["token", "--prometheus"], "does not go with token, but with status;"),
     (["wait"], "--operation-file is missing", "see rekey help wait"),
     (["token", "-"], "unexpected argument '-'"),

@@ -303,10 +303,6 @@ static int check(const struct options *o) {
     struct session *s = session_begin(o);
     bool clock, proxy, identity, anchors = true;
 
-    if (o->rollback) {
-        fault_set(&s->fault, REKEY_USAGE, REKEY_E_OPTIONS, "--rollback does not go with check");
-        return session_refuse(s);
-    }
     clock = check_clock();
     proxy = session_choose_proxy(s) == 0;
     if (!proxy) {
@@ -344,8 +340,8 @@ const struct command_row command_check = {
     .summary = "check what a rotation needs, and change nothing",
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT [--state DIR]",
     .example = "-n scoring --state /var/lib/rekey/a",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
-             OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_STATE | OPTIONS_ROTATION | OPTIONS_ROTATE,
+    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
+             OPTIONS_STATE | OPTIONS_ROTATION, // what both rotate and sync take
     .needs = OPTIONS_ENDPOINT,
     .run = check,
 };
