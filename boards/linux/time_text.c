@@ -31,7 +31,7 @@ static void put_distance(int64_t seconds, char *buf, size_t cap) {
     size_t i = 0;
     unsigned count;
 
-    while (units[i].seconds > 1 && distance < 2 * units[i].seconds) {
+    while (units[i].seconds > 1 && distance / 2 < units[i].seconds) {
         i++;
     }
     count = (unsigned)(distance / units[i].seconds);
