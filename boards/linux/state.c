@@ -22,6 +22,9 @@
 
 #define FORMAT "rekey-state 1"
 
+static const char damaged[] = "it is damaged: once --timeout has passed since the last run, remove "
+                              "'state' and 'operation'";
+
 static int failed(struct state *s, const char *name, const char *why) {
     s->error = errno;
     s->fault = name;
@@ -191,7 +194,7 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         return error;
     }
     if (!take_line(&rest, "rekey-state", &version)) {
-        return failed(s, "state", "it is damaged");
+        return failed(s, "state", damaged);
     }
     if (!rekey_span_equal(version, REKEY_SPAN("1"))) {
         return failed(s, "state", "its format is that of another version of rekey");
@@ -201,7 +204,7 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         !take_line(&rest, "primary", &sums[0]) || !take_line(&rest, "secondary", &sums[1]) ||
         !rekey_span_equal(rest, REKEY_SPAN("end\n")) || !parse_slot(slot, &state->slot) ||
         !parse_sum(sums[0], state->sha256[0]) || !parse_sum(sums[1], state->sha256[1])) {
-        return failed(s, "state", "it is damaged");
+        return failed(s, "state", damaged);
     }
     if (len > 0 && endpoint.len > 0 && !rekey_span_equal(endpoint, rekey_span(s->endpoint, len))) {
         return failed(
@@ -230,14 +233,14 @@ static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key
     case OPERATION_FILE_OK:
         *record = f->record;
         *age_ms = operation_file_age_ms(f);
-        return parse_slot(f->key_type, slot) ? 0 : failed(s, "operation", "it is damaged");
+        return parse_slot(f->key_type, slot) ? 0 : failed(s, "operation", damaged);
     case OPERATION_FILE_UNREADABLE:
         errno = f->error;
         return f->error == ENOENT ? 0 : failed(s, "operation", NULL);
     case OPERATION_FILE_FORMAT:
         return failed(s, "operation", "its format is that of another version of rekey");
     default:
-        return failed(s, "operation", "it is damaged");
+        return failed(s, "operation", damaged);
     }
 }
 
