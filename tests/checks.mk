@@ -71,7 +71,7 @@ proof: deps-sources ## prove the parsers with CBMC, up to the bounds that it pri
 
 # A build of its own, for speed. phases.c has rotate.c in it, whose phases are private.
 model_objects := $(patsubst tests/model/%.c,$(B)/tests/%.o,$(wildcard tests/model/*.c))
-$(B)/model: link_more := $(comma)--wrap=rekey_zeroize
+$(B)/model: link_more = ,--wrap=rekey_zeroize
 $(B)/model: $(model_objects) $(filter-out $(B)/src/rotate.o,$(core_objects))
 	$(call say,LD)
 	$(link)
