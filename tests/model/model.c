@@ -20,10 +20,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
+#include "fake_port.h"
 #include "rotate.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" // of the callbacks: none needs its ctx
@@ -152,6 +151,14 @@ static bool on(char class) {
     return strchr(classes, class) != NULL;
 }
 
+// `n` things of `max` are all that there is memory for.
+static void check_memory(const char *name, int n, int max) {
+    if (n >= max) {
+        fprintf(stderr, "%s: more than %d, which is its size in model.c\n", name, max);
+        exit(2);
+    }
+}
+
 // One line of a script that is played. What is said again and again is said once.
 static void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void trace(const char *format, ...) {
@@ -229,10 +236,7 @@ static int choose(const char *name, const char *answers, int count, int cost) {
     if (played != NULL) {
         value = played_answer(q, answers, count);
     } else if (cost <= budget) {
-        if (path.at == COUNT(path.value)) {
-            fputs("a run asks more questions than `path` (model.c) can hold\n", stderr);
-            exit(2);
-        }
+        check_memory("path", path.at, COUNT(path.value));
         q->asked++;
         if (path.at == path.len) {
             path.value[path.len] = 0;
@@ -281,8 +285,8 @@ static struct {
     char script[sizeof(script)];
 } found[64];
 
-static void passed_limit(enum limit limit) {
-    w.limits |= BIT(limit);
+static void limit_if(bool passed, enum limit limit) {
+    w.limits |= passed ? BIT(limit) : 0;
 }
 
 // What is broken only beyond a limit is counted apart.
@@ -307,6 +311,10 @@ static void broken_if(bool is_so, enum promise promise, const char *what) {
         found[i].what = what;
         memcpy(found[i].script, script, sizeof(script));
     }
+}
+
+static void never(bool is_so, const char *what) {
+    broken_if(is_so, ALWAYS, what);
 }
 
 // And forgets it. Returns how many promises were broken.
@@ -334,14 +342,9 @@ static void check_switch(int key) {
     bool adopted = rotation.result == REKEY_ROTATION_ADOPTED, restored = run.verb == ROLLBACK;
     bool doubted = w.old_since != 0 && w.now + LIST_INTERVAL >= w.old_since + MINUTE;
 
-    broken_if(adopted && alive(d->disk.key) && !doubted, ALWAYS,
-              "a key that lives was replaced because of lists that are old for a moment");
-    if (d->disk.key == 0) {
-        passed_limit(FIRST);
-    }
-    if (d == &w.rotator && (adopted || restored)) {
-        passed_limit(LEFT);
-    }
+    never(adopted && alive(d->disk.key) && !doubted, "a key that lives was replaced");
+    limit_if(d->disk.key == 0, FIRST);
+    limit_if(d == &w.rotator && (adopted || restored), LEFT);
     if (d == &w.follower) {
         broken_if(d->disk.key != 0 && key % 100 < d->disk.key % 100, FOLLOWS,
                   "the follower has gone back to an older key");
@@ -361,12 +364,11 @@ static bool younger(uint64_t event) {
 
 static void check_post(int slot) {
     broken_if(run.device != &w.rotator, ASKED, "a follower regenerates");
-    broken_if(w.rotator.disk.key == current(slot), ASKED,
-              "the service was asked to regenerate the key in use");
+    broken_if(w.rotator.disk.key == current(slot), ASKED, "a POST for the key in use");
     broken_if(younger(run.device->left_use[slot - 1]), MIN_AGE,
-              "the key before is regenerated before --min-age");
+              "a POST for the key before, before --min-age");
     broken_if(younger(run.device->foreign_seen[slot - 1]), MIN_AGE,
-              "somebody else's key is regenerated before --min-age");
+              "a POST for somebody else's key, before --min-age");
 }
 
 // An outcome needs one of its causes, and must not claim more than is so.
@@ -382,19 +384,16 @@ static void check_outcome(enum rekey_outcome outcome) {
     bool earlier = rotation.error == REKEY_E_KEY_FOREIGN || (outcome == REKEY_LOCAL && !run.hook);
     bool settled = !open && outcome != REKEY_SUCCEEDED && outcome != REKEY_LOCAL && !earlier;
 
-    broken_if(causes[outcome] == 0, ALWAYS, "it has ended without an outcome");
-    broken_if((causes[outcome] & run.causes) == 0 && !earlier, ALWAYS,
-              "nothing has happened that would lead to this outcome");
-    broken_if(settled && run.took, ALWAYS, "better than unknown after a POST that is executed");
-    broken_if(settled && run.verb == ROTATE && run.unfinished && run.device->disk.operation != 0,
-              ALWAYS, "better than unknown while an operation is unfinished");
-    broken_if(outcome == REKEY_USAGE && run.verb != ROLLBACK, ALWAYS,
-              "a wrong use (2) that was none");
-    broken_if(open && run.disk.operation == 0 && !run.posted, ALWAYS,
-              "'unknown' (12) or 'running' (13), and nothing was begun");
-    broken_if(outcome == REKEY_RUNNING && !run.accepted && !run.device->accepted &&
-                  !rotation.by_comparison,
-              ALWAYS, "'running' (13), and the service has not accepted it");
+    never(causes[outcome] == 0, "it has ended without an outcome");
+    never((causes[outcome] & run.causes) == 0 && !earlier, "an outcome without a cause");
+    never(settled && run.took, "settled, and a POST is executed");
+    never(settled && run.verb == ROTATE && run.unfinished && run.device->disk.operation != 0,
+          "settled, and an operation is unfinished");
+    never(outcome == REKEY_USAGE && run.verb != ROLLBACK, "a wrong use that was none");
+    never(open && run.disk.operation == 0 && !run.posted, "12 or 13, and nothing was begun");
+    never(outcome == REKEY_RUNNING && !run.accepted && !run.device->accepted &&
+              !rotation.by_comparison,
+          "13, and the service has not accepted it");
 }
 
 static void check_success(struct device *d) {
@@ -402,18 +401,16 @@ static void check_success(struct device *d) {
     enum rekey_rotation_result result = rotation.result;
 
     other_slot = d->disk.key / 100 != (int)rotation.state.slot;
-    broken_if(result == REKEY_ROTATION_ROTATED &&
-                  (other_slot || (same && !rotation.found_operation && run.verb == ROTATE)),
-              ALWAYS, "'rotated', and it was not");
-    broken_if(result == REKEY_ROTATION_RESTORED && same, ALWAYS,
-              "'restored', and the key is what it was");
+    never(result == REKEY_ROTATION_ROTATED &&
+              (other_slot || (same && !rotation.found_operation && run.verb == ROTATE)),
+          "rotated, and it was not");
+    never(result == REKEY_ROTATION_RESTORED && same, "restored, and the key is as it was");
     broken_if(result == REKEY_ROTATION_RESTORED && d->disk.key == d->rollback_from, ROLLED_BACK,
               "a repeated rollback goes forward again");
-    broken_if((result == REKEY_ROTATION_NOT_DUE || result == REKEY_ROTATION_UNCHANGED) && !same,
-              ALWAYS, "nothing was done, and the key is another one");
-    broken_if(d->hook_due && run.hook, ALWAYS, "success, and the hook is due still");
-    broken_if(run.verb == ROTATE && d->disk.operation != 0, ALWAYS,
-              "success, and the operation is there still");
+    never((result == REKEY_ROTATION_NOT_DUE || result == REKEY_ROTATION_UNCHANGED) && !same,
+          "nothing done, and the key is another one");
+    never(d->hook_due && run.hook, "success, and the hook is due");
+    never(run.verb == ROTATE && d->disk.operation != 0, "success, and the operation is there");
     if (d == &w.follower && run.budget == budget && w.now >= w.old_until) {
         d->clean_syncs++;
         broken_if(!alive(d->disk.key), FOLLOWS, "the follower's key is dead after its run");
@@ -428,7 +425,7 @@ static void check_end(void) {
     if (!run.dead) {
         trace("ends: error %d, outcome %d, result %d", rotation.error, (int)rotation.outcome,
               (int)rotation.result);
-        broken_if(good != (rotation.error == 0), ALWAYS, "error and outcome differ");
+        never(good != (rotation.error == 0), "error and outcome differ");
         check_outcome(rotation.outcome);
         if (rotation.error == REKEY_E_KEY_FOREIGN) {
             d->foreign_seen[d->disk.key / 100 == 1 ? 1 : 0] = w.now;
@@ -438,8 +435,8 @@ static void check_end(void) {
         check_success(d);
     }
     broken_if(refused && memcmp(&d->disk, &run.disk, sizeof(run.disk)) != 0, ROLLED_BACK,
-              "a rollback was refused, and something has changed");
-    broken_if(d->hook_due && !d->disk.state.hook_pending, ALWAYS, "a pending hook is lost");
+              "refused, and something has changed");
+    never(d->hook_due && !d->disk.state.hook_pending, "a pending hook is lost");
     if (run.verb == ROLLBACK && !good && !refused) {
         d->rollback_from = d->rollback_from != 0 ? d->rollback_from : run.disk.key;
     } else if (!refused) {
@@ -457,12 +454,9 @@ static void execute(int slot, bool foreign) {
     w.pairs[NEWEST].since = w.now;
     w.accepted_at[slot - 1] = UINT64_MAX;
     trace("service: executes %d -> %d%s", old, current(slot), foreign ? " for somebody else" : "");
-    if (foreign) {
-        passed_limit(OTHERS);
-        return;
-    }
-    broken_if(w.rotator.disk.key == old, KILLED, "the key in use was regenerated");
-    broken_if(w.follower.disk.key == old && w.follower.clean_syncs >= 2, FOLLOWS,
+    limit_if(foreign, OTHERS);
+    broken_if(w.rotator.disk.key == old && !foreign, KILLED, "the key in use was regenerated");
+    broken_if(w.follower.disk.key == old && w.follower.clean_syncs >= 2 && !foreign, FOLLOWS,
               "the follower's key was regenerated");
 }
 
@@ -502,9 +496,7 @@ static void begin_operation(int slot, bool polled) {
         seconds[choose("delay", "3 s|never|100 s|15 min|25 min|29:45|29:59|31 min|45 min|3 h",
                        on('x') ? 10 : 7, 0)];
 
-    if (s * SECOND > SERVICE_LIMIT) {
-        passed_limit(LATE);
-    }
+    limit_if(s * SECOND > SERVICE_LIMIT, LATE);
     run.took |= s != 0;
     while (p->slot != 0 && p < w.pending + COUNT(w.pending) - 1) {
         p++;
@@ -671,8 +663,8 @@ static const int *listed_keys(int value) {
     }
     if (n == NEWEST || w.old_since == 0) {
         w.old_since = n == NEWEST ? 0 : w.now;
-    } else if (w.now >= w.old_since + MINUTE && w.now > w.pairs[n + 1].since + MINUTE) {
-        passed_limit(OLD);
+    } else {
+        limit_if(w.now >= w.old_since + MINUTE && w.now > w.pairs[n + 1].since + MINUTE, OLD);
     }
     return w.pairs[n].keys;
 }
@@ -703,7 +695,6 @@ static void answer_poll(void) {
         run.poll_mode = choose(
             "poll", "truth|404 from now|401|reset from now|403|running from now|power lost", 7, 1);
     }
-    trace("service: polled");
     if (run.poll_mode != 0 || running) {
         say(run.poll_mode != 0 ? heads[run.poll_mode] : "202 A", "");
         return;
@@ -755,11 +746,8 @@ static int open_stream(void *ctx, struct rekey_span host, uint16_t number, uint3
 static int write_stream(void *ctx, const void *data, size_t len, size_t *done) {
     stream.len = stream.rest != NULL ? 0 : stream.len; // the next request on this connection
     stream.rest = NULL;
-    memcpy(stream.request + stream.len, data, len);
-    stream.len += len;
-    stream.request[stream.len] = '\0';
     *done = len;
-    return REKEY_DONE;
+    return fake_send(stream.request, &stream.len, data, len);
 }
 
 static void answer(void) {
@@ -789,13 +777,7 @@ static int read_stream(void *ctx, void *buf, size_t cap, size_t *done) {
     if (*done == 0) {
         return stream.text[0] == '\0' ? REKEY_END : REKEY_WANT_READ;
     }
-    *done = *done < cap ? *done : cap;
-    memcpy(buf, stream.rest, *done);
-    stream.rest += *done;
-    return REKEY_DONE;
-}
-
-static void close_stream(void *ctx) {
+    return fake_give(&stream.rest, *done, buf, cap, done);
 }
 
 static int give_token(void *ctx, char *buf, size_t cap, size_t *len) {
@@ -809,11 +791,6 @@ static int64_t wall_s(void *ctx) {
 
 static uint64_t now_ms(void *ctx) {
     return w.now;
-}
-
-static int entropy(void *ctx, void *buf, size_t len) {
-    memset(buf, 0x55, len);
-    return REKEY_DONE;
 }
 
 // Half of the time would be spent in the real one, which clears byte by byte so that no compiler
@@ -871,21 +848,12 @@ static int load_key(void *ctx, bool previous, char *key, size_t cap, size_t *len
     return reads();
 }
 
-static int number_of(struct rekey_span text) {
-    int number = 0;
-
-    for (size_t i = 0; i < text.len && rekey_is_digit(text.ptr[i]); i++) {
-        number = number * 10 + (text.ptr[i] - '0');
-    }
-    return number;
-}
-
 static int save_key(void *ctx, struct rekey_span key) {
     struct disk half = run.device->disk, next;
 
     half.previous = half.key != 0 ? half.key : half.previous;
     next = half;
-    next.key = number_of(key);
+    next.key = atoi(key.ptr);
     return writes("save_key", &half, &next);
 }
 
@@ -976,8 +944,8 @@ static int run_hook(void *ctx) {
 
 static void sum(void *ctx, struct rekey_span data, unsigned char out[32]) {
     memset(out, 1, 32);
-    out[0] = (unsigned char)(number_of(data) / 100);
-    out[1] = (unsigned char)(number_of(data) % 100);
+    out[0] = (unsigned char)(atoi(data.ptr) / 100);
+    out[1] = (unsigned char)(atoi(data.ptr) % 100);
 }
 
 // ---- a run --------------------------------------------------------------------------------------
@@ -987,9 +955,7 @@ static void step_clock(int count) {
     int value = choose("clock", "runs|+2 h|-2 h|+10 min|+3 days|reboot", on('c') ? count : 1, 1);
 
     run.device->skew += steps[value];
-    if (steps[value] > 0) {
-        passed_limit(WALL_CLOCK);
-    }
+    limit_if(steps[value] > 0, WALL_CLOCK);
     if (value == 5) {
         run.device->boot++;
         run.device->boot_at = w.now;
@@ -1037,9 +1003,8 @@ static int begin_run(void) {
     static const struct rekey_port port = {
         .now_ms = now_ms,
         .wall_s = wall_s,
-        .entropy = entropy,
-        .tls = {NULL, open_stream, write_stream, read_stream, close_stream}};
-    static const struct rekey_endpoint endpoint = {{"s", 1}, {"g", 1}, {"wks", 3}, {"ep", 2}};
+        .entropy = fake_entropy,
+        .tls = {NULL, open_stream, write_stream, read_stream, fake_close}};
     static struct rekey_storage storage = {
         NULL,           load_key,       save_key,         restore_key, load_state, save_state,
         load_operation, save_operation, remove_operation, NULL,        sum};
@@ -1079,7 +1044,7 @@ static bool run_to_end(void) {
             advance(ms < 100000 ? ms + 1 : 100000);
         }
     }
-    broken_if(steps > 200000, ALWAYS, "a run without an end");
+    never(steps > 200000, "a run without an end");
     phases_seen |= 1u << rotation.phase;
     check_end();
     return !run.dead && rotation.outcome == REKEY_SUCCEEDED;
@@ -1111,9 +1076,8 @@ static void choose_options(void) {
     run.rules.min_age_s = value == 6 ? 0 : run.rules.min_age_s;
     run.rules.settle_ms = value == 7 ? 0 : run.rules.settle_ms;
     run.rules.probe = value != 7 && run.rules.probe;
-    if (value == 4 || value == 7) {
-        passed_limit(value == 4 ? SHORT : NO_SETTLING);
-    }
+    limit_if(value == 4, SHORT);
+    limit_if(value == 7, NO_SETTLING);
 }
 
 // What is lost, restored or put there by hand between two runs.
@@ -1124,10 +1088,8 @@ static void change_files(struct device *d) {
                        "restored as before the last run|other key by hand",
                        on('t') ? 7 : 1, 1);
 
-    if (value != 0) {
-        passed_limit(FILES);
-        d->hook_due = false;
-    }
+    limit_if(value != 0, FILES);
+    d->hook_due &= value == 0;
     disk->state = value == 1 ? (struct rekey_rotation_state){.slot = 0} : disk->state;
     disk->operation = value == 2 ? (enum rekey_key)0 : disk->operation;
     disk->key = value == 3 ? 0 : value == 6 ? current(disk->key / 100 == 1 ? 2 : 1) : disk->key;
@@ -1245,7 +1207,6 @@ static uint64_t canonical(int runs_left) {
 #define SEEN_BITS 22
 static uint64_t seen[1u << SEEN_BITS];
 static int seen_n, nodes_n;
-static bool full; // there is no memory for more
 
 static struct node {
     struct world world;
@@ -1257,28 +1218,25 @@ static struct node {
 static bool is_new(uint64_t state) {
     size_t i = state >> (64 - SEEN_BITS);
 
-    for (; seen[i] != 0; i = (i + 1) % COUNT(seen)) {
-        if (seen[i] == state) {
-            return false;
-        }
+    while (seen[i] != 0 && seen[i] != state) {
+        i = (i + 1) % COUNT(seen);
     }
-    full |= seen_n == COUNT(seen) / 4 * 3;
-    seen[i] = full ? 0 : state;
-    seen_n += !full;
-    return !full;
+    if (seen[i] == 0) {
+        check_memory("seen", seen_n++, COUNT(seen) / 4 * 3);
+        seen[i] = state;
+        return true;
+    }
+    return false;
 }
 
 static void add_node(int runs) {
     struct node *node = &nodes[nodes_n];
 
-    full |= nodes_n == COUNT(nodes);
-    if (!full) {
-        node->world = w;
-        memcpy(node->script, script, sizeof(script));
-        node->runs = runs;
-        node->left = budget;
-        nodes_n++;
-    }
+    check_memory("nodes", nodes_n++, COUNT(nodes));
+    node->world = w;
+    memcpy(node->script, script, sizeof(script));
+    node->runs = runs;
+    node->left = budget;
 }
 
 // ---- exploration --------------------------------------------------------------------------------
@@ -1397,7 +1355,6 @@ static int explore(const struct exploration *e) {
 
     snprintf(classes, sizeof(classes), "%s", e->classes);
     start = e->start;
-    full = false;
     for (int bound = 0; bound <= e->decisions; bound++) {
         memset(seen, 0, sizeof(seen));
         seen_n = nodes_n = 0;
@@ -1408,16 +1365,16 @@ static int explore(const struct exploration *e) {
             paths += expand(&nodes[next], e->runs);
         }
     }
-    printf("%s (%s): %d decisions, %d runs, start %c: %lu paths, %d states, %.1f s%s\n    asked:",
+    printf("%s (%s): %d decisions, %d runs, start %c: %lu paths, %d states, %.1f s\n    asked:",
            e->name, classes, e->decisions, e->runs, start, paths, seen_n,
-           (double)(clock() - begun) / CLOCKS_PER_SEC, full ? " (NOT COMPLETE)" : "");
+           (double)(clock() - begun) / CLOCKS_PER_SEC);
     for (int i = 0; questions[i].name != NULL; questions[i++].asked = 0) {
         if (questions[i].asked > 0) {
             printf(" %s %lu", questions[i].name, (unsigned long)questions[i].asked);
         }
     }
     printf("\n");
-    return print_broken() + full;
+    return print_broken();
 }
 
 static int play(const char *text) {
@@ -1446,15 +1403,15 @@ static int play(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    bool deep = argc > 1 && strcmp(argv[1], "-d") == 0;
-    bool quick = argc > 1 && strcmp(argv[1], "-q") == 0;
-    int bad = 0;
+    const char *mode = argc > 1 ? argv[1] : "";
+    int i = strcmp(mode, "-d") == 0 ? USUAL : 0, bad = 0;
+    int end = i == USUAL ? COUNT(explorations) : strcmp(mode, "-q") == 0 ? QUICK : USUAL;
 
     if (argc > 2) {
         return play(argv[2]);
     }
-    for (int i = deep ? USUAL : 0; i < (deep ? COUNT(explorations) : quick ? QUICK : USUAL); i++) {
-        bad += explore(&explorations[i]);
+    while (i < end) {
+        bad += explore(&explorations[i++]);
     }
     printf("phases never reached:");
     for (unsigned phase = 0; phase_name(phase) != NULL; phase++) {
