@@ -133,7 +133,7 @@ static struct question {
     int nth; // of its kind, in this run
 } questions[24];
 
-// The answers so far that were not 0. "post 1.2=lost, runs; " is one to the second POST of run 1.
+// The answers so far that were not 0. " post 1.2=lost, runs;" is one to the second POST of run 1.
 static char script[320];
 static const char *played; // the script that gives the answers; NULL: none
 static int played_n;       // how many of its answers were given
@@ -197,14 +197,14 @@ static void begin_answers(int number, const char *before, int left) {
     budget = left;
 }
 
-// "post 1.2=lost, runs; " for an answer, the value-th of those that '|' parts.
+// " post 1.2=lost, runs;" for an answer, the value-th of those that '|' parts.
 static const char *decision(const struct question *q, const char *answers, int value) {
     static char text[80];
 
     while (value-- > 0) {
         answers += strcspn(answers, "|") + 1;
     }
-    snprintf(text, sizeof(text), "%s %d.%d=%.*s; ", q->name, path.run, q->nth,
+    snprintf(text, sizeof(text), " %s %d.%d=%.*s;", q->name, path.run, q->nth,
              (int)strcspn(answers, "|"), answers);
     return text;
 }
@@ -246,7 +246,7 @@ static int choose(const char *name, const char *answers, int count, int cost) {
     }
     if (value != 0) {
         budget -= cost;
-        trace("[%s]", decision(q, answers, value));
+        trace("[%s ]", decision(q, answers, value));
         strncat(script, decision(q, answers, value), sizeof(script) - strlen(script) - 1);
     }
     return value;
@@ -328,7 +328,7 @@ static int print_broken(void) {
         }
     }
     for (; n < COUNT(found) && found[n].n > 0; found[n++].n = 0) {
-        printf("    BROKEN, %lu times: %s\n        -p \"%c %s: %s\"\n", found[n].n, found[n].what,
+        printf("    BROKEN, %lu times: %s\n        -p \"%c %s:%s\"\n", found[n].n, found[n].what,
                start, classes, found[n].script);
     }
     printf("    %d broken, %lu within limits\n", n, excused);
@@ -1396,7 +1396,7 @@ static int play(const char *text) {
     } while (played_n < wanted && ++number < 10);
     check_recovery();
     if (played_n != wanted) {
-        fprintf(stderr, "-p: %d of %d decisions were asked for (\"; \" ends each)\n", played_n,
+        fprintf(stderr, "-p: %d of %d decisions were asked for (\";\" ends each)\n", played_n,
                 wanted);
         return 2;
     }
