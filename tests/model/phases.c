@@ -1,33 +1,18 @@
-// phases.c - src/rotate.c itself, and the names of its phases, which no header has. The compilers
-// warn of a phase without a name.
+// phases.c - src/rotate.c itself, and the names of its phases, which no header has.
 
 #include "rotate.c" // its enum phase is private
 
-const char *phase_name(unsigned phase);
+#define NAME(phase) [phase] = #phase
 
-#define CASE(phase)                                                                                \
-    case phase:                                                                                    \
-        return #phase;
+static const char *const names[] = {
+    NAME(ENDED),        NAME(BEGIN),     NAME(FIRST_HOOK),    NAME(RESUMING),
+    NAME(LISTING),      NAME(COMPARING), NAME(COMPARE_LATER), NAME(DOUBT_LATER),
+    NAME(REGENERATING), NAME(LOOKING),   NAME(LOOK_LATER),    NAME(SETTLING),
+    NAME(SHOWING),      NAME(PROBING),   NAME(PROBE_LATER),   NAME(HOOK)};
+
+const char *phase_name(unsigned phase);
 
 // NULL: there are fewer phases.
 const char *phase_name(unsigned phase) {
-    switch ((enum phase)phase) {
-        CASE(ENDED)
-        CASE(BEGIN)
-        CASE(FIRST_HOOK)
-        CASE(RESUMING)
-        CASE(LISTING)
-        CASE(COMPARING)
-        CASE(COMPARE_LATER)
-        CASE(DOUBT_LATER)
-        CASE(REGENERATING)
-        CASE(LOOKING)
-        CASE(LOOK_LATER)
-        CASE(SETTLING)
-        CASE(SHOWING)
-        CASE(PROBING)
-        CASE(PROBE_LATER)
-        CASE(HOOK)
-    }
-    return NULL;
+    return phase < sizeof(names) / sizeof(names[0]) ? names[phase] : NULL;
 }
