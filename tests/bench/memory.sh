@@ -1,7 +1,7 @@
 #!/bin/sh
 # memory.sh - writes docs/memory.md: what `make size` prints, for every board; `make memory` calls it.
 #
-#     memory.sh FILE
+#     memory.sh FILE COMPILER     COMPILER is this machine's
 
 set -eu
 make="${MAKE:-make} --no-print-directory -s"
@@ -15,7 +15,7 @@ for board in $boards; do
 done
 {
     printf '# Memory\n\n'
-    echo "Written by \`make memory\` (gcc $(${CC:-gcc} -dumpfullversion) and the cross compilers of the same distribution); do not edit."
+    echo "Written by \`make memory\` (gcc $($2 -dumpfullversion) and the cross compilers of the same distribution); do not edit."
     for board in $boards; do
         title=$(sed -n 's/^BOARD_TITLE *:= //p' "boards/$board/board.mk")
         printf '\n## %s: %s\n\n```\n' "$board" "$title"
