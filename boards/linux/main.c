@@ -38,5 +38,6 @@ int main(int argc, char **argv) {
     if (options.help || options.version) {
         return print(&options);
     }
+    hold_lines(options.quiet);
     return options.command->run(&options);
 }

@@ -12,7 +12,8 @@ BOARD_LDFLAGS  += -Wl,-z,norelro,-z,common-page-size=64
 # The compiler sees the whole command when it is linked, which makes it 8 KB smaller. The objects hold ordinary code, too:
 # what is linked with them elsewhere, and the tests, need not wait for that.
 ifneq ($(shell $(if $(filter default,$(origin CC)),$(CROSS_COMPILE)gcc,$(CC)) -flto -ffat-lto-objects -x c -c /dev/null -o /dev/null 2>&1 || echo no),no)
-BOARD_CFLAGS   += -flto=auto -ffat-lto-objects
+BOARD_CFLAGS   += -flto -ffat-lto-objects
+BOARD_LDFLAGS  += -flto-partition=one -ffunction-sections -fdata-sections
 endif
 # An snprintf of our own: musl's brings 7 KB of floating point along.
 BOARD_OBJECTS  := $(B)/boards/linux/musl/printf.o

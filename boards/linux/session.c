@@ -27,7 +27,6 @@ struct session *session_begin(const struct options *o) {
     s->options = o;
     s->key_type = o->key_type;
     s->credentials_hint = "nothing was executed: correct the identity";
-    hold_lines(o->quiet);
     process_catch_signals();
     interrupt_output(&process.unblocked);
     return s;

@@ -10,7 +10,7 @@ size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; 
 	    core=$(BOARD_CORE_MAX)
 
 memory: ## write docs/memory.md: what make size prints, for every board
-	$(Q)tests/bench/memory.sh docs/memory.md "$(CC)"
+	+$(Q)tests/bench/memory.sh docs/memory.md "$(CC)"
 
 # The command with a clock that runs faster, for the long rows of `make bench`.
 $(B)/rekey-bench: link_more = ,--wrap=clock_gettime,--wrap=ppoll

@@ -33,9 +33,7 @@ static int end_without_operation(const struct options *o) {
     const struct rekey_report report = outcome_of_fault(&none);
     const struct outcome_object object = {.elapsed_ms = rekey_posix_now_ms(NULL) - process.started};
 
-    if (!o->quiet) {
-        say("nothing to wait for: there is no '%s'", o->operation_file);
-    }
+    say("nothing to wait for: there is no '%s'", o->operation_file);
     if (o->json) {
         outcome_put_json(&report, &object);
     }
