@@ -200,8 +200,9 @@ static void say_token_exchange(const struct session *s, const struct rekey_repor
                                const struct rekey_report *before) {
     char text[300];
     bool was, is;
-    struct rekey_span peer = session_peer(s, before, text, &was);
+    struct rekey_span peer;
 
+    session_peer(s, before, text, &was);
     peer = session_peer(s, now, text, &is);
     if (is && !was) {
         say("> token request to %.*s", (int)peer.len, peer.ptr);
@@ -288,7 +289,7 @@ static void say_wait(struct session *s, struct session_wait *w, const char *what
     bool told = until < s->told + 1000;
     char time[24];
 
-    if (what != w->what || now > w->last + 2 * WAIT_TOLD_MS) {
+    if (what != w->what || now > w->last + UINT64_C(2) * WAIT_TOLD_MS) {
         *w = (struct session_wait){.what = what, .since = now};
     }
     w->last = now;

@@ -59,7 +59,7 @@ static struct rekey_span parent_of(struct rekey_span text) {
     const char *dot = memchr(text.ptr, '.', text.len);
 
     return dot != NULL ? rekey_span(dot + 1, text.len - (size_t)(dot + 1 - text.ptr))
-                       : rekey_span(NULL, 0);
+                       : rekey_span(text.ptr, 0);
 }
 
 // Whether a dNSName is the base or below it. A base that begins with a dot, which RFC 5280 does not
