@@ -1397,7 +1397,9 @@ static void test_sync(void **state) {
     for (int slot = 1; slot <= 2; slot++) {
         reset();
         check_int(run(SYNC), 0);
-        strcpy(world.keys[0], slot == 1 ? world.keys[0] : "changed-1");
+        if (slot == 2) {
+            strcpy(world.keys[0], "changed-1");
+        }
         check_int(run(SYNC), 0);
         check_int(world.state.slot, slot == 1 ? REKEY_KEY_SECONDARY : REKEY_KEY_PRIMARY);
         strcpy(world.key, world.keys[slot - 1]);
