@@ -55,7 +55,7 @@ compile      = $(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(
 link         = $(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections$(link_more) $^ -o $@
 archive      = $(Q)rm -f $@ && $(AR) crs $@ $^
 # On all processors, unless make was told how many.
-make_quietly = $(Q)$(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+make_quietly = +$(Q)$(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 ifneq ($(V),1)
 Q := @
