@@ -647,7 +647,7 @@ def test_probe(arm, rekey, adopted, state, answer):
 
 @pytest.mark.board
 def test_probe_waits_until_the_key_is_accepted(arm, rekey, adopted, state):
-    name = adopted(accept_after=1.5)
+    name = adopted(accept_after=6 if EXEC else 1.5)
     process = rekey.start_switch("rotate", name, "--probe", "--poll-interval", "1")
     arm.wait_for(f"{name}@score", "request")
     assert in_use(arm, name, state) == "Primary"
