@@ -400,7 +400,7 @@ def test_no_back_end_for_some_polls(front, rekey, behind_put_back):
 def test_no_back_end_until_the_deadline(front, rekey, behind_put_back):
     name = front.play(post=[GONE], poll=[RUNNING, DONE])
     rekey.regenerate(name, "--timeout", "2", "--operation-file", "operation", code=13)
-    assert front.counts(name) == (1, 0)
+    assert front.counts(name) in ((1, 0), (1, 1))  # a poll may come before it is down
     front.control("PUT", "/listener/behind?state=up")
     rekey.wait("operation", name=name)
     assert front.counts(name) == (1, 2) and front.keys(name)["regenerated"] == ["Primary"]
