@@ -259,7 +259,7 @@ enum promise { ALWAYS, ASKED, KILLED, DEAD, EARLY, MIN_AGE, ROLLED_BACK, FOLLOWS
 
 // What it excludes. LEFT: the rotator took another key without a rotation, which a follower cannot
 // see.
-enum limit { LATE, OLD, SHORT, WALL_CLOCK, NO_SETTLING, FILES, OTHERS, FIRST, LEFT };
+enum limit { LATE, OLD, SHORT, WALL_CLOCK, NO_SETTLING, FILES, OTHERS, FIRST, LEFT, LAST_WRITE };
 
 #define BIT(n) (1u << (n))
 static struct {
@@ -276,6 +276,7 @@ static struct {
     [OTHERS] = {"somebody else", BIT(DEAD) | BIT(EARLY) | BIT(KILLED) | BIT(FOLLOWS), 0},
     [FIRST] = {"first key", BIT(DEAD) | BIT(EARLY), 0},
     [LEFT] = {"followers left", BIT(FOLLOWS), 0},
+    [LAST_WRITE] = {"last write of a rollback", BIT(ROLLED_BACK), 0},
 };
 
 // Each with the first script that led to it: a shortest one, because more decisions come later.
@@ -440,6 +441,9 @@ static void check_end(void) {
     never(d->hook_due && !d->disk.state.hook_pending, "a pending hook is lost");
     if (run.verb == ROLLBACK && !good && !refused) {
         d->rollback_from = d->rollback_from != 0 ? d->rollback_from : run.disk.key;
+        limit_if(d->disk.key != d->rollback_from && !d->disk.state.rolled_back &&
+                     !d->disk.state.hook_pending,
+                 LAST_WRITE);
     } else if (!refused) {
         d->rollback_from = 0;
     }
