@@ -201,7 +201,7 @@ static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
     return REKEY_AGAIN;
 }
 
-// ---- a key is put to use ------------------------------------------------------------------------
+// ---- a key is activated -------------------------------------------------------------------------
 
 // A rollback where nothing was noted before has nothing to note.
 static int save_state(struct rekey_rotation *x) {

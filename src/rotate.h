@@ -1,5 +1,5 @@
 // rotate.h - a rotation that never loses a key: the key that is in use is never regenerated, and a
-// key is put to use only after the service has listed it (docs/rotation.md has the diagram).
+// key is activated only after the service has listed it (docs/rotation.md has the diagram).
 // It drives a struct rekey through listKeys, regenerateKeys and listKeys again, and keeps what it
 // must not forget in a storage that the application provides. Each run begins with what the run
 // before it left unfinished, so that power may fail at any moment.
@@ -12,8 +12,8 @@
 
 // What the storage keeps between two runs, beside the key and an unfinished operation.
 struct rekey_rotation_state {
-    enum rekey_key slot;         // whose key was put to use last; 0: none was
-    bool hook_pending;           // it was put to use, and the hook has not succeeded since
+    enum rekey_key slot;         // whose key was activated last; 0: none was
+    bool hook_pending;           // it was activated, and the hook has not succeeded since
     bool rolled_back;            // by a rollback that has not ended well yet
     int64_t switched;            // when: seconds since 1970
     unsigned char sha256[2][32]; // of the primary and the secondary key, as last listed
@@ -57,14 +57,14 @@ struct rekey_storage {
     void (*sha256)(void *ctx, struct rekey_span data, unsigned char out[32]);
 };
 
-// What a run came to, beside its outcome.
+// What a run did, beside its outcome.
 enum rekey_rotation_result {
     REKEY_ROTATION_NONE,      // it did not come so far
     REKEY_ROTATION_ROTATED,   // the key of the other slot is in use now
     REKEY_ROTATION_ADOPTED,   // there was no key, or one that the service does not list: took one
     REKEY_ROTATION_NOT_DUE,   // nothing to do: the last switch is younger than min_age_s
     REKEY_ROTATION_UNCHANGED, // sync: nothing has changed
-    REKEY_ROTATION_RESTORED,  // the key before is in use again
+    REKEY_ROTATION_RESTORED,  // the previous key is in use again
 };
 
 struct rekey_rotation_options {
@@ -93,7 +93,7 @@ struct rekey_rotation {
     uint8_t phase, job;
     bool settled;        // a new key was listed, and is looked for once more
     bool ended;          // an operation of the client, whose report was not looked at yet
-    enum rekey_key slot; // that is regenerated, or put to use
+    enum rekey_key slot; // that is regenerated, or activated
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
     uint16_t key_len;
@@ -126,12 +126,12 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 // left, and nothing more where the last switch is too young.
 int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint);
 
-// Follows a rotation that another device makes: puts to use the key of the slot that has changed
+// Follows a rotation that another device makes: activates the key of the slot that has changed
 // since the last run; at first that of `first`. Regenerates nothing.
 int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
                enum rekey_key first);
 
-// Puts the key before to use again, without asking the service. Not while an operation is
+// Activates the previous key again, without asking the service. Not while an operation is
 // unfinished: that is for rekey_rotate.
 int rekey_rollback(struct rekey_rotation *x);
 

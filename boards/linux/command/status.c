@@ -19,7 +19,7 @@ static void put_metrics(const char *directory, const struct status_file *file) {
     } rows[] = {
         {"rekey_last_run_timestamp_seconds", "time", "When rekey last ran."},
         {"rekey_last_exit_code", "exit", "What it ended with; 0 is good."},
-        {"rekey_key_switched_timestamp_seconds", "switched", "When the key was put to use."},
+        {"rekey_key_switched_timestamp_seconds", "switched", "When this key was activated."},
         {"rekey_next_due_timestamp_seconds", "nextDue", "When the next rotation is due; 0: never."},
     };
     const struct rekey_span label = rekey_span(directory, strlen(directory));
