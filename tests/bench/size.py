@@ -65,7 +65,8 @@ def by_symbol(program):
     share a name, the largest tells the part. What has no symbol is text of all of them."""
     parts = {name: {"flash": 0, "ram": 0} for name in [*(name for name, _ in PARTS), "texts of these"]}
     places = {}
-    for path in glob.glob(f"{BUILD}/*/**/*.o", recursive=True):
+    linked = re.findall(r"^LOAD (\S+\.o)$", open(f"{program}.map").read(), re.M)  # and what the two archives are made of
+    for path in [*(path for path in linked if path.startswith(f"{BUILD}/")), *glob.glob(f"{BUILD}/src/*.o"), *glob.glob(f"{BUILD}/mbedtls/*.o")]:
         for name, size, _ in symbols_of(path):
             places[name] = max(places.get(name, (0, "")), (size, path))
     sections = re.findall(r"^ +\[ *(\d+)\] (\S+) +\w+ +\w+ +\w+ +(\w+)", run(READELF, "-SW", program), re.M)
