@@ -23,6 +23,7 @@
     X(REKEY_E_IDLE,             -111, "no operation was started") \
     X(REKEY_E_NO_PREVIOUS,      -112, "there is no previous key to restore") \
     X(REKEY_E_UNFINISHED,       -113, "a rotation is unfinished: run `rekey rotate` first") \
+    X(REKEY_E_PORT,             -114, "a function of the port is missing") \
     /* transport: the network below HTTP */ \
     X(REKEY_E_LOOKUP,           -200, "the host name could not be resolved") \
     X(REKEY_E_CONNECT,          -201, "no connection to the host") \

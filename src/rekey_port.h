@@ -50,6 +50,19 @@ struct rekey_transport {
     // Ends the connection, or the attempt at one, at once. Calling it when nothing is open is
     // allowed.
     void (*close)(void *ctx);
+
+    // The two below may be NULL. A transport that stacks on another one passes both on.
+
+    // Milliseconds until the call that last returned REKEY_WANT_READ or REKEY_WANT_WRITE is to be
+    // repeated although nothing has become ready, because another address is then tried, or a time
+    // limit of the transport's own ends. UINT32_MAX where there is no such time. rekey_wait_ms
+    // takes it into account.
+    uint32_t (*wait_ms)(void *ctx);
+
+    // Says in words why `error`, of open, write or read, came about, in buf[0..cap) (cap > 0) with
+    // a NUL; an empty text where there is no more to say. Valid after close, too, until the next
+    // open.
+    void (*explain)(void *ctx, int error, char *buf, size_t cap);
 };
 
 struct rekey_port {
