@@ -41,12 +41,12 @@ our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSM
 # Where glibc has 32 bits, it has a time_t of 64 only if both are defined; elsewhere they change nothing.
 time_cppflags := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(BOARD)"' \
-    -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/mbedtls -isystem $(MBEDTLS)/include \
+    -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/anchors -Iport/mbedtls -Iport/mbedtls/owner -isystem $(MBEDTLS)/include \
     '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
 
 program         := $(or $(BOARD_PROGRAM),rekey)
 core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))
-port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard $(or $(BOARD_PORTS),port/posix/*.c port/mbedtls/*.c)))
+port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard $(or $(BOARD_PORTS),port/posix/*.c port/anchors/*.c port/mbedtls/*.c port/mbedtls/owner/*.c)))
 command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c boards/linux/command/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 
@@ -120,7 +120,7 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 
 # How mbedTLS is compiled; what the board alone builds; then the verbs.
 parts := boards/linux/install.mk tests/tests.mk tests/checks.mk tests/bench/measure.mk
-include port/mbedtls/mbedtls.mk
+include port/mbedtls/owner/mbedtls.mk
 -include boards/$(BOARD)/rules.mk
 include $(parts)
--include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d)
+-include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/port/*/*/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d)

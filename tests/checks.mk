@@ -1,6 +1,6 @@
 # checks.mk - what goes beyond the tests: style, static analysis, sanitizers, fuzzing, mutants, proofs, coverage, vectors.
 
-c_files := $(wildcard src/*.[ch] port/*/*.[ch] boards/*/*.[ch] boards/*/*/*.[ch] tests/*/*.[ch])
+c_files := $(wildcard src/*.[ch] port/*/*.[ch] port/*/*/*.[ch] boards/*/*.[ch] boards/*/*/*.[ch] tests/*/*.[ch])
 sh_files := boards/deps.sh boards/lm3s6965evb/run $(wildcard boards/*/*.sh tests/*/*.sh boards/linux/debian/build boards/linux/debian/p*)
 # No leak detection: there is no heap, and it cannot trace a process that is not dumpable.
 sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -28,7 +28,7 @@ check-analysis: deps-check
 	    --suppress=missingIncludeSystem --suppress=comparePointers:boards/lm3s6965evb/startup.c -Isrc -Iport/posix \
 	    -D__linux__ -D__unix__ -DREKEY_BUILD_TIME=1 src port boards
 	clang-tidy --quiet --warnings-as-errors='*' $(wildcard src/*.c) -- -std=c11 $(our_cppflags)
-	clang-tidy --quiet --warnings-as-errors='*' $(filter-out port/lwip/%,$(wildcard port/*/*.c boards/linux/*.c boards/linux/command/*.c)) -- \
+	clang-tidy --quiet --warnings-as-errors='*' $(filter-out port/lwip/%,$(wildcard port/*/*.c port/*/*/*.c boards/linux/*.c boards/linux/command/*.c)) -- \
 	    -std=c11 $(port_cppflags) -isystem $(MBEDTLS)/library
 
 check-clang: deps-check

@@ -27,7 +27,7 @@ install-command: all ## of these only what a gateway needs
 
 # Two archives, because an application may have TLS of its own: librekey.a is the core with the POSIX port and has no
 # name of mbedTLS in it, librekey-tls.a is port/mbedtls with mbedTLS as our configuration wants it.
-$(B)/install/librekey.a: $(core_objects) $(filter $(B)/port/posix/%,$(port_objects))
+$(B)/install/librekey.a: $(core_objects) $(filter $(B)/port/posix/% $(B)/port/anchors/%,$(port_objects))
 $(B)/install/librekey-tls.a: $(filter $(B)/port/mbedtls/%,$(port_objects)) $(mbedtls_objects)
 $(B)/install/%.a:
 	@mkdir -p $(@D)

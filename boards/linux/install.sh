@@ -57,7 +57,7 @@ collect_headers() {
     } | "$@" -M -MT . -xc - >"$B/install/headers"
     for header in $(tr -d '\134' <"$B/install/headers"); do # without the backslashes at line ends
         case $header in
-            port/mbedtls/mbedtls_config.h) place=mbedtls/ ;;
+            port/mbedtls/owner/mbedtls_config.h) place=mbedtls/ ;;
             src/* | port/*) place= ;;
             "$MBEDTLS"/include/*/*)
                 place=${header#"$MBEDTLS"/include/}

@@ -13,6 +13,7 @@
 #include "posix.h"
 #include "proxy.h"
 #include "rekey.h"
+#include "tls.h"
 
 // Something that is waited for, until it has not been for a while.
 struct session_wait {

@@ -9,7 +9,8 @@ BOARD_CPPFLAGS  = -DMBEDTLS_SSL_OUT_CONTENT_LEN=2048 \
 BOARD_CFLAGS   := --specs=/usr/lib/picolibc/arm-none-eabi/picolibc.specs -mcpu=cortex-m3 -mthumb -DPICOLIBC_INTEGER_PRINTF_SCANF
 BOARD_LDFLAGS   = -nostartfiles -Tboards/lm3s6965evb/link.ld -Wl,--defsym=STACK_SIZE=$(BOARD_STACK)
 BOARD_STACK    := 3584
-BOARD_PORTS    := port/lwip/tcp.c $(addprefix port/mbedtls/,tls.c peer.c constraints.c der.c arena.c rsa_public.c der_table.c)
+BOARD_PORTS    := port/lwip/tcp.c port/anchors/der.c port/anchors/der_table.c \
+                  $(addprefix port/mbedtls/,tls.c peer.c constraints.c owner/arena.c owner/rsa_public.c)
 BOARD_PROGRAM  := firmware.elf
 BOARD_DEMO     := tests/arm/firmware.py
 BOARD_UNIT     := unit-images

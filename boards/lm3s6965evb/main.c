@@ -21,6 +21,7 @@
 #include "der_table.h"
 #include "rekey.h"
 #include "tcp.h"
+#include "tls.h"
 
 #define CONFIGURATION_MAX 512
 #define DHCP_MS 20000u

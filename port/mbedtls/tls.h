@@ -9,6 +9,7 @@
 
 #include <mbedtls/ssl.h>
 
+#include "anchors.h"
 #include "rekey_port.h"
 
 // Bytes of arena that a handshake with a chain of 6 KB needs, and some slack (`make bench` shows
@@ -16,19 +17,6 @@
 #ifndef REKEY_ARENA_SIZE
 #define REKEY_ARENA_SIZE 65536
 #endif
-
-// Where the trust anchors are: found by name when a certificate names them as its issuer, so that
-// only what is needed is ever parsed.
-struct rekey_anchors {
-    void *ctx;
-    bool permanent; // what `found` is given stays in place: it is used there, and not copied
-    const unsigned *passed_over; // certificates that the last look-up could not read; or NULL
-    // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name, compared
-    // as der.h does; where its pointer is NULL, of all anchors). Stops when `found` returns other
-    // than 0, and returns that. Returns 0 if there is none, or REKEY_E_NO_ANCHORS.
-    int (*find)(void *ctx, struct rekey_span subject,
-                int (*found)(void *arg, struct rekey_span der), void *arg);
-};
 
 // Why the peer was not trusted; from the certificate that was at fault.
 struct rekey_tls_fault {

@@ -25,6 +25,8 @@ LEVELS = [
     ["boards/linux/session*", "boards/linux/outcome", "boards/linux/help", "boards/linux/option*"],
     ["boards/linux/output"],
     ["boards/*"],
+    ["port/mbedtls/*"],
+    ["port/anchors/*"],
     ["port/*"],
     ["src/rotate", "src/show"],
     ["src/rekey"],
@@ -34,10 +36,15 @@ LEVELS = [
     ["src/span", "src/rekey_error", "src/rekey_config", "src/rekey_port", "src/error"],
 ]
 
+# Words that the files of a folder may not have. The anchors are for any TLS library.
+FORBIDDEN = {
+    "port/anchors": re.compile(r"(?i)mbedtls_|<mbedtls|<psa/"),
+}
+
 LINES_MAX = 400  # of a file of boards/linux
 
 # Where the compiler looks after the directory of the file itself.
-SEARCH = ["src", "port/posix", "port/mbedtls", "port/lwip"]
+SEARCH = ["src", "port/posix", "port/anchors", "port/mbedtls", "port/mbedtls/owner", "port/lwip"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
@@ -120,6 +127,11 @@ def find_faults(root):
         lines = path.read_text(encoding="utf-8").count("\n")
         if lines > LINES_MAX:
             yield f"{path.relative_to(root)}: {lines} lines, the most is {LINES_MAX}"
+    for folder, words in FORBIDDEN.items():
+        for path in sorted((root / folder).glob("*.[ch]")):
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                if words.search(line):
+                    yield f"{path.relative_to(root)}:{number}: {line.strip()}: not in {folder}"
     circle = find_circle(arrows)
     if circle:
         yield "a circle of includes: " + " -> ".join(circle)

@@ -34,11 +34,11 @@ UNTOUCHED = ("rekey_config.h", "rekey_error.h")
 # about time, and a little more of it does no harm; a mutant of lookup.c could kill what is not its
 # own.
 PORT = [
-    "port/mbedtls/arena.c",
+    "port/mbedtls/owner/arena.c",
     "port/mbedtls/constraints.c",
-    "port/mbedtls/der.c",
-    "port/mbedtls/pem.c",
-    "port/mbedtls/rsa_public.c",
+    "port/anchors/der.c",
+    "port/anchors/pem.c",
+    "port/mbedtls/owner/rsa_public.c",
     "port/posix/file.c",
     "port/posix/no_proxy.c",
     "port/posix/proxy.c",
@@ -221,7 +221,7 @@ class Builder:
         # rsa_public.c is compiled with more of mbedTLS's headers than most of port/.
         asked = {
             "src": "src/url.c",
-            "port": "port/mbedtls/rsa_public.c",
+            "port": "port/mbedtls/owner/rsa_public.c",
             "tests": "tests/unit/support.c",
         }
         shown = [f"{BUILD}/{file.replace('/unit', '')[:-1]}o" for file in asked.values()]
@@ -239,7 +239,7 @@ class Builder:
             shutil.copytree(part, BASE / part)
         self.core = [  # what the tests are linked with, of which they take what they need
             str(path.relative_to(BASE))
-            for part in ("src", "port/posix", "port/mbedtls")
+            for part in ("src", "port/posix", "port/anchors", "port/mbedtls", "port/mbedtls/owner")
             for path in sorted((BASE / part).glob("*.c"))
         ]
         self.tests = {

@@ -1,9 +1,9 @@
-// arena.c - proofs about port/mbedtls/arena.c, by induction over its block list.
+// arena.c - proofs about port/mbedtls/owner/arena.c, by induction over its block list.
 // `init` proves that a new arena is whole. `allocate` and `release` prove that one call leaves it
 // whole, from any arena that is whole, and that the contents of other blocks stay as they were. So
 // this holds after any number of calls.
 
-#include "../../port/mbedtls/arena.c"
+#include "../../port/mbedtls/owner/arena.c"
 
 #include "proof.h"
 

@@ -1,24 +1,9 @@
-// der.c - proofs about port/mbedtls/der.c: an element lies within what it was taken from, in a
-// certificate of any length. mbedTLS's reader of lengths is replaced by what `length` of
-// tests/proof/asn1.c proves of it.
+// der.c - proofs about port/anchors/der.c: an element lies within what it was taken from, in a
+// certificate of any length.
 
-#include "../../port/mbedtls/der.c"
+#include "../../port/anchors/der.c"
 
 #include "span_contracts.h"
-
-int mbedtls_asn1_get_len(unsigned char **at, const unsigned char *end, size_t *len) {
-    size_t bytes = nondet_size();
-
-    PROVE(*at <= end);
-    if (nondet_bool()) {
-        return MBEDTLS_ERR_ASN1_INVALID_LENGTH;
-    }
-    ASSUME(bytes >= 1 && bytes <= 5 && bytes <= (size_t)(end - *at));
-    *at += bytes;
-    *len = nondet_size();
-    ASSUME(*len <= (size_t)(end - *at));
-    return 0;
-}
 
 void take(void) {
     struct rekey_span text = any_text(SIZE_MAX >> 16), from = text;

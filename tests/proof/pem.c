@@ -1,7 +1,7 @@
-// pem.c - proofs about port/mbedtls/pem.c, for texts of any length, by induction: `byte` proves
+// pem.c - proofs about port/anchors/pem.c, for texts of any length, by induction: `byte` proves
 // that one byte keeps the invariant below, from any state in which it is true.
 
-#include "../../port/mbedtls/pem.c"
+#include "../../port/anchors/pem.c"
 
 #include "span_contracts.h"
 

@@ -260,7 +260,7 @@ PROOFS = [
         73,
         "is_whole.0:10",
         mutant=(
-            "port/mbedtls/arena.c",
+            "port/mbedtls/owner/arena.c",
             "        put(0, arena.units, 0);",
             "        put(0, arena.units, USED);",
         ),
@@ -273,7 +273,7 @@ PROOFS = [
         10,
         "any_arena.0:73 is_zero.0:73",
         mutant=(
-            "port/mbedtls/arena.c",
+            "port/mbedtls/owner/arena.c",
             "head_at(unit)->size < need",
             "head_at(unit)->size + 1u < need",
         ),
@@ -285,7 +285,7 @@ PROOFS = [
         "arenas of 9 units, any number of calls",
         10,
         "any_arena.0:73 is_zero.0:73",
-        mutant=("port/mbedtls/arena.c", "        memset(own, 0, sizeof(*own));", "        ;"),
+        mutant=("port/mbedtls/owner/arena.c", "        memset(own, 0, sizeof(*own));", "        ;"),
     ),
     proof(
         "operation_file",
@@ -446,7 +446,7 @@ PROOFS = [
         9,
         "rekey_rsa_public.0:18 square_of_r.1:65 square_of_r.2:22",
         mutant=(
-            "port/mbedtls/rsa_public.c",
+            "port/mbedtls/owner/rsa_public.c",
             "rekey_arena_calloc(4 * m.limbs + 1,",
             "rekey_arena_calloc(4 * m.limbs,",
         ),
@@ -457,7 +457,7 @@ PROOFS = [
         "the invariant holds at first",
         "complete",
         33,
-        mutant=("port/mbedtls/pem.c", "memset(p, 0, sizeof(*p));", "memset(p, 1, sizeof(*p));"),
+        mutant=("port/anchors/pem.c", "memset(p, 0, sizeof(*p));", "memset(p, 1, sizeof(*p));"),
     ),
     proof(
         "pem",
@@ -466,7 +466,7 @@ PROOFS = [
         "texts of any length (induction)",
         33,
         mutant=(
-            "port/mbedtls/pem.c",
+            "port/anchors/pem.c",
             "p->begun >= sizeof(p->label)",
             "p->begun > sizeof(p->label)",
         ),
@@ -474,14 +474,13 @@ PROOFS = [
     proof(
         "pem", "end", "the end is a fault where one must be", "texts of any length (induction)", 33
     ),
-    proof("asn1", "length", "mbedTLS reads a length that fits", "texts of any length", 6),
     proof(
         "der",
         "take",
         "an element lies in the text",
         "texts of any length",
         6,
-        mutant=("port/mbedtls/der.c", "if (from->len == 0) {", "if (from->ptr == NULL) {"),
+        mutant=("port/anchors/der.c", "if (len > from->len - head) {", "if (len > from->len) {"),
     ),
     proof(
         "der",
@@ -490,7 +489,7 @@ PROOFS = [
         "certificates up to 20 bytes",
         6,
         text=20,
-        mutant=("port/mbedtls/der.c", "start.len - rest.len);", "start.len + rest.len);"),
+        mutant=("port/anchors/der.c", "start.len - rest.len);", "start.len + rest.len);"),
     ),
     proof(
         "constraints",

@@ -1,4 +1,4 @@
-// rsa_public.c - proofs about port/mbedtls/rsa_public.c: for numbers of any length that mbedTLS
+// rsa_public.c - proofs about port/mbedtls/owner/rsa_public.c: for numbers of any length that mbedTLS
 // allows, every call of mbedTLS's long-number functions gets what its header demands, nothing
 // outside of the numbers and of the arena's block is touched, and the block is given back. What the
 // functions compute is not looked at: that is for test vectors. So they, memcpy and memset change
@@ -6,7 +6,7 @@
 
 #define memcpy checked_copy
 #define memset checked_set
-#include "../../port/mbedtls/rsa_public.c"
+#include "../../port/mbedtls/owner/rsa_public.c"
 #undef memcpy
 #undef memset
 

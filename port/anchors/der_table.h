@@ -3,7 +3,11 @@
 #ifndef REKEY_DER_TABLE_H
 #define REKEY_DER_TABLE_H
 
-#include "tls.h"
+#include "anchors.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 // Anchors that are looked up in `count` certificates; they must live as long as the result is used.
 struct rekey_der_table {
@@ -12,5 +16,9 @@ struct rekey_der_table {
 };
 
 struct rekey_anchors rekey_der_table(const struct rekey_der_table *table);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

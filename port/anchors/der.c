@@ -2,23 +2,32 @@
 
 #include "der.h"
 
-#include <mbedtls/asn1.h>
-
+// A length is one byte, or 0x80 and the number of bytes that follow and hold it (X.690 8.1.3); four
+// are enough for any certificate.
 bool rekey_der_take(struct rekey_span *from, struct rekey_der *out) {
-    unsigned char *at = (unsigned char *)from->ptr;
-    const unsigned char *end;
-    size_t len;
+    const unsigned char *at = (const unsigned char *)from->ptr;
+    size_t head = 2, len;
 
-    if (from->len == 0) {
+    if (from->len < head) {
         return false;
     }
-    end = at + from->len;
-    out->tag = *at++;
-    if (mbedtls_asn1_get_len(&at, end, &len) != 0) {
+    len = at[1];
+    if (len >= 0x80) {
+        head += len - 0x80;
+        if (head == 2 || head > 6 || from->len < head) {
+            return false;
+        }
+        len = 0;
+        for (size_t i = 2; i < head; i++) {
+            len = len << 8 | at[i];
+        }
+    }
+    if (len > from->len - head) {
         return false;
     }
-    out->value = rekey_span((const char *)at, len);
-    *from = rekey_span((const char *)at + len, (size_t)(end - at) - len);
+    out->tag = at[0];
+    out->value = rekey_span(from->ptr + head, len);
+    *from = rekey_span(from->ptr + head + len, from->len - head - len);
     return true;
 }
 

@@ -8,7 +8,11 @@
 
 #include <signal.h>
 
-#include "tls.h"
+#include "anchors.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 // The longest text of a pipe, in bytes. Mozilla's bundle has 220 KB.
 #ifndef REKEY_PEM_PIPE_MAX
@@ -37,5 +41,9 @@ struct rekey_anchors rekey_pem_bundle(struct rekey_pem_bundle *bundle, const cha
 // says why (EFBIG: REKEY_PEM_PIPE_MAX, ETIMEDOUT: the writer of a pipe, EINTR: a signal); else it
 // is 0.
 bool rekey_pem_bundle_usable(struct rekey_pem_bundle *bundle);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
