@@ -83,12 +83,10 @@ int identity_check(struct identity *id, struct fault *f) {
 }
 
 bool identity_ends(const struct identity *id, char day[16]) {
-    const mbedtls_x509_time *end = &id->certificate.not_after;
-
     day[0] = '\0';
     if (id->auth != AUTH_CERTIFICATE) {
         return false;
     }
-    snprintf(day, 16, "%04d-%02d-%02d", end->year % 10000, end->mon % 100, end->day % 100);
+    snprintf(day, 16, "%.10s", id->certificate.not_after);
     return rekey_client_certificate_ends_within(&id->certificate, 30 * 86400);
 }

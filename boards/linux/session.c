@@ -102,8 +102,8 @@ static void make_client(struct session *s, struct rekey_anchors anchors) {
                                   .wall_s = rekey_posix_wall_s,
                                   .entropy = rekey_posix_entropy};
     s->proxy.tunnel.lower = rekey_posix_transport(&s->tcp);
-    rekey_tls_init(&s->tls, rekey_proxy_transport(&s->proxy.tunnel), &s->port, anchors, s->arena,
-                   sizeof(s->arena));
+    rekey_mbedtls_init(&s->port, s->arena, sizeof(s->arena));
+    rekey_tls_init(&s->tls, rekey_proxy_transport(&s->proxy.tunnel), &s->port, anchors);
     s->has_tls = true;
     s->tls.keep = o->host;
     s->tls.keep_port = o->port;
@@ -375,6 +375,7 @@ void session_forget(struct session *s) {
 void session_close(struct session *s) {
     if (s->has_tls) {
         rekey_tls_free(&s->tls);
+        rekey_mbedtls_free();
     }
     session_forget(s);
 }

@@ -9,6 +9,7 @@
 #include "identity.h"
 #include "operation_file.h"
 #include "options.h"
+#include "owner.h"
 #include "pem_bundle.h"
 #include "posix.h"
 #include "proxy.h"

@@ -11,15 +11,18 @@
 #include "process.h"
 #include "text.h"
 
-static void explain_limit(const struct session *s, const struct rekey_report *report, int error,
+// `needed` is 0 where no more is known than that the limit is too small.
+static void explain_limit(const struct session *s, int error, unsigned long needed,
                           unsigned long limit, const char *macro, char *buf, size_t cap) {
-    unsigned long needed = report->needed != 0 ? report->needed : limit + 1;
+    const bool arena = error == REKEY_E_LIMIT_ARENA; // the next allocation needs more
+    const unsigned long least = needed != 0 ? needed : limit + 1;
     size_t len;
 
     identity_explain(&s->identity, error, buf, cap);
     len = strlen(buf);
     snprintf(buf + len, cap - len, "%s%lu needed, there are %lu; `make LIMITS=%s=%lu` raises it",
-             report->needed != 0 ? "" : "at least ", needed, limit, macro, (needed + 63) / 64 * 64);
+             needed != 0 && !arena ? "" : "at least ", least, limit, macro,
+             ((arena ? least + 16384 : least) + 63) / 64 * 64);
 }
 
 // The details that an error's text does not have, as they come.
@@ -31,10 +34,10 @@ static void find_details(const struct session *s, const struct rekey_report *rep
 
     buf[0] = '\0';
     if (limit != 0) {
-        explain_limit(s, report, error, limit, macro, buf, cap);
+        explain_limit(s, error, report->needed, limit, macro, buf, cap);
     } else if (error == REKEY_E_LIMIT_ARENA) {
-        snprintf(buf, cap, "there are %d; `make LIMITS=REKEY_ARENA_SIZE=%d` raises it",
-                 REKEY_ARENA_SIZE, REKEY_ARENA_SIZE + 16384);
+        explain_limit(s, error, rekey_arena_needed(), REKEY_ARENA_SIZE, "REKEY_ARENA_SIZE", buf,
+                      cap);
     } else if (report->subject.len > 0 && (url || error == REKEY_E_REDIRECT)) {
         snprintf(buf, cap, "%.*s", (int)report->subject.len, report->subject.ptr);
     } else if (report->host.ptr != s->identity.managed.host.ptr && // which no proxy is asked for
@@ -51,7 +54,7 @@ static void find_details(const struct session *s, const struct rekey_report *rep
     } else if (error == REKEY_E_NO_TOKEN && s->identity.why[0] != '\0') {
         snprintf(buf, cap, "%s", s->identity.why + 2);
     } else {
-        rekey_tls_explain(&s->tls, error, buf, cap);
+        s->port.tls.explain(s->port.tls.ctx, error, buf, cap);
         if (buf[0] == '\0') {
             identity_explain(&s->identity, error, buf, cap);
         }

@@ -12,12 +12,12 @@
 #include "state.h"
 
 #include <errno.h>
-#include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "posix.h"
+#include "sha256.h"
 #include "text.h"
 
 #define FORMAT "rekey-state 1"
@@ -279,7 +279,7 @@ static int remove_operation(void *ctx) {
 
 static void sha256(void *ctx, struct rekey_span data, unsigned char out[32]) {
     (void)ctx;
-    mbedtls_sha256((const unsigned char *)data.ptr, data.len, out, 0);
+    rekey_sha256(data, out);
 }
 
 const struct rekey_storage state_storage = {

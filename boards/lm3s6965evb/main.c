@@ -15,10 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "anchors.h"
 #include "arena.h"
 #include "board.h"
+#include "board_anchors.h"
 #include "der_table.h"
+#include "owner.h"
 #include "rekey.h"
 #include "tcp.h"
 #include "tls.h"
@@ -148,7 +149,7 @@ static int token(void *ctx, char *buf, size_t cap, size_t *len) {
     return n > 0 ? REKEY_DONE : REKEY_E_NO_TOKEN;
 }
 
-static const struct rekey_port port = {.now_ms = now_ms, .wall_s = wall_s, .entropy = entropy};
+static struct rekey_port client_port = {.now_ms = now_ms, .wall_s = wall_s, .entropy = entropy};
 
 // ---- the network --------------------------------------------------------------------------------
 
@@ -293,7 +294,7 @@ __attribute__((noinline)) static void say_what_came_of_it(int error,
     }
     if (error != 0) {
         say("error: %d %s\n", error, rekey_error_text(error));
-        rekey_tls_explain(&board.tls, error, why, sizeof(why));
+        client_port.tls.explain(client_port.tls.ctx, error, why, sizeof(why));
         say_text("why: ", rekey_span(why, strlen(why)));
         say_text("host: ", report->subject);
         say_text("service: ", rekey_span(service->code.text, service->code.len));
@@ -303,7 +304,6 @@ __attribute__((noinline)) static void say_what_came_of_it(int error,
 
 int main(void) {
     static const struct rekey_der_table anchors = {board_anchors, BOARD_ANCHOR_COUNT};
-    static struct rekey_port client_port;
     struct rekey_report report = {.outcome = REKEY_USAGE};
     int error = 0, runs = 1;
 
@@ -321,10 +321,10 @@ int main(void) {
         runs = atoi(board.runs.ptr);
     }
     start_network();
-    client_port = port;
     client_port.tls = rekey_tls_transport(&board.tls);
+    rekey_mbedtls_init(&client_port, board.arena, sizeof(board.arena));
     rekey_tls_init(&board.tls, rekey_lwip_transport(&board.tcp), &client_port,
-                   rekey_der_table(&anchors), board.arena, sizeof(board.arena));
+                   rekey_der_table(&anchors));
     if (rekey_init(&board.client, &client_port, &board.options) != 0) {
         stop("a bad host or port");
     }

@@ -7,10 +7,10 @@ board_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/lm3s6965evb/*.c))
 # The certificates that the firmware trusts, in PEM: those of the tests, unless others are given.
 ANCHORS ?= build/certs/ca.pem
 build/certs/ca.pem: build/certs/.made
-$(B)/anchors.h: $(ANCHORS) boards/lm3s6965evb/anchors.py
+$(B)/board_anchors.h: $(ANCHORS) boards/lm3s6965evb/anchors.py
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) boards/lm3s6965evb/anchors.py $(ANCHORS) >$@
-$(B)/boards/lm3s6965evb/main.o: $(B)/anchors.h
+$(B)/boards/lm3s6965evb/main.o: $(B)/board_anchors.h
 
 $(B)/lwip/%.o: $(LWIP)/src/%.c $(B)/flags boards/lm3s6965evb/lwipopts.h
 	@mkdir -p $(@D)

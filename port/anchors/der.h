@@ -8,6 +8,7 @@
 
 enum {
     REKEY_DER_INTEGER = 0x02,
+    REKEY_DER_BITS = 0x03,
     REKEY_DER_OCTETS = 0x04,
     REKEY_DER_OID = 0x06,
     REKEY_DER_UTF8 = 0x0c,

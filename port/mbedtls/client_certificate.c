@@ -1,33 +1,43 @@
-// client_certificate.c - PEM or DER into what mbedTLS signs with, and away with it again.
-// mbedTLS's own parser of keys would bring elliptic curves, encrypted keys and their ciphers; here
-// are RSA keys in PKCS#8 (RFC 5208) or PKCS#1 (RFC 8017 A.1.2), in some lines.
+// client_certificate.c - PEM or DER into what mbedTLS signs with, and away with it again. Keys are
+// RSA keys in PKCS#1 (RFC 8017 A.1.2), or in PKCS#8 (RFC 5208), which has PKCS#1 inside.
+// mbedTLS 3.6 signs with its RSA functions, which need no PSA; 4.x has PSA alone.
 
 #include "client_certificate.h"
 
-#include <mbedtls/asn1.h>
-#include <mbedtls/oid.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
 #include <mbedtls/platform_util.h>
-#include <mbedtls/rsa.h>
-#include <mbedtls/sha256.h>
 #include <mbedtls/x509_crt.h>
-#include <rsa_internal.h>
+#include <stdio.h>
 
-#include "arena.h"
 #include "der.h"
+#include "library.h"
 #include "pem.h"
+#include "sha256.h"
+#if REKEY_TLS_4
+#include <psa/crypto.h>
+#else
+#include <mbedtls/rsa.h>
+#endif
 
-// A DER that was found, or decoded into the arena.
+#define SIGNATURE_MAX 512 // of src/credential_entra.h
+
+static const char no_rsa_key[] = "its private key is no RSA key, or is damaged";
+static const char no_signature[] = "its private key does not sign";
+static const struct rekey_span rsa_encryption = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9};
+static const struct rekey_span rsassa_pss = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 9};
+
+// A DER that was found, or decoded into what mbedTLS allocates.
 struct der {
-    const unsigned char *ptr;
-    size_t len;
+    struct rekey_span text;
     unsigned char *decoded; // to free; or NULL
+    size_t decoded_len;
 };
 
 static void der_free(struct der *der) {
     if (der->decoded != NULL) {
-        mbedtls_free(der->decoded); // the arena zeroizes it
+        mbedtls_platform_zeroize(der->decoded, der->decoded_len);
+        mbedtls_free(der->decoded);
     }
 }
 
@@ -52,7 +62,7 @@ static enum rekey_pem_event read_block(struct rekey_span text, struct rekey_pem 
     return wanted(pem) ? rekey_pem_end(pem) : REKEY_PEM_MORE;
 }
 
-// Decodes that block into the arena. Its label and what is wrong with it are in *pem.
+// Decodes that block. Its label and what is wrong with it are in *pem.
 static enum rekey_pem_event decode(struct rekey_span text, struct rekey_pem *pem,
                                    bool (*wanted)(const struct rekey_pem *), unsigned n,
                                    struct der *der) {
@@ -61,13 +71,13 @@ static enum rekey_pem_event decode(struct rekey_span text, struct rekey_pem *pem
     rekey_pem_init(pem, NULL, SIZE_MAX);
     event = read_block(text, pem, wanted, n);
     if (event == REKEY_PEM_BLOCK) {
-        der->len = pem->len;
-        der->decoded = mbedtls_calloc(1, der->len);
-        der->ptr = der->decoded;
+        der->decoded_len = pem->len;
+        der->decoded = mbedtls_calloc(1, der->decoded_len);
+        der->text = rekey_span((const char *)der->decoded, der->decoded_len);
         if (der->decoded == NULL) {
             return REKEY_PEM_FAULTY;
         }
-        rekey_pem_init(pem, der->decoded, der->len);
+        rekey_pem_init(pem, der->decoded, der->decoded_len);
         event = read_block(text, pem, wanted, n);
     }
     return event;
@@ -98,7 +108,7 @@ static int read_certificate(struct rekey_client_certificate *c, unsigned n, stru
     struct rekey_pem pem;
     int error;
 
-    *der = (struct der){(const unsigned char *)c->certificate.ptr, c->certificate.len, NULL};
+    *der = (struct der){c->certificate, NULL, 0};
     if (take_der(c, c->certificate, &error)) {
         return n == 0 ? error : REKEY_E_SIGN;
     }
@@ -119,7 +129,7 @@ static int read_key(struct rekey_client_certificate *c, struct der *der) {
     struct rekey_pem pem;
     int error;
 
-    *der = (struct der){(const unsigned char *)c->key.ptr, c->key.len, NULL};
+    *der = (struct der){c->key, NULL, 0};
     if (take_der(c, c->key, &error)) {
         return error;
     }
@@ -141,61 +151,154 @@ static int read_key(struct rekey_client_certificate *c, struct der *der) {
 }
 
 // What PKCS#8 wraps around an RSA key: version, algorithm, an octet string. Moves *der to what is
-// inside. Returns false with c->fault if it is another kind of key.
-static bool unwrap(struct rekey_client_certificate *c, struct der *der) {
-    const int sequence = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;
-    unsigned char *at = (unsigned char *)der->ptr;
-    const unsigned char *end = at + der->len;
-    mbedtls_asn1_buf algorithm, parameters;
-    size_t len;
-    int version;
+// inside. Returns false, with c->fault where there is more to say, if it is another kind of key.
+static bool unwrap(struct rekey_client_certificate *c, struct rekey_span *der) {
+    struct rekey_span rest = *der, version, algorithm, oid, key;
 
-    if (mbedtls_asn1_get_tag(&at, end, &len, sequence) != 0 ||
-        mbedtls_asn1_get_int(&at, end, &version) != 0) {
+    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
+        !rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &version)) {
         return false;
     }
-    if (at < end && *at == MBEDTLS_ASN1_INTEGER) {
+    if (rest.len > 0 && rest.ptr[0] == REKEY_DER_INTEGER) {
         return true; // PKCS#1: the modulus comes next
     }
-    if (mbedtls_asn1_get_alg(&at, end, &algorithm, &parameters) != 0) {
+    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &algorithm) ||
+        !rekey_der_take_tag(&algorithm, REKEY_DER_OID, &oid)) {
         return false;
     }
-    if (MBEDTLS_OID_CMP(MBEDTLS_OID_RSASSA_PSS, &algorithm) == 0) {
+    if (rekey_span_equal(oid, rsassa_pss)) {
         c->fault =
             "its private key is for RSA-PSS alone (id-RSASSA-PSS), which is not supported: a "
             "plain RSA key is needed";
         return false;
     }
-    if (MBEDTLS_OID_CMP(MBEDTLS_OID_PKCS1_RSA, &algorithm) != 0 ||
-        mbedtls_asn1_get_tag(&at, end, &len, MBEDTLS_ASN1_OCTET_STRING) != 0) {
+    if (!rekey_span_equal(oid, rsa_encryption) ||
+        !rekey_der_take_tag(&rest, REKEY_DER_OCTETS, &key)) {
         return false;
     }
-    der->ptr = at;
-    der->len = len;
+    *der = key;
     return true;
 }
 
-// Parses the key into *rsa, which is initialised, and is freed by the caller in any case.
-static int parse_key(struct rekey_client_certificate *c, mbedtls_rsa_context *rsa) {
-    struct der der;
-    int error = read_key(c, &der);
+// What is behind the version of a key in PKCS#1: modulus, public exponent, the secret numbers.
+static struct rekey_span numbers_of(struct rekey_span key) {
+    struct rekey_span version, numbers = {NULL, 0};
 
-    if (error == 0) {
-        c->fault = "its private key is no RSA key, or is damaged";
-        if (!unwrap(c, &der) || mbedtls_rsa_parse_key(rsa, der.ptr, der.len) != 0) {
-            error = REKEY_E_SIGN;
-        } else if (mbedtls_rsa_get_len(rsa) < 256 || mbedtls_rsa_get_len(rsa) > 512) {
-            c->fault = "its private key has fewer than 2048 or more than 4096 bits";
-            error = REKEY_E_SIGN;
-        }
-    }
-    der_free(&der);
-    return error;
+    rekey_der_take_tag(&key, REKEY_DER_SEQUENCE, &numbers);
+    rekey_der_take_tag(&numbers, REKEY_DER_INTEGER, &version);
+    return numbers;
 }
+
+// Reads the key into *der, as PKCS#1; it is freed by the caller in any case.
+static int load_key(struct rekey_client_certificate *c, struct der *der) {
+    struct rekey_span numbers, modulus;
+    int error = read_key(c, der);
+
+    if (error != 0) {
+        return error;
+    }
+    c->fault = no_rsa_key;
+    if (!unwrap(c, &der->text)) {
+        return REKEY_E_SIGN;
+    }
+    numbers = numbers_of(der->text);
+    if (!rekey_der_take_tag(&numbers, REKEY_DER_INTEGER, &modulus)) {
+        return REKEY_E_SIGN;
+    }
+    if (modulus.len < 256 || modulus.len > SIGNATURE_MAX + 1) { // most begin with a byte of zeros
+        c->fault = "its private key has fewer than 2048 or more than 4096 bits";
+        return REKEY_E_SIGN;
+    }
+    return 0;
+}
+
+// Takes the key (PKCS#1) and signs `hash` with it, unless that is NULL. Returns 0 with *len, or an
+// error.
+#if REKEY_TLS_4
+static int error_of(psa_status_t status) {
+    return status == PSA_SUCCESS                      ? 0
+           : status == PSA_ERROR_INSUFFICIENT_MEMORY  ? REKEY_E_LIMIT_ARENA
+           : status == PSA_ERROR_INSUFFICIENT_ENTROPY ? REKEY_E_ENTROPY
+                                                      : REKEY_E_SIGN;
+}
+
+static int use_key(struct rekey_client_certificate *c, struct rekey_span der,
+                   const unsigned char *hash, unsigned char *signature, size_t *len) {
+    const psa_algorithm_t pss = PSA_ALG_RSA_PSS(PSA_ALG_SHA_256);
+    psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
+    mbedtls_svc_key_id_t key;
+    psa_status_t status = psa_crypto_init();
+
+    c->fault = no_rsa_key;
+    psa_set_key_type(&attributes, PSA_KEY_TYPE_RSA_KEY_PAIR);
+    psa_set_key_algorithm(&attributes, pss);
+    psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_SIGN_HASH);
+    if (status == PSA_SUCCESS) {
+        status = psa_import_key(&attributes, (const uint8_t *)der.ptr, der.len, &key);
+    }
+    if (status == PSA_SUCCESS) {
+        if (hash != NULL) {
+            c->fault = no_signature;
+            status = psa_sign_hash(key, pss, hash, 32, signature, SIGNATURE_MAX, len);
+        }
+        psa_destroy_key(key);
+    }
+    return error_of(status);
+}
+#else
+static int random_bytes(void *ctx, unsigned char *buf, size_t len) {
+    const struct rekey_port *port = ctx;
+
+    return port->entropy(port->ctx, buf, len) == REKEY_DONE ? 0 : MBEDTLS_ERR_RSA_RNG_FAILED;
+}
+
+// The numbers of PKCS#1: modulus, public and private exponent, two primes.
+static int import_key(mbedtls_rsa_context *rsa, struct rekey_span der) {
+    struct rekey_span rest = numbers_of(der), n[5];
+    const unsigned char *p[5];
+    int result;
+
+    for (size_t i = 0; i < 5; i++) {
+        if (!rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &n[i])) {
+            return MBEDTLS_ERR_RSA_BAD_INPUT_DATA;
+        }
+        p[i] = (const unsigned char *)n[i].ptr;
+    }
+    result = mbedtls_rsa_import_raw(rsa, p[0], n[0].len, p[3], n[3].len, p[4], n[4].len, p[2],
+                                    n[2].len, p[1], n[1].len);
+    if (result == 0) {
+        result = mbedtls_rsa_complete(rsa);
+    }
+    return result != 0 ? result : mbedtls_rsa_check_pubkey(rsa);
+}
+
+static int use_key(struct rekey_client_certificate *c, struct rekey_span der,
+                   const unsigned char *hash, unsigned char *signature, size_t *len) {
+    mbedtls_rsa_context rsa;
+    int result;
+
+    mbedtls_rsa_init(&rsa);
+    c->fault = no_rsa_key;
+    result = import_key(&rsa, der);
+    if (result == 0 && hash != NULL) {
+        c->fault = no_signature;
+        mbedtls_rsa_set_padding(&rsa, MBEDTLS_RSA_PKCS_V21, MBEDTLS_MD_SHA256);
+        result = mbedtls_rsa_rsassa_pss_sign_ext(&rsa, random_bytes, (void *)c->port,
+                                                 MBEDTLS_MD_SHA256, 32, hash, 32, signature);
+        *len = mbedtls_rsa_get_len(&rsa);
+    }
+    mbedtls_rsa_free(&rsa);
+    return result == 0 ? 0 : result == MBEDTLS_ERR_RSA_RNG_FAILED ? REKEY_E_ENTROPY : REKEY_E_SIGN;
+}
+#endif
 
 // A failure for want of memory is told as that.
 static int result_of(int error) {
-    return rekey_arena_failed() ? REKEY_E_LIMIT_ARENA : error;
+#ifdef REKEY_TLS_SHORTAGE
+    return REKEY_TLS_SHORTAGE() != 0 ? REKEY_E_LIMIT_ARENA : error;
+#else
+    return error;
+#endif
 }
 
 static int thumbprint(void *ctx, unsigned char sha256[32]) {
@@ -203,39 +306,23 @@ static int thumbprint(void *ctx, unsigned char sha256[32]) {
     int error = read_certificate(ctx, 0, &der);
 
     if (error == 0) {
-        mbedtls_sha256(der.ptr, der.len, sha256, 0);
+        rekey_sha256(der.text, sha256);
     }
     der_free(&der);
     return result_of(error);
 }
 
-static int random_bytes(void *ctx, unsigned char *buf, size_t len) {
-    const struct rekey_port *port = ctx;
-
-    return port->entropy(port->ctx, buf, len) == REKEY_DONE ? 0 : MBEDTLS_ERR_RSA_RNG_FAILED;
-}
-
 static int sign(void *ctx, struct rekey_span text, unsigned char *signature, size_t *len) {
     struct rekey_client_certificate *c = ctx;
     unsigned char hash[32];
-    mbedtls_rsa_context rsa;
-    int error, result;
+    struct der der;
+    int error = load_key(c, &der);
 
-    mbedtls_rsa_init(&rsa);
-    error = parse_key(c, &rsa);
     if (error == 0) {
-        mbedtls_sha256((const unsigned char *)text.ptr, text.len, hash, 0);
-        mbedtls_rsa_set_padding(&rsa, MBEDTLS_RSA_PKCS_V21, MBEDTLS_MD_SHA256);
-        result =
-            mbedtls_rsa_rsassa_pss_sign_ext(&rsa, random_bytes, (void *)c->port, MBEDTLS_MD_SHA256,
-                                            sizeof(hash), hash, sizeof(hash), signature);
-        *len = mbedtls_rsa_get_len(&rsa);
-        c->fault = "its private key does not sign";
-        error = result == MBEDTLS_ERR_RSA_RNG_FAILED ? REKEY_E_ENTROPY
-                : result != 0                        ? REKEY_E_SIGN
-                                                     : 0;
+        rekey_sha256(text, hash);
+        error = use_key(c, der.text, hash, signature, len);
     }
-    mbedtls_rsa_free(&rsa);
+    der_free(&der);
     return result_of(error);
 }
 
@@ -243,25 +330,21 @@ struct rekey_signer rekey_client_certificate_signer(struct rekey_client_certific
     return (struct rekey_signer){.ctx = c, .thumbprint = thumbprint, .sign = sign};
 }
 
-// Whether both have the same modulus.
-static bool belong_together(const mbedtls_x509_crt *certificate, const mbedtls_rsa_context *key) {
-    const mbedtls_rsa_context *other;
-    mbedtls_mpi a, b;
-    bool same = false;
+// Whether the public key of the certificate (RFC 5280 4.1: an algorithm, and in a bit string the
+// sequence of modulus and exponent) has the numbers of the private key.
+static bool belong_together(const mbedtls_x509_crt *certificate, struct rekey_span key) {
+    const struct rekey_span numbers = numbers_of(key);
+    struct rekey_span rest = {(const char *)certificate->pk_raw.p, certificate->pk_raw.len};
+    struct rekey_span value;
 
-    if (mbedtls_pk_get_type(&certificate->pk) != MBEDTLS_PK_RSA) {
+    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
+        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
+        !rekey_der_take_tag(&rest, REKEY_DER_BITS, &value) || value.len == 0) {
         return false;
     }
-    other = mbedtls_pk_rsa(certificate->pk);
-    mbedtls_mpi_init(&a);
-    mbedtls_mpi_init(&b);
-    if (mbedtls_rsa_export(key, &a, NULL, NULL, NULL, NULL) == 0 &&
-        mbedtls_rsa_export(other, &b, NULL, NULL, NULL, NULL) == 0) {
-        same = mbedtls_mpi_cmp_mpi(&a, &b) == 0;
-    }
-    mbedtls_mpi_free(&a);
-    mbedtls_mpi_free(&b);
-    return same;
+    value = rekey_span(value.ptr + 1, value.len - 1); // no bits are unused
+    return rekey_der_take_tag(&value, REKEY_DER_SEQUENCE, &value) && value.len < numbers.len &&
+           memcmp(value.ptr, numbers.ptr, value.len) == 0;
 }
 
 // Parses certificate number `n`; *certificate is initialised, and freed by the caller in any case.
@@ -270,7 +353,8 @@ static int parse_certificate(struct rekey_client_certificate *c, unsigned n,
     struct der der;
     int error = read_certificate(c, n, &der);
 
-    if (error == 0 && mbedtls_x509_crt_parse_der(certificate, der.ptr, der.len) != 0) {
+    if (error == 0 && mbedtls_x509_crt_parse_der(certificate, (const unsigned char *)der.text.ptr,
+                                                 der.text.len) != 0) {
         c->fault = "its certificate is damaged";
         error = REKEY_E_SIGN;
     }
@@ -279,8 +363,7 @@ static int parse_certificate(struct rekey_client_certificate *c, unsigned n,
 }
 
 // Whether a certificate behind the first has the key.
-static bool belongs_to_a_later_one(struct rekey_client_certificate *c,
-                                   const mbedtls_rsa_context *rsa) {
+static bool belongs_to_a_later_one(struct rekey_client_certificate *c, struct rekey_span key) {
     mbedtls_x509_crt certificate;
     bool found = false;
     int error = 0;
@@ -288,47 +371,63 @@ static bool belongs_to_a_later_one(struct rekey_client_certificate *c,
     for (unsigned n = 1; !found && error == 0; n++) {
         mbedtls_x509_crt_init(&certificate);
         error = parse_certificate(c, n, &certificate);
-        found = error == 0 && belong_together(&certificate, rsa);
+        found = error == 0 && belong_together(&certificate, key);
         mbedtls_x509_crt_free(&certificate);
     }
     return found;
 }
 
+static void write_time(char text[REKEY_CERTIFICATE_TIME], int year, int mon, int day, int hour,
+                       int min, int sec) {
+    snprintf(text, REKEY_CERTIFICATE_TIME, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned)year % 10000,
+             (unsigned)mon % 100, (unsigned)day % 100, (unsigned)hour % 100, (unsigned)min % 100,
+             (unsigned)sec % 100);
+}
+
+// Whether the key can be used, and belongs to the certificate.
+static int check_key(struct rekey_client_certificate *c, const mbedtls_x509_crt *certificate,
+                     struct rekey_span der) {
+    int error = use_key(c, der, NULL, NULL, NULL);
+
+    if (error == 0 && !belong_together(certificate, der)) {
+        c->fault = belongs_to_a_later_one(c, der)
+                       ? "its private key belongs to another of its certificates: put that one "
+                         "first"
+                       : "its private key does not belong to its certificate";
+        error = REKEY_E_SIGN;
+    }
+    return error;
+}
+
 int rekey_client_certificate_check(struct rekey_client_certificate *c) {
     mbedtls_x509_crt certificate;
-    mbedtls_rsa_context rsa;
+    const mbedtls_x509_time *end = &certificate.valid_to;
+    struct der der;
     int error;
 
-    rekey_arena_failed();
+    result_of(0); // what came before is not of this call
     mbedtls_x509_crt_init(&certificate);
-    mbedtls_rsa_init(&rsa);
     error = parse_certificate(c, 0, &certificate);
     if (error == 0) {
-        error = parse_key(c, &rsa);
-    }
-    if (error == 0) {
-        c->not_after = certificate.valid_to;
-        if (!belong_together(&certificate, &rsa)) {
-            c->fault = belongs_to_a_later_one(c, &rsa)
-                           ? "its private key belongs to another of its certificates: put that one "
-                             "first"
-                           : "its private key does not belong to its certificate";
-            error = REKEY_E_SIGN;
+        write_time(c->not_after, end->year, end->mon, end->day, end->hour, end->min, end->sec);
+        error = load_key(c, &der);
+        if (error == 0) {
+            error = check_key(c, &certificate, der.text);
         }
+        der_free(&der);
     }
     mbedtls_x509_crt_free(&certificate);
-    mbedtls_rsa_free(&rsa);
     return result_of(error);
 }
 
 bool rekey_client_certificate_ends_within(const struct rekey_client_certificate *c,
                                           uint32_t seconds) {
     mbedtls_time_t then = (mbedtls_time_t)(c->port->wall_s(c->port->ctx) + seconds);
-    mbedtls_x509_time time;
+    char text[REKEY_CERTIFICATE_TIME];
     struct tm tm;
 
     mbedtls_platform_gmtime_r(&then, &tm);
-    time = (mbedtls_x509_time){tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                               tm.tm_hour,        tm.tm_min,     tm.tm_sec};
-    return mbedtls_x509_time_cmp(&c->not_after, &time) < 0;
+    write_time(text, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+               tm.tm_sec);
+    return strcmp(c->not_after, text) < 0;
 }

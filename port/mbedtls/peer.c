@@ -1,20 +1,15 @@
 // peer.c - the server's chain: parsed certificate by certificate, put in order, verified by mbedTLS
 // and by constraints.c, and its faults turned into words.
 
-#define MBEDTLS_ALLOW_PRIVATE_ACCESS // x509_internal.h needs it
-
 #include "peer.h"
 
-#include <mbedtls/oid.h>
-#include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
-#include <mbedtls/sha256.h>
+#include <mbedtls/platform_util.h>
 #include <stdio.h>
-#include <x509_internal.h>
 
-#include "arena.h"
 #include "constraints.h"
 #include "der.h"
+#include "sha256.h"
 
 // Faults that mbedTLS has no flag for.
 #define NO_NAME (1u << 20)         // a leaf without subjectAltName
@@ -29,22 +24,53 @@
 
 #define TEXT_OF(macro) TEXT(macro)
 #define TEXT(value) #value
+#define ISSUERS_MAX TEXT_OF(MBEDTLS_X509_MAX_INTERMEDIATE_CA)
 
-// mbedTLS parses without a context. As in tls.c, there is one struct rekey_tls in the image.
-static struct rekey_tls *current;
+static const struct rekey_span rsa_with_sha1 = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", 9};
+static const struct rekey_span ecdsa_with_sha1 = {"\x2a\x86\x48\xce\x3d\x04\x01", 7};
+static const struct rekey_span server_authentication = {"\x2b\x06\x01\x05\x05\x07\x03\x01", 8};
 
 static struct rekey_span span_of(const mbedtls_x509_buf *buf) {
     return rekey_span((const char *)buf->p, buf->len);
 }
 
-void rekey_peer_begin(struct rekey_tls *t) {
+void rekey_peer_begin(struct connection *t) {
     memset(&t->fault, 0, sizeof(t->fault));
     memset(t->chain, 0, sizeof(t->chain));
     t->unusable = rekey_span(NULL, 0);
-    current = t;
+    t->proof = NOTHING_PROVED;
+}
+
+struct rekey_tls_message rekey_peer_last_message(const struct connection *t) {
+#ifdef REKEY_TLS_LAST_MESSAGE
+    return REKEY_TLS_LAST_MESSAGE(&t->ssl);
+#else
+    const struct rekey_tls_message unknown = {0};
+
+    (void)t;
+    return unknown;
+#endif
 }
 
 // ---- parsing ------------------------------------------------------------------------------------
+
+// Whether mbedTLS says that an allocation failed. Its owner knows it better: in the verification of
+// a signature, mbedTLS takes it for a signature that is wrong.
+bool rekey_peer_out_of_memory(int code) {
+#if defined(REKEY_TLS_SHORTAGE)
+    (void)code;
+    return false;
+#elif REKEY_TLS_4
+    return code == PSA_ERROR_INSUFFICIENT_MEMORY;
+#else
+    // A low-level error (ASN.1, long numbers) is added to one of a higher level.
+    const int low = -(-code & 0x7f);
+
+    return code == MBEDTLS_ERR_SSL_ALLOC_FAILED || code == MBEDTLS_ERR_X509_ALLOC_FAILED ||
+           code == MBEDTLS_ERR_PK_ALLOC_FAILED || code == MBEDTLS_ERR_MD_ALLOC_FAILED ||
+           low == MBEDTLS_ERR_ASN1_ALLOC_FAILED || low == MBEDTLS_ERR_MPI_ALLOC_FAILED;
+#endif
+}
 
 static const char extension_text[] = "it has a critical extension that this build cannot evaluate";
 
@@ -76,141 +102,43 @@ static int take_extension(void *ctx, mbedtls_x509_crt const *certificate,
 }
 
 // Returns 0 or an error of mbedTLS, for which *why then has words.
-static int parse(mbedtls_x509_crt *chain, struct rekey_span der, bool copy, const char **why) {
+static int parse(struct connection *t, mbedtls_x509_crt *chain, struct rekey_span der, bool copy,
+                 const char **why) {
     int code = mbedtls_x509_crt_parse_der_with_ext_cb(chain, (const unsigned char *)der.ptr,
                                                       der.len, copy, take_extension, NULL);
 
-    current->exhausted |= rekey_arena_failed();
+    t->exhausted |= rekey_peer_out_of_memory(code);
     *why = parse_text(code);
     return code;
 }
 
-static void digest(struct rekey_tls_fault *f, struct rekey_span der) {
-    mbedtls_sha256((const unsigned char *)der.ptr, der.len, f->sha256, 0);
-}
-
 // A certificate of the server. The leaf must be readable. Another one may be of no use, and the
 // chain lead to an anchor without it.
-static int parse_sent(mbedtls_x509_crt *chain, const unsigned char *ptr, size_t len, bool copy) {
+int rekey_peer_parse(void *ctx, mbedtls_x509_crt *chain, const unsigned char *ptr, size_t len,
+                     bool copy) {
+    struct connection *t = ctx;
     const struct rekey_span der = rekey_span((const char *)ptr, len);
     const bool leaf = chain->version == 0;
     const char *why;
-    int code = parse(chain, der, copy, &why);
+    int code = parse(t, chain, der, copy, &why);
 
-    if (code == 0 || current->exhausted) {
+    if (code == 0 || t->exhausted) {
         return code;
     }
     if (leaf) {
-        current->fault.flags = UNUSABLE;
-        current->fault.what = why;
-        digest(&current->fault, der);
+        t->fault.flags = UNUSABLE;
+        t->fault.what = why;
+        rekey_sha256(der, t->fault.sha256);
         return code;
     }
-    if (current->unusable.len == 0) { // the input buffer holds it until the chain is verified
-        current->unusable = rekey_der_subject(der);
-        current->unusable_why = why;
+    if (t->unusable.len == 0) { // the input buffer holds it until the chain is verified
+        t->unusable = rekey_der_subject(der);
+        t->unusable_why = why;
     }
-    return 0;
-}
-
-// In place of mbedtls_x509_crt_parse_der and ..._nocopy in mbedTLS's ssl_tls.c and
-// ssl_tls13_generic.c, with the same arguments.
-int rekey_peer_parse(mbedtls_x509_crt *chain, const unsigned char *der, size_t len);
-int rekey_peer_parse_nocopy(mbedtls_x509_crt *chain, const unsigned char *der, size_t len);
-
-int rekey_peer_parse(mbedtls_x509_crt *chain, const unsigned char *der, size_t len) {
-    return parse_sent(chain, der, len, true);
-}
-
-int rekey_peer_parse_nocopy(mbedtls_x509_crt *chain, const unsigned char *der, size_t len) {
-    return parse_sent(chain, der, len, false);
-}
-
-// In place of mbedtls_x509_get_sig_alg in mbedTLS's x509_crt.c. A certificate that is signed in a
-// way which mbedTLS does not know is no reason to refuse it before anybody asks for that signature:
-// of an anchor, and of one that only repeats an anchor, nobody does (RFC 5280 6.1, RFC
-// 8446 4.4.2.2). Without an algorithm the signature is never good.
-int rekey_x509_signature(const mbedtls_x509_buf *oid, const mbedtls_x509_buf *parameters,
-                         mbedtls_md_type_t *md, mbedtls_pk_type_t *pk, void **options);
-
-int rekey_x509_signature(const mbedtls_x509_buf *oid, const mbedtls_x509_buf *parameters,
-                         mbedtls_md_type_t *md, mbedtls_pk_type_t *pk, void **options) {
-    int code = mbedtls_x509_get_sig_alg(oid, parameters, md, pk, options);
-
-    if (code == 0 || code == MBEDTLS_ERR_X509_ALLOC_FAILED) {
-        return code;
-    }
-    *md = MBEDTLS_MD_NONE;
-    *pk = MBEDTLS_PK_NONE;
     return 0;
 }
 
 // ---- anchors ------------------------------------------------------------------------------------
-
-struct candidates {
-    mbedtls_x509_crt *list;
-    struct rekey_span name;
-};
-
-static int add_anchor(void *arg, struct rekey_span der) {
-    const struct candidates *c = arg;
-    const char *why;
-    int code;
-
-    for (mbedtls_x509_crt *each = c->list; each != NULL && each->raw.p != NULL; each = each->next) {
-        if (rekey_span_equal(span_of(&each->raw), der)) {
-            return 0; // bundles have anchors twice, and more often
-        }
-    }
-    code = parse(c->list, der, !current->anchors.permanent, &why);
-    if (code != 0 && !current->exhausted) { // one that cannot be parsed is no anchor
-        current->unusable = c->name;
-        current->unusable_why = why;
-        code = 0;
-    }
-    return code;
-}
-
-// mbedTLS frees what it gets.
-int rekey_peer_anchors(void *ctx, mbedtls_x509_crt const *child, mbedtls_x509_crt **candidates) {
-    struct rekey_tls *t = ctx;
-    struct candidates c = {NULL, span_of(&child->issuer_raw)};
-    int result;
-
-    *candidates = NULL;
-    if ((t->fault.flags & ALONE) != 0) {
-        return 0;
-    }
-    c.list = mbedtls_calloc(1, sizeof(*c.list));
-    if (c.list == NULL) {
-        return MBEDTLS_ERR_X509_ALLOC_FAILED;
-    }
-    mbedtls_x509_crt_init(c.list);
-    result = t->anchors.find(t->anchors.ctx, c.name, add_anchor, &c);
-    if (result == 0 && c.list->raw.p != NULL) {
-        *candidates = c.list;
-        return 0;
-    }
-    mbedtls_x509_crt_free(c.list);
-    mbedtls_free(c.list);
-    if (result == REKEY_E_NO_ANCHORS) {
-        t->lower_error = result;
-    }
-    return result == 0 ? 0 : MBEDTLS_ERR_X509_ALLOC_FAILED;
-}
-
-static int is_same(void *arg, struct rekey_span der) {
-    return rekey_span_equal(der, *(const struct rekey_span *)arg);
-}
-
-// Whether a certificate is an anchor itself.
-static bool is_anchor(const struct rekey_tls *t, const mbedtls_x509_crt *certificate) {
-    struct rekey_span der = span_of(&certificate->raw);
-
-    return t->anchors.find(t->anchors.ctx, span_of(&certificate->subject_raw), is_same, &der) == 1;
-}
-
-// ---- verification -------------------------------------------------------------------------------
 
 // Whether one of `list` names `certificate` as its issuer.
 static bool is_issuer(const mbedtls_x509_crt *certificate, const mbedtls_x509_crt *list) {
@@ -222,6 +150,64 @@ static bool is_issuer(const mbedtls_x509_crt *certificate, const mbedtls_x509_cr
     }
     return false;
 }
+
+struct candidates {
+    struct connection *connection;
+    struct rekey_span name;
+};
+
+static int add_anchor(void *arg, struct rekey_span der) {
+    const struct candidates *c = arg;
+    struct connection *t = c->connection;
+    const char *why;
+    int code;
+
+    for (mbedtls_x509_crt *each = &t->found; each != NULL && each->raw.p != NULL;
+         each = each->next) {
+        if (rekey_span_equal(span_of(&each->raw), der)) {
+            return 0; // bundles have anchors twice, and more often
+        }
+    }
+    code = parse(t, &t->found, der, !t->anchors.permanent, &why);
+    if (code != 0 && !t->exhausted) { // one that cannot be parsed is no anchor
+        t->unusable = c->name;
+        t->unusable_why = why;
+        code = 0;
+    }
+    return code;
+}
+
+// Adds to t->found, which is empty, the anchors that may have issued the leaf or one of its
+// issuers. Of what the server sent, certificates that issued none of the others are not looked at.
+// Returns 0 or an error of mbedTLS.
+static int find_anchors(struct connection *t, const mbedtls_x509_crt *leaf) {
+    struct candidates c = {t, {NULL, 0}};
+    int result = 0;
+
+    for (const mbedtls_x509_crt *each = leaf; each != NULL && result == 0; each = each->next) {
+        if (each == leaf || is_issuer(each, leaf)) {
+            c.name = span_of(&each->issuer_raw);
+            result = t->anchors.find(t->anchors.ctx, c.name, add_anchor, &c);
+        }
+    }
+    if (result == REKEY_E_NO_ANCHORS) {
+        t->lower_error = result;
+    }
+    return result == 0 ? 0 : MBEDTLS_ERR_X509_ALLOC_FAILED;
+}
+
+static int is_same(void *arg, struct rekey_span der) {
+    return rekey_span_equal(der, *(const struct rekey_span *)arg);
+}
+
+// Whether a certificate is an anchor itself.
+static bool is_anchor(const struct connection *t, const mbedtls_x509_crt *certificate) {
+    struct rekey_span der = span_of(&certificate->raw);
+
+    return t->anchors.find(t->anchors.ctx, span_of(&certificate->subject_raw), is_same, &der) == 1;
+}
+
+// ---- verification -------------------------------------------------------------------------------
 
 // Puts each certificate behind all that it may have issued (RFC 8446 4.4.2: be prepared for any
 // order); the leaf stays first. mbedTLS looks for issuers in that direction only.
@@ -264,8 +250,8 @@ static const char *words_of(const mbedtls_x509_crt *certificate, int depth, uint
     size_t i = 0;
 
     if ((flags & MBEDTLS_X509_BADCERT_BAD_MD) != 0 &&
-        (MBEDTLS_OID_CMP(MBEDTLS_OID_PKCS1_SHA1, &certificate->sig_oid) == 0 ||
-         MBEDTLS_OID_CMP(MBEDTLS_OID_ECDSA_SHA1, &certificate->sig_oid) == 0)) {
+        (rekey_span_equal(span_of(&certificate->sig_oid), rsa_with_sha1) ||
+         rekey_span_equal(span_of(&certificate->sig_oid), ecdsa_with_sha1))) {
         return "it is signed with SHA-1";
     }
     while (words[i].flags != 0 && (words[i].flags & flags) == 0) {
@@ -276,9 +262,9 @@ static const char *words_of(const mbedtls_x509_crt *certificate, int depth, uint
 
 // Keeps what is wrong with a certificate for the error text. What is nearest to the leaf is kept,
 // but an issuer that is not trusted counts more.
-static void note(struct rekey_tls *t, const mbedtls_x509_crt *certificate, int depth,
+static void note(struct connection *t, const mbedtls_x509_crt *certificate, int depth,
                  uint32_t flags) {
-    struct rekey_tls_fault *f = &t->fault;
+    struct fault *f = &t->fault;
 
     if ((f->flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0) {
         f->flags |= flags;
@@ -287,7 +273,7 @@ static void note(struct rekey_tls *t, const mbedtls_x509_crt *certificate, int d
     if (mbedtls_x509_dn_gets(f->issuer, sizeof(f->issuer), &certificate->issuer) < 0) {
         strcpy(f->issuer, "(a name too long to show)");
     }
-    digest(f, span_of(&certificate->raw));
+    rekey_sha256(span_of(&certificate->raw), f->sha256);
     f->from = certificate->valid_from;
     f->to = certificate->valid_to;
     f->what = words_of(certificate, depth, flags);
@@ -303,7 +289,7 @@ static void note(struct rekey_tls *t, const mbedtls_x509_crt *certificate, int d
 
 // What an issuer may certify, mbedTLS does not look at: its extended key usage (as all others do,
 // though RFC 5280 has it for leaves only), and name constraints.
-static uint32_t check_issuers(const struct rekey_tls *t, const mbedtls_x509_crt *certificate,
+static uint32_t check_issuers(const struct connection *t, const mbedtls_x509_crt *certificate,
                               int depth) {
     const struct rekey_certificate_names names = {span_of(&certificate->subject_raw),
                                                   span_of(&certificate->v3_ext)};
@@ -326,12 +312,13 @@ static uint32_t check_issuers(const struct rekey_tls *t, const mbedtls_x509_crt 
                                                 : 0;
 }
 
-int rekey_peer_check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
-    struct rekey_tls *t = ctx;
+// Called by mbedTLS for each certificate of the chain that it found, the leaf last.
+static int check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
+    struct connection *t = ctx;
 
     t->chain[depth] = certificate;
-    if (mbedtls_x509_crt_check_extended_key_usage(certificate, MBEDTLS_OID_SERVER_AUTH,
-                                                  sizeof(MBEDTLS_OID_SERVER_AUTH) - 1) != 0) {
+    if (mbedtls_x509_crt_check_extended_key_usage(certificate, server_authentication.ptr,
+                                                  server_authentication.len) != 0) {
         *flags |= MBEDTLS_X509_BADCERT_EXT_KEY_USAGE;
     }
     *flags |= check_issuers(t, certificate, depth);
@@ -359,101 +346,126 @@ int rekey_peer_check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32
     return 0;
 }
 
-// In place of mbedtls_x509_crt_verify_with_ca_cb in mbedTLS's ssl_tls.c, with the same arguments.
-int rekey_peer_verify(mbedtls_x509_crt *leaf, mbedtls_x509_crt_ca_cb_t anchors, void *ctx,
-                      const mbedtls_x509_crt_profile *profile, const char *host, uint32_t *flags,
-                      int (*check)(void *, mbedtls_x509_crt *, int, uint32_t *), void *check_ctx);
-
-int rekey_peer_verify(mbedtls_x509_crt *leaf, mbedtls_x509_crt_ca_cb_t anchors, void *ctx,
-                      const mbedtls_x509_crt_profile *profile, const char *host, uint32_t *flags,
-                      int (*check)(void *, mbedtls_x509_crt *, int, uint32_t *), void *check_ctx) {
-    struct rekey_tls *t = ctx;
-    struct rekey_tls_fault *f = &t->fault;
+// Verifies the chain against `anchors`, which may be NULL; `check` looks at the name. Returns 0
+// with *flags, or an error of mbedTLS.
+static int verify_with(struct connection *t, mbedtls_x509_crt *leaf, mbedtls_x509_crt *anchors,
+                       uint32_t *flags) {
     int code;
 
-    put_in_order(leaf);
-    code = mbedtls_x509_crt_verify_with_ca_cb(leaf, anchors, ctx, profile, host, flags, check,
-                                              check_ctx);
-    if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED &&
-        (*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0 && is_anchor(t, leaf)) {
-        mbedtls_x509_crt *rest = leaf->next;
+    *flags = 0;
+    code = mbedtls_x509_crt_verify_with_profile(
+        leaf, anchors, NULL, &mbedtls_x509_crt_profile_default, NULL, flags, check, t);
+    return code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ? 0 : code;
+}
+
+// The anchors are looked up, used and freed.
+static int verify(struct connection *t, mbedtls_x509_crt *leaf, uint32_t *flags) {
+    int code = find_anchors(t, leaf);
+
+    if (code == 0) {
+        code = verify_with(t, leaf, t->found.raw.p != NULL ? &t->found : NULL, flags);
+    }
+    mbedtls_x509_crt_free(&t->found); // and it is empty again
+    return code;
+}
+
+// There may be more issuers than mbedTLS follows.
+static void note_length(struct connection *t, const mbedtls_x509_crt *leaf) {
+    struct fault *f = &t->fault;
+
+    note(t, leaf, 0, CHAIN);
+    f->what = "it has more than " ISSUERS_MAX " issuers "
+              "(CPPFLAGS=-DMBEDTLS_X509_MAX_INTERMEDIATE_CA=... raises that); were sent: ";
+    for (const mbedtls_x509_crt *each = leaf->next; each != NULL; each = each->next) {
+        f->number++;
+    }
+}
+
+// mbedTLS has verified the chain without an anchor, which says nothing. With the leaf, of which it
+// calls last, all is there: the chain is verified anew, in its order and with anchors, and what
+// comes of it is the result. mbedTLS's owner has only this called (owner/hooks.h).
+int rekey_peer_check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
+    struct connection *t = ctx;
+    struct fault *f = &t->fault;
+    int code;
+
+    *flags = 0;
+    if (depth > 0) {
+        return 0;
+    }
+    put_in_order(certificate);
+    code = verify(t, certificate, flags);
+    if (code == 0 && (*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0 &&
+        is_anchor(t, certificate)) {
+        mbedtls_x509_crt *rest = certificate->next;
 
         // It is verified without issuers.
         memset(t->chain, 0, sizeof(t->chain));
         f->flags = ALONE;
-        leaf->next = NULL;
-        code = mbedtls_x509_crt_verify_with_ca_cb(leaf, anchors, ctx, profile, host, flags, check,
-                                                  check_ctx);
-        leaf->next = rest;
+        certificate->next = NULL;
+        code = verify_with(t, certificate, NULL, flags);
+        certificate->next = rest;
         f->flags &= ~ALONE;
     }
     if (code == MBEDTLS_ERR_X509_FATAL_ERROR && f->flags == 0) {
-        note(t, leaf, 0, CHAIN);
-        f->what = "it has more than " TEXT_OF(
-            MBEDTLS_X509_MAX_INTERMEDIATE_CA) " issuers "
-                                              "(CPPFLAGS=-DMBEDTLS_X509_MAX_INTERMEDIATE_CA=... "
-                                              "raises that); were sent: ";
-        for (const mbedtls_x509_crt *each = leaf->next; each != NULL; each = each->next) {
-            f->number++;
-        }
+        note_length(t, certificate);
+    }
+    if (code == 0 && *flags == 0) {
+        t->proof = CHAIN_PROVED;
     }
     return code;
 }
 
 // ---- errors -------------------------------------------------------------------------------------
 
-// Whether the message that was last begun, and is not complete, is the server's certificates, and
-// is longer than mbedTLS can take. mbedTLS joins the parts of a message behind the counter (8
-// bytes) and the header (5 bytes) of the first record.
-static bool too_long(const struct rekey_tls *t) {
-    return t->ssl.MBEDTLS_PRIVATE(in_hslen) > MBEDTLS_SSL_IN_CONTENT_LEN &&
-           t->ssl.MBEDTLS_PRIVATE(in_buf)[8 + 5] == MBEDTLS_SSL_HS_CERTIFICATE;
-}
+// Of the chain, what shows only by the error that mbedTLS ended with.
+static void look_at_chain(struct fault *f, const struct rekey_tls_message *m, int code) {
+    const bool certificate =
+        m->record == MBEDTLS_SSL_MSG_HANDSHAKE && m->type == MBEDTLS_SSL_HS_CERTIFICATE;
 
-// Whether the last message is the server's certificates.
-static bool is_certificate(const struct rekey_tls *t) {
-    return t->ssl.MBEDTLS_PRIVATE(in_msgtype) == MBEDTLS_SSL_MSG_HANDSHAKE &&
-           t->ssl.MBEDTLS_PRIVATE(in_msg)[0] == MBEDTLS_SSL_HS_CERTIFICATE;
-}
-
-// Finds out by the state of the handshake what the certificates themselves did not show.
-static void look_at_state(struct rekey_tls *t, int code) {
-    struct rekey_tls_fault *f = &t->fault;
-
-    switch (t->ssl.MBEDTLS_PRIVATE(state)) {
-    case MBEDTLS_SSL_CERTIFICATE_REQUEST: // TLS 1.3 reads the certificates in this state
-    case MBEDTLS_SSL_SERVER_CERTIFICATE:
-        if (too_long(t)) {
-            f->flags = MESSAGE;
-            f->number = (unsigned)t->ssl.MBEDTLS_PRIVATE(in_hslen);
-            f->what = "the server's certificates take more bytes than the " TEXT_OF(
-                MBEDTLS_SSL_IN_CONTENT_LEN) " that mbedTLS can take: ";
-        } else if (is_certificate(t) && (code == MBEDTLS_ERR_SSL_DECODE_ERROR ||
-                                         code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
-                                         code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)) {
-            f->flags = MESSAGE;
-            f->what = "the server sent no certificate, or a malformed list of them";
-        }
-        break;
-    case MBEDTLS_SSL_SERVER_KEY_EXCHANGE:
-        // Of what mbedTLS returns here, all above this are errors of TLS and of hashes.
-        if (code <= -0x5000 && code != MBEDTLS_ERR_SSL_PK_TYPE_MISMATCH) {
-            break;
-        }
-        f->flags = NO_PROOF;
-        break;
-    case MBEDTLS_SSL_CERTIFICATE_VERIFY:
-        f->flags = code == MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE ? NO_PROOF : 0;
-        break;
-    default:
-        break;
+    if (m->whole > MBEDTLS_SSL_IN_CONTENT_LEN && m->type == MBEDTLS_SSL_HS_CERTIFICATE) {
+        f->number = (unsigned)m->whole;
+        f->what = "the server's certificates take more bytes than the " TEXT_OF(
+            MBEDTLS_SSL_IN_CONTENT_LEN) " that mbedTLS can take: ";
+    } else if (code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
+               (certificate && (code == MBEDTLS_ERR_SSL_DECODE_ERROR ||
+                                code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE))) {
+        f->what = "the server sent no certificate, or a malformed list of them";
     }
-    if (f->flags == NO_PROOF) {
+#ifndef REKEY_TLS_LAST_MESSAGE // mbedTLS has parsed and verified before anybody was asked
+    else if (code == MBEDTLS_ERR_X509_FATAL_ERROR) {
+        f->what = "the server's certificate has more than " ISSUERS_MAX " issuers";
+    } else if ((code <= -0x2000 && code > -0x3000) || code == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG ||
+               code == MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE) {
+        f->what = "the server sent a certificate that mbedTLS cannot read";
+    }
+#endif
+    f->flags = f->what != NULL ? MESSAGE : 0;
+}
+
+// The server's proof of its key is in the handshake state after the one of its certificates: the
+// signature of its ephemeral key (TLS 1.2), CertificateVerify (1.3). Of what mbedTLS returns for
+// the former, all from -0x5000 downwards are errors of TLS and of hashes.
+static bool is_no_proof(const struct connection *t, int code) {
+    return mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_3
+               ? code == MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE
+               : code > -0x5000 || code == MBEDTLS_ERR_SSL_PK_TYPE_MISMATCH;
+}
+
+// Finds out by how far the handshake is what the certificates themselves did not show.
+static void look_at_state(struct connection *t, int code) {
+    const struct rekey_tls_message m = rekey_peer_last_message(t);
+    struct fault *f = &t->fault;
+
+    if (t->proof == NOTHING_PROVED) {
+        look_at_chain(f, &m, code);
+    } else if (t->proof == KEY_NEXT && is_no_proof(t, code)) {
+        f->flags = NO_PROOF;
         f->what = "the server did not prove that it has this certificate's private key";
     }
 }
 
-int rekey_peer_error(struct rekey_tls *t, int code) {
+int rekey_peer_error(struct connection *t, int code) {
     uint32_t flags;
 
     if (t->fault.flags == 0) {
@@ -477,7 +489,7 @@ static int date_text(char *buf, size_t cap, const mbedtls_x509_time *t) {
                     t->min, t->sec);
 }
 
-static void explain_issuer(const struct rekey_tls *t, const char *digest, char *buf, size_t cap) {
+static void explain_issuer(const struct connection *t, const char *digest, char *buf, size_t cap) {
     const unsigned *passed_over = t->anchors.passed_over;
     int len = snprintf(buf, cap,
                        "issuer %s is not among the trust anchors (certificate SHA-256 %s); a proxy "
@@ -491,8 +503,7 @@ static void explain_issuer(const struct rekey_tls *t, const char *digest, char *
     }
 }
 
-static void explain_other(const struct rekey_tls_fault *f, const char *digest, char *buf,
-                          size_t cap) {
+static void explain_other(const struct fault *f, const char *digest, char *buf, size_t cap) {
     char number[12] = "";
 
     if (f->number > 0) {
@@ -511,8 +522,8 @@ static void explain_other(const struct rekey_tls_fault *f, const char *digest, c
     }
 }
 
-void rekey_peer_explain(const struct rekey_tls *t, int error, char *buf, size_t cap) {
-    const struct rekey_tls_fault *f = &t->fault;
+void rekey_peer_explain(const struct connection *t, int error, char *buf, size_t cap) {
+    const struct fault *f = &t->fault;
     mbedtls_time_t clock = (mbedtls_time_t)f->clock;
     mbedtls_x509_time device;
     char from[80], to[80], at[80], digest[65]; // six ints of any size fit a date

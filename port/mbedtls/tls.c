@@ -1,16 +1,14 @@
-// tls.c - the transport contract of rekey_port.h by mbedTLS, and what mbedTLS asks of its platform:
-// an arena in place of the heap, the time, randomness.
+// tls.c - the transport contract of rekey_port.h by mbedTLS's public functions.
 
 #include "tls.h"
 
-#include "arena.h"
-#include "peer.h"
-
-#include <mbedtls/platform.h>
-#include <mbedtls/platform_time.h>
-#include <mbedtls/platform_util.h>
+#include <assert.h>
+#include <mbedtls/ssl_ciphersuites.h>
 #include <stdio.h>
-#if REKEY_TLS13
+
+#include "connection.h"
+#include "peer.h"
+#if REKEY_TLS_PSA
 #include <psa/crypto.h>
 #endif
 
@@ -18,76 +16,21 @@
 #error "REKEY_BUILD_TIME: seconds since 1970 of this build; a clock before it was never set"
 #endif
 
+static_assert(sizeof(struct connection) <= REKEY_TLS_SIZE,
+              "REKEY_TLS_SIZE is too small for this mbedTLS: define a larger one");
+
 enum phase { CLOSED, CONNECTING, HANDSHAKE, OPEN, BROKEN };
 
-#define TICKET_MAX_S 604800u // RFC 8446 4.6.1: a ticket is kept for 7 days at most
+#define SESSION_MAX_S 604800 // RFC 8446 4.6.1: a ticket is kept for 7 days at most
 #define KEY_UPDATE 24        // a handshake message of TLS 1.3 that mbedTLS has no name for
 
-// mbedTLS asks for time and randomness without a context. There is one arena in the image, and one
-// of these.
-static struct rekey_tls *the;
-
-time_t rekey_tls_time(time_t *out) {
-    time_t t = (time_t)the->port->wall_s(the->port->ctx);
-
-    if (out != NULL) {
-        *out = t;
-    }
-    return t;
+static struct connection *connection_of(struct rekey_tls *t) {
+    return (struct connection *)(void *)&t->state;
 }
-
-mbedtls_ms_time_t mbedtls_ms_time(void) {
-    return (mbedtls_ms_time_t)the->port->now_ms(the->port->ctx);
-}
-
-// The C library's gmtime_r reads the time zone from a file, and allocates. Here a year begins in
-// March, so that its leap day comes last, and 400 of them make an era of 146,097 days.
-struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *t, struct tm *out) {
-    int64_t days = (int64_t)*t / 86400;
-    int64_t seconds = (int64_t)*t % 86400;
-    int64_t z, era, day_of_era, year_of_era, day_of_year, month;
-
-    if (seconds < 0) {
-        seconds += 86400;
-        days--;
-    }
-    z = days + 719468;
-    era = (z >= 0 ? z : z - 146096) / 146097;
-    day_of_era = z - era * 146097;
-    year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    month = (5 * day_of_year + 2) / 153;
-    memset(out, 0, sizeof(*out));
-    out->tm_mday = (int)(day_of_year - (153 * month + 2) / 5 + 1);
-    out->tm_mon = (int)(month < 10 ? month + 2 : month - 10);
-    out->tm_year = (int)(year_of_era + era * 400 + (month < 10 ? 0 : 1) - 1900);
-    out->tm_hour = (int)(seconds / 3600);
-    out->tm_min = (int)(seconds / 60 % 60);
-    out->tm_sec = (int)(seconds % 60);
-    return out;
-}
-
-static int random_bytes(void *ctx, unsigned char *buf, size_t len) {
-    (void)ctx;
-    if (the->port->entropy(the->port->ctx, buf, len) == REKEY_DONE) {
-        return 0;
-    }
-    the->lower_error = REKEY_E_ENTROPY;
-    return MBEDTLS_ERR_SSL_HW_ACCEL_FAILED;
-}
-
-#if REKEY_TLS13
-psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *ctx,
-                                             uint8_t *buf, size_t size, size_t *len) {
-    (void)ctx;
-    *len = size;
-    return random_bytes(NULL, buf, size) == 0 ? PSA_SUCCESS : PSA_ERROR_INSUFFICIENT_ENTROPY;
-}
-#endif
 
 // ---- the transport below, and errors ------------------------------------------------------------
 
-static int bio_result(struct rekey_tls *t, int result, size_t n) {
+static int bio_result(struct connection *t, int result, size_t n) {
     switch (result) {
     case REKEY_DONE:
         return (int)n;
@@ -105,7 +48,7 @@ static int bio_result(struct rekey_tls *t, int result, size_t n) {
 }
 
 static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
-    struct rekey_tls *t = ctx;
+    struct connection *t = ctx;
     size_t n = 0;
     int result = t->lower.write(t->lower.ctx, buf, len, &n);
 
@@ -113,7 +56,7 @@ static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
 }
 
 static int bio_receive(void *ctx, unsigned char *buf, size_t len) {
-    struct rekey_tls *t = ctx;
+    struct connection *t = ctx;
     size_t n = 0;
     int result;
 
@@ -124,17 +67,16 @@ static int bio_receive(void *ctx, unsigned char *buf, size_t len) {
 }
 
 // What an error of TLS means, in words; "" where mbedTLS's number says all that is known.
-static const char *meaning_of(const struct rekey_tls *t, enum phase phase, int code) {
-    const unsigned char *message = t->ssl.MBEDTLS_PRIVATE(in_msg);
-    const int type = t->ssl.MBEDTLS_PRIVATE(in_msgtype);
-    const size_t len = t->ssl.MBEDTLS_PRIVATE(in_msglen); // 0 where the record itself is refused
+static const char *meaning_of(const struct connection *t, enum phase phase, int code) {
+    const struct rekey_tls_message m = rekey_peer_last_message(t);
+    const bool handshake = m.record == MBEDTLS_SSL_MSG_HANDSHAKE;
 
     switch (code) {
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
         return phase == HANDSHAKE ? ": the server refuses the handshake"
                                   : ": the server broke the connection off, with an alert";
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
-        return type == MBEDTLS_SSL_MSG_HANDSHAKE && len > 0 && len < 4
+        return handshake && m.len > 0 && m.len < 4
                    ? ": the server split a handshake message where mbedTLS cannot join it"
                : phase == HANDSHAKE ? ": what answers there does not speak TLS"
                                     : ": the server sent a malformed record";
@@ -143,12 +85,15 @@ static const char *meaning_of(const struct rekey_tls *t, enum phase phase, int c
     case MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION:
         return ": the server answers with an extension that was not offered";
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
-        if (phase == HANDSHAKE || type != MBEDTLS_SSL_MSG_HANDSHAKE) {
+        if (phase == HANDSHAKE || (m.record != 0 && !handshake)) {
             return ": the server sent a message out of turn";
         }
-        return message[0] == KEY_UPDATE
-                   ? ": the server changed its keys (KeyUpdate), which mbedTLS cannot follow"
-               : message[0] == MBEDTLS_SSL_HS_HELLO_REQUEST
+        // Where the message is not known, it is most likely the one that servers send.
+        if (m.record == 0 ? mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_3
+                          : m.type == KEY_UPDATE) {
+            return ": the server changed its keys (KeyUpdate), which mbedTLS cannot follow";
+        }
+        return m.type == MBEDTLS_SSL_HS_HELLO_REQUEST
                    ? ": the server wants a new handshake (HelloRequest), which rekey refuses"
                    : ": the server wants another handshake on an open connection";
     default:
@@ -156,9 +101,18 @@ static const char *meaning_of(const struct rekey_tls *t, enum phase phase, int c
     }
 }
 
+// The size of the memory with which an allocation of the last call would not have failed; or 0.
+static size_t shortage(void) {
+#ifdef REKEY_TLS_SHORTAGE
+    return REKEY_TLS_SHORTAGE();
+#else
+    return 0;
+#endif
+}
+
 // What a result of mbedTLS is called by rekey_port.h. After an error the connection is of no more
 // use, but for reading what has come already.
-static int status_of(struct rekey_tls *t, int code) {
+static int status_of(struct connection *t, int code) {
     const enum phase before = t->phase;
     int error;
 
@@ -174,11 +128,15 @@ static int status_of(struct rekey_tls *t, int code) {
     }
     t->code = code;
     t->phase = BROKEN;
-    if (rekey_arena_failed() || t->exhausted) { // before what it may have led to
+    t->needed = shortage();
+    if (t->needed != 0 || t->exhausted) { // before what it may have led to
         return REKEY_E_LIMIT_ARENA;
     }
     if (t->lower_error != 0) {
         return t->lower_error;
+    }
+    if (rekey_peer_out_of_memory(code)) {
+        return REKEY_E_LIMIT_ARENA;
     }
     if (code == 0 || code == MBEDTLS_ERR_SSL_CONN_EOF) {
         return REKEY_E_END;
@@ -190,11 +148,52 @@ static int status_of(struct rekey_tls *t, int code) {
 
 // ---- the transport ------------------------------------------------------------------------------
 
-static int set_up(struct rekey_tls *t) {
-    static const char *protocols[] = {"http/1.1", NULL};
+#if !REKEY_TLS_4
+static int random_bytes(void *ctx, unsigned char *buf, size_t len) {
+    struct connection *t = ctx;
+
+    if (t->port->entropy(t->port->ctx, buf, len) == REKEY_DONE) {
+        return 0;
+    }
+    t->lower_error = REKEY_E_ENTROPY;
+    return MBEDTLS_ERR_SSL_HW_ACCEL_FAILED;
+}
+#endif
+
+// The parts of the configuration that not every mbedTLS has.
+static int configure_more(struct connection *t) {
     int code = 0;
 
-#if REKEY_TLS13
+#ifndef MBEDTLS_SSL_CIPHERSUITES // ECDHE with AES-GCM, where the owner has not said the same
+    static const int suites[] = {MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+                                 MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+                                 MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+                                 MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+                                 MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+                                 MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+                                 0};
+
+    mbedtls_ssl_conf_ciphersuites(&t->config, suites);
+#endif
+#ifdef MBEDTLS_SSL_ALPN
+    static const char *protocols[] = {"http/1.1", NULL};
+
+    code = mbedtls_ssl_conf_alpn_protocols(&t->config, protocols);
+#endif
+#if !REKEY_TLS_4 // 4.x has the random numbers of PSA
+    mbedtls_ssl_conf_rng(&t->config, random_bytes, t);
+#endif
+#if REKEY_TLS_13_TICKETS // else they are passed over
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        &t->config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
+    return code;
+}
+
+static int set_up(struct connection *t) {
+    int code = 0;
+
+#if REKEY_TLS_PSA
     if (psa_crypto_init() != PSA_SUCCESS) {
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
@@ -206,20 +205,19 @@ static int set_up(struct rekey_tls *t) {
                                        MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     mbedtls_ssl_conf_min_tls_version(&t->config, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_authmode(&t->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_ca_cb(&t->config, rekey_peer_anchors, t);
+    // Without a list of anchors mbedTLS does not begin. It stays empty until the chain is there, by
+    // which they are looked up (peer.c).
+    mbedtls_x509_crt_init(&t->found);
+    mbedtls_ssl_conf_ca_chain(&t->config, &t->found, NULL);
     mbedtls_ssl_conf_verify(&t->config, rekey_peer_check, t);
-    mbedtls_ssl_conf_rng(&t->config, random_bytes, NULL);
-#if REKEY_TLS13
-    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
-        &t->config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
-#endif
     if (code == 0) {
-        code = mbedtls_ssl_conf_alpn_protocols(&t->config, protocols);
+        code = configure_more(t);
     }
     if (code == 0) {
         code = mbedtls_ssl_setup(&t->ssl, &t->config);
     }
     mbedtls_ssl_set_bio(&t->ssl, t, bio_send, bio_receive, NULL);
+    mbedtls_ssl_set_user_data_p(&t->ssl, t);
     t->set_up = code == 0;
     if (code != 0) { // the next open begins anew
         mbedtls_ssl_free(&t->ssl);
@@ -228,35 +226,25 @@ static int set_up(struct rekey_tls *t) {
     return code;
 }
 
-static void save_session(struct rekey_tls *t) {
+static void save_session(struct connection *t) {
     if (!t->keeps) {
         return;
     }
     mbedtls_ssl_session_free(&t->session);
     mbedtls_ssl_session_init(&t->session);
     t->have_session = mbedtls_ssl_get_session(&t->ssl, &t->session) == 0;
-#if REKEY_TLS13
-    if (t->session.MBEDTLS_PRIVATE(ticket_lifetime) > TICKET_MAX_S) {
-        t->session.MBEDTLS_PRIVATE(ticket_lifetime) = TICKET_MAX_S;
-    }
-#endif
-#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
-    // The server's certificate was verified, and a resumption does not look at it: 5 KB of arena,
-    // which the next full handshake needs if the server has forgotten the session.
-    mbedtls_x509_crt_free(t->session.MBEDTLS_PRIVATE(peer_cert));
-    mbedtls_free(t->session.MBEDTLS_PRIVATE(peer_cert));
-    t->session.MBEDTLS_PRIVATE(peer_cert) = NULL;
-#endif
-    rekey_arena_failed(); // without a session to resume it goes on as well
+    t->session_s = t->fault.clock;
+    shortage(); // without a session to resume it goes on as well
 }
 
 // The TCP connection is there: prepares the handshake.
-static int begin_handshake(struct rekey_tls *t) {
+static int begin_handshake(struct connection *t) {
     int code = mbedtls_ssl_session_reset(&t->ssl);
 
     if (code == 0) {
         code = mbedtls_ssl_set_hostname(&t->ssl, t->host);
     }
+    t->have_session = t->have_session && t->fault.clock - t->session_s <= SESSION_MAX_S;
     if (code == 0 && t->keeps && t->have_session &&
         mbedtls_ssl_set_session(&t->ssl, &t->session) != 0) {
         t->have_session = false; // it cannot be resumed: a full handshake
@@ -265,13 +253,14 @@ static int begin_handshake(struct rekey_tls *t) {
     return code;
 }
 
-static int begin(struct rekey_tls *t, struct rekey_span host, uint16_t port) {
+static int begin(struct rekey_tls *tls, struct rekey_span host, uint16_t port) {
+    struct connection *t = connection_of(tls);
     int code = 0;
 
     rekey_peer_begin(t);
     t->lower_error = 0;
     t->exhausted = t->ended = false;
-    rekey_arena_failed();
+    shortage(); // of anybody else
     t->fault.clock = t->port->wall_s(t->port->ctx);
     if (t->fault.clock < (int64_t)REKEY_BUILD_TIME) {
         return REKEY_E_CLOCK;
@@ -279,9 +268,10 @@ static int begin(struct rekey_tls *t, struct rekey_span host, uint16_t port) {
     if (host.len >= sizeof(t->host)) {
         return REKEY_E_LOOKUP;
     }
-    t->keeps = t->keep.len == 0 || (rekey_span_equal(host, t->keep) && port == t->keep_port);
+    t->keeps = tls->keep.len == 0 || (rekey_span_equal(host, tls->keep) && port == tls->keep_port);
     if (!rekey_span_equal(host, rekey_span(t->host, strlen(t->host))) || port != t->tcp_port) {
-        t->have_session = t->have_session && t->keep.len > 0; // it is for the host it was made with
+        t->have_session =
+            t->have_session && tls->keep.len > 0; // it is for the host it was made with
         memcpy(t->host, host.ptr, host.len);
         t->host[host.len] = '\0';
         t->tcp_port = port;
@@ -294,12 +284,12 @@ static int begin(struct rekey_tls *t, struct rekey_span host, uint16_t port) {
 }
 
 static int tls_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
-    struct rekey_tls *t = ctx;
+    struct connection *t = connection_of(ctx);
     int code, result;
 
     switch (t->phase) {
     case CLOSED:
-        return begin(t, host, port);
+        return begin(ctx, host, port);
     case CONNECTING:
         result = t->lower.open(t->lower.ctx, host, port, timeout_ms);
         if (result != REKEY_DONE) {
@@ -312,10 +302,14 @@ static int tls_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
         if (code != 0) {
             return status_of(t, code);
         }
+        t->proof = t->proof == CHAIN_PROVED ? KEY_NEXT
+                   : t->proof == KEY_NEXT   ? KEY_PROVED
+                                            : t->proof;
         if (!mbedtls_ssl_is_handshake_over(&t->ssl)) {
             return REKEY_AGAIN;
         }
         t->phase = OPEN;
+        shortage(); // it did no harm
         if (mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_2) {
             save_session(t); // in 1.3 the ticket comes later, with a read
         }
@@ -326,7 +320,7 @@ static int tls_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
 }
 
 static int tls_write(void *ctx, const void *data, size_t len, size_t *done) {
-    struct rekey_tls *t = ctx;
+    struct connection *t = connection_of(ctx);
     int code = mbedtls_ssl_write(&t->ssl, data, len);
 
     if (code > 0) {
@@ -337,14 +331,14 @@ static int tls_write(void *ctx, const void *data, size_t len, size_t *done) {
 }
 
 static int tls_read(void *ctx, void *buf, size_t cap, size_t *done) {
-    struct rekey_tls *t = ctx;
+    struct connection *t = connection_of(ctx);
     int code = mbedtls_ssl_read(&t->ssl, buf, cap);
 
     if (code > 0) {
         *done = (size_t)code;
         return REKEY_DONE;
     }
-#if REKEY_TLS13
+#if REKEY_TLS_13_TICKETS
     if (code == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
         save_session(t);
         return REKEY_AGAIN;
@@ -357,7 +351,7 @@ static int tls_read(void *ctx, void *buf, size_t cap, size_t *done) {
 }
 
 static void tls_close(void *ctx) {
-    struct rekey_tls *t = ctx;
+    struct connection *t = connection_of(ctx);
 
     if (t->phase == OPEN) {
         mbedtls_ssl_close_notify(
@@ -365,52 +359,67 @@ static void tls_close(void *ctx) {
     }
     t->lower.close(t->lower.ctx);
     if (t->phase != CLOSED && t->set_up) {
-        mbedtls_ssl_session_reset(&t->ssl);
+        mbedtls_ssl_session_reset(&t->ssl); // zeroizes what was sent and received, before all else
     }
     t->phase = CLOSED;
 }
 
-struct rekey_transport rekey_tls_transport(struct rekey_tls *t) {
-    return (struct rekey_transport){
-        .ctx = t, .open = tls_open, .write = tls_write, .read = tls_read, .close = tls_close};
+static uint32_t tls_wait_ms(void *ctx) {
+    const struct connection *t = connection_of(ctx);
+
+    return t->lower.wait_ms != NULL ? t->lower.wait_ms(t->lower.ctx) : UINT32_MAX;
 }
 
-// ---- the rest -----------------------------------------------------------------------------------
+static void tls_explain(void *ctx, int error, char *buf, size_t cap) {
+    const struct connection *t = connection_of(ctx);
 
-void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
-                    const struct rekey_port *port, struct rekey_anchors anchors, void *arena,
-                    size_t arena_size) {
-    memset(t, 0, sizeof(*t));
-    t->lower = lower;
-    t->port = port;
-    t->anchors = anchors;
-    t->arena = arena;
-    t->arena_size = arena_size;
-    the = t;
-    rekey_arena_init(arena, arena_size);
-}
-
-void rekey_tls_explain(const struct rekey_tls *t, int error, char *buf, size_t cap) {
+    buf[0] = '\0';
     if (-error / 100 == 3 && error != REKEY_E_NO_ANCHORS) {
         rekey_peer_explain(t, error, buf, cap);
     } else if (error == REKEY_E_TLS) {
         snprintf(buf, cap, "mbedTLS error -0x%04X%s", (unsigned)-t->code,
                  t->said != NULL ? t->said : "");
-    } else {
-        buf[0] = '\0';
+    } else if (error == REKEY_E_LIMIT_ARENA) {
+        if (t->needed != 0) {
+            snprintf(buf, cap, "at least %lu bytes are needed", (unsigned long)t->needed);
+        }
+    } else if (t->lower.explain != NULL) {
+        t->lower.explain(t->lower.ctx, error, buf, cap);
     }
 }
 
-void rekey_tls_free(struct rekey_tls *t) {
+struct rekey_transport rekey_tls_transport(struct rekey_tls *t) {
+    return (struct rekey_transport){.ctx = t,
+                                    .open = tls_open,
+                                    .write = tls_write,
+                                    .read = tls_read,
+                                    .close = tls_close,
+                                    .wait_ms = tls_wait_ms,
+                                    .explain = tls_explain};
+}
+
+// ---- the rest -----------------------------------------------------------------------------------
+
+void rekey_tls_init(struct rekey_tls *tls, struct rekey_transport lower,
+                    const struct rekey_port *port, struct rekey_anchors anchors) {
+    struct connection *t = connection_of(tls);
+
+    memset(tls, 0, sizeof(*tls));
+    t->lower = lower;
+    t->port = port;
+    t->anchors = anchors;
+}
+
+void rekey_tls_free(struct rekey_tls *tls) {
+    struct connection *t = connection_of(tls);
+
+    if (t->phase != CLOSED) {
+        tls_close(tls);
+    }
     if (t->set_up) {
         mbedtls_ssl_session_free(&t->session);
         mbedtls_ssl_free(&t->ssl);
         mbedtls_ssl_config_free(&t->config);
-#if REKEY_TLS13
-        mbedtls_psa_crypto_free();
-#endif
     }
-    rekey_arena_init(NULL, 0);
-    mbedtls_platform_zeroize(t->arena, t->arena_size);
-    t->set_up = false;
+    t->set_up = t->have_session = false;
 }

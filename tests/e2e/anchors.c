@@ -2,16 +2,16 @@
 // the SHA-256 of its DER, and how many certificates were passed over. test_trust.py compares them
 // with those that OpenSSL finds.
 
-#include <mbedtls/sha256.h>
 #include <stdio.h>
 
 #include "pem_bundle.h"
+#include "sha256.h"
 
 static int print(void *arg, struct rekey_span der) {
     unsigned char sha256[32];
 
     (void)arg;
-    mbedtls_sha256((const unsigned char *)der.ptr, der.len, sha256, 0);
+    rekey_sha256(der, sha256);
     for (size_t i = 0; i < sizeof(sha256); i++) {
         printf("%02x", sha256[i]);
     }

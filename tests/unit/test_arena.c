@@ -52,6 +52,7 @@ static void test_bounds(void **state) {
         check_int(ptr != NULL, rows[i].fits);
         check_int(rekey_arena_failed(), !rows[i].fits);
         check(!rekey_arena_failed()); // it was told
+        check_int(rekey_arena_needed() == 0, rows[i].fits);
         if (ptr != NULL) {
             check((uintptr_t)ptr % UNIT_SIZE == 0 && ptr == memory + UNIT_SIZE);
             check(all(ptr, rows[i].count * rows[i].size, 0));

@@ -1,4 +1,4 @@
-// test_gmtime.c - the calendar that certificates are checked by (port/mbedtls/tls.c), held against
+// test_gmtime.c - the calendar that certificates are checked by (port/mbedtls/owner/owner.c), held against
 // the C library's own on the systems that have one.
 
 #include <mbedtls/platform_time.h>

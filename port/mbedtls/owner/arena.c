@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct head) <= REKEY_ARENA_ALIGN, "a header takes one uni
 
 static struct {
     unsigned char *memory;
-    size_t units, peak;
+    size_t units, peak, needed;
     bool failed;
 } arena;
 
@@ -42,7 +42,7 @@ static void put(size_t unit, size_t size, unsigned used) {
 void rekey_arena_init(void *memory, size_t size) {
     arena.memory = memory;
     arena.units = size / REKEY_ARENA_ALIGN;
-    arena.peak = 0;
+    arena.peak = arena.needed = 0;
     arena.failed = false;
     if (arena.units > 0) {
         memset(memory, 0, size);
@@ -50,21 +50,31 @@ void rekey_arena_init(void *memory, size_t size) {
     }
 }
 
+// With more memory, the last block would have been longer if it is free, or one behind it.
+static void *fail(size_t last, size_t need) {
+    const bool in_use = arena.units == 0 || (head_at(last)->size & USED) != 0;
+
+    arena.failed = true;
+    arena.needed = ((in_use ? arena.units : last) + need) * REKEY_ARENA_ALIGN;
+    return NULL;
+}
+
 void *rekey_arena_calloc(size_t count, size_t size) {
-    size_t unit = 0, need;
+    size_t unit = 0, last = 0, need;
 
     if (size > 0 && count > REKEY_ARENA_MAX / size) {
         arena.failed = true;
+        arena.needed = SIZE_MAX;
         return NULL;
     }
     need = 1 + (count * size + REKEY_ARENA_ALIGN - 1) / REKEY_ARENA_ALIGN;
     while (unit < arena.units &&
            ((head_at(unit)->size & USED) != 0 || head_at(unit)->size < need)) {
+        last = unit;
         unit += size_of(head_at(unit));
     }
     if (unit >= arena.units) {
-        arena.failed = true;
-        return NULL;
+        return fail(last, need);
     }
     if (head_at(unit)->size > need) {
         put(unit + need, head_at(unit)->size - need, 0);
@@ -111,4 +121,8 @@ bool rekey_arena_failed(void) {
 
     arena.failed = false;
     return failed;
+}
+
+size_t rekey_arena_needed(void) {
+    return arena.needed;
 }

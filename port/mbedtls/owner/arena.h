@@ -30,4 +30,7 @@ size_t rekey_arena_peak(void);
 // Whether an allocation has failed since the last call.
 bool rekey_arena_failed(void);
 
+// The size that the arena needs for the allocation that failed last not to have done so; or 0.
+size_t rekey_arena_needed(void);
+
 #endif

@@ -17,17 +17,17 @@
 #define MBEDTLS_PLATFORM_FREE_MACRO rekey_arena_free
 #include "arena.h"
 
-// Time: the port's wall clock and boot clock, by tls.c. gmtime of the C library allocates.
+// Time: the port's wall clock and boot clock, by owner.c. gmtime of the C library allocates.
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
 #define MBEDTLS_PLATFORM_TIME_ALT
-#define MBEDTLS_PLATFORM_STD_TIME rekey_tls_time
+#define MBEDTLS_PLATFORM_STD_TIME rekey_owner_time
 #define MBEDTLS_PLATFORM_GMTIME_R_ALT
 #define MBEDTLS_PLATFORM_MS_TIME_ALT
 #include <time.h>
-time_t rekey_tls_time(time_t *out);
+time_t rekey_owner_time(time_t *out);
 
-// Randomness: the port's, handed to TLS by tls.c and to PSA by mbedtls_psa_external_get_random.
+// Randomness: the port's, handed to TLS by tls.c and to PSA by owner.c.
 #define MBEDTLS_NO_PLATFORM_ENTROPY
 
 // TLS
@@ -74,7 +74,6 @@ time_t rekey_tls_time(time_t *out);
 // X.509: a chain in DER, and trust anchors found on demand
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
-#define MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
 #define MBEDTLS_X509_REMOVE_INFO // no descriptions of certificates in words
 #define MBEDTLS_ASN1_PARSE_C
@@ -108,5 +107,12 @@ time_t rekey_tls_time(time_t *out);
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_HAVE_ASM
+
+// What tls.c and peer.c ask of the owner (library.h).
+#define REKEY_TLS_SHORTAGE rekey_owner_shortage
+#define REKEY_TLS_LAST_MESSAGE rekey_owner_last_message
+size_t rekey_owner_shortage(void);
+struct mbedtls_ssl_context;
+struct rekey_tls_message rekey_owner_last_message(const struct mbedtls_ssl_context *ssl);
 
 #endif

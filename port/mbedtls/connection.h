@@ -1,0 +1,52 @@
+// connection.h - what tls.c and peer.c keep of one connection, in the bytes of struct rekey_tls.
+
+#ifndef REKEY_MBEDTLS_CONNECTION_H
+#define REKEY_MBEDTLS_CONNECTION_H
+
+#include "library.h"
+#include "tls.h"
+
+// Why the peer was not trusted; from the certificate that was at fault.
+struct fault {
+    uint32_t flags;   // MBEDTLS_X509_BADCERT_..., and those of peer.c
+    const char *what; // what is wrong with it, in words; or NULL
+    unsigned number;  // that belongs to these words
+    char issuer[112];
+    unsigned char sha256[32]; // of that certificate
+    mbedtls_x509_time from, to;
+    int64_t clock; // what the device's clock said
+};
+
+// How far the server has proved who it is: its chain was verified in this handshake state, the
+// proof of its key is in the next one, both are done.
+enum proof { NOTHING_PROVED, CHAIN_PROVED, KEY_NEXT, KEY_PROVED };
+
+struct connection {
+    struct rekey_transport lower;
+    const struct rekey_port *port;
+    struct rekey_anchors anchors;
+    mbedtls_ssl_context ssl;
+    mbedtls_ssl_config config;
+    mbedtls_x509_crt found;      // anchors, while a chain is verified; else empty
+    mbedtls_ssl_session session; // of `keep`, or of `host` and `tcp_port`, when have_session
+    int64_t session_s;           // when it was saved, by the wall clock
+    char host[254];
+    uint16_t tcp_port;
+    uint8_t phase, proof;
+    bool set_up, have_session;
+    bool keeps;       // this connection's session is the one that is kept
+    bool exhausted;   // an allocation failed on this connection
+    bool ended;       // the transport below has
+    size_t needed;    // the memory with which that allocation would not have failed; or 0
+    int lower_error;  // the last error of the transport below, of the anchors or of entropy; or 0
+    int code;         // the last error of mbedTLS, also of an earlier connection; or 0
+    const char *said; // what that error means, in words; or ""
+    struct fault fault;
+    // While a chain is verified (peer.c): from the leaf to the anchor; and the subject of a
+    // certificate that cannot be parsed, and why not.
+    const mbedtls_x509_crt *chain[MBEDTLS_X509_MAX_INTERMEDIATE_CA + 2];
+    struct rekey_span unusable;
+    const char *unusable_why;
+};
+
+#endif
