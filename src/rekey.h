@@ -241,14 +241,18 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record);
 
 // Does a bounded piece of work; never sleeps. Returns
 //   REKEY_AGAIN                         call again at once,
-//   REKEY_WANT_READ, REKEY_WANT_WRITE   call again when the transport is ready or rekey_wait_ms
-//   passed, REKEY_WANT_TIME                     call again when rekey_wait_ms has passed,
+//   REKEY_WANT_READ, REKEY_WANT_WRITE   call again when the transport is ready for it, or when
+//                                       rekey_wait_ms has passed, whichever comes first,
+//   REKEY_WANT_TIME                     call again when rekey_wait_ms has passed,
 //   REKEY_DONE (0)                      the operation succeeded,
 //   an error                            it ended otherwise: see the report's outcome.
-// The last two are sticky.
+// The last two are sticky. To call it too early is allowed, and does no harm.
 int rekey_step(struct rekey *r);
 
-// Milliseconds that the caller may sleep, at most, after the last rekey_step.
+// Milliseconds that the caller may sleep, at most, after the last rekey_step. It takes in all that
+// is waited for: the wait between two requests, the timeouts, and the transport's own time (wait_ms
+// of rekey_port.h). So one rule is enough for a loop: call rekey_step again when the transport is
+// ready or rekey_wait_ms has passed. 0 where no operation is running.
 uint32_t rekey_wait_ms(const struct rekey *r);
 
 // At any time: what is known.
