@@ -694,6 +694,18 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
     };
 }
 
+void rekey_explain(const struct rekey *r, char *buf, size_t cap) {
+    const struct rekey_transport *t = r->x.transport;
+    const int errors[] = {r->error, r->cause};
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < 2 && buf[0] == '\0'; i++) {
+        if (errors[i] != 0 && t != NULL && t->explain != NULL) {
+            t->explain(t->ctx, errors[i], buf, cap);
+        }
+    }
+}
+
 void rekey_abort(struct rekey *r) {
     if (running(r)) {
         end(r, REKEY_E_ABORTED);

@@ -258,6 +258,14 @@ uint32_t rekey_wait_ms(const struct rekey *r);
 // At any time: what is known.
 void rekey_report(const struct rekey *r, struct rekey_report *report);
 
+// Says in words why the operation ended as it did, where the transport of the last connection knows
+// more than the report's `error`, as whose certificate was refused and why; where it knows nothing
+// of that, of `cause`. The words go to buf[0..cap) (cap > 0) with a NUL; an empty text where there
+// is no more to say. The token, the key value and the secrets are never part of it. Names out of a
+// server's certificate may be: they are a stranger's words, to be made safe before they are shown.
+// Valid until the next operation begins.
+void rekey_explain(const struct rekey *r, char *buf, size_t cap);
+
 // Ends the operation now, at any time: closes, zeroizes; the report says what is known. Does
 // nothing when none is running.
 void rekey_abort(struct rekey *r);
