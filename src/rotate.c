@@ -420,6 +420,9 @@ static int probe(struct rekey_rotation *x) {
         return end(x, error, REKEY_RUNNING);
     }
     set_timeout(x);
+    if (x->options->timeout_ms == 0) {
+        return end(x, x->probe_error, REKEY_RUNNING);
+    }
     x->probe_options = *x->options;
     x->probe_options.host = url.host;
     x->probe_options.port = url.port;
