@@ -14,7 +14,8 @@
 #include "retry.h"
 #include "url.h"
 
-enum state { UNUSABLE, IDLE, ENDED, TOKEN, WAIT, EXCHANGE }; // from TOKEN on, an operation runs
+// UNUSABLE is 0: a zeroed struct is so. From TOKEN on, an operation runs.
+enum state { UNUSABLE, IDLE, ENDED, TOKEN, WAIT, EXCHANGE };
 
 enum job { REGENERATE, READ, RESUME, GET_TOKEN };
 
@@ -28,7 +29,7 @@ static bool running(const struct rekey *r) {
 
 // Why nothing runs. A struct that is zeroed was never made ready.
 static int error_of(const struct rekey *r) {
-    return r->state == UNUSABLE && r->error == 0 ? REKEY_E_OPTIONS : r->error;
+    return !rekey_usable(r) && r->error == 0 ? REKEY_E_OPTIONS : r->error;
 }
 
 // ---- how it ends --------------------------------------------------------------------------------
@@ -609,7 +610,7 @@ static int start(struct rekey *r, enum job job, const struct rekey_endpoint *end
     uint64_t now;
     int error = 0;
 
-    if (r->state == UNUSABLE) {
+    if (!rekey_usable(r)) {
         return error_of(r);
     }
     if (running(r) || r->stepping) {
@@ -733,8 +734,8 @@ uint32_t rekey_wait_ms(const struct rekey *r) {
 
 void rekey_report(const struct rekey *r, struct rekey_report *report) {
     *report = (struct rekey_report){
-        .outcome = r->state == UNUSABLE ? REKEY_USAGE : (enum rekey_outcome)r->outcome,
-        .error = r->state == ENDED || r->state == UNUSABLE ? error_of(r) : 0,
+        .outcome = !rekey_usable(r) ? REKEY_USAGE : (enum rekey_outcome)r->outcome,
+        .error = r->state == ENDED || !rekey_usable(r) ? error_of(r) : 0,
         .cause = r->cause,
         .http_status = r->http_status,
         .service = &r->service,
