@@ -733,31 +733,29 @@ uint32_t rekey_wait_ms(const struct rekey *r) {
 }
 
 void rekey_report(const struct rekey *r, struct rekey_report *report) {
-    *report = (struct rekey_report){
-        .outcome = !rekey_usable(r) ? REKEY_USAGE : (enum rekey_outcome)r->outcome,
-        .error = r->state == ENDED || !rekey_usable(r) ? error_of(r) : 0,
-        .cause = r->cause,
-        .http_status = r->http_status,
-        .service = &r->service,
-        .status = r->status.status,
-        .percent = r->status.percent,
-        .kind = (enum rekey_poll_kind)r->kind,
-        .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
-        .target = rekey_span(r->url, r->url_len),
-        .get = r->read != NULL && r->read->get,
-        .host = r->x.host,
-        .subject = rekey_span(r->subject, r->subject_len),
-        .client_request_id = r->client_id,
-        .request_id = id(r, REKEY_FIELD_REQUEST_ID),
-        .correlation_id = id(r, REKEY_FIELD_CORRELATION_ID),
-        .requests = r->requests,
-        .answers = r->answers,
-        .polls = r->polls,
-        .wait_ms = r->wait_ms,
-        .needed = r->needed,
-        .save_failed = r->save_failed,
-        .waiting = r->state == WAIT,
-    };
+    report->outcome = rekey_usable(r) ? (enum rekey_outcome)r->outcome : REKEY_USAGE;
+    report->error = report->outcome == REKEY_NONE ? 0 : error_of(r);
+    report->cause = r->cause;
+    report->http_status = r->http_status;
+    report->service = &r->service;
+    report->status = r->status.status;
+    report->percent = r->status.percent;
+    report->kind = (enum rekey_poll_kind)r->kind;
+    report->url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0);
+    report->target = rekey_span(r->url, r->url_len);
+    report->get = r->read != NULL && r->read->get;
+    report->host = r->x.host;
+    report->subject = rekey_span(r->subject, r->subject_len);
+    report->client_request_id = r->client_id;
+    report->request_id = id(r, REKEY_FIELD_REQUEST_ID);
+    report->correlation_id = id(r, REKEY_FIELD_CORRELATION_ID);
+    report->requests = r->requests;
+    report->answers = r->answers;
+    report->polls = r->polls;
+    report->wait_ms = r->wait_ms;
+    report->needed = r->needed;
+    report->save_failed = r->save_failed;
+    report->waiting = r->state == WAIT;
 }
 
 void rekey_explain(const struct rekey *r, char *buf, size_t cap) {

@@ -770,19 +770,17 @@ int rekey_rotation_run(struct rekey_rotation *x) {
 }
 
 void rekey_rotation_report(const struct rekey_rotation *x, struct rekey_rotation_report *report) {
-    *report = (struct rekey_rotation_report){
-        .outcome = x->client != NULL ? x->outcome : REKEY_USAGE,
-        .error = x->outcome != REKEY_NONE ? error_of(x) : 0,
-        .result = x->result,
-        .in_use = x->state.slot,
-        .target = x->slot,
-        .switched = x->state.switched,
-        .hook_pending = x->state.hook_pending,
-        .found_operation = x->found_operation,
-        .by_comparison = x->by_comparison,
-        .foreign = x->foreign,
-        .probed = x->probe_options.host,
-    };
+    report->outcome = x->client != NULL ? x->outcome : REKEY_USAGE;
+    report->error = report->outcome != REKEY_NONE ? error_of(x) : 0;
+    report->result = x->result;
+    report->in_use = x->state.slot;
+    report->target = x->slot;
+    report->switched = x->state.switched;
+    report->hook_pending = x->state.hook_pending;
+    report->found_operation = x->found_operation;
+    report->by_comparison = x->by_comparison;
+    report->foreign = x->foreign;
+    report->probed = x->probe_options.host;
 }
 
 // ---- the beginning ------------------------------------------------------------------------------
@@ -816,19 +814,6 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
     options->save_ctx = x;
 }
 
-// Begins a call that leave() ends.
-static int enter(struct rekey_rotation *x) {
-    if (x->client == NULL) {
-        return REKEY_E_OPTIONS;
-    }
-    if (x->inside || x->phase != ENDED) {
-        return REKEY_E_BUSY;
-    }
-    x->inside = true;
-    x->aborted = false;
-    return 0;
-}
-
 static int start(struct rekey_rotation *x, enum job job) {
     size_t len = 0;
     int error;
@@ -856,28 +841,6 @@ static int start(struct rekey_rotation *x, enum job job) {
         x->state.rolled_back = false;
     }
     return 0;
-}
-
-int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint) {
-    int error = enter(x);
-
-    if (error != 0) {
-        return error;
-    }
-    x->endpoint = endpoint;
-    return leave(x, start(x, ROTATE));
-}
-
-int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
-               enum rekey_key first) {
-    int error = enter(x);
-
-    if (error != 0) {
-        return error;
-    }
-    x->endpoint = endpoint;
-    x->slot = first;
-    return leave(x, start(x, SYNC));
 }
 
 // Whether a rollback can be made, before anything is changed. *finished: an operation is left whose
@@ -941,8 +904,30 @@ static int rollback(struct rekey_rotation *x) {
     return 0;
 }
 
-int rekey_rollback(struct rekey_rotation *x) {
-    int error = enter(x);
+static int begin_run(struct rekey_rotation *x, enum job job, const struct rekey_endpoint *endpoint,
+                     enum rekey_key slot) {
+    if (x->client == NULL) {
+        return REKEY_E_OPTIONS;
+    }
+    if (x->inside || x->phase != ENDED) {
+        return REKEY_E_BUSY;
+    }
+    x->inside = true;
+    x->aborted = false;
+    x->endpoint = endpoint;
+    x->slot = slot;
+    return leave(x, job == ROLLBACK ? rollback(x) : start(x, job));
+}
 
-    return error != 0 ? error : leave(x, rollback(x));
+int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint) {
+    return begin_run(x, ROTATE, endpoint, (enum rekey_key)0);
+}
+
+int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
+               enum rekey_key first) {
+    return begin_run(x, SYNC, endpoint, first);
+}
+
+int rekey_rollback(struct rekey_rotation *x) {
+    return begin_run(x, ROLLBACK, NULL, (enum rekey_key)0);
 }
