@@ -41,6 +41,28 @@ static int ready(struct rekey_exchange *x, uint64_t now) {
     return REKEY_EXCHANGE_READY;
 }
 
+// The transport has returned `want`. Returns that, or `error` where the timeout is over. The caller
+// may sleep until then, but not beyond a time of the transport's own.
+static int wait(struct rekey_exchange *x, uint64_t now, uint32_t timeout_ms, int want, int error) {
+    const struct rekey_transport *t = x->transport;
+    uint64_t end = x->timer + timeout_ms, until = end;
+
+    if (now >= end) {
+        return error;
+    }
+    if (want != REKEY_AGAIN) {
+        if (t->wait_ms != NULL) {
+            until = now + t->wait_ms(t->ctx);
+        }
+        x->until = until < end ? until : end;
+    }
+    return want;
+}
+
+static int idle(struct rekey_exchange *x, uint64_t now, int want) {
+    return wait(x, now, x->idle_timeout_ms, want, REKEY_E_IDLE_TIMEOUT);
+}
+
 // A connection that has served a request before can take another if nothing came over it since.
 static int step_reuse(struct rekey_exchange *x, uint64_t now) {
     size_t n;
@@ -67,10 +89,9 @@ static int step_open(struct rekey_exchange *x, uint64_t now) {
         x->opening = true;
         x->timer = now;
     }
-    x->until = x->timer + x->connect_timeout_ms;
     result = x->transport->open(x->transport->ctx, x->host, x->port, x->connect_timeout_ms);
     if (result > 0) {
-        return now < x->until ? result : REKEY_E_CONNECT_TIMEOUT;
+        return wait(x, now, x->connect_timeout_ms, result, REKEY_E_CONNECT_TIMEOUT);
     }
     if (result < 0) {
         return result;
@@ -78,12 +99,6 @@ static int step_open(struct rekey_exchange *x, uint64_t now) {
     x->opening = false;
     x->connected = true;
     return ready(x, now);
-}
-
-// Nothing went or came.
-static int idle(struct rekey_exchange *x, uint64_t now, int want) {
-    x->until = x->timer + x->idle_timeout_ms;
-    return now < x->until ? want : REKEY_E_IDLE_TIMEOUT;
 }
 
 static int step_send(struct rekey_exchange *x, uint64_t now) {

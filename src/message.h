@@ -11,6 +11,11 @@
 // What staging has for a body; the rest is for its JSON tokens.
 #define REKEY_STAGING_BODY_MAX (REKEY_STAGING_MAX - REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE)
 
+// Whether rekey_init has made it ready: zero is the state of a client that it has not.
+static inline bool rekey_usable(const struct rekey *r) {
+    return r->state != 0;
+}
+
 // Whether there is a polling URL.
 static inline bool rekey_polling(const struct rekey *r) {
     return r->kind != REKEY_POLL_NONE;

@@ -14,7 +14,8 @@
 #include "retry.h"
 #include "url.h"
 
-enum state { UNUSABLE, IDLE, ENDED, TOKEN, WAIT, EXCHANGE }; // from TOKEN on, an operation runs
+// UNUSABLE is 0: a zeroed struct is so. From TOKEN on, an operation runs.
+enum state { UNUSABLE, IDLE, ENDED, TOKEN, WAIT, EXCHANGE };
 
 enum job { REGENERATE, READ, RESUME, GET_TOKEN };
 
@@ -24,6 +25,11 @@ static bool body_cut(const struct rekey *r) {
 
 static bool running(const struct rekey *r) {
     return r->state >= TOKEN;
+}
+
+// Why nothing runs. A struct that is zeroed was never made ready.
+static int error_of(const struct rekey *r) {
+    return !rekey_usable(r) && r->error == 0 ? REKEY_E_OPTIONS : r->error;
 }
 
 // ---- how it ends --------------------------------------------------------------------------------
@@ -78,10 +84,20 @@ static int end(struct rekey *r, int error) {
     rekey_exchange_close(&r->x);
     rekey_zeroize((char *)r + secret, sizeof(*r) - secret);
     rekey_zeroize(r->x.io, sizeof(r->x.io));
+    r->x.until = 0;
     if (error != 0 && r->read != NULL) {
         rekey_zeroize(r->out, r->read->out_size);
     }
     return error;
+}
+
+// Ends it outside of a step. What this calls of the port can start nothing meanwhile.
+static void stop(struct rekey *r, int error) {
+    if (running(r) && !r->stepping) {
+        r->stepping = true;
+        end(r, error);
+        r->stepping = false;
+    }
 }
 
 // ---- when the next request goes out -------------------------------------------------------------
@@ -218,6 +234,9 @@ static int begin_request(struct rekey *r) {
     r->body_len = 0;
     if (!rekey_polling(r)) {
         error = rekey_message_prepare(r);
+    }
+    if (r->aborted) { // while randomness was got: nothing is saved that was not begun
+        error = REKEY_E_ABORTED;
     }
     if (error == 0 && !rekey_polling(r) && r->job == REGENERATE) {
         error = save_record(r);
@@ -499,12 +518,12 @@ static int step_exchange(struct rekey *r) {
     return exchange_failed(r, result);
 }
 
-int rekey_step(struct rekey *r) {
-    if (!running(r)) {
-        return r->error;
-    }
+static int step(struct rekey *r) {
     r->now = r->port->now_ms(r->port->ctx);
     r->x.until = 0;
+    if (r->aborted) {
+        return REKEY_AGAIN;
+    }
     if (r->now >= r->deadline) {
         return end(r, REKEY_E_DEADLINE);
     }
@@ -518,50 +537,93 @@ int rekey_step(struct rekey *r) {
     }
 }
 
+int rekey_step(struct rekey *r) {
+    int result;
+
+    if (r->stepping) {
+        return REKEY_E_BUSY;
+    }
+    if (!running(r)) {
+        return error_of(r);
+    }
+    r->stepping = true;
+    result = step(r);
+    if (r->aborted && running(r)) {
+        result = end(r, REKEY_E_ABORTED);
+    }
+    r->stepping = false;
+    return result;
+}
+
 // ---- the rest of the API ------------------------------------------------------------------------
+
+// How many of its functions a transport has, of the four that it must have.
+static int functions(const struct rekey_transport *t) {
+    return (t->open != NULL) + (t->write != NULL) + (t->read != NULL) + (t->close != NULL);
+}
+
+static int check_port(const struct rekey_port *port) {
+    int plain;
+
+    if (port == NULL || port->now_ms == NULL || port->wall_s == NULL || port->entropy == NULL ||
+        functions(&port->tls) != 4) {
+        return REKEY_E_PORT;
+    }
+    plain = functions(&port->plain);
+    return plain == 0 || plain == 4 ? 0 : REKEY_E_PORT;
+}
+
+static int check_options(const struct rekey_options *o) {
+    if (o == NULL || (o->token == NULL && o->credential == NULL) || o->port == 0 ||
+        o->timeout_ms == 0 || o->connect_timeout_ms == 0 || o->idle_timeout_ms == 0) {
+        return REKEY_E_OPTIONS;
+    }
+    return rekey_url_host_valid(o->host,
+                                o->host.len > 0 && memchr(o->host.ptr, ':', o->host.len) != NULL)
+               ? 0
+               : REKEY_E_HOST;
+}
 
 int rekey_init(struct rekey *r, const struct rekey_port *port,
                const struct rekey_options *options) {
-    const struct rekey_span host = options->host;
+    int error = check_port(port);
 
     memset(r, 0, sizeof(*r));
     r->port = port;
     r->options = options;
-    r->outcome = REKEY_NONE;
-    r->error = REKEY_E_IDLE;
-    r->state = IDLE;
-    if (!rekey_url_host_valid(host, host.len > 0 && memchr(host.ptr, ':', host.len) != NULL)) {
-        r->error = REKEY_E_HOST;
-    } else if ((options->token == NULL && options->credential == NULL) || options->port == 0 ||
-               options->timeout_ms == 0 || options->connect_timeout_ms == 0 ||
-               options->idle_timeout_ms == 0) {
-        r->error = REKEY_E_OPTIONS;
-    } else {
-        return 0;
+    if (error == 0) {
+        error = check_options(options);
     }
-    r->state = UNUSABLE;
-    return r->error;
+    r->error = error;
+    if (error == 0) {
+        r->error = REKEY_E_IDLE;
+        r->outcome = REKEY_NONE;
+        r->state = IDLE;
+    }
+    return error;
 }
 
 // Everything but port and options begins anew. There is no endpoint to check when an operation is
 // resumed.
 static int start(struct rekey *r, enum job job, const struct rekey_endpoint *endpoint) {
     const size_t kept = offsetof(struct rekey, state);
+    uint64_t now;
     int error = 0;
 
-    if (r->state == UNUSABLE) {
-        return r->error;
+    if (!rekey_usable(r)) {
+        return error_of(r);
     }
-    if (running(r)) {
+    if (running(r) || r->stepping) {
         return REKEY_E_BUSY;
     }
+    now = r->port->now_ms(r->port->ctx);
     memset((char *)r + kept, 0, sizeof(*r) - kept);
     aim(r);
     r->outcome = REKEY_NONE;
     r->status.percent = -1;
     r->job = (uint8_t)job;
     ask_for_token(r);
-    r->deadline = r->port->now_ms(r->port->ctx) + r->options->timeout_ms;
+    r->deadline = now + r->options->timeout_ms;
     r->endpoint = endpoint;
     if (endpoint != NULL) {
         error = rekey_endpoint_check(endpoint);
@@ -660,54 +722,69 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record) {
 }
 
 uint32_t rekey_wait_ms(const struct rekey *r) {
-    uint64_t until = r->x.until < r->deadline ? r->x.until : r->deadline;
-    uint64_t now = r->port->now_ms(r->port->ctx);
+    uint64_t until, now;
 
-    return running(r) && now < until ? (uint32_t)(until - now) : 0;
+    if (r->x.until == 0) { // nothing runs, or it is to be called at once
+        return 0;
+    }
+    now = r->port->now_ms(r->port->ctx);
+    until = r->x.until < r->deadline ? r->x.until : r->deadline;
+    return now < until ? (uint32_t)(until - now) : 0;
 }
 
 void rekey_report(const struct rekey *r, struct rekey_report *report) {
-    *report = (struct rekey_report){
-        .outcome = (enum rekey_outcome)r->outcome,
-        .error = r->state == ENDED ? r->error : 0,
-        .cause = r->cause,
-        .http_status = r->http_status,
-        .service = &r->service,
-        .status = r->status.status,
-        .percent = r->status.percent,
-        .kind = (enum rekey_poll_kind)r->kind,
-        .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
-        .target = rekey_span(r->url, r->url_len),
-        .get = r->read != NULL && r->read->get,
-        .host = r->x.host,
-        .subject = rekey_span(r->subject, r->subject_len),
-        .client_request_id = r->client_id,
-        .request_id = id(r, REKEY_FIELD_REQUEST_ID),
-        .correlation_id = id(r, REKEY_FIELD_CORRELATION_ID),
-        .requests = r->requests,
-        .answers = r->answers,
-        .polls = r->polls,
-        .wait_ms = r->wait_ms,
-        .needed = r->needed,
-        .save_failed = r->save_failed,
-        .waiting = r->state == WAIT,
-    };
+    report->outcome = rekey_usable(r) ? (enum rekey_outcome)r->outcome : REKEY_USAGE;
+    report->error = report->outcome == REKEY_NONE ? 0 : error_of(r);
+    report->cause = r->cause;
+    report->http_status = r->http_status;
+    report->service = &r->service;
+    report->status = r->status.status;
+    report->percent = r->status.percent;
+    report->kind = (enum rekey_poll_kind)r->kind;
+    report->url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0);
+    report->target = rekey_span(r->url, r->url_len);
+    report->get = r->read != NULL && r->read->get;
+    report->host = r->x.host;
+    report->subject = rekey_span(r->subject, r->subject_len);
+    report->client_request_id = r->client_id;
+    report->request_id = id(r, REKEY_FIELD_REQUEST_ID);
+    report->correlation_id = id(r, REKEY_FIELD_CORRELATION_ID);
+    report->requests = r->requests;
+    report->answers = r->answers;
+    report->polls = r->polls;
+    report->wait_ms = r->wait_ms;
+    report->needed = r->needed;
+    report->save_failed = r->save_failed;
+    report->waiting = r->state == WAIT;
 }
 
-void rekey_abort(struct rekey *r) {
-    if (running(r)) {
-        end(r, REKEY_E_ABORTED);
+void rekey_explain(const struct rekey *r, char *buf, size_t cap) {
+    const struct rekey_transport *t = r->x.transport;
+    const int errors[] = {r->error, r->cause};
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < 2 && buf[0] == '\0'; i++) {
+        if (errors[i] != 0 && t != NULL && t->explain != NULL) {
+            t->explain(t->ctx, errors[i], buf, cap);
+        }
     }
 }
 
-int rekey_run(struct rekey *r) {
-    int result = rekey_step(r);
+void rekey_abort(struct rekey *r) {
+    r->aborted = true; // where a step runs, it ends the operation before it returns
+    stop(r, REKEY_E_ABORTED);
+}
 
-    while (result > 0) {
+int rekey_run(struct rekey *r) {
+    int result;
+
+    if (running(r) && r->port->wait == NULL) {
+        stop(r, REKEY_E_PORT);
+    }
+    while ((result = rekey_step(r)) > 0) {
         if (result != REKEY_AGAIN) {
             r->port->wait(r->port->ctx, result, rekey_wait_ms(r));
         }
-        result = rekey_step(r);
     }
     return result;
 }

@@ -32,8 +32,16 @@ enum rekey_outcome {
     REKEY_RUNNING = 13,     // accepted, and running as far as is known: can be resumed
     REKEY_CREDENTIALS = 14, // no token, or it was refused: nothing was executed
     REKEY_LOCAL = 15,       // the device failed: entropy, storage, memory
-    REKEY_NONE = 100,       // not ended: nothing can be said yet
+    REKEY_NONE = 100,       // not started, or not ended: nothing can be said yet
 };
+
+// The exit code of a program that ends with this outcome: its number, but 1 for REKEY_FAILED, and
+// for REKEY_NONE that of REKEY_UNKNOWN, because a request may be under way.
+static inline int rekey_exit_code(enum rekey_outcome outcome) {
+    return outcome == REKEY_FAILED ? REKEY_REFUSED
+           : outcome == REKEY_NONE ? REKEY_UNKNOWN
+                                   : (int)outcome;
+}
 
 struct rekey_credential; // credential.h
 
@@ -150,6 +158,8 @@ struct rekey {
     bool save_failed;
     bool claims;              // the token was refused with a claims challenge
     bool key_value_forgotten; // hide.h: only its digests are left
+    bool stepping;            // what is called of the port is called by rekey_step
+    bool aborted;             // rekey_abort was called by it: the step ends the operation
     uint16_t url_len, token_len, key_value_len, body_len, http_status;
     struct rekey_http_cursor cursor;
     int error, cause, url_error;
@@ -210,14 +220,18 @@ struct rekey_report {
     bool waiting;     // between two requests
 };
 
-// Makes *r ready. `port` and `options` stay the caller's and must live as long as *r.
-// Returns 0, REKEY_E_HOST, or REKEY_E_OPTIONS.
+// Makes *r ready. `port` and `options` stay the caller's and must live as long as *r. Returns 0;
+// REKEY_E_PORT where a function of the port is NULL that must be there, or `plain` has some of its
+// functions only; REKEY_E_OPTIONS; or REKEY_E_HOST. After an error, and where *r is zeroed and this
+// was not called at all (REKEY_E_OPTIONS), every call below returns the error, and the report says
+// REKEY_USAGE.
 int rekey_init(struct rekey *r, const struct rekey_port *port, const struct rekey_options *options);
 
 // Each of these checks its parameters and starts an operation; nothing is sent yet.
 // `endpoint` and what it points at must live until the operation has ended. They return 0;
 // REKEY_E_BUSY while another operation runs, which goes on; or an error that has ended the
-// operation before it began (outcome REKEY_USAGE).
+// operation before it began (outcome REKEY_USAGE). Called by a function of the port or of the
+// options, they return REKEY_E_BUSY.
 
 // Regenerates one key. `key_value` is copied; empty (a NULL pointer) lets the service choose.
 // Returns also REKEY_E_SUBSCRIPTION, REKEY_E_RESOURCE_GROUP, REKEY_E_WORKSPACE, REKEY_E_ENDPOINT,
@@ -241,25 +255,40 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record);
 
 // Does a bounded piece of work; never sleeps. Returns
 //   REKEY_AGAIN                         call again at once,
-//   REKEY_WANT_READ, REKEY_WANT_WRITE   call again when the transport is ready or rekey_wait_ms
-//   passed, REKEY_WANT_TIME                     call again when rekey_wait_ms has passed,
+//   REKEY_WANT_READ, REKEY_WANT_WRITE   call again when the transport is ready for it, or when
+//                                       rekey_wait_ms has passed, whichever comes first,
+//   REKEY_WANT_TIME                     call again when rekey_wait_ms has passed,
 //   REKEY_DONE (0)                      the operation succeeded,
 //   an error                            it ended otherwise: see the report's outcome.
-// The last two are sticky.
+// The last two are sticky. To call it too early is allowed, and does no harm. Called by a function
+// of the port or of the options, which rekey_step itself has called, it returns REKEY_E_BUSY.
 int rekey_step(struct rekey *r);
 
-// Milliseconds that the caller may sleep, at most, after the last rekey_step.
+// Milliseconds that the caller may sleep, at most, after the last rekey_step. It takes in all that
+// is waited for: the wait between two requests, the timeouts, and the transport's own time (wait_ms
+// of rekey_port.h). So one rule is enough for a loop: call rekey_step again when the transport is
+// ready or rekey_wait_ms has passed. 0 where no operation is running.
 uint32_t rekey_wait_ms(const struct rekey *r);
 
 // At any time: what is known.
 void rekey_report(const struct rekey *r, struct rekey_report *report);
 
-// Ends the operation now, at any time: closes, zeroizes; the report says what is known. Does
-// nothing when none is running.
+// Says in words why the operation ended as it did, where the transport of the last connection knows
+// more than the report's `error`, as whose certificate was refused and why; where it knows nothing
+// of that, of `cause`. The words go to buf[0..cap) (cap > 0) with a NUL; an empty text where there
+// is no more to say. The token, the key value and the secrets are never part of it. Names out of a
+// server's certificate may be: they are a stranger's words, to be made safe before they are shown.
+// Valid until the next operation begins.
+void rekey_explain(const struct rekey *r, char *buf, size_t cap);
+
+// Ends the operation: closes, zeroizes; the report says what is known. Does nothing when none is
+// running. Can be called at any time, also by a function of the port or of the options. Where
+// rekey_step has called that function, it sends nothing more and ends the operation before it
+// returns; an operation that has ended in that very step stays as it ended.
 void rekey_abort(struct rekey *r);
 
-// rekey_step and the port's wait in a loop, for a caller with nothing else to do.
-// Returns as rekey_step does at the end.
+// rekey_step and the port's wait in a loop, for a caller with nothing else to do. Returns as
+// rekey_step does at the end; REKEY_E_PORT, which ends the operation, where the port has no wait.
 int rekey_run(struct rekey *r);
 
 #endif

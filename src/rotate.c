@@ -34,6 +34,11 @@ static const struct rekey_key_value *value_of(const struct rekey_keys *keys, enu
     return slot == REKEY_KEY_PRIMARY ? &keys->primary : &keys->secondary;
 }
 
+// Why no run is going on. Without a client, it was never made ready.
+static int error_of(const struct rekey_rotation *x) {
+    return x->client != NULL ? x->error : REKEY_E_OPTIONS;
+}
+
 static struct rekey_span listed(const struct rekey_rotation *x, enum rekey_key slot) {
     const struct rekey_key_value *value = value_of(&x->keys, slot);
 
@@ -119,6 +124,7 @@ static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) 
     x->error = error;
     x->outcome = outcome;
     x->phase = ENDED;
+    x->wake = 0;
     return error;
 }
 
@@ -420,6 +426,9 @@ static int probe(struct rekey_rotation *x) {
         return end(x, error, REKEY_RUNNING);
     }
     set_timeout(x);
+    if (x->options->timeout_ms == 0) {
+        return end(x, x->probe_error, REKEY_RUNNING);
+    }
     x->probe_options = *x->options;
     x->probe_options.host = url.host;
     x->probe_options.port = url.port;
@@ -600,13 +609,11 @@ static bool waiting(const struct rekey_rotation *x) {
            x->phase == PROBE_LATER || x->phase == SETTLING;
 }
 
-int rekey_rotation_step(struct rekey_rotation *x) {
+static int step(struct rekey_rotation *x) {
     if (waiting(x) && now(x) < x->wake) {
         return REKEY_WANT_TIME;
     }
     switch (x->phase) {
-    case ENDED:
-        return x->error;
     case BEGIN:
         return begin(x);
     case FIRST_HOOK:
@@ -628,14 +635,18 @@ int rekey_rotation_step(struct rekey_rotation *x) {
 }
 
 uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x) {
-    uint64_t at = now(x);
+    uint64_t at;
 
+    if (x->phase == ENDED) {
+        return 0;
+    }
     if (x->phase == HOOK || x->phase == FIRST_HOOK) {
         return HOOK_INTERVAL_MS;
     }
     if (!waiting(x)) {
         return rekey_wait_ms(x->client);
     }
+    at = now(x);
     return x->wake > at ? (uint32_t)(x->wake - at) : 0;
 }
 
@@ -692,12 +703,10 @@ static enum rekey_outcome outcome_of_phase(const struct rekey_rotation *x) {
     }
 }
 
-void rekey_rotation_abort(struct rekey_rotation *x) {
+// Ends the run that is going on. Returns its error.
+static int stop(struct rekey_rotation *x) {
     struct rekey_report report;
 
-    if (x->phase == ENDED) {
-        return;
-    }
     rekey_abort(x->client);
     rekey_report(x->client, &report);
     if (x->phase == RESUMING || x->phase == REGENERATING) {
@@ -707,6 +716,71 @@ void rekey_rotation_abort(struct rekey_rotation *x) {
         rekey_abort(x->client);
         end(x, REKEY_E_ABORTED, outcome_of_phase(x));
     }
+    return x->error;
+}
+
+// A call of the storage, of the client or of the port is over, which has returned `result`. Ends
+// the run where one of them has aborted it.
+static int leave(struct rekey_rotation *x, int result) {
+    if (x->aborted && x->phase != ENDED) {
+        result = stop(x);
+    }
+    x->inside = false;
+    return result;
+}
+
+int rekey_rotation_step(struct rekey_rotation *x) {
+    if (x->inside) {
+        return REKEY_E_BUSY;
+    }
+    if (x->phase == ENDED) {
+        return error_of(x);
+    }
+    x->inside = true;
+    return leave(x, step(x));
+}
+
+void rekey_rotation_abort(struct rekey_rotation *x) {
+    x->aborted = true;
+    if (x->phase == ENDED) {
+        return;
+    }
+    if (x->inside) {
+        rekey_abort(x->client); // nothing more is sent; leave() does the rest
+    } else {
+        x->inside = true;
+        leave(x, 0);
+    }
+}
+
+int rekey_rotation_run(struct rekey_rotation *x) {
+    int result;
+
+    if (x->phase != ENDED && !x->inside && x->client->port->wait == NULL) {
+        rekey_rotation_abort(x);
+        x->error = REKEY_E_PORT;
+        x->outcome = x->outcome == REKEY_NOT_REACHED ? REKEY_USAGE : x->outcome;
+    }
+    while ((result = rekey_rotation_step(x)) > 0) {
+        if (result != REKEY_AGAIN) {
+            x->client->port->wait(x->client->port->ctx, result, rekey_rotation_wait_ms(x));
+        }
+    }
+    return result;
+}
+
+void rekey_rotation_report(const struct rekey_rotation *x, struct rekey_rotation_report *report) {
+    report->outcome = x->client != NULL ? x->outcome : REKEY_USAGE;
+    report->error = report->outcome != REKEY_NONE ? error_of(x) : 0;
+    report->result = x->result;
+    report->in_use = x->state.slot;
+    report->target = x->slot;
+    report->switched = x->state.switched;
+    report->hook_pending = x->state.hook_pending;
+    report->found_operation = x->found_operation;
+    report->by_comparison = x->by_comparison;
+    report->foreign = x->foreign;
+    report->probed = x->probe_options.host;
 }
 
 // ---- the beginning ------------------------------------------------------------------------------
@@ -727,7 +801,11 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
     x->secrets[2].text = rekey_span(x->key, sizeof(x->key));
     x->secrets[2].next = more;
     options->secrets = x->secrets;
-    x->client = client;
+    if (rekey_usable(client)) {
+        x->client = client;
+        x->outcome = REKEY_NONE;
+        x->error = REKEY_E_IDLE;
+    }
     x->options = options;
     x->rotation = rotation;
     x->storage = storage;
@@ -765,18 +843,6 @@ static int start(struct rekey_rotation *x, enum job job) {
     return 0;
 }
 
-int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint) {
-    x->endpoint = endpoint;
-    return start(x, ROTATE);
-}
-
-int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
-               enum rekey_key first) {
-    x->endpoint = endpoint;
-    x->slot = first;
-    return start(x, SYNC);
-}
-
 // Whether a rollback can be made, before anything is changed. *finished: an operation is left whose
 // key is in use; its hook was all that was missing. An operation that is unfinished may be
 // regenerating the very key that would come back.
@@ -806,7 +872,7 @@ static int check_rollback(struct rekey_rotation *x, bool *finished) {
 
 // The state comes first: it notes the slot that will be in use, and that a rollback is under way.
 // Where that is cut, the next run sees by the key which of the two it was.
-int rekey_rollback(struct rekey_rotation *x) {
+static int rollback(struct rekey_rotation *x) {
     bool finished;
     int error = start(x, ROLLBACK);
 
@@ -836,4 +902,32 @@ int rekey_rollback(struct rekey_rotation *x) {
     x->result = REKEY_ROTATION_RESTORED;
     x->phase = HOOK;
     return 0;
+}
+
+static int begin_run(struct rekey_rotation *x, enum job job, const struct rekey_endpoint *endpoint,
+                     enum rekey_key slot) {
+    if (x->client == NULL) {
+        return REKEY_E_OPTIONS;
+    }
+    if (x->inside || x->phase != ENDED) {
+        return REKEY_E_BUSY;
+    }
+    x->inside = true;
+    x->aborted = false;
+    x->endpoint = endpoint;
+    x->slot = slot;
+    return leave(x, job == ROLLBACK ? rollback(x) : start(x, job));
+}
+
+int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint) {
+    return begin_run(x, ROTATE, endpoint, (enum rekey_key)0);
+}
+
+int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
+               enum rekey_key first) {
+    return begin_run(x, SYNC, endpoint, first);
+}
+
+int rekey_rollback(struct rekey_rotation *x) {
+    return begin_run(x, ROLLBACK, NULL, (enum rekey_key)0);
 }

@@ -77,7 +77,22 @@ struct rekey_rotation_options {
 #define REKEY_ROTATION_OPTIONS_INIT                                                                \
     { .settle_ms = 60000, .min_age_s = 86400, .list_interval_ms = 5000 }
 
-// Private but for the results.
+// What is known of a run. The spans lead into the struct rekey_rotation.
+struct rekey_rotation_report {
+    enum rekey_outcome outcome; // REKEY_NONE while it runs
+    int error;                  // why; 0 with REKEY_SUCCEEDED and REKEY_NONE
+    enum rekey_rotation_result result;
+    enum rekey_key in_use;    // whose key was activated last; 0: none was
+    enum rekey_key target;    // whose key is regenerated or activated; 0: that was not decided yet
+    int64_t switched;         // when the key in use was activated: seconds since 1970
+    bool hook_pending;        // ... and the hook has not succeeded since
+    bool found_operation;     // an unfinished operation of an earlier run was gone on with
+    bool by_comparison;       // that the key was regenerated was seen by comparing, not said
+    bool foreign;             // somebody else changed a key since the last run
+    struct rekey_span probed; // the host of the scoring URI that was asked last; empty: none was
+};
+
+// All fields are private. rekey_rotation_report tells what there is to know.
 struct rekey_rotation {
     struct rekey *client;
     struct rekey_options *options; // the client's own
@@ -91,8 +106,10 @@ struct rekey_rotation {
     unsigned char seen[32]; // the SHA-256 of the key that is next, as it was last listed
     uint32_t timeout_ms;
     uint8_t phase, job;
-    bool settled;        // a new key was listed, and is looked for once more
-    bool ended;          // an operation of the client, whose report was not looked at yet
+    bool settled; // a new key was listed, and is looked for once more
+    bool ended;   // an operation of the client, whose report was not looked at yet
+    bool inside;  // what is called of the storage or the port is called by one of us
+    bool aborted; // ... and has called rekey_rotation_abort: the run ends before that returns
     enum rekey_key slot; // that is regenerated, or activated
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
@@ -102,14 +119,10 @@ struct rekey_rotation {
     struct rekey_options probe_options; // of the client while it speaks to the scoring URI
     struct rekey_read probe_read;
     int probe_error; // why it has not taken the key so far
-
-    // results
     enum rekey_outcome outcome;
     int error;
     enum rekey_rotation_result result;
-    bool found_operation; // an unfinished operation of an earlier run was gone on with
-    bool by_comparison;   // that the key was regenerated was seen by comparing, not said
-    bool foreign;         // somebody else changed a key since the last run
+    bool found_operation, by_comparison, foreign; // see the report
 };
 
 // Makes *x ready. `client` was made ready by rekey_init with `options`, whose `save`, `secrets` and
@@ -119,8 +132,10 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          const struct rekey_rotation_options *rotation,
                          const struct rekey_storage *storage);
 
-// Each begins a run; nothing is sent yet. Return 0 or REKEY_E_STORE, rekey_rollback also
-// REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
+// Each begins a run; nothing is sent yet. Return 0; REKEY_E_BUSY while a run is going on, which
+// goes on; or an error that has ended the run: REKEY_E_STORE, REKEY_E_ABORTED; rekey_rollback also
+// REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED. REKEY_E_OPTIONS where *x is zeroed,
+// because rekey_rotation_init was not called, or the client was not ready then.
 
 // Regenerates the slot that is not in use, and puts its key to use; but first finishes what was
 // left, and nothing more where the last switch is too young.
@@ -135,8 +150,16 @@ int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
 // unfinished: that is for rekey_rotate.
 int rekey_rollback(struct rekey_rotation *x);
 
-// Does a bounded piece of work, as rekey_step does. Returns as that, at the end 0 or x->error.
+// Does a bounded piece of work, as rekey_step does. Returns as that, at the end 0 or the error of
+// the report. Called by a function of the storage, the options or the port it returns REKEY_E_BUSY.
 int rekey_rotation_step(struct rekey_rotation *x);
+
+// rekey_rotation_step and the port's wait in a loop, as rekey_run.
+int rekey_rotation_run(struct rekey_rotation *x);
+
+// At any time: what is known. What the last request was answered with is in the client's own report
+// (rekey_report).
+void rekey_rotation_report(const struct rekey_rotation *x, struct rekey_rotation_report *report);
 
 // What a run waits for between two operations of the client.
 enum rekey_rotation_wait {
@@ -154,7 +177,9 @@ enum rekey_rotation_wait rekey_rotation_waits_for(const struct rekey_rotation *x
 // Milliseconds that the caller may sleep, at most, after the last step.
 uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x);
 
-// Ends the run now. What was begun stays in the storage, for the next run.
+// Ends the run. What was begun stays in the storage, for the next run. Can be called at any time,
+// as rekey_abort; where a function of the storage calls it, the run ends with the step, or the call
+// that begins a run, in which it was called.
 void rekey_rotation_abort(struct rekey_rotation *x);
 
 #endif

@@ -23,6 +23,7 @@ static struct {
     struct rekey_rotation_options options;
     struct rekey_storage storage;
     struct rekey_rotation rotation;
+    struct rekey_rotation_report report; // of its end
     struct state state;
 } run;
 
@@ -32,9 +33,9 @@ static const char *const result_words[] = {"none",    "rotated",   "adopted",
 // ---- what is said -------------------------------------------------------------------------------
 
 static void say_result(void) {
-    const struct rekey_rotation *x = &run.rotation;
+    const struct rekey_rotation_report *x = &run.report;
     const struct options *o = run.session->options;
-    const char *slot = slot_word(x->state.slot), *directory = o->state;
+    const char *slot = slot_word(x->in_use), *directory = o->state;
 
     if (x->found_operation && !o->quiet) {
         say("this run began with the operation that an earlier one had left");
@@ -42,7 +43,7 @@ static void say_result(void) {
     if (x->by_comparison) {
         say("the %s key has changed, but the service did not say that this rotation did it: "
             "somebody else may have done it",
-            slot_word(x->slot));
+            slot_word(x->target));
     }
     if (x->foreign) {
         say("warning: %s",
@@ -87,7 +88,7 @@ static void say_result(void) {
 }
 
 static const char *next_step(void) {
-    const struct rekey_rotation *x = &run.rotation;
+    const struct rekey_rotation_report *x = &run.report;
 
     switch (x->outcome) {
     case REKEY_NOT_REACHED:
@@ -112,7 +113,7 @@ static const char *next_step(void) {
 
 // The object, without a newline; its length.
 static size_t make_status(const char *request_id, char *buf, size_t cap) {
-    const struct rekey_rotation *x = &run.rotation;
+    const struct rekey_rotation_report *x = &run.report;
     int64_t now = rekey_posix_wall_s(NULL);
     size_t id_len = 0;
     int len;
@@ -126,10 +127,9 @@ static size_t make_status(const char *request_id, char *buf, size_t cap) {
                  ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64
                  ",\"nextDue\":%" PRId64 ",\"hookPending\":%s,\"requestId\":\"%.*s\"}",
                  outcome_word(x->outcome), outcome_exit_code(x->outcome), result_words[x->result],
-                 now, slot_word(x->state.slot), x->state.switched,
-                 x->state.slot != 0 ? now - x->state.switched : 0,
-                 x->state.slot != 0 && run.due ? x->state.switched + run.options.min_age_s : 0,
-                 x->state.hook_pending ? "true" : "false", (int)id_len, request_id);
+                 now, slot_word(x->in_use), x->switched, x->in_use != 0 ? now - x->switched : 0,
+                 x->in_use != 0 && run.due ? x->switched + run.options.min_age_s : 0,
+                 x->hook_pending ? "true" : "false", (int)id_len, request_id);
 
     return len < 0 || (size_t)len >= cap ? 0 : (size_t)len;
 }
@@ -155,14 +155,15 @@ static void hook_not_started(const char *program, int error) {
 
 // rekey_storage.hook
 static int run_hook(void *ctx) {
-    const struct rekey_rotation *x = &run.rotation;
-    const struct hook_news news = {.key_file = state_path(&run.state, "key"),
-                                   .endpoint = run.state.endpoint,
-                                   .key_type = slot_word(x->state.slot)};
+    struct hook_news news = {.key_file = state_path(&run.state, "key"),
+                             .endpoint = run.state.endpoint};
     int result;
 
     (void)ctx; // that of the storage's other functions: the struct state
-    if (run.hook.child == 0 && x->result != REKEY_ROTATION_NONE) { // else it is an earlier run's
+    rekey_rotation_report(&run.rotation, &run.report);
+    news.key_type = slot_word(run.report.in_use);
+    if (run.hook.child == 0 &&
+        run.report.result != REKEY_ROTATION_NONE) { // else it is an earlier run's
         session_forget(run.session);
     }
     result = hook_run(&run.hook, &news, &run.session->fault);
@@ -175,14 +176,18 @@ static int run_hook(void *ctx) {
 // A run that cannot begin, for session->fault. status.json tells of it, where that can be written.
 static int refuse(void) {
     struct session *s = run.session;
+    struct rekey_rotation_state state = {.hook_pending = false};
     char text[1024];
     size_t len;
 
-    run.rotation.outcome = session_say_refusal(s);
-    if (run.state.opened && state_storage.load_state(&run.state, &run.rotation.state) == 0) {
+    run.report.outcome = session_say_refusal(s);
+    if (run.state.opened && state_storage.load_state(&run.state, &state) == 0) {
+        run.report.in_use = state.slot;
+        run.report.switched = state.switched;
+        run.report.hook_pending = state.hook_pending;
         save_status("", text, &len);
     }
-    return session_end(s, run.rotation.outcome);
+    return session_end(s, run.report.outcome);
 }
 
 int rotation_refuse(enum rekey_outcome outcome, int error, const char *text) {
@@ -271,17 +276,19 @@ int rotation_open(const struct options *o, const struct rotation_kind *kind,
 }
 
 static int conclude(void) {
-    struct rekey_rotation *x = &run.rotation;
+    const struct rekey_rotation_report *x = &run.report;
     struct session *s = run.session;
-    enum rekey_outcome outcome = x->outcome;
+    enum rekey_outcome outcome;
     struct rekey_report report;
     char text[1024];
     size_t len;
 
+    rekey_rotation_report(&run.rotation, &run.report);
+    outcome = x->outcome;
     rekey_report(&s->client, &report);
     report.error = x->error;
     if (report.host.ptr == NULL) { // nothing was spoken to, or the scoring host last
-        report.host = x->probe_options.host.ptr != NULL ? x->probe_options.host : s->options->host;
+        report.host = x->probed.ptr != NULL ? x->probed : s->options->host;
     }
     if (x->error != 0) {
         session_say_error(s, &report);

@@ -64,6 +64,50 @@ static struct rekey_rotation rotation;
 static struct rekey_rotation_options rules;
 static uint32_t given_ms; // --timeout
 
+// Something is called of the port, the options or the storage. The call with the number `at` acts:
+// it aborts the run, or calls what it may not call.
+static struct {
+    long at, calls;
+    bool aborts, acted, pauses;
+    int busy[3];    // what the calls returned
+    int sent_after; // calls of open and write in the step in which it was aborted
+} meddler;
+
+static void meddle(void) {
+    if (meddler.pauses || ++meddler.calls != meddler.at) {
+        return;
+    }
+    meddler.acted = true;
+    if (meddler.aborts) {
+        rekey_rotation_abort(&rotation);
+        rekey_rotation_abort(&rotation); // twice is as good as once
+        return;
+    }
+    meddler.busy[0] = rekey_rotation_step(&rotation);
+    meddler.busy[1] = rekey_rotate(&rotation, &endpoint);
+    meddler.busy[2] = rekey_rotation_run(&rotation);
+}
+
+static uint64_t clock_ms(void *ctx) {
+    meddle();
+    return fake_now(ctx);
+}
+
+static int64_t clock_s(void *ctx) {
+    meddle();
+    return fake_wall(ctx);
+}
+
+static int entropy(void *ctx, void *buf, size_t len) {
+    meddle();
+    return fake_entropy(ctx, buf, len);
+}
+
+static void close_stream(void *ctx) {
+    meddle();
+    fake_close(ctx);
+}
+
 // ---- what must hold -----------------------------------------------------------------------------
 
 static bool takes(const char *key) {
@@ -179,6 +223,8 @@ static void answer_get(void) {
 
 static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
     (void)ctx;
+    meddler.sent_after += meddler.acted;
+    meddle();
     check(port == 443 && timeout_ms > 0);
     world.scores = rekey_span_equal(host, REKEY_SPAN("scores.example"));
     check(world.scores || rekey_span_equal(host, REKEY_SPAN(HOST)));
@@ -190,6 +236,8 @@ static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t 
 
 static int fake_write(void *ctx, const void *data, size_t len, size_t *done) {
     (void)ctx;
+    meddler.sent_after += meddler.acted;
+    meddle();
     if (world.rest != NULL) { // the next request on this connection
         world.sent_len = 0;
         world.rest = NULL;
@@ -204,6 +252,7 @@ static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
     size_t len;
 
     (void)ctx;
+    meddle();
     if (!world.waited) {
         world.waited = true;
         return REKEY_WANT_READ;
@@ -235,16 +284,24 @@ static int fake_read(void *ctx, void *buf, size_t cap, size_t *done) {
 static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
     (void)ctx;
     (void)cap;
+    meddle();
     memcpy(buf, "token", 5);
     *len = 5;
     return REKEY_DONE;
 }
 
+static void wait_ms(void *ctx, int want, uint32_t ms) {
+    (void)ctx;
+    meddle();
+    pass(want == REKEY_WANT_READ ? 1 : ms);
+}
+
 static const struct rekey_port port = {
-    .tls = {.open = fake_open, .write = fake_write, .read = fake_read, .close = fake_close},
-    .now_ms = fake_now,
-    .wall_s = fake_wall,
-    .entropy = fake_entropy,
+    .tls = {.open = fake_open, .write = fake_write, .read = fake_read, .close = close_stream},
+    .now_ms = clock_ms,
+    .wall_s = clock_s,
+    .entropy = entropy,
+    .wait = wait_ms,
 };
 
 // ---- the storage --------------------------------------------------------------------------------
@@ -254,6 +311,7 @@ static const struct rekey_port port = {
 static bool call(int *result) {
     bool here = ++world.calls == world.fail_at;
 
+    meddle();
     *result = REKEY_DONE;
     if (world.lost) { // the rest of this step
         return false;
@@ -371,6 +429,7 @@ static int remove_operation(void *ctx) {
 
 static int hook(void *ctx) {
     (void)ctx;
+    meddle();
     if (world.hook_waits > 0) {
         world.hook_waits--;
         return REKEY_WANT_TIME;
@@ -390,6 +449,7 @@ static int hook(void *ctx) {
 // Not SHA-256, which is the port's: a sum that tells these keys apart.
 static void sum(void *ctx, struct rekey_span data, unsigned char out[32]) {
     (void)ctx;
+    meddle();
     memset(out, 1, 32);
     for (size_t i = 0; i < data.len; i++) {
         out[i % 31] = (unsigned char)(out[i % 31] * 31 + data.ptr[i]);
@@ -675,7 +735,9 @@ static void test_refusals(void **state) {
 
         adopted();
         begin(ROTATE);
-        rekey_rotate(&rotation, &bad);
+        check_int(rekey_rotate(&rotation, &bad), REKEY_E_BUSY);
+        rekey_rotation_abort(&rotation);
+        check_int(rekey_rotate(&rotation, &bad), 0);
         while (rekey_rotation_step(&rotation) > 0) {
         }
         check_int(rotation.error, REKEY_E_SUBSCRIPTION);
@@ -1652,6 +1714,264 @@ static void test_stopped_anywhere(void **state) {
     rows_done();
 }
 
+// ---- what an application can get wrong ----------------------------------------------------------
+
+// A gateway before one of the runs that there are; which begins as `*verb` says.
+static void prepare(int kind, enum verb *verb) {
+    *verb = ROTATE;
+    memset(&meddler, 0, sizeof(meddler));
+    adopted();
+    world.answer = SAYS_202;
+    switch (kind) {
+    case 0: // the first one of all
+        reset();
+        break;
+    case 1:
+        break;
+    case 2:
+        world.answer = FAILS_LATER;
+        break;
+    case 3: // goes on polling
+        world.poll_status = 401;
+        run(ROTATE);
+        world.poll_status = 200;
+        break;
+    case 4: // compares
+        world.answer = SAYS_NOTHING;
+        run(ROTATE);
+        break;
+    case 5: // the hook of an earlier run comes first, and takes its time
+        world.hook_fails = 1;
+        run(ROTATE);
+        world.hook_waits = 2;
+        pass(86400u * 1000);
+        break;
+    case 6:
+        rules.probe = true;
+        world.answer = SAYS_200;
+        world.taken_at = 7000;
+        break;
+    case 7:
+        *verb = ROLLBACK;
+        world.answer = SAYS_200;
+        run(ROTATE);
+        break;
+    default:
+        *verb = SYNC;
+        run(SYNC);
+        strcpy(world.keys[1], "key-2-9");
+        break;
+    }
+    memset(&meddler, 0, sizeof(meddler));
+}
+
+#define KINDS 9
+
+// The run is aborted by each function that it calls, at each of its calls.
+static void test_aborted_by_calls(void **state) {
+    long aborted = 0;
+
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        for (long at = 1;; at++) {
+            enum verb verb;
+            bool left;
+            int made, result;
+
+            row_nn("aborted by call", kind, at);
+            prepare(kind, &verb);
+            left = world.operation != 0 && world.operation != world.state.slot;
+            made = world.made;
+            meddler.aborts = true;
+            meddler.at = at;
+            result = begin(verb);
+            for (int steps = 0; result >= 0 && steps < 100000; steps++) {
+                // A call outside of a step has ended the run by now.
+                meddler.sent_after = 0;
+                result = rekey_rotation_step(&rotation);
+                if (result == 0) {
+                    break;
+                }
+                if (result > 0 && result != REKEY_AGAIN) {
+                    pass(result == REKEY_WANT_READ ? 1 : rekey_rotation_wait_ms(&rotation));
+                    check(rotation.outcome == REKEY_NONE || rekey_rotation_wait_ms(&rotation) == 0);
+                }
+            }
+            if (!meddler.acted) {
+                check_int(result, kind == 2 ? REKEY_E_FAILED : 0);
+                break;
+            }
+            check_int(meddler.sent_after, 0);
+            check_int(rekey_rotation_step(&rotation), result);
+            check(result == 0 || result == REKEY_E_ABORTED ||
+                  (kind == 2 && result == REKEY_E_FAILED));
+            check_int(rotation.outcome == REKEY_SUCCEEDED, result == 0);
+            check(rotation.outcome != REKEY_NONE);
+            check(rotation.outcome != REKEY_NOT_REACHED || (world.made == made && !left));
+            check(!fake.open && all_zero(&rotation.keys, sizeof(rotation.keys)) &&
+                  all_zero(rotation.key, sizeof(rotation.key)));
+            check_int(options.timeout_ms, given_ms);
+            invariant();
+            aborted += result == REKEY_E_ABORTED;
+            meddler.aborts = false;
+            world.answer = SAYS_200;
+            pass(7200000);
+            check(run(verb == SYNC ? SYNC : ROTATE) == 0 || rotation.error == REKEY_E_KEY_FOREIGN);
+        }
+    }
+    check(aborted > 500);
+    rows_done();
+}
+
+// Each function calls the rotation, at each of its calls: that changes nothing.
+static void test_busy(void **state) {
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        for (long at = 1;; at++) {
+            enum verb verb;
+            int result;
+
+            row_nn("called by call", kind, at);
+            prepare(kind, &verb);
+            begin(verb);
+            meddler.at = meddler.calls + at;
+            do {
+                result = rekey_rotation_step(&rotation);
+                meddler.pauses = true; // the clock may be read by the caller, too
+                fake.now += result > 0 ? rekey_rotation_wait_ms(&rotation) : 0;
+                meddler.pauses = false;
+            } while (result > 0 && !meddler.acted);
+            if (!meddler.acted) {
+                check_int(result, kind == 2 ? REKEY_E_FAILED : 0);
+                break;
+            }
+            for (size_t i = 0; i < COUNT(meddler.busy); i++) {
+                check_int(meddler.busy[i], REKEY_E_BUSY);
+            }
+            finish();
+            check_int(rotation.error, kind == 2 ? REKEY_E_FAILED : 0);
+        }
+    }
+    rows_done();
+}
+
+static void not_ready(int error) {
+    struct rekey_rotation_report report;
+    uint64_t until;
+
+    check_int(rekey_rotation_step(&rotation), error);
+    check_int(rekey_rotation_run(&rotation), error);
+    check_int(rekey_rotation_wait_ms(&rotation), 0);
+    check_int(rekey_rotation_waits_for(&rotation, &until), REKEY_ROTATION_NO_WAIT);
+    rekey_rotation_abort(&rotation);
+    rekey_rotation_report(&rotation, &report);
+    check_int(report.outcome, error == REKEY_E_IDLE ? REKEY_NONE : REKEY_USAGE);
+    check_int(report.error, error == REKEY_E_IDLE ? 0 : error);
+    check_int(report.result, REKEY_ROTATION_NONE);
+}
+
+static void test_not_ready(void **state) {
+    static struct rekey_port deaf;
+    struct rekey_rotation_report report;
+
+    (void)state;
+    row("zeroed");
+    memset(&rotation, 0, sizeof(rotation));
+    not_ready(REKEY_E_OPTIONS);
+    check_int(rekey_rotate(&rotation, &endpoint), REKEY_E_OPTIONS);
+    check_int(rekey_sync(&rotation, &endpoint, REKEY_KEY_PRIMARY), REKEY_E_OPTIONS);
+    check_int(rekey_rollback(&rotation), REKEY_E_OPTIONS);
+    row("nothing was begun");
+    reset();
+    begin(ROTATE);
+    rekey_rotation_abort(&rotation);
+    rekey_rotation_init(&rotation, &client, &options, &rules, &storage);
+    not_ready(REKEY_E_IDLE);
+    row("one is going on");
+    check_int(rekey_rotate(&rotation, &endpoint), 0);
+    check_int(rekey_rotate(&rotation, &endpoint), REKEY_E_BUSY);
+    check_int(rekey_sync(&rotation, &endpoint, REKEY_KEY_PRIMARY), REKEY_E_BUSY);
+    check_int(rekey_rollback(&rotation), REKEY_E_BUSY);
+    check_int(rekey_rotation_run(&rotation), 0);
+    rekey_rotation_report(&rotation, &report);
+    check_int(report.result, REKEY_ROTATION_ADOPTED);
+    row("a client that was not made ready");
+    memset(&client, 0, sizeof(client));
+    rekey_rotation_init(&rotation, &client, &options, &rules, &storage);
+    check_int(rekey_rotate(&rotation, &endpoint), REKEY_E_OPTIONS);
+    not_ready(REKEY_E_OPTIONS);
+    row("a client that could not be made ready");
+    deaf.tls = port.tls;
+    check_int(rekey_init(&client, &deaf, &options), REKEY_E_PORT);
+    rekey_rotation_init(&rotation, &client, &options, &rules, &storage);
+    check_int(rekey_rotate(&rotation, &endpoint), REKEY_E_OPTIONS);
+    not_ready(REKEY_E_OPTIONS);
+    for (int begun = 0; begun < 2; begun++) {
+        row_n("a port without wait", begun);
+        reset();
+        world.answer = SAYS_200;
+        begin(ROTATE);
+        run(ROTATE);
+        pass(86400u * 1000);
+        begin(ROTATE);
+        while (begun != 0 && world.posts == 0) {
+            step();
+        }
+        deaf = port;
+        deaf.wait = NULL;
+        client.port = &deaf;
+        check_int(rekey_rotation_run(&rotation), REKEY_E_PORT);
+        rekey_rotation_report(&rotation, &report);
+        check_int(report.error, REKEY_E_PORT);
+        check_int(report.outcome, begun != 0 ? REKEY_UNKNOWN : REKEY_USAGE);
+        check(!fake.open);
+    }
+    rows_done();
+}
+
+// The loop of the library, and what its report says.
+static void test_report(void **state) {
+    static const struct rekey_rotation_options defaults = REKEY_ROTATION_OPTIONS_INIT;
+    struct rekey_rotation_report report;
+    int64_t adopted_at;
+
+    (void)state;
+    row("the defaults");
+    check(defaults.settle_ms == 60000 && !defaults.probe && defaults.min_age_s == 86400 &&
+          defaults.list_interval_ms == 5000);
+    row("the first run");
+    reset();
+    memset(&meddler, 0, sizeof(meddler));
+    check_int(begin(ROTATE), 0);
+    rekey_rotation_report(&rotation, &report);
+    check_int(report.outcome, REKEY_NONE);
+    check_int(report.error, 0);
+    check_int(report.in_use, 0);
+    check_int(rekey_rotation_run(&rotation), 0);
+    rekey_rotation_report(&rotation, &report);
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_int(report.result, REKEY_ROTATION_ADOPTED);
+    check_int(report.in_use, REKEY_KEY_PRIMARY);
+    adopted_at = report.switched;
+    check(adopted_at > 0);
+    row("the hook fails");
+    pass(86400u * 1000);
+    world.answer = SAYS_NOTHING;
+    rules.probe = true;
+    world.hook_fails = 1;
+    check(begin(ROTATE) == 0 && rekey_rotation_run(&rotation) == REKEY_E_END);
+    check(begin(ROTATE) == 0 && rekey_rotation_run(&rotation) == REKEY_E_HOOK);
+    rekey_rotation_report(&rotation, &report);
+    check_int(report.outcome, REKEY_LOCAL);
+    check_int(report.error, REKEY_E_HOOK);
+    check_int(report.result, REKEY_ROTATION_ROTATED);
+    check(report.in_use == REKEY_KEY_SECONDARY && report.target == REKEY_KEY_SECONDARY);
+    check(report.switched > adopted_at && report.hook_pending);
+    check(report.found_operation && report.by_comparison && !report.foreign);
+    check_span(report.probed, REKEY_SPAN("scores.example"));
+    rows_done();
+}
+
 // Power is lost, or the storage fails, at every call of the storage, before it has an effect or
 // after; and at every step. Whatever it was, one more run finishes it, or two where a hook was due.
 static void cut(enum regenerate_answer answer, bool power, bool after, bool first) {
@@ -1865,6 +2185,10 @@ int main(void) {
         UNIT(test_rollback),
         UNIT(test_cuts_of_a_rollback),
         UNIT(test_stopped_anywhere),
+        UNIT(test_aborted_by_calls),
+        UNIT(test_busy),
+        UNIT(test_not_ready),
+        UNIT(test_report),
         UNIT(test_cuts),
         UNIT(test_cuts_of_what_was_left),
         UNIT(test_show),

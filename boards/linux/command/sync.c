@@ -8,6 +8,7 @@ static int follow(const struct options *o) {
                                               .due = false,
                                               .changed = "has changed",
                                               .later = "later runs follow the rotator"};
+    struct rekey_rotation_report report;
     struct rekey_rotation *x;
     int code = rotation_open(o, &kind, &x), result;
 
@@ -15,7 +16,8 @@ static int follow(const struct options *o) {
         return code;
     }
     result = rekey_sync(x, &o->endpoint, o->key);
-    if (result == 0 && o->key == 0 && x->state.slot == 0) {
+    rekey_rotation_report(x, &report);
+    if (result == 0 && o->key == 0 && report.in_use == 0) {
         return rotation_refuse(REKEY_USAGE, REKEY_E_KEY_TYPE,
                                "--key-type is missing: the first sync has no default");
     }

@@ -1,0 +1,515 @@
+// test_misuse.c - what an application can get wrong: a struct that was never made ready, a port
+// without a function, calls that a function of the port makes of the client. Each is an error, and
+// the outcome stays true.
+
+#include <string.h>
+
+#include "credential.h"
+#include "fake_port.h"
+#include "message.h"
+#include "show.h"
+#include "support.h"
+
+#define HOST "management.azure.com"
+#define ACCEPTED                                                                                   \
+    "HTTP/1.1 202 X\r\nLocation: https://" HOST "/a\r\nRetry-After: 0\r\nContent-Length: "         \
+    "0\r\n\r\n"
+#define EMPTY(status) "HTTP/1.1 " status " X\r\nContent-Length: 0\r\n\r\n"
+#define KEYS                                                                                       \
+    "HTTP/1.1 200 X\r\nContent-Length: 37\r\n\r\n{\"primaryKey\":\"a\",\"secondaryKey\":\"b\"}"
+
+// The functions of the port and of the options, as the core calls them.
+enum call { NOW, WALL, ENTROPY, OPEN, WRITE, READ, CLOSE, WAIT, TOKEN, SAVE, CREDENTIAL, CALLS };
+
+static const char *const call_names[CALLS] = {"now_ms", "wall_s", "entropy",   "open",
+                                              "write",  "read",   "close",     "wait",
+                                              "token",  "save",   "credential"};
+
+enum act { ABORT, STEP, START, RUN, ACTS };
+
+static struct rekey client;
+static struct rekey_options options;
+static struct rekey_report report;
+static struct rekey_keys keys;
+
+static struct {
+    enum call call; // which acts, when it is called for the `at`-th time
+    int at, counts[CALLS];
+    enum act act;
+    bool acted, inside; // inside: rekey_step runs
+    bool acted_inside;
+    int busy; // what the client returned to it
+    const char *answers[4];
+    int answer;
+    const char *rest; // of the answer
+    char sent[8192];
+    size_t sent_len;
+    int sent_after; // calls of open or write, after the abort
+    int saves_after;
+    bool intent, url; // was saved
+    int posts;        // that were written wholly
+    unsigned begun;   // requests that are no polls, of which a byte was written
+    bool blocks;      // a read that finds nothing says so, once each
+} world;
+
+// Whether a request is a poll.
+static bool polls(void) {
+    return strncmp(world.sent, "GET", 3) == 0;
+}
+
+static void acts(enum call call) {
+    if (world.acted && world.act == ABORT && world.acted_inside) {
+        world.sent_after += call == OPEN || call == WRITE;
+        world.saves_after += call == SAVE;
+    }
+    if (++world.counts[call] != world.at || call != world.call) {
+        return;
+    }
+    world.acted = true;
+    world.acted_inside = world.inside;
+    switch (world.act) {
+    case ABORT:
+        rekey_abort(&client);
+        rekey_abort(&client); // twice is as good as once
+        break;
+    case STEP:
+        world.busy = rekey_step(&client);
+        break;
+    case START:
+        world.busy = rekey_list_keys(&client, &endpoint, &keys);
+        break;
+    default:
+        world.busy = rekey_run(&client);
+        break;
+    }
+}
+
+static uint64_t now_ms(void *ctx) {
+    acts(NOW);
+    return fake_now(ctx);
+}
+
+static int64_t wall_s(void *ctx) {
+    acts(WALL);
+    return fake_wall(ctx);
+}
+
+static int entropy(void *ctx, void *buf, size_t len) {
+    acts(ENTROPY);
+    return fake_entropy(ctx, buf, len);
+}
+
+static int script_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    (void)ctx;
+    (void)host;
+    (void)port;
+    (void)timeout_ms;
+    acts(OPEN);
+    if (!fake.open) {
+        world.sent_len = 0;
+        world.rest = "";
+    }
+    fake.open = true;
+    return REKEY_DONE;
+}
+
+static int script_write(void *ctx, const void *data, size_t len, size_t *done) {
+    (void)ctx;
+    *done = len;
+    world.begun += world.sent_len == 0 && *(const char *)data == 'P';
+    fake_send(world.sent, &world.sent_len, data, len);
+    if (fake_sent_whole(world.sent, world.sent_len)) {
+        world.posts += !polls();
+        world.rest = world.answers[world.answer++];
+        world.sent_len = 0;
+        world.blocks = true;
+    }
+    acts(WRITE);
+    return REKEY_DONE;
+}
+
+static int script_read(void *ctx, void *buf, size_t cap, size_t *done) {
+    (void)ctx;
+    acts(READ);
+    if (world.blocks || world.rest[0] == '\0') {
+        world.blocks = false;
+        return REKEY_WANT_READ;
+    }
+    return fake_give(&world.rest, strlen(world.rest), buf, cap, done);
+}
+
+static void script_close(void *ctx) {
+    acts(CLOSE);
+    fake_close(ctx);
+}
+
+static void wait_ms(void *ctx, int want, uint32_t ms) {
+    (void)ctx;
+    acts(WAIT);
+    fake.now += want == REKEY_WANT_TIME ? ms : 1;
+}
+
+static int token(void *ctx, char *buf, size_t cap, size_t *len) {
+    (void)ctx;
+    acts(TOKEN);
+    assert_true(cap > 5);
+    memcpy(buf, "token", 5);
+    *len = 5;
+    return REKEY_DONE;
+}
+
+static int save(void *ctx, const struct rekey_record *record) {
+    (void)ctx;
+    world.intent = true;
+    world.url |= record->kind != REKEY_POLL_NONE;
+    acts(SAVE);
+    return REKEY_DONE;
+}
+
+// A credential whose token is had without a request.
+static int credential_step(struct rekey_credential *c, struct rekey *r) {
+    (void)c;
+    assert_true(r == &client);
+    acts(CREDENTIAL);
+    memcpy(r->token, "token", 5);
+    r->token_len = 5;
+    return REKEY_DONE;
+}
+
+static struct rekey_credential credential = {.step = credential_step};
+
+static struct rekey_port port;
+
+static void reset(void) {
+    const struct rekey_port whole = {
+        .tls = {.open = script_open,
+                .write = script_write,
+                .read = script_read,
+                .close = script_close},
+        .now_ms = now_ms,
+        .wall_s = wall_s,
+        .entropy = entropy,
+        .wait = wait_ms,
+    };
+
+    port = whole;
+    fake = (struct fake_port){.now = 1000};
+    memset(&world, 0, sizeof(world));
+    options = (struct rekey_options)REKEY_OPTIONS_INIT;
+    options.token = token;
+    options.save = save;
+}
+
+// ---- nothing was made ready ---------------------------------------------------------------------
+
+static const struct rekey_record record = {
+    .kind = REKEY_POLL_LOCATION,
+    .url = {"https://" HOST "/a", 30},
+    .request_id = {"01234567-89ab-4def-8123-456789abcdef", 36},
+};
+
+// What a client does that cannot be used: `error` everywhere.
+static void unusable(int error) {
+    struct rekey_token out;
+    struct rekey_shown shown;
+
+    for (int i = 0; i < 2; i++) {
+        check_int(rekey_step(&client), error);
+        check_int(rekey_run(&client), error);
+        check_int(rekey_wait_ms(&client), 0);
+        rekey_report(&client, &report);
+        check_int(report.outcome, REKEY_USAGE);
+        check_int(report.error, error);
+        check_int(rekey_exit_code(report.outcome), 2);
+        check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, rekey_span(NULL, 0)),
+                  error);
+        check_int(rekey_list_keys(&client, &endpoint, &keys), error);
+        check_int(rekey_get_token(&client, &out), error);
+        check_int(rekey_resume(&client, &record), error);
+        check_int(rekey_show(&client, &endpoint, &shown), error);
+        rekey_abort(&client);
+    }
+}
+
+static void test_not_ready(void **state) {
+    (void)state;
+    row("zeroed");
+    reset();
+    memset(&client, 0, sizeof(client));
+    unusable(REKEY_E_OPTIONS);
+    row("no port");
+    check_int(rekey_init(&client, NULL, &options), REKEY_E_PORT);
+    unusable(REKEY_E_PORT);
+    row("no options");
+    check_int(rekey_init(&client, &port, NULL), REKEY_E_OPTIONS);
+    unusable(REKEY_E_OPTIONS);
+    row("a bad host");
+    options.host = REKEY_SPAN("a b");
+    check_int(rekey_init(&client, &port, &options), REKEY_E_HOST);
+    unusable(REKEY_E_HOST);
+    row("nothing was started");
+    reset();
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_step(&client), REKEY_E_IDLE);
+    check_int(rekey_run(&client), REKEY_E_IDLE);
+    check_int(rekey_wait_ms(&client), 0);
+    rekey_report(&client, &report);
+    check_int(report.outcome, REKEY_NONE);
+    check_int(report.error, 0);
+    rows_done();
+}
+
+static void test_exit_codes(void **state) {
+    static const struct {
+        enum rekey_outcome outcome;
+        int code;
+    } rows[] = {
+        {REKEY_SUCCEEDED, 0},    {REKEY_REFUSED, 1},      {REKEY_FAILED, 1},   {REKEY_USAGE, 2},
+        {REKEY_NOT_REACHED, 10}, {REKEY_NOT_TRUSTED, 11}, {REKEY_UNKNOWN, 12}, {REKEY_RUNNING, 13},
+        {REKEY_CREDENTIALS, 14}, {REKEY_LOCAL, 15},       {REKEY_NONE, 12},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row_n("outcome", rows[i].outcome);
+        check_int(rekey_exit_code(rows[i].outcome), rows[i].code);
+    }
+    rows_done();
+}
+
+// ---- a port without a function ------------------------------------------------------------------
+
+// Takes away a function: 0 to 6 are those that must be there, 7 to 10 those of `plain`, which are
+// there else.
+static void take_away(int i) {
+    switch (i) {
+    case 0:
+        port.now_ms = NULL;
+        break;
+    case 1:
+        port.wall_s = NULL;
+        break;
+    case 2:
+        port.entropy = NULL;
+        break;
+    case 3:
+    case 7:
+        *(i == 3 ? &port.tls.open : &port.plain.open) = NULL;
+        break;
+    case 4:
+    case 8:
+        *(i == 4 ? &port.tls.write : &port.plain.write) = NULL;
+        break;
+    case 5:
+    case 9:
+        *(i == 5 ? &port.tls.read : &port.plain.read) = NULL;
+        break;
+    default:
+        *(i == 6 ? &port.tls.close : &port.plain.close) = NULL;
+        break;
+    }
+}
+
+static void test_port(void **state) {
+    (void)state;
+    for (int i = 0; i < 11; i++) {
+        row_n("without function", i);
+        reset();
+        port.plain = port.tls;
+        take_away(i);
+        check_int(rekey_init(&client, &port, &options), REKEY_E_PORT);
+        unusable(REKEY_E_PORT);
+    }
+    row("both transports");
+    reset();
+    port.plain = port.tls;
+    check_int(rekey_init(&client, &port, &options), 0);
+    row("without wait");
+    reset();
+    port.wait = NULL;
+    world.answers[0] = EMPTY("200");
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, rekey_span(NULL, 0)), 0);
+    check_int(rekey_run(&client), REKEY_E_PORT);
+    rekey_report(&client, &report);
+    check_int(report.outcome, REKEY_USAGE);
+    check_int(report.error, REKEY_E_PORT);
+    check(world.counts[OPEN] == 0 && world.counts[TOKEN] == 0);
+    check_int(rekey_step(&client), REKEY_E_PORT);
+    row("without wait, by rekey_step");
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, rekey_span(NULL, 0)), 0);
+    while (rekey_step(&client) > 0) {
+    }
+    check_int(rekey_step(&client), 0);
+    row("without wait, when the request is out");
+    world.answer = 0;
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, rekey_span(NULL, 0)), 0);
+    while (world.posts < 2) { // one before it, and this one
+        check_int(rekey_step(&client), REKEY_AGAIN);
+    }
+    check_int(rekey_run(&client), REKEY_E_PORT);
+    rekey_report(&client, &report);
+    check_int(report.outcome, REKEY_UNKNOWN);
+    rows_done();
+}
+
+// ---- calls that a function of the port makes ----------------------------------------------------
+
+enum job { REGENERATE, LIST, RESUME, GET_TOKEN, JOBS };
+
+static int start(enum job job) {
+    static struct rekey_token out;
+
+    switch (job) {
+    case REGENERATE:
+        return rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("a new key"));
+    case LIST:
+        return rekey_list_keys(&client, &endpoint, &keys);
+    case RESUME:
+        return rekey_resume(&client, &record);
+    default:
+        return rekey_get_token(&client, &out);
+    }
+}
+
+// Runs it to its end, as a caller that knows of nothing. Returns the steps' last result.
+static int run_job(enum job job, bool with_credential) {
+    static const char *const regenerate[4] = {EMPTY("429"), ACCEPTED, EMPTY("202"), EMPTY("200")};
+    static const char *const resume[4] = {EMPTY("202"), EMPTY("200")};
+    static const char *const list[4] = {EMPTY("503"), KEYS};
+    int result;
+
+    options.credential = with_credential ? &credential : NULL;
+    memcpy(world.answers,
+           job == LIST     ? list
+           : job == RESUME ? resume
+                           : regenerate,
+           sizeof(world.answers));
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(start(job), 0);
+    do {
+        world.inside = true;
+        result = rekey_step(&client);
+        world.inside = false;
+        if (result > 0 && result != REKEY_AGAIN) {
+            wait_ms(NULL, result, rekey_wait_ms(&client));
+        }
+    } while (result > 0);
+    rekey_report(&client, &report);
+    return result;
+}
+
+// What the world says of it: nothing else can be true.
+static enum rekey_outcome truth(enum job job) {
+    if (job == RESUME || world.url) {
+        return REKEY_RUNNING;
+    }
+    if (job == REGENERATE && world.begun > report.answers) {
+        return REKEY_UNKNOWN;
+    }
+    return REKEY_NOT_REACHED;
+}
+
+// Each function aborts, at each of its calls.
+static void test_abort(void **state) {
+    unsigned ended[CALLS] = {0}, outcomes[REKEY_CREDENTIALS] = {0};
+
+    (void)state;
+    for (int job = 0; job < JOBS; job++) {
+        for (int with = 0; with < 2; with++) {
+            for (int call = 0; call < CALLS; call++) {
+                for (int at = 1;; at++) {
+                    int result;
+
+                    row_nn(call_names[call], job * 10 + with, at);
+                    reset();
+                    world.call = (enum call)call;
+                    world.at = at;
+                    result = run_job((enum job)job, with);
+                    if (!world.acted) {
+                        check_int(result, 0);
+                        break;
+                    }
+                    check(!fake.open);
+                    check(nothing_left(&client));
+                    check_int(rekey_step(&client), result);
+                    check_int(world.sent_after, 0);
+                    check(world.saves_after == 0 || world.url); // an intent is not saved after it
+                    if (result == 0) { // it ended in that very step, or was not begun yet
+                        check_int(report.outcome, REKEY_SUCCEEDED);
+                        continue;
+                    }
+                    ended[call]++;
+                    check_int(result, REKEY_E_ABORTED);
+                    check_int(report.outcome, truth((enum job)job));
+                    outcomes[report.outcome]++;
+                    check(job != LIST || all_zero(&keys, sizeof(keys)));
+                }
+            }
+        }
+    }
+    row("how often");
+    for (int call = 0; call < CALLS; call++) {
+        check(ended[call] > 0 || call == WALL); // which is not called here before the end
+    }
+    check(outcomes[REKEY_NOT_REACHED] > 0 && outcomes[REKEY_UNKNOWN] > 0 &&
+          outcomes[REKEY_RUNNING] > 0);
+    rows_done();
+}
+
+// Each function calls the client, at each of its calls: that changes nothing.
+static void test_busy(void **state) {
+    unsigned told = 0;
+
+    (void)state;
+    for (int act = STEP; act < ACTS; act++) {
+        for (int call = 0; call < CALLS; call++) {
+            for (int at = 1;; at++) {
+                int result;
+
+                row_nn(call_names[call], act, at);
+                reset();
+                world.act = (enum act)act;
+                world.call = (enum call)call;
+                world.at = at + (call == NOW); // the first reading is that of the start itself
+                result = run_job(REGENERATE, call == CREDENTIAL);
+                check_int(result, 0);
+                check_int(report.outcome, REKEY_SUCCEEDED);
+                check_int(world.posts, 2);
+                if (!world.acted) {
+                    break;
+                }
+                if (world.acted_inside || act == START) {
+                    check_int(world.busy, REKEY_E_BUSY);
+                    told++;
+                }
+            }
+        }
+    }
+    check(told > 100);
+    row("close, called by rekey_abort");
+    reset();
+    world.act = START;
+    world.call = CLOSE;
+    world.at = 1;
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(start(REGENERATE), 0);
+    while (!fake.open) {
+        check(rekey_step(&client) > 0);
+    }
+    rekey_abort(&client);
+    check(world.acted && world.busy == REKEY_E_BUSY);
+    check_int(rekey_step(&client), REKEY_E_ABORTED);
+    check_int(start(LIST), 0);
+    rekey_abort(&client);
+    rows_done();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        UNIT(test_not_ready), UNIT(test_exit_codes), UNIT(test_port),
+        UNIT(test_abort),     UNIT(test_busy),
+    };
+
+    return cmocka_run_group_tests_name("misuse", tests, NULL, rows_total);
+}
