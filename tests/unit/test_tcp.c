@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -29,6 +30,7 @@ static struct {
         struct sockaddr_in6 v6;
     } at[MANY];
     size_t count;
+    bool silent; // no name server answers
 } known;
 
 // Called in the child of lookup.c.
@@ -37,6 +39,9 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     (void)name;
     (void)service;
     (void)hints;
+    while (known.silent) {
+        pause();
+    }
     *list = known.list;
     return known.count > 0 ? 0 : EAI_NONAME;
 }
@@ -194,8 +199,9 @@ static struct {
     int hole;   // that is opened once all attempts have begun; -1: none
 } caller;
 
-// Opens a connection as an application does that waits by itself: for tcp->fd, and for nothing
-// else. Returns the result, or REKEY_WANT_READ when nothing happened for `patience` ms.
+// Opens a connection as an application does that waits by itself: for tcp->fd, at most as long as
+// wait_ms says. Returns the result, or REKEY_WANT_READ when nothing happened for `patience` ms and
+// no time was told.
 static int drive(struct rekey_posix_tcp *tcp, struct rekey_span host, uint32_t timeout_ms,
                  int patience) {
     struct rekey_transport t = rekey_posix_transport(tcp);
@@ -210,7 +216,7 @@ static int drive(struct rekey_posix_tcp *tcp, struct rekey_span host, uint32_t t
         result = t.open(t.ctx, host, ntohs(peers.port), timeout_ms);
         check(result <= 0 || result == REKEY_WANT_READ || result == REKEY_AGAIN);
         check(tcp->next <= tcp->count);
-        check(result < 0 || tcp->timer < 0 || fcntl(tcp->timer, F_GETFD) == FD_CLOEXEC);
+        check(result < 0 || tcp->fd < 0 || fcntl(tcp->fd, F_GETFD) == FD_CLOEXEC);
         open_now = open_descriptors();
         caller.widest = open_now > caller.widest ? open_now : caller.widest;
         if (caller.hole >= 0 && tcp->count > 0 && tcp->next == tcp->count) {
@@ -220,8 +226,10 @@ static int drive(struct rekey_posix_tcp *tcp, struct rekey_span host, uint32_t t
         if (result == REKEY_WANT_READ || result == REKEY_WANT_WRITE) {
             struct pollfd p = {.fd = tcp->fd,
                                .events = result == REKEY_WANT_READ ? POLLIN : POLLOUT};
+            uint32_t next = t.wait_ms(t.ctx);
 
-            if (poll(&p, 1, patience) == 0) {
+            check(next == UINT32_MAX || next <= REKEY_POSIX_DELAY_MS);
+            if (poll(&p, 1, next < UINT32_MAX ? (int)next : patience) == 0 && next == UINT32_MAX) {
                 break;
             }
         }
@@ -302,10 +310,11 @@ static void test_attempts(void **state) {
         }
         check(caller.ms >= rows[i].least_ms);
         check(rows[i].below_ms == 0 || caller.ms < rows[i].below_ms);
-        // Two calls for each attempt and its end, one for each tick of the timer, a few at the
+        // Two calls for each attempt and its end, one for each time that is told, a few at the
         // ends.
         check(caller.calls <= 4 * (int)tried + 8);
-        check(caller.widest <= before + REKEY_POSIX_ADDRESSES + 2);
+        check(caller.widest <= before + REKEY_POSIX_ADDRESSES + 1);
+        check(t.wait_ms(t.ctx) == UINT32_MAX);
         t.close(t.ctx);
         check_int(open_descriptors(), after);
         check(tcp.fd == -1 && tcp.lookup == 0);
@@ -321,6 +330,7 @@ static void test_two_events(void **state) {
     struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
     struct rekey_transport t = rekey_posix_transport(&tcp);
     struct pollfd p = {.events = POLLIN};
+    long begun;
 
     (void)state;
     row("refused, and late");
@@ -334,8 +344,12 @@ static void test_two_events(void **state) {
             rekey_posix_wait(&tcp, result, 20000);
         }
     }
-    p.fd = tcp.timer;
+    p.fd = tcp.fd;
     check_int(poll(&p, 1, 20000), 1);
+    begun = milliseconds();
+    rekey_posix_wait(&tcp, 0, 20000); // the time alone
+    check(milliseconds() < begun + 10000);
+    check_int(t.wait_ms(t.ctx), 0);
     check_int(drive(&tcp, REKEY_SPAN("name.test"), 15000, 20000), REKEY_DONE);
     check_int(peer_of(&tcp), 2);
     t.close(t.ctx);
@@ -418,7 +432,7 @@ static void test_descriptor_0(void **state) {
                     close(0);
                 }
                 result = t.open(t.ctx, hosts[i], ntohs(peers.port), 1000);
-                check(tcp.pending == 0 || (tcp.next == 1 && !tcp.due));
+                check(tcp.pending == 0 || tcp.next == 1);
                 if (result == REKEY_WANT_READ) {
                     rekey_posix_wait(&tcp, result, 20000);
                 }
@@ -522,6 +536,36 @@ static void test_lookup(void **state) {
     rows_done();
 }
 
+static void test_explain(void **state) {
+    struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+    struct rekey_transport t = rekey_posix_transport(&tcp);
+    char text[40];
+
+    (void)state;
+    row("refused");
+    make_peers("r");
+    caller.hole = -1;
+    check_int(drive(&tcp, REKEY_SPAN("name.test"), 1000, 20000), REKEY_E_CONNECT);
+    t.close(t.ctx);
+    tcp.error = ECONNREFUSED; // see refusal()
+    t.explain(t.ctx, REKEY_E_CONNECT, text, sizeof(text));
+    check_span(rekey_span(text, strlen(text)), REKEY_SPAN("Connection refused"));
+    t.explain(t.ctx, REKEY_E_CONNECT, text, 4);
+    check_span(rekey_span(text, strlen(text)), REKEY_SPAN("Con"));
+    t.explain(t.ctx, REKEY_E_END, text, sizeof(text)); // the peer's doing
+    check_int(text[0], '\0');
+    row("another number");
+    tcp.error = 4000;
+    t.explain(t.ctx, REKEY_E_IO, text, sizeof(text));
+    check_span(rekey_span(text, strlen(text)), REKEY_SPAN("error number 4000"));
+    row("nothing");
+    tcp.error = 0;
+    t.explain(t.ctx, REKEY_E_IO, text, sizeof(text));
+    check_int(text[0], '\0');
+    forget_peers("r");
+    rows_done();
+}
+
 // Given up after each call of open, in whatever state that left it; and used again after that.
 static void test_close(void **state) {
     struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
@@ -543,7 +587,8 @@ static void test_close(void **state) {
         }
         t.close(t.ctx);
         check_int(open_descriptors(), before);
-        check(tcp.fd == -1 && tcp.timer == -1 && tcp.lookup == 0 && !tcp.connected);
+        check(tcp.fd == -1 && tcp.lookup == 0 && !tcp.connected);
+        check(t.wait_ms(t.ctx) == UINT32_MAX);
         t.close(t.ctx);
     }
     forget_peers("hhurl");
@@ -565,7 +610,7 @@ static void test_no_descriptors(void **state) {
     close(next_fd);
     caller.hole = -1;
     row("one attempt at a time");
-    few.rlim_cur = (rlim_t)next_fd + 3; // the epoll descriptor, the timer, a socket
+    few.rlim_cur = (rlim_t)next_fd + 2; // the epoll descriptor, a socket
     check_int(setrlimit(RLIMIT_NOFILE, &few), 0);
     for (int n = 0; n < 100 && tcp.pending == 0; n++) {
         int result = t.open(t.ctx, REKEY_SPAN("name.test"), ntohs(peers.port), 100);
@@ -576,7 +621,7 @@ static void test_no_descriptors(void **state) {
         }
     }
     check_int(tcp.next, 1);
-    for (int n = 0; n < 10; n++) { // the timer ticks, and there still is none
+    for (int n = 0; n < 10; n++) { // it is time for it, and there still is none
         check(t.open(t.ctx, REKEY_SPAN("name.test"), ntohs(peers.port), 100) >= 0);
         rekey_posix_wait(&tcp, REKEY_WANT_READ, 20000);
     }
@@ -586,12 +631,12 @@ static void test_no_descriptors(void **state) {
     check_int(peer_of(&tcp), 1);
     t.close(t.ctx);
     row("none at all");
-    few.rlim_cur = (rlim_t)next_fd + 2;
+    few.rlim_cur = (rlim_t)next_fd + 1;
     check_int(setrlimit(RLIMIT_NOFILE, &few), 0);
     check_int(drive(&tcp, REKEY_SPAN("127.0.1.2"), 100, 20000), REKEY_E_CONNECT);
     check_int(tcp.error, EMFILE);
     t.close(t.ctx);
-    few.rlim_cur = (rlim_t)next_fd + 1;
+    few.rlim_cur = (rlim_t)next_fd;
     check_int(setrlimit(RLIMIT_NOFILE, &few), 0);
     check_int(drive(&tcp, REKEY_SPAN("127.0.1.2"), 100, 20000), REKEY_E_CONNECT);
     check_int(tcp.error, EMFILE);
@@ -606,6 +651,8 @@ int main(void) {
         UNIT(test_transfer), UNIT(test_descriptor_0),   UNIT(test_two_events),
         UNIT(test_attempts), UNIT(test_families),       UNIT(test_lookup),
         UNIT(test_close),    UNIT(test_no_descriptors),
+
+        UNIT(test_explain),
     };
 
     return cmocka_run_group_tests_name("tcp", tests, NULL, rows_total);
