@@ -33,6 +33,12 @@ struct rekey_posix_address {
 struct rekey_posix_tcp {
     const sigset_t *unblocked; // the signal mask while rekey_posix_wait sleeps; NULL: unchanged
 
+    // Optional: stores the addresses of `host` that the application knows, at most `cap`, and
+    // returns how many there are; 0 if the name is to be looked up. The port is filled in later. A
+    // server is verified by its name all the same. Must not wait.
+    size_t (*known)(void *arg, const char *host, struct rekey_posix_address *addresses, size_t cap);
+    void *known_arg;
+
     // What an application that waits by itself waits for, as REKEY_WANT_READ or REKEY_WANT_WRITE
     // says; -1: nothing is open. The pipe from the child while the name is looked up, an epoll
     // descriptor while there are attempts, the socket after that. Each call of open may make it
@@ -53,7 +59,7 @@ struct rekey_posix_tcp {
 // All fields in turn: C++ has no other way, and warns of fields that are left out.
 // clang-format off
 #define REKEY_POSIX_TCP_INIT                                                                       \
-    { NULL, -1, 0, 0, 0, 0, 0, false, 0, 0, 0, {0}, {{0, {{0, {0}}}}} }
+    { NULL, NULL, NULL, -1, 0, 0, 0, 0, 0, false, 0, 0, 0, {0}, {{0, {{0, {0}}}}} }
 // clang-format on
 
 // The transport contract of rekey_port.h over one TCP connection; `tcp` becomes its ctx. All

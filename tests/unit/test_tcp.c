@@ -4,6 +4,7 @@
 // getaddrinfo is replaced by one that knows the addresses of the row.
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -11,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,6 +92,10 @@ static int open_descriptors(void) {
         count += fcntl(fd, F_GETFD) >= 0;
     }
     return count;
+}
+
+static bool has_child(void) {
+    return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD;
 }
 
 // ---- the peers of a row -------------------------------------------------------------------------
@@ -536,6 +543,158 @@ static void test_lookup(void **state) {
     rows_done();
 }
 
+// An address that is written as one, or that the application knows, needs no child.
+static size_t give(void *arg, const char *host, struct rekey_posix_address *addresses, size_t cap) {
+    const struct sockaddr_in *at = arg;
+    bool given = strcmp(host, "given.test") == 0;
+
+    check(cap == REKEY_POSIX_ADDRESSES);
+    for (size_t i = 0; i < 2 && given; i++) {
+        addresses[i] = (struct rekey_posix_address){.len = sizeof(*at), .at.v4 = at[i]};
+    }
+    return given ? 2 : 0;
+}
+
+static void test_no_child(void **state) {
+    static const struct {
+        const char *host;
+        int family; // 0: it is looked up
+        uint32_t scope;
+    } rows[] = {
+        {"127.0.0.1", AF_INET, 0},    {"::1", AF_INET6, 0},
+        {"fe80::1%lo", AF_INET6, 1},  {"FE80::1%1", AF_INET6, 1},
+        {"fe80::1%77", AF_INET6, 77}, {"name.test", 0, 0},
+        {"name%with.percent", 0, 0},  {"1.2.3", 0, 0},
+        {"given.test", AF_INET, 0},   {"GIVEN.test", AF_INET, 0},
+    };
+    struct sockaddr_in at[2];
+
+    (void)state;
+    make_peers("rl");
+    at[0] = peer_address(0);
+    at[1] = peer_address(1);
+    known.silent = true;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
+        struct rekey_transport t = rekey_posix_transport(&tcp);
+        const struct rekey_posix_address *a = tcp.addresses;
+
+        row(rows[i].host);
+        tcp.known = give;
+        tcp.known_arg = at;
+        check_int(rekey_posix_lookup_start(&tcp, rekey_span(rows[i].host, strlen(rows[i].host)),
+                                           ntohs(peers.port)),
+                  0);
+        check(has_child() == (rows[i].family == 0) && (tcp.lookup > 0) == (rows[i].family == 0));
+        if (rows[i].family != 0) {
+            check_int(a->at.any.sa_family, rows[i].family);
+            check_int(rows[i].family == AF_INET6 ? a->at.v6.sin6_port : a->at.v4.sin_port,
+                      peers.port);
+        }
+        check(rows[i].family != AF_INET6 || a->at.v6.sin6_scope_id == rows[i].scope);
+        t.close(t.ctx);
+        check(!has_child());
+        if (tcp.count == 2) {
+            caller.hole = -1;
+            check_int(drive(&tcp, REKEY_SPAN("given.test"), 1000, 20000), REKEY_DONE);
+            check_int(peer_of(&tcp), 1);
+            t.close(t.ctx);
+        }
+    }
+    known.silent = false;
+    forget_peers("rl");
+    rows_done();
+}
+
+// From here on this process has a kernel without close_range, as before 5.9. False where that
+// cannot be had (an emulator).
+static bool without_close_range(void) {
+#ifdef SYS_close_range
+    struct {
+        uint16_t code;
+        uint8_t if_true, if_false;
+        uint32_t k;
+    } filter[] = {
+        {0x20, 0, 0, 0},                   // load the number of the system call
+        {0x15, 0, 1, SYS_close_range},     // if it is this one
+        {0x06, 0, 0, 0x00050000 | ENOSYS}, // it fails,
+        {0x06, 0, 0, 0x7FFF0000},          // others are allowed
+    };
+    struct {
+        unsigned short len;
+        void *filter;
+    } program = {COUNT(filter), filter};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, 2, &program, 0, 0) == 0;
+#else
+    return true;
+#endif
+}
+
+static int descriptors_of(pid_t pid) {
+    char path[40];
+    int count = 0;
+    struct dirent *entry;
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    dir = opendir(path);
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(dir);
+    return count;
+}
+
+// While the child of one connection's lookup lives, another connection is closed: its peer gets
+// the FIN, and the child has three descriptors after a while.
+static bool close_beside_a_lookup(void) {
+    struct rekey_posix_tcp one = REKEY_POSIX_TCP_INIT, other = REKEY_POSIX_TCP_INIT;
+    struct rekey_transport t = rekey_posix_transport(&one), u = rekey_posix_transport(&other);
+    struct pollfd p = {.events = POLLIN};
+    long until = milliseconds() + 20000;
+    char byte;
+
+    check_int(drive(&one, REKEY_SPAN("127.0.1.1"), 1000, 20000), REKEY_DONE);
+    known.silent = true;
+    p.fd = accept(peers.listener[0], NULL, NULL);
+    check_int(u.open(u.ctx, REKEY_SPAN("name.test"), 1, 1000), REKEY_WANT_READ);
+    check(has_child());
+    t.close(t.ctx);
+    if (!check_int(poll(&p, 1, 20000), 1) || !check_int(recv(p.fd, &byte, 1, 0), 0)) {
+        return false;
+    }
+    while (descriptors_of(other.lookup) != 3 && milliseconds() < until) {
+    }
+    check_int(descriptors_of(other.lookup), 3); // the pipe, and /dev/null twice
+    u.close(u.ctx);
+    known.silent = false;
+    close(p.fd);
+    return milliseconds() < until;
+}
+
+static void test_what_the_child_keeps(void **state) {
+    int status = 0;
+    pid_t pid;
+
+    (void)state;
+    make_peers("l");
+    caller.hole = -1;
+    row("the kernel has close_range, or the emulator");
+    check(close_beside_a_lookup());
+    row("it has not");
+    pid = fork();
+    if (pid == 0) {
+        _exit(without_close_range() && !close_beside_a_lookup());
+    }
+    check_int(waitpid(pid, &status, 0), pid);
+    check(WIFEXITED(status));
+    check_int(WEXITSTATUS(status), 0);
+    forget_peers("l");
+    rows_done();
+}
+
 static void test_explain(void **state) {
     struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
     struct rekey_transport t = rekey_posix_transport(&tcp);
@@ -648,10 +807,11 @@ static void test_no_descriptors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        UNIT(test_transfer), UNIT(test_descriptor_0),   UNIT(test_two_events),
-        UNIT(test_attempts), UNIT(test_families),       UNIT(test_lookup),
-        UNIT(test_close),    UNIT(test_no_descriptors),
-
+        UNIT(test_transfer),   UNIT(test_descriptor_0),
+        UNIT(test_two_events), UNIT(test_attempts),
+        UNIT(test_families),   UNIT(test_lookup),
+        UNIT(test_close),      UNIT(test_no_descriptors),
+        UNIT(test_no_child),   UNIT(test_what_the_child_keeps),
         UNIT(test_explain),
     };
 
