@@ -89,7 +89,7 @@ int hook_run(struct hook *h, const struct hook_news *news, struct fault *f) {
         if (h->child < 0) {
             h->child = 0;
             return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK, "--exec '%s': %s", h->program,
-                             error_word(errno));
+                             rekey_posix_error_text(errno));
         }
         return REKEY_WANT_TIME;
     }

@@ -57,7 +57,8 @@ int input_read(const char *path, uint64_t until, char *buf, size_t cap, size_t *
 }
 
 const char *input_error(int number) {
-    return number == ETIMEDOUT ? "nothing more came within --timeout" : error_word(number);
+    return number == ETIMEDOUT ? "nothing more came within --timeout"
+                               : rekey_posix_error_text(number);
 }
 
 int input_fault(struct fault *f, enum rekey_outcome outcome, int error, const char *option,

@@ -287,7 +287,7 @@ bool option_take(struct options *o, int id, const char *value, struct fault *f) 
                option_bad(f, "--exec", value,
                           strchr(value, '/') == NULL && errno == ENOENT
                               ? "the path of a program is needed: PATH is not searched"
-                              : error_word(errno));
+                              : rekey_posix_error_text(errno));
     case OPTION_OUTPUT:
         o->json = strcmp(value, "json") == 0;
         return o->json || strcmp(value, "text") == 0 ||

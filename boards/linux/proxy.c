@@ -248,7 +248,7 @@ bool proxy_explain(const struct proxy *proxy, int error, int tcp_error, char *bu
     if (p->phase == REKEY_PROXY_WAITING) {
         more = "no answer to CONNECT";
     } else if (error != REKEY_E_LOOKUP && tcp_error != 0) {
-        more = error_word(tcp_error);
+        more = rekey_posix_error_text(tcp_error);
     }
     snprintf(buf, cap, "the proxy %s%s%s", name, more[0] != '\0' ? ": " : "", more);
     return true;

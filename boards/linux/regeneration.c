@@ -40,7 +40,7 @@ static bool settle_file(struct operation_file *f, enum rekey_outcome outcome) {
     if (outcome == REKEY_UNKNOWN || outcome == REKEY_RUNNING || operation_file_remove(f)) {
         return true;
     }
-    say("error: '%s' could not be removed: %s", f->path, error_word(f->error));
+    say("error: '%s' could not be removed: %s", f->path, rekey_posix_error_text(f->error));
     return false;
 }
 

@@ -150,7 +150,7 @@ static bool save_status(const char *request_id, char text[1024], size_t *len) {
 
 static void hook_not_started(const char *program, int error) {
     hold_lines(false); // this is the child, which has them, too
-    say("error: --exec '%s': %s", program, error_word(error));
+    say("error: --exec '%s': %s", program, rekey_posix_error_text(error));
 }
 
 // rekey_storage.hook
@@ -213,7 +213,8 @@ int rotation_open_state(struct session *s, struct state *state) {
     }
     error = state_open(state, &s->fault);
     if (state->lock_error != 0) {
-        say("warning: '%s': %s", state_path(state, "lock"), error_word(state->lock_error));
+        say("warning: '%s': %s", state_path(state, "lock"),
+            rekey_posix_error_text(state->lock_error));
     }
     return error;
 }

@@ -61,7 +61,7 @@ int secret_read_token(const char *file, uint64_t until, char *buf, size_t cap, s
     }
     if (error != 0) {
         return fault_set(f, REKEY_CREDENTIALS, REKEY_E_NO_TOKEN, "--token-file '%s': %s", file,
-                         error_word(error));
+                         rekey_posix_error_text(error));
     }
     if (*len > cap) {
         return REKEY_E_LIMIT_TOKEN;

@@ -43,10 +43,6 @@ static void find_details(const struct session *s, const struct rekey_report *rep
     } else if (report->host.ptr != s->identity.managed.host.ptr && // which no proxy is asked for
                proxy_explain(&s->proxy, error, s->tcp.error, buf, cap)) {
         return;
-    } else if ((error == REKEY_E_CONNECT || error == REKEY_E_IO || error == REKEY_E_LOOKUP ||
-                error == REKEY_E_CONNECT_TIMEOUT) &&
-               s->tcp.error != 0) {
-        snprintf(buf, cap, "%s", error_word(s->tcp.error));
     } else if ((error == REKEY_E_STORE || error == REKEY_E_SAVE) && s->explain_store != NULL) {
         s->explain_store(s->store, buf, cap);
     } else if (error == REKEY_E_SAVE) {

@@ -18,7 +18,7 @@ const char *status_file_read(struct status_file *s, const char *directory) {
     }
     if (rekey_posix_read_file(path, s->text, sizeof(s->text) - 1, &s->len, REKEY_POSIX_ONE_NAME) !=
         0) {
-        return error_word(errno);
+        return rekey_posix_error_text(errno);
     }
     s->text[s->len] = '\0';
     if (rekey_json_parse(&s->json, rekey_span(s->text, s->len), false, s->tokens,

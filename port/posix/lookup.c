@@ -6,13 +6,20 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+// Where the kernel has no close_range (before 5.9), a child closes descriptors below this one only:
+// a container may allow a thousand million, each of which costs a system call.
+#define CLOSED_MAX 65536u
 
 _Static_assert(sizeof(((struct rekey_posix_tcp *)0)->addresses) <= 4096,
                "what the child writes fits a pipe: it never blocks");
@@ -33,6 +40,26 @@ static const struct addrinfo *of_family(const struct addrinfo *a, int family) {
     return a;
 }
 
+// In the child: the pipe becomes descriptor 0, and all others are closed. Without that, a
+// connection that the parent closes would stay open, without a FIN, until the child ends. What a
+// library prints must not go into a socket that it opens later: so 1 and 2 are in use.
+static void keep_pipe_alone(int pipe_end) {
+    struct rlimit limit = {CLOSED_MAX, CLOSED_MAX};
+    long result = -1;
+
+    dup2(pipe_end, 0);
+#ifdef SYS_close_range
+    result = syscall(SYS_close_range, 1u, ~0u, 0u);
+#endif
+    if (result != 0) {
+        prlimit(0, RLIMIT_NOFILE, NULL, &limit);
+        for (unsigned fd = 1; fd < CLOSED_MAX && fd < limit.rlim_cur; fd++) {
+            close((int)fd);
+        }
+    }
+    dup2(open("/dev/null", O_WRONLY), 2);
+}
+
 // The child's whole life. Its exit closes the pipe; an empty pipe means that nothing was found.
 static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -50,6 +77,7 @@ static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
     signal(SIGTERM, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    keep_pipe_alone(pipe_end);
     if (getaddrinfo(host, NULL, &hints, &list) != 0) {
         _exit(1);
     }
@@ -68,26 +96,38 @@ static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
             rest[i] = of_family(a->ai_next, a->ai_family);
         }
     }
-    _exit(write(pipe_end, found, count * sizeof(found[0])) < 0 ? 1 : 0);
+    _exit(write(0, found, count * sizeof(found[0])) < 0 ? 1 : 0);
 }
 
-// An IP address needs no lookup.
-static bool literal(struct rekey_posix_tcp *tcp, const char *host, uint16_t port) {
-    struct rekey_posix_address *a = &tcp->addresses[0];
+// An IP address needs no lookup. The scope of one of IPv6 is the name or the number of an interface
+// (RFC 4007 11).
+static bool literal(struct rekey_posix_address *a, char *host) {
+    char *scope = strchr(host, '%');
 
     memset(a, 0, sizeof(*a));
     if (inet_pton(AF_INET, host, &a->at.v4.sin_addr) == 1) {
         a->at.v4.sin_family = AF_INET;
         a->len = sizeof(a->at.v4);
-    } else if (inet_pton(AF_INET6, host, &a->at.v6.sin6_addr) == 1) {
+        return true;
+    }
+    if (scope != NULL) {
+        *scope = '\0';
+    }
+    if (inet_pton(AF_INET6, host, &a->at.v6.sin6_addr) == 1) {
         a->at.v6.sin6_family = AF_INET6;
         a->len = sizeof(a->at.v6);
-    } else {
-        return false;
+        if (scope != NULL) {
+            unsigned id = if_nametoindex(scope + 1);
+            struct rekey_span number = rekey_span(scope + 1, strlen(scope + 1));
+
+            a->at.v6.sin6_scope_id = id != 0 ? id : (uint32_t)rekey_number(number, INT16_MAX);
+        }
+        return true;
     }
-    set_port(a, port);
-    tcp->count = 1;
-    return true;
+    if (scope != NULL) {
+        *scope = '%';
+    }
+    return false;
 }
 
 int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host, uint16_t port) {
@@ -104,7 +144,15 @@ int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host
         name[i] = rekey_lower(host.ptr[i]); // musl finds other spellings not in /etc/hosts
     }
     name[host.len] = '\0';
-    if (literal(tcp, name, port)) {
+    if (literal(tcp->addresses, name)) {
+        tcp->count = 1;
+    } else if (tcp->known != NULL) {
+        tcp->count = tcp->known(tcp->known_arg, name, tcp->addresses, REKEY_POSIX_ADDRESSES);
+    }
+    if (tcp->count > 0) {
+        for (size_t i = 0; i < tcp->count; i++) {
+            set_port(&tcp->addresses[i], port);
+        }
         return 0;
     }
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {

@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 // Addresses of one name that are tried; more are not. In the worst case all attempts are pending at
-// once, each with a socket: this many descriptors, and two more until one of them has connected.
+// once, each with a socket: this many descriptors, and one more until one of them has connected.
 #define REKEY_POSIX_ADDRESSES 16
 
 // From one attempt to the next, if none failed meanwhile (RFC 8305 5 and 8); less where the connect
@@ -36,26 +36,35 @@ struct rekey_posix_address {
 // One TCP connection, or the attempt at one. Start from REKEY_POSIX_TCP_INIT.
 struct rekey_posix_tcp {
     const sigset_t *unblocked; // the signal mask while rekey_posix_wait sleeps; NULL: unchanged
+
+    // Optional: stores the addresses of `host` that the application knows, at most `cap`, and
+    // returns how many there are; 0 if the name is to be looked up. The port is filled in later. A
+    // server is verified by its name all the same. Must not wait.
+    size_t (*known)(void *arg, const char *host, struct rekey_posix_address *addresses, size_t cap);
+    void *known_arg;
+
     // What an application that waits by itself waits for, as REKEY_WANT_READ or REKEY_WANT_WRITE
     // says; -1: nothing is open. The pipe from the child while the name is looked up, an epoll
     // descriptor while there are attempts, the socket after that. Each call of open may make it
-    // another one, also under the same number.
+    // another one, also under the same number. The time for the next attempt is told by wait_ms.
     int fd;
+    int error;          // errno of the last failure, also of an earlier connection; or 0
     pid_t lookup;       // the child that looks the name up; 0 if there is none
     size_t received;    // bytes of `addresses` that came from the child
     size_t count, next; // addresses there are; the one that is tried next
     bool connected;
-    bool due;          // the next address is tried now
-    int timer;         // for the next attempt; -1: there are no attempts
     uint32_t delay_ms; // from one attempt to the next
+    uint64_t next_ms;  // when the next attempt begins, on the clock of rekey_posix_now_ms
     uint32_t pending;  // bit i: sockets[i] is connecting to addresses[i]
     int sockets[REKEY_POSIX_ADDRESSES];
-    int error; // errno of the last failure, also of an earlier connection; or 0
     struct rekey_posix_address addresses[REKEY_POSIX_ADDRESSES];
 };
 
+// All fields in turn: C++ has no other way, and warns of fields that are left out.
+// clang-format off
 #define REKEY_POSIX_TCP_INIT                                                                       \
-    { .fd = -1, .timer = -1 }
+    { NULL, NULL, NULL, -1, 0, 0, 0, 0, 0, false, 0, 0, 0, {0}, {{0, {{0, {0}}}}} }
+// clang-format on
 
 // The transport contract of rekey_port.h over one TCP connection; `tcp` becomes its ctx. All
 // addresses of a name are tried as in RFC 8305, in the order of getaddrinfo (RFC 6724) but with the
@@ -79,12 +88,13 @@ int64_t rekey_posix_wall_s(void *ctx);
 int rekey_posix_entropy(void *ctx, void *buf, size_t len);
 
 // Sleeps as rekey_port.h says; `ctx` is the struct rekey_posix_tcp. Also returns when a signal
-// came.
+// came, and when the next attempt is due.
 void rekey_posix_wait(void *ctx, int want, uint32_t ms);
 
 // Starts a lookup in a child process: getaddrinfo can hang for half a minute in a way that nothing
-// interrupts, and it allocates. Sets tcp->lookup and tcp->fd; where `host` is an IP address it sets
-// tcp->addresses instead. Returns 0 or REKEY_E_LOOKUP.
+// interrupts, and it allocates. The child keeps none of the process's descriptors open. Sets
+// tcp->lookup and tcp->fd; where `host` is an IP address (of IPv6 with a scope, too), or known to
+// tcp->known, there is no child, and tcp->addresses are set. Returns 0 or REKEY_E_LOOKUP.
 int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host, uint16_t port);
 
 // Returns REKEY_DONE with tcp->addresses filled, REKEY_WANT_READ, or REKEY_E_LOOKUP.
@@ -97,6 +107,10 @@ void rekey_posix_lookup_stop(struct rekey_posix_tcp *tcp);
 #define REKEY_POSIX_LINKS 1u    // a symbolic link as the last part of the path is followed
 #define REKEY_POSIX_REGULAR 2u  // nothing but a regular file
 #define REKEY_POSIX_ONE_NAME 4u // nothing but a regular file without other hard links
+
+// What an errno means; "error number N" for one that these files do not meet. The C library's own
+// strerror may look for a translation, on the heap. Valid until the next call.
+const char *rekey_posix_error_text(int number);
 
 // Opens `path`, which somebody else may have put there: does not wait for the other side of a pipe
 // or for a device, and gives it to no program that is started (O_NONBLOCK, O_NOCTTY, O_CLOEXEC; the

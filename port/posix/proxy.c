@@ -193,10 +193,27 @@ static void proxy_close(void *ctx) {
     p->active = false;
 }
 
+static uint32_t proxy_wait_ms(void *ctx) {
+    struct rekey_proxy *p = ctx;
+
+    return p->lower.wait_ms != NULL ? p->lower.wait_ms(p->lower.ctx) : UINT32_MAX;
+}
+
+static void proxy_explain(void *ctx, int error, char *buf, size_t cap) {
+    struct rekey_proxy *p = ctx;
+
+    buf[0] = '\0';
+    if (p->lower.explain != NULL) {
+        p->lower.explain(p->lower.ctx, error, buf, cap);
+    }
+}
+
 struct rekey_transport rekey_proxy_transport(struct rekey_proxy *p) {
     return (struct rekey_transport){.ctx = p,
                                     .open = proxy_open,
                                     .write = proxy_write,
                                     .read = proxy_read,
-                                    .close = proxy_close};
+                                    .close = proxy_close,
+                                    .wait_ms = proxy_wait_ms,
+                                    .explain = proxy_explain};
 }

@@ -1,18 +1,17 @@
 // tcp.c - the transport contract of rekey_port.h over a non-blocking TCP socket. The addresses of a
 // name are tried as in RFC 8305 (Happy Eyeballs): the next attempt begins while those before it are
-// still pending, and the first that connects is kept. The pending sockets and the timer of the next
-// attempt are in an epoll descriptor, so that there is always one descriptor to wait for.
+// still pending, and the first that connects is kept. The pending sockets are in an epoll
+// descriptor, so that there is always one descriptor to wait for; wait_ms tells the time of the
+// next attempt.
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "posix.h"
-
-#define TIMER REKEY_POSIX_ADDRESSES // stands in an event where the index of an attempt would
 
 _Static_assert(REKEY_POSIX_ADDRESSES <= 32, "`pending` has a bit for each");
 
@@ -37,7 +36,7 @@ static void end_attempts(struct rekey_posix_tcp *tcp) {
             end_attempt(tcp, i);
         }
     }
-    close_fd(&tcp->timer);
+    tcp->next = tcp->count; // no other begins
 }
 
 static void tcp_close(void *ctx) {
@@ -62,10 +61,14 @@ static void note_error(struct rekey_posix_tcp *tcp, int error) {
     }
 }
 
-static int watch(const struct rekey_posix_tcp *tcp, int fd, uint32_t events, size_t i) {
-    struct epoll_event event = {.events = events, .data.u32 = (uint32_t)i};
+static uint32_t tcp_wait_ms(void *ctx) {
+    const struct rekey_posix_tcp *tcp = ctx;
+    uint64_t now = rekey_posix_now_ms(NULL);
 
-    return epoll_ctl(tcp->fd, EPOLL_CTL_ADD, fd, &event);
+    if (tcp->next == tcp->count) {
+        return UINT32_MAX;
+    }
+    return now < tcp->next_ms ? (uint32_t)(tcp->next_ms - now) : 0;
 }
 
 // The addresses are known.
@@ -74,49 +77,46 @@ static int begin(struct rekey_posix_tcp *tcp, uint32_t timeout_ms) {
 
     delay = delay < REKEY_POSIX_DELAY_MS ? delay : REKEY_POSIX_DELAY_MS;
     tcp->delay_ms = delay > REKEY_POSIX_DELAY_MIN_MS ? delay : REKEY_POSIX_DELAY_MIN_MS;
-    tcp->due = true;
+    tcp->next_ms = 0;
     tcp->fd = epoll_create1(EPOLL_CLOEXEC);
-    tcp->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    if (tcp->fd < 0 || tcp->timer < 0 || watch(tcp, tcp->timer, EPOLLIN, TIMER) != 0) {
+    if (tcp->fd < 0) {
         tcp->error = errno;
         return REKEY_E_CONNECT;
     }
     return REKEY_AGAIN;
 }
 
-// Sets the time for the next attempt, if there is an address left.
-static void set_timer(const struct rekey_posix_tcp *tcp) {
-    struct itimerspec t = {.it_value.tv_nsec =
-                               tcp->next < tcp->count ? (long)tcp->delay_ms * 1000000 : 0};
-
-    timerfd_settime(tcp->timer, 0, &t, NULL);
+// An attempt failed: the next one, if there is an address left, begins at once.
+static void attempt_failed(struct rekey_posix_tcp *tcp, int error) {
+    note_error(tcp, error);
+    tcp->next_ms = 0;
 }
 
-// Begins an attempt at the next address. If it fails at once, the one after it is due.
+// Begins an attempt at the next address.
 static void start_attempt(struct rekey_posix_tcp *tcp) {
     size_t i = tcp->next;
     const struct rekey_posix_address *a = &tcp->addresses[i];
     const int on = 1;
-    int fd = socket(a->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    struct epoll_event event = {.events = EPOLLOUT, .data.u32 = (uint32_t)i};
+    int fd;
 
-    // Without a free descriptor the address waits until a pending attempt has ended.
-    tcp->due = fd < 0 && (tcp->pending == 0 || (errno != EMFILE && errno != ENFILE));
-    tcp->next += fd >= 0 || tcp->due;
-    if (tcp->due) {
-        note_error(tcp, errno);
+    tcp->next_ms = rekey_posix_now_ms(NULL) + tcp->delay_ms;
+    fd = socket(a->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd < 0 && tcp->pending != 0 && (errno == EMFILE || errno == ENFILE)) {
+        return; // it is tried again then, or when a pending attempt has ended
     }
-    set_timer(tcp);
+    tcp->next++;
     if (fd < 0) {
+        attempt_failed(tcp, errno);
         return;
     }
     tcp->sockets[i] = fd;
     tcp->pending |= UINT32_C(1) << i;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if ((connect(fd, &a->at.any, a->len) != 0 && errno != EINPROGRESS && errno != EINTR) ||
-        watch(tcp, fd, EPOLLOUT, i) != 0) {
-        note_error(tcp, errno);
+        epoll_ctl(tcp->fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        attempt_failed(tcp, errno);
         end_attempt(tcp, i);
-        tcp->due = true;
     }
 }
 
@@ -127,7 +127,7 @@ static int step(struct rekey_posix_tcp *tcp) {
     socklen_t len = sizeof(error);
     size_t i;
 
-    if (tcp->due && tcp->next < tcp->count) {
+    if (tcp_wait_ms(tcp) == 0) {
         start_attempt(tcp);
         return REKEY_AGAIN;
     }
@@ -138,12 +138,8 @@ static int step(struct rekey_posix_tcp *tcp) {
         return REKEY_WANT_READ;
     }
     i = event.data.u32;
-    tcp->due = true;
-    if (i == TIMER) {
-        return REKEY_AGAIN;
-    }
     if (getsockopt(tcp->sockets[i], SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
-        note_error(tcp, error);
+        attempt_failed(tcp, error);
         end_attempt(tcp, i);
         return REKEY_AGAIN;
     }
@@ -209,15 +205,32 @@ static int tcp_read(void *ctx, void *buf, size_t cap, size_t *done) {
     return n > 0 ? REKEY_DONE : REKEY_END;
 }
 
+static void tcp_explain(void *ctx, int error, char *buf, size_t cap) {
+    const struct rekey_posix_tcp *tcp = ctx;
+    bool ours = error == REKEY_E_CONNECT || error == REKEY_E_IO || error == REKEY_E_LOOKUP ||
+                error == REKEY_E_CONNECT_TIMEOUT;
+
+    buf[0] = '\0';
+    if (ours && tcp->error != 0) {
+        snprintf(buf, cap, "%s", rekey_posix_error_text(tcp->error));
+    }
+}
+
 struct rekey_transport rekey_posix_transport(struct rekey_posix_tcp *tcp) {
-    return (struct rekey_transport){
-        .ctx = tcp, .open = tcp_open, .write = tcp_write, .read = tcp_read, .close = tcp_close};
+    return (struct rekey_transport){.ctx = tcp,
+                                    .open = tcp_open,
+                                    .write = tcp_write,
+                                    .read = tcp_read,
+                                    .close = tcp_close,
+                                    .wait_ms = tcp_wait_ms,
+                                    .explain = tcp_explain};
 }
 
 void rekey_posix_wait(void *ctx, int want, uint32_t ms) {
-    const struct rekey_posix_tcp *tcp = ctx;
+    struct rekey_posix_tcp *tcp = ctx;
     bool time_only = want != REKEY_WANT_READ && want != REKEY_WANT_WRITE;
+    uint32_t next = tcp_wait_ms(tcp);
 
     rekey_posix_ready(time_only ? -1 : tcp->fd, want == REKEY_WANT_WRITE,
-                      rekey_posix_now_ms(NULL) + ms, tcp->unblocked);
+                      rekey_posix_now_ms(NULL) + (ms < next ? ms : next), tcp->unblocked);
 }

@@ -451,10 +451,40 @@ static void test_again(void **state) {
     rows_done();
 }
 
+static uint32_t script_wait_ms(void *ctx) {
+    (void)ctx;
+    return 123;
+}
+
+static void script_explain(void *ctx, int error, char *buf, size_t cap) {
+    (void)ctx;
+    snprintf(buf, cap, "error %d", error);
+}
+
+// What the transport below has, and what it has not.
+static void test_passed_on(void **state) {
+    struct rekey_proxy p = {.lower = {.wait_ms = script_wait_ms, .explain = script_explain}};
+    struct rekey_transport t = rekey_proxy_transport(&p);
+    char text[20] = "not this";
+
+    (void)state;
+    row("both");
+    check_int(t.wait_ms(t.ctx), 123);
+    t.explain(t.ctx, REKEY_E_IO, text, sizeof(text));
+    check(strcmp(text, "error -204") == 0);
+    row("neither");
+    p.lower.wait_ms = NULL;
+    p.lower.explain = NULL;
+    check_int(t.wait_ms(t.ctx), UINT32_MAX);
+    t.explain(t.ctx, REKEY_E_IO, text, sizeof(text));
+    check(text[0] == '\0');
+    rows_done();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         UNIT(test_no_proxy),   UNIT(test_answers), UNIT(test_schemes), UNIT(test_bytes_behind),
-        UNIT(test_limit_head), UNIT(test_targets), UNIT(test_again),
+        UNIT(test_limit_head), UNIT(test_targets), UNIT(test_again),   UNIT(test_passed_on),
     };
 
     return cmocka_run_group_tests_name("proxy", tests, NULL, rows_total);

@@ -31,9 +31,10 @@ static int refuse_used_file(const char *path, struct fault *f) {
     if (path == NULL || (!there && errno == ENOENT)) {
         return 0;
     }
-    return fault_set(
-        f, there ? REKEY_USAGE : REKEY_LOCAL, REKEY_E_SAVE, "--operation-file '%s': %s", path,
-        there ? "it exists already: finish it with `rekey wait`, or remove it" : error_word(errno));
+    return fault_set(f, there ? REKEY_USAGE : REKEY_LOCAL, REKEY_E_SAVE,
+                     "--operation-file '%s': %s", path,
+                     there ? "it exists already: finish it with `rekey wait`, or remove it"
+                           : rekey_posix_error_text(errno));
 }
 
 static void name_file(struct session *s) {

@@ -57,7 +57,7 @@ static int read_file(struct session *s) {
         break;
     case OPERATION_FILE_UNREADABLE:
         outcome = file->error == ENOENT ? REKEY_USAGE : REKEY_LOCAL;
-        why = error_word(file->error);
+        why = rekey_posix_error_text(file->error);
         break;
     case OPERATION_FILE_FORMAT:
         outcome = REKEY_LOCAL;
