@@ -19,6 +19,9 @@ static int write_keep(void *ctx, const void *data, size_t len, size_t *done) {
     struct pass *p = ctx;
     int result = flush(p);
 
+    if (result < 0) {
+        p->len = 0;
+    }
     if (result != REKEY_DONE) {
         return result;
     }

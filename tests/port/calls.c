@@ -7,7 +7,9 @@
 
 #define GUARD 0xA5 // in bytes that nobody may touch
 #define AGAIN_MAX 100000u
-#define BUFFER 4096u
+#define READ_MAX 1024u // bytes that are read in one call
+
+unsigned char scratch[SCRATCH];
 
 void broken(struct run *run, enum sentence sentence, const char *format, ...) {
     va_list args;
@@ -166,11 +168,11 @@ int call_write(struct line *l, const void *data, size_t len, size_t *done) {
 int call_read(struct line *l, void *buf, size_t cap, size_t *done) {
     static const int allowed[] = {REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_AGAIN, REKEY_END,
                                   REKEY_E_IO,      REKEY_E_END,      REKEY_E_TLS, 0};
-    static unsigned char guarded[BUFFER + 1];
+    static unsigned char guarded[READ_MAX + 1];
     const uint64_t since = now(l->run);
     int result;
 
-    cap = cap < BUFFER ? cap : BUFFER;
+    cap = cap < READ_MAX ? cap : READ_MAX;
     memset(guarded, GUARD, cap + 1);
     result = l->t.read(l->t.ctx, guarded, cap, done);
     check_time(l, "read", since);

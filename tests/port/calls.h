@@ -45,6 +45,10 @@ enum listener {
 #define SHORT_MS 300u  // for what must not happen
 #define PLACES_MAX 4u  // broken sentences that are kept of one check
 #define EXPLAIN_CAP 32 // bytes, with the NUL
+#define SCRATCH 4096u  // bytes, more than a TLS record of a small device
+
+// For what a check sends or receives.
+extern unsigned char scratch[SCRATCH];
 
 // What is known of the check that runs.
 struct run {

@@ -7,21 +7,20 @@
 
 // What a check needs; where it is not there, the check is not applicable.
 enum need {
-    ANY,
-    IS_TLS,
-    IS_PLAIN,
-    TWO_LINES,
-    TWO_ADDRESSES,
-    HANGING,
-    HANGING_AND_TWO,
-    A_WAIT,
-    RANDOM
+    ANY = 0,
+    IS_TLS = 1,
+    TWO_LINES = 2,
+    TWO_ADDRESSES = 4,
+    HANGING = 8,
+    A_WAIT = 16,
+    A_CLOCK = 32,
+    RANDOM = 64
 };
 
 static const struct row {
     const char *name;
     void (*check)(struct run *run);
-    enum need need;
+    int needs;
 } rows[] = {
     {"clock", check_clock, ANY},
     {"entropy", check_entropy, RANDOM},
@@ -35,7 +34,7 @@ static const struct row {
     {"second-address", check_second_address, TWO_ADDRESSES},
     {"close-anywhere", check_close_anywhere, ANY},
     {"close-is-seen", check_close_is_seen, ANY},
-    {"close-beside-lookup", check_close_beside_lookup, HANGING_AND_TWO},
+    {"close-beside-lookup", check_close_beside_lookup, HANGING | TWO_LINES},
     {"echo", check_echo, ANY},
     {"one-byte-at-a-time", check_trickle, ANY},
     {"large-read", check_large_read, ANY},
@@ -53,6 +52,7 @@ static const struct row {
     {"garbage", check_garbage, IS_TLS},
     {"changed-record", check_changed, IS_TLS},
     {"plaintext", check_plaintext, IS_TLS},
+    {"no-clock", check_no_clock, IS_TLS | A_CLOCK},
     {"wrong-name", check_wrong_name, IS_TLS},
     {"expired", check_expired, IS_TLS},
     {"not-yet-valid", check_not_yet, IS_TLS},
@@ -70,30 +70,27 @@ static const char *const sentences[] = {
 };
 
 // NULL, or why a check is not applicable.
-static const char *lacks(const struct rekey_port_check *check, enum need need) {
-    switch (need) {
-    case IS_TLS:
-        return check->is_tls ? NULL : "not TLS";
-    case IS_PLAIN:
-        return check->is_tls ? "TLS" : NULL;
-    case TWO_LINES:
-        return check->ports[1] != NULL ? NULL : "no second connection";
-    case TWO_ADDRESSES:
-        return check->two != NULL ? NULL : "no name with two addresses";
-    case HANGING_AND_TWO:
-        if (check->ports[1] == NULL) {
-            return "no second connection";
+static const char *lacks(const struct rekey_port_check *check, int needs) {
+    const struct {
+        enum need need;
+        bool have;
+        const char *text;
+    } each[] = {
+        {IS_TLS, check->is_tls, "not TLS"},
+        {TWO_LINES, check->ports[1] != NULL, "no second connection"},
+        {TWO_ADDRESSES, check->two != NULL, "no name with two addresses"},
+        {HANGING, check->hanging != NULL, "no lookup that hangs"},
+        {A_WAIT, check->ports[0]->wait != NULL, "no wait function"},
+        {A_CLOCK, check->forget_clock != NULL, "no clock to forget"},
+        {RANDOM, check->ports[0]->entropy != NULL, "no entropy function"},
+    };
+
+    for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+        if ((needs & (int)each[i].need) != 0 && !each[i].have) {
+            return each[i].text;
         }
-        return check->hanging != NULL ? NULL : "no lookup that hangs";
-    case HANGING:
-        return check->hanging != NULL ? NULL : "no lookup that hangs";
-    case A_WAIT:
-        return check->ports[0]->wait != NULL ? NULL : "no wait function";
-    case RANDOM:
-        return check->ports[0]->entropy != NULL ? NULL : "no entropy function";
-    default:
-        return NULL;
     }
+    return NULL;
 }
 
 static void print(const struct rekey_port_check *check, const char *mark, const char *name,
@@ -109,7 +106,7 @@ int rekey_port_check(const struct rekey_port_check *check) {
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct run run = {.check = check};
-        const char *missing = lacks(check, rows[i].need);
+        const char *missing = lacks(check, rows[i].needs);
 
         if (missing != NULL) {
             print(check, "-", rows[i].name, missing);

@@ -27,6 +27,9 @@ struct rekey_port_check {
     // A name whose lookup is never answered. NULL where lookups are not tested.
     const char *hanging;
 
+    // While `forgotten`, the wall_s that the TLS transport asks returns -1. NULL: not tested.
+    void (*forget_clock)(bool forgotten);
+
     uint32_t call_ms; // what one call may take; 0: 1000. A handshake on a slow device needs more
     uint32_t large;   // bytes of the large transfers, at most 1,048,576; 0: that
 

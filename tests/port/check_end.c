@@ -94,7 +94,6 @@ void check_reset_after(struct run *run) {
 // The peer answers before it has read the request, and goes. What is still written fails; what it
 // had sent is there.
 void check_answer(struct run *run) {
-    static unsigned char buf[4096];
     struct line l = line_of(run, 0);
     const uint64_t until = now(run) + LONG_MS;
     size_t done;
@@ -105,7 +104,7 @@ void check_answer(struct run *run) {
     }
     for (size_t sent = 0; sent < REQUEST; sent += done) {
         done = 0;
-        result = call_write(&l, buf, sizeof(buf), &done);
+        result = call_write(&l, scratch, SCRATCH, &done);
         if (result < 0 || (result > 0 && !pause_until(&l, result, until))) {
             break;
         }

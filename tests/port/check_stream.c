@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define LARGE 1048576u
-#define CHUNK 4096u
 #define LARGE_MS 30000u // for a large transfer
 
 static uint32_t large_of(const struct run *run) {
@@ -47,7 +46,6 @@ void check_echo(struct run *run) {
 
 // Reads the pattern until the end, in pieces of different sizes.
 static void check_pattern(struct line *l, size_t size, uint32_t ms) {
-    static unsigned char buf[CHUNK];
     const uint64_t until = now(l->run) + ms;
     size_t at = 0, cap = 1;
     int result;
@@ -55,12 +53,12 @@ static void check_pattern(struct line *l, size_t size, uint32_t ms) {
     do {
         size_t done = 0;
 
-        cap = (cap * 5 + 1) % CHUNK + 1;
-        result = call_read(l, buf, cap, &done);
+        cap = (cap * 5 + 1) % SCRATCH + 1;
+        result = call_read(l, scratch, cap, &done);
         if (result != REKEY_DONE) {
             continue;
         }
-        if (!is_pattern(buf, at, done)) {
+        if (!is_pattern(scratch, at, done)) {
             broken(l->run, SAYS_STREAM, "other bytes than were sent, within %d after %d", (int)done,
                    (int)at);
             return;
@@ -97,16 +95,15 @@ void check_large_read(struct run *run) {
 // Writes the pattern up to `size`; returns whether a call would have blocked. With `stop`, that is
 // the end of it.
 static bool write_pattern(struct line *l, size_t size, bool stop) {
-    static unsigned char buf[CHUNK];
     const uint64_t until = now(l->run) + LARGE_MS;
     bool blocked = false;
 
     for (size_t at = 0, len, done; at < size; at += done) {
         int result;
 
-        len = size - at < CHUNK ? size - at : CHUNK;
-        fill(buf, at, len);
-        while (done = 0, result = call_write(l, buf, len, &done), result > 0) {
+        len = size - at < SCRATCH ? size - at : SCRATCH;
+        fill(scratch, at, len);
+        while (done = 0, result = call_write(l, scratch, len, &done), result > 0) {
             blocked = true;
             if (stop || !pause_until(l, result, until)) {
                 return blocked;

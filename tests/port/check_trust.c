@@ -23,6 +23,20 @@ void check_plaintext(struct run *run) {
     check_refuses(run, run->check->host, PLAINTEXT, REKEY_E_TLS);
 }
 
+// Without a clock nobody knows whether a certificate is valid still.
+void check_no_clock(struct run *run) {
+    struct line l = line_of(run, 0);
+    int result;
+
+    run->check->forget_clock(true);
+    result = connect_to(&l, run->check->host, ECHO, LONG_MS);
+    hang_up(&l);
+    run->check->forget_clock(false);
+    if (result != REKEY_E_CLOCK) {
+        broken(run, SAYS_CLOCK, "the clock was never set, and open returned %d", result);
+    }
+}
+
 void check_wrong_name(struct run *run) {
     check_refuses(run, run->check->host, WRONG_NAME, REKEY_E_CERT_NAME);
 }

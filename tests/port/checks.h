@@ -44,6 +44,7 @@ void check_changed(struct run *run);
 
 // check_trust.c: who the peer is
 void check_plaintext(struct run *run);
+void check_no_clock(struct run *run);
 void check_wrong_name(struct run *run);
 void check_expired(struct run *run);
 void check_not_yet(struct run *run);

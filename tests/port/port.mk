@@ -13,6 +13,7 @@ port_checks  := $(addprefix $(B)/port-check/,$(check_ports) $(addprefix broken_,
 .PRECIOUS: $(B)/tests/port/%.o
 .PHONY: port-check
 port-check: deps-test ## hold the ports to rekey_port.h against a hostile peer, and see what is broken on purpose
+	$(if $(BOARD_E2E),$(error BOARD=$(BOARD) runs no programs: docs/porting.md says how the kit gets onto a device))
 	$(make_quietly) $(port_checks)
 	$(Q)EXEC="$(EXEC)" $(PYTHON) tests/port/run.py $(port_checks)
 

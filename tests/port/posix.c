@@ -25,5 +25,5 @@ int main(int argc, char **argv) {
         ports[i].entropy = rekey_posix_entropy;
         ports[i].wait = argc > 2 ? wait_here : rekey_posix_wait;
     }
-    return subject_check(ports, false, 0, argv);
+    return subject_check(ports, false, 0, NULL, argv);
 }

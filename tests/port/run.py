@@ -45,7 +45,7 @@ BROKEN = {
         dict.fromkeys(READ_ENDS.split(), "READ")
         | dict.fromkeys(("one-byte-at-a-time", "large-read", "close-blocked", "end"), "READ END"),
     ),
-    "close": ("posix", dict.fromkeys(("close-is-seen", "close-beside-lookup"), "CLOSE")),
+    "close": ("posix", {"close-is-seen": "CLOSE"}),
     "explain": (
         "posix",
         dict.fromkeys(

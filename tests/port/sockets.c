@@ -42,5 +42,5 @@ int main(int argc, char **argv) {
         ports[i].entropy = rekey_posix_entropy;
         ports[i].wait = rekey_sockets_wait;
     }
-    return subject_check(ports, false, 0, argv);
+    return subject_check(ports, false, 0, NULL, argv);
 }

@@ -31,7 +31,8 @@ static void print(void *ctx, const char *text) {
     fflush(stdout);
 }
 
-int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large, char **argv) {
+int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large,
+                  void (*forget_clock)(bool), char **argv) {
     const struct rekey_port_check check = {.ports = {&ports[0], &ports[1]},
                                            .is_tls = is_tls,
                                            .first_port = (uint16_t)strtoul(argv[1], NULL, 10),
@@ -40,6 +41,7 @@ int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large,
                                            .two = TWO,
                                            .hanging = HANGING,
                                            .large = large,
+                                           .forget_clock = forget_clock,
                                            .print = print};
 
     return rekey_port_check(&check) == 0 ? 0 : 1;

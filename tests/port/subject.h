@@ -23,7 +23,9 @@ struct rekey_transport subject_break(struct rekey_transport good, size_t which);
 void subject_wait(int fd, int want, uint32_t ms);
 
 // Runs the checks with both ports, and prints to standard output. argv[1] is the first port of
-// peer.py; `large` as in check.h. Returns the exit code: 0, or 1 if a sentence is broken.
-int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large, char **argv);
+// peer.py; `large` and `forget_clock` as in check.h. Returns the exit code: 0, or 1 if a sentence
+// is broken.
+int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large,
+                  void (*forget_clock)(bool), char **argv);
 
 #endif
