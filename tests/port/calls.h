@@ -1,0 +1,120 @@
+// calls.h - the calls of a transport that is checked, each held to what rekey_port.h says of every
+// call, and the loop that rekey_port.h means: call, then sleep until the transport is ready or
+// `wait_ms` has passed.
+
+#ifndef CALLS_H
+#define CALLS_H
+
+#include "check.h"
+#include "sentences.h"
+
+// The ports of peer.py, in its order.
+enum listener {
+    REPORT_END,
+    REPORT_COUNT,
+    ECHO,
+    HOLD,
+    FEW,
+    TRICKLE,
+    SOURCE,
+    SINK,
+    CUT,
+    NOTIFY,
+    HALF,
+    RESET_AT_ONCE,
+    RESET_AFTER,
+    ANSWER,
+    SILENT,
+    PLAINTEXT,
+    GARBAGE,
+    CHANGED,
+    CLOSED,
+    HOLE,
+    SECOND,
+    WRONG_NAME,
+    EXPIRED,
+    NOT_YET,
+    UNTRUSTED,
+    IMPOSTOR,
+    SELF_SIGNED,
+    NO_ADDRESS
+};
+
+#define BLOCK 100u     // bytes that most listeners send
+#define LONG_MS 5000u  // for what has to happen
+#define SHORT_MS 300u  // for what must not happen
+#define PLACES_MAX 4u  // broken sentences that are kept of one check
+#define EXPLAIN_CAP 32 // bytes, with the NUL
+#define SCRATCH 4096u  // bytes, more than a TLS record of a small device
+
+// For what a check sends or receives.
+extern unsigned char scratch[SCRATCH];
+
+// What is known of the check that runs.
+struct run {
+    const struct rekey_port_check *check;
+    uint64_t now; // the last time that the clock said
+    size_t count; // of broken sentences
+    struct {
+        enum sentence sentence;
+        char where[120];
+    } places[PLACES_MAX];
+};
+
+// One connection.
+struct line {
+    struct run *run;
+    const struct rekey_port *port;
+    struct rekey_transport t;
+    const char *host;
+    uint16_t number;   // TCP port
+    unsigned pauses;   // since open
+    unsigned again;    // REKEY_AGAIN in a row
+    int error;         // that was returned last; 0: none
+    bool slept_enough; // `wait` was asked for all the time that is left
+    char why[EXPLAIN_CAP];
+};
+
+// Notes that a sentence is broken, once for each sentence of a check. `format` knows %s and %d.
+void broken(struct run *run, enum sentence sentence, const char *format, ...);
+
+uint64_t now(struct run *run);
+
+// The byte at `at` of what both sides send.
+unsigned char pattern(size_t at);
+void fill(unsigned char *buf, size_t at, size_t len);
+bool is_pattern(const unsigned char *buf, size_t at, size_t len);
+
+// The connection `which` (0 or 1) of this run.
+struct line line_of(struct run *run, size_t which);
+
+// One call. Those that break a sentence are noted, and become a result that is allowed.
+int call_open(struct line *l, uint32_t timeout_ms);
+int call_write(struct line *l, const void *data, size_t len, size_t *done);
+int call_read(struct line *l, void *buf, size_t cap, size_t *done);
+void hang_up(struct line *l);
+
+// Sleeps as the loop does; false when the time `until` has passed.
+bool pause_until(struct line *l, int status, uint64_t until);
+
+// Lets time pass without a call of the line.
+void let_pass(struct line *l, uint32_t ms);
+
+// Opens `listener` and goes on until it is open, or fails, or the time has passed. Returns
+// REKEY_DONE, an error, or REKEY_WANT_...: it was given up.
+int connect_to(struct line *l, const char *host, enum listener listener, uint32_t ms);
+
+// The same with `host` of the check; what is not open is noted as a broken sentence, and closed.
+bool opened(struct line *l, enum listener listener);
+
+// Writes all. Returns REKEY_DONE, an error, or REKEY_WANT_...: time has passed.
+int send_all(struct line *l, const void *data, size_t len, uint32_t ms);
+
+// Reads until the end, an error, or `cap` bytes. Returns REKEY_DONE when there are `cap`,
+// REKEY_END, an error, or REKEY_WANT_...
+int receive(struct line *l, void *buf, size_t cap, size_t *len, uint32_t ms);
+
+// Opens `l` to one of the listeners that report, and stores the text.
+void report(struct line *l, enum listener listener, char text[16]);
+
+#endif

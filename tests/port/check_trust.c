@@ -1,0 +1,78 @@
+// check_trust.c - who the peer is: what a TLS transport has to refuse, and as which error.
+
+#include "checks.h"
+
+static void check_refuses(struct run *run, const char *host, enum listener listener, int error) {
+    struct line l = line_of(run, 0);
+    int result = connect_to(&l, host, listener, LONG_MS);
+
+    if (result == REKEY_DONE) {
+        broken(run, SAYS_VERIFIED, "open returned REKEY_DONE for %s", host);
+    } else if (result != error) {
+        broken(run, SAYS_FAULT, "it was %d, %s; not %d, %s", result, rekey_error_name(result),
+               error, rekey_error_name(error));
+    }
+    hang_up(&l);
+    if (opened(&l, FEW)) {
+        hang_up(&l);
+    }
+}
+
+// The peer does not speak TLS.
+void check_plaintext(struct run *run) {
+    check_refuses(run, run->check->host, PLAINTEXT, REKEY_E_TLS);
+}
+
+// Without a clock nobody knows whether a certificate is valid still.
+void check_no_clock(struct run *run) {
+    struct line l = line_of(run, 0);
+    int result;
+
+    run->check->forget_clock(true);
+    result = connect_to(&l, run->check->host, ECHO, LONG_MS);
+    hang_up(&l);
+    run->check->forget_clock(false);
+    if (result != REKEY_E_CLOCK) {
+        broken(run, SAYS_CLOCK, "the clock was never set, and open returned %d", result);
+    }
+}
+
+void check_wrong_name(struct run *run) {
+    check_refuses(run, run->check->host, WRONG_NAME, REKEY_E_CERT_NAME);
+}
+
+void check_expired(struct run *run) {
+    check_refuses(run, run->check->host, EXPIRED, REKEY_E_CERT_DATES);
+}
+
+void check_not_yet(struct run *run) {
+    check_refuses(run, run->check->host, NOT_YET, REKEY_E_CERT_DATES);
+}
+
+void check_untrusted(struct run *run) {
+    check_refuses(run, run->check->host, UNTRUSTED, REKEY_E_CERT_ISSUER);
+}
+
+void check_impostor(struct run *run) {
+    check_refuses(run, run->check->host, IMPOSTOR, REKEY_E_CERT_ISSUER);
+}
+
+void check_self_signed(struct run *run) {
+    check_refuses(run, run->check->host, SELF_SIGNED, REKEY_E_CERT_ISSUER);
+}
+
+// An IP address as host. Under TLS it is in the certificate, as iPAddress.
+void check_address(struct run *run) {
+    struct line l = line_of(run, 0);
+    int result = connect_to(&l, run->check->address, ECHO, LONG_MS);
+
+    if (result != REKEY_DONE) {
+        broken(run, SAYS_ADDRESS, "open returned %d for %s", result, run->check->address);
+    }
+    hang_up(&l);
+}
+
+// It is there as the text of a dNSName only.
+void check_no_address(struct run *run) {
+    check_refuses(run, run->check->address, NO_ADDRESS, REKEY_E_CERT_NAME);
+}

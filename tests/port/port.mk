@@ -1,0 +1,38 @@
+# port.mk - the porters' kit (docs/porting.md): the checks that a transport is held to, and the programs that hold rekey's own
+# ports to them, and transports that break a sentence on purpose.
+
+check_objects := $(patsubst %.c,$(B)/%.o,$(wildcard tests/port/check*.c tests/port/calls.c))
+subject_objects := $(check_objects) $(addprefix $(B)/tests/port/,subject.o lookup.o pass.o small.o)
+
+# Which of the ports there are, and what breaks them: over TCP, or over TLS.
+check_ports  := posix mbedtls $(if $(wildcard port/sockets),sockets)
+broken_posix := order refuse keep block timer part zero close explain
+broken_tls   := cut name notify
+port_checks  := $(addprefix $(B)/port-check/,$(check_ports) $(addprefix broken_,$(broken_posix) $(broken_tls)))
+
+.PRECIOUS: $(B)/tests/port/%.o
+.PHONY: port-check
+port-check: deps-test ## hold the ports to rekey_port.h against a hostile peer, and see what is broken on purpose
+	$(if $(BOARD_E2E),$(error BOARD=$(BOARD) runs no programs: docs/porting.md says how the kit gets onto a device))
+	$(make_quietly) $(port_checks)
+	$(Q)EXEC="$(EXEC)" $(PYTHON) tests/port/run.py $(port_checks)
+
+$(B)/tests/port/%.o: tests/port/%.c $(B)/flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) -Itests/port $(CFLAGS) $(our_cflags) $(filter-out -Wframe%,$(our_warnings)) $(BOARD_CFLAGS) -c $< -o $@
+
+$(addprefix $(B)/port-check/broken_,$(broken_posix)): $(B)/tests/port/posix.o
+$(addprefix $(B)/port-check/broken_,$(broken_tls)): $(B)/tests/port/mbedtls.o
+$(B)/port-check/broken_notify: link_more = ,--wrap=mbedtls_ssl_close_notify
+$(B)/port-check/broken_%: $(B)/tests/port/broken_%.o $(subject_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(link)
+
+$(B)/port-check/sockets: $(B)/port/sockets/sockets.o
+$(B)/tests/port/sockets.o: BOARD_CFLAGS += -Iport/sockets
+$(B)/port-check/%: $(B)/tests/port/%.o $(B)/tests/port/sound.o $(subject_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(link)

@@ -1,0 +1,48 @@
+// subject.c - what the programs have in common that check a port of rekey on this machine.
+
+#include "subject.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+size_t subject_addresses(const char *name, const char *addresses[SUBJECT_ADDRESSES]) {
+    size_t count = 0;
+
+    if (strcmp(name, TWO) == 0) {
+        addresses[count++] = HOLE;
+    }
+    if (count > 0 || strcmp(name, HOST) == 0 || strcmp(name, ADDRESS) == 0 ||
+        strcmp(name, OTHER) == 0) {
+        addresses[count++] = ADDRESS;
+    }
+    return count;
+}
+
+void subject_wait(int fd, int want, uint32_t ms) {
+    struct pollfd p = {.fd = fd, .events = want == REKEY_WANT_WRITE ? POLLOUT : POLLIN};
+
+    poll(&p, 1, (int)ms);
+}
+
+static void print(void *ctx, const char *text) {
+    (void)ctx;
+    fputs(text, stdout);
+    fflush(stdout);
+}
+
+int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large,
+                  void (*forget_clock)(bool), char **argv) {
+    const struct rekey_port_check check = {.ports = {&ports[0], &ports[1]},
+                                           .is_tls = is_tls,
+                                           .first_port = (uint16_t)strtoul(argv[1], NULL, 10),
+                                           .host = HOST,
+                                           .address = ADDRESS,
+                                           .two = TWO,
+                                           .hanging = HANGING,
+                                           .large = large,
+                                           .forget_clock = forget_clock,
+                                           .print = print};
+
+    return rekey_port_check(&check) == 0 ? 0 : 1;
+}

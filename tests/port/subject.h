@@ -1,0 +1,31 @@
+// subject.h - what the programs have in common that check a port of rekey on this machine.
+
+#ifndef SUBJECT_H
+#define SUBJECT_H
+
+#include "check.h"
+
+#define HOST "localhost"
+#define ADDRESS "127.0.0.1"
+#define HOLE "127.0.0.2" // peer.py lets nobody in there
+#define TWO "two.localhost"
+#define HANGING "hanging.localhost"
+#define OTHER "other.example" // in the certificate that is for another name
+
+// The addresses of a name: none for one that there is not. `HANGING` has none either.
+#define SUBJECT_ADDRESSES 2
+size_t subject_addresses(const char *name, const char *addresses[SUBJECT_ADDRESSES]);
+
+// Puts something over a transport that makes it break a sentence; sound.c leaves it as it is.
+struct rekey_transport subject_break(struct rekey_transport good, size_t which);
+
+// Waits until `fd` is ready for `want`, or `ms` have passed.
+void subject_wait(int fd, int want, uint32_t ms);
+
+// Runs the checks with both ports, and prints to standard output. argv[1] is the first port of
+// peer.py; `large` and `forget_clock` as in check.h. Returns the exit code: 0, or 1 if a sentence
+// is broken.
+int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large,
+                  void (*forget_clock)(bool), char **argv);
+
+#endif
