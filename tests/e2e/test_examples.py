@@ -1,8 +1,11 @@
 """The programs of boards/examples do what they say, against the stand-in service and over real TLS.
 What a device has of its own is a model: flash_file.c."""
 
+import itertools
 import re
+import struct
 import subprocess
+import zlib
 
 import pytest
 
@@ -53,12 +56,15 @@ class Device:
     def rotate(self, code=0, age=0, **env):
         return self.run(*where(self.arm, self.name), 0, age, code=code, **env)
 
-    def check_key(self):
-        """The key in use is one that the service accepts; sector 0 is the one that is read."""
-        keys = set(self.arm.keys(self.name).values())
-        used = re.findall(rb"|".join(key.encode() for key in keys), self.path.read_bytes())
-        assert used, "no key that is accepted is in flash"
-        return keys
+    def key(self):
+        """The key in use: the first one in a record that is whole."""
+        text = self.path.read_bytes()
+        for start, order in itertools.product((0, len(text) // 2), "<>"):
+            form, size, crc = struct.unpack_from(f"{order}III", text, start)
+            record = text[start + 16 : start + size]
+            if form == 0x524B4631 and zlib.crc32(record) == crc:
+                return re.search(rb"[A-Za-z0-9+/=]{40,}", record)[0].decode()
+        raise AssertionError("no record is whole")
 
 
 @pytest.fixture
@@ -74,3 +80,22 @@ def test_a_rotation_in_flash(arm, device):
     assert arm.keys(device.name) == before
     assert device.rotate() == f"{told}outcome 0, result 1, error \n"
     assert arm.keys(device.name) != before
+    assert device.key() in arm.keys(device.name).values()
+
+
+# Where the intent is saved and nothing was sent yet the next run waits for half an hour: the unit
+# test of the storage cuts there.
+@pytest.mark.sweep(16)
+@pytest.mark.parametrize("cut", [n for n in range(1, CUTS + 1) if not 12 <= n <= 16])
+def test_power_cuts(arm, device, cut):
+    device.rotate()
+    first = device.key()
+    device.rotate(code=POWER_LOST, FLASH_CUT=str(cut))
+    assert device.key() in arm.keys(device.name).values()
+    device.rotate()
+    assert device.key() in arm.keys(device.name).values() and device.key() != first
+
+
+def test_all_power_cuts_are_there(device):
+    device.rotate()
+    device.rotate(FLASH_CUT=str(CUTS + 1))
