@@ -1,13 +1,19 @@
 """The programs of boards/examples do what they say, against the stand-in service and over real TLS.
-What a device has of its own is a model: flash_file.c."""
+What a device has of its own is a model: flash_file.c, element.c."""
 
 import itertools
 import re
+import socket
 import struct
 import subprocess
+import threading
+import uuid
 import zlib
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, utils
 
 from conftest import BUILD, CERTS, ENVIRONMENT, EXEC, GROUP, ROOT, SLOW, SUBSCRIPTION, TOKEN, WORKSPACE
 
@@ -16,7 +22,7 @@ POWER_LOST = 77  # flash_file.c
 CUTS = 8 * 2 * 4
 
 
-def run(name, *arguments, code=0, **env):
+def run(name, *arguments, code=0, pass_fds=(), **env):
     """What an example prints. No secret is in it."""
     result = subprocess.run(
         [*EXEC, BUILD / "examples" / name, *map(str, arguments)],
@@ -24,6 +30,7 @@ def run(name, *arguments, code=0, **env):
         capture_output=True,
         text=True,
         timeout=60 * SLOW,
+        pass_fds=pass_fds,
     )
     assert result.returncode == code, result
     assert TOKEN not in result.stdout + result.stderr
@@ -99,3 +106,71 @@ def test_power_cuts(arm, device, cut):
 def test_all_power_cuts_are_there(device):
     device.rotate()
     device.rotate(FLASH_CUT=str(CUTS + 1))
+
+
+# ---- a key in a secure element -------------------------------------------------------------------
+
+
+class Element(threading.Thread):
+    """A secure element with the key and the certificate of device.pem (element.c). It answers until
+    the program has ended."""
+
+    def __init__(self, signs=True):
+        super().__init__()
+        self.here, self.there = socket.socketpair()
+        text = (CERTS / "device.pem").read_bytes()
+        self.key = serialization.load_pem_private_key(text, None)
+        certificate = x509.load_pem_x509_certificate(text)
+        self.certificate = certificate.public_bytes(serialization.Encoding.DER)
+        self.signs, self.signatures = signs, 0
+
+    def sign(self, digest):
+        self.signatures += 1
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+        return self.key.sign(digest, pss, utils.Prehashed(hashes.SHA256())) if self.signs else b""
+
+    def run(self):
+        while question := self.here.recv(1):
+            if question == b"C":
+                answer = self.certificate
+            else:
+                answer = self.sign(self.here.recv(32, socket.MSG_WAITALL))
+            self.here.sendall(len(answer).to_bytes(2, "big") + answer)
+
+
+@pytest.fixture
+def list_keys(arm):
+    """A function that lists the keys of an endpoint that takes issued tokens alone, by means of an
+    element. Returns what was printed, and what the tenant gave."""
+
+    def run_with(element, code=0):
+        name = arm.play(tokens="issued")
+        tenant, client = str(uuid.uuid4()), str(uuid.uuid4())
+        arm.identity(tenant, client_id=client, certificate=str(CERTS / "device.pem"))
+        element.start()
+        with element.here, element.there:
+            fd = element.there.fileno()
+            who = "localhost", arm.ports["authority"], tenant, client
+            text = run(
+                "secure_element", *where(arm, name), *who, code=code, pass_fds=[fd], ELEMENT=str(fd)
+            )
+            element.there.close()
+            element.join()
+        for piece, what in arm.must_not_show().items():
+            assert piece not in text, what
+        return text, arm.identity(tenant)
+
+    return run_with
+
+
+def test_a_key_in_a_secure_element(list_keys):
+    element = Element()
+    text, given = list_keys(element)
+    assert text == "outcome 0, error , keys of 44 and 44 bytes\n"
+    assert element.signatures == len(given["tokens"]) == 1
+
+
+def test_a_secure_element_that_does_not_sign(list_keys):
+    text, given = list_keys(Element(signs=False), code=14)
+    assert text == "outcome 14, error REKEY_E_SIGN, keys of 0 and 0 bytes\n"
+    assert given["tokens"] == []
