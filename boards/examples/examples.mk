@@ -1,6 +1,6 @@
 # examples.mk - programs to copy from (docs/porting.md). What a device has of its own, as its flash, is a model here: tests/e2e.
 
-examples := flash_rotation secure_element
+examples := flash_rotation modem_token secure_element
 
 .PHONY: examples
 examples: $(addprefix $(B)/examples/,$(examples)) ## build what an application can copy from (boards/examples)

@@ -2,11 +2,13 @@
 What a device has of its own is a model: flash_file.c, element.c."""
 
 import itertools
+import os
 import re
 import socket
 import struct
 import subprocess
 import threading
+import tty
 import uuid
 import zlib
 
@@ -15,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, utils
 
-from conftest import BUILD, CERTS, ENVIRONMENT, EXEC, GROUP, ROOT, SLOW, SUBSCRIPTION, TOKEN, WORKSPACE
+from conftest import BUILD, CERTS, ENVIRONMENT, EXEC, GROUP, ROOT, SLOW, SUBSCRIPTION, TOKEN, WORKSPACE, error
 
 POWER_LOST = 77  # flash_file.c
 # Saves of a rotation, sectors, points of an erasure and of a write.
@@ -174,3 +176,64 @@ def test_a_secure_element_that_does_not_sign(list_keys):
     text, given = list_keys(Element(signs=False), code=14)
     assert text == "outcome 14, error REKEY_E_SIGN, keys of 0 and 0 bytes\n"
     assert given["tokens"] == []
+
+
+# ---- a token from another processor --------------------------------------------------------------
+
+
+class Modem(threading.Thread):
+    """Gets tokens for a device at the other end of a serial line: one for each line "token". Then it
+    hangs up."""
+
+    def __init__(self, *tokens):
+        super().__init__()
+        self.here, self.there = os.openpty()
+        tty.setraw(self.there)
+        self.path, self.tokens = os.ttyname(self.there), tokens
+
+    def run(self):
+        for token in self.tokens:
+            line = b""
+            while line != b"token\n":
+                line += os.read(self.here, 6 - len(line))
+            for start in range(0, len(token), 1000):
+                os.write(self.here, token[start : start + 1000].encode())
+            os.write(self.here, b"\n")
+
+    def hang_up(self):
+        self.join()
+        os.close(self.here)
+        os.close(self.there)
+
+
+def test_a_token_from_a_modem(arm):
+    name, modem = arm.endpoint(), Modem(TOKEN)
+    modem.start()
+    text = run("modem_token", *where(arm, name), modem.path)
+    modem.hang_up()
+    assert text == "outcome 0, error , keys of 44 and 44 bytes\n"
+
+
+def test_a_token_that_is_refused_is_asked_for_once_more(arm):
+    name, modem = arm.play(list=[error(401), {"status": 200, "body": "{keys}"}]), Modem("x" * 2500, TOKEN)
+    modem.start()
+    text = run("modem_token", *where(arm, name), modem.path)
+    modem.hang_up()
+    assert text == "outcome 0, error , keys of 44 and 44 bytes\n"
+    assert len(arm.requests(name, "list")) == 2
+
+
+def test_a_token_that_is_too_long(arm):
+    name, modem = arm.endpoint(), Modem("x" * 6000)
+    modem.start()
+    text = run("modem_token", *where(arm, name), modem.path, code=2)
+    modem.hang_up()
+    assert text == "outcome 2, error REKEY_E_LIMIT_TOKEN, keys of 0 and 0 bytes\n"
+    assert arm.requests(name) == []
+
+
+def test_no_modem(arm, tmp_path):
+    name = arm.endpoint()
+    text = run("modem_token", *where(arm, name), tmp_path / "none", code=14)
+    assert text == "outcome 14, error REKEY_E_NO_TOKEN, keys of 0 and 0 bytes\n"
+    assert arm.requests(name) == []
