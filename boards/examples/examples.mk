@@ -13,5 +13,3 @@ $(B)/examples/%: $(B)/boards/examples/%.o $(port_objects) $(B)/librekey.a $(B)/l
 	@mkdir -p $(@D)
 	$(link)
 $(B)/examples/%: BOARD_LDFLAGS += -fno-lto
-
-$(B)/unit/flash_storage: $(addprefix $(B)/boards/examples/,flash_storage.o flash_record.o)

@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-#include "../../boards/examples/flash_storage.h"
+#include "../../boards/examples/flash_record.c"
+#include "../../boards/examples/flash_storage.c"
 #include "fake_port.h"
 #include "support.h"
 
