@@ -15,8 +15,10 @@
 #include <stdlib.h>
 
 #include "flash_storage.h"
+#include "owner.h"
 #include "pem_bundle.h"
 #include "posix.h"
+#include "tls.h"
 
 extern const struct flash_driver board_flash;
 
@@ -104,8 +106,8 @@ int main(int argc, char **argv) {
     storage.sha256 = sha256;
     storage.hook = tell_application;
 
-    rekey_tls_init(&tls, rekey_posix_transport(&tcp), &port, rekey_pem_bundle(&bundle, argv[3]),
-                   arena, sizeof(arena));
+    rekey_mbedtls_init(&port, arena, sizeof(arena));
+    rekey_tls_init(&tls, rekey_posix_transport(&tcp), &port, rekey_pem_bundle(&bundle, argv[3]));
     if (rekey_init(&client, &port, &options) != 0) {
         return REKEY_USAGE;
     }
@@ -113,5 +115,6 @@ int main(int argc, char **argv) {
     printf("outcome %d, ", rotate(&endpoint, &port));
     printf("result %d, error %s\n", rotation.result, rekey_error_name(rotation.error));
     rekey_tls_free(&tls);
+    rekey_mbedtls_free();
     return rotation.outcome == REKEY_FAILED ? REKEY_REFUSED : (int)rotation.outcome;
 }

@@ -14,9 +14,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "owner.h"
 #include "pem_bundle.h"
 #include "posix.h"
 #include "rekey.h"
+#include "tls.h"
 
 static struct rekey client;
 static struct rekey_keys keys;
@@ -101,8 +103,8 @@ int main(int argc, char **argv) {
     endpoint.name = text[7];
     modem.fd = open(argv[8], O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
-    rekey_tls_init(&tls, rekey_posix_transport(&tcp), &port, rekey_pem_bundle(&bundle, argv[3]),
-                   arena, sizeof(arena));
+    rekey_mbedtls_init(&port, arena, sizeof(arena));
+    rekey_tls_init(&tls, rekey_posix_transport(&tcp), &port, rekey_pem_bundle(&bundle, argv[3]));
     rekey_init(&client, &port, &options);
     rekey_list_keys(&client, &endpoint, &keys);
     while (result > 0) {
@@ -117,5 +119,6 @@ int main(int argc, char **argv) {
     rekey_zeroize(&keys, sizeof(keys));
     rekey_zeroize(&modem, sizeof(modem));
     rekey_tls_free(&tls);
+    rekey_mbedtls_free();
     return report.outcome == REKEY_FAILED ? REKEY_REFUSED : (int)report.outcome;
 }

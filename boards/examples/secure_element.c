@@ -15,8 +15,10 @@
 #include <stdlib.h>
 
 #include "credential_entra.h"
+#include "owner.h"
 #include "pem_bundle.h"
 #include "posix.h"
+#include "tls.h"
 
 #define CERTIFICATE_MAX 2048 // bytes in DER
 
@@ -90,8 +92,8 @@ int main(int argc, char **argv) {
         return REKEY_USAGE;
     }
     options.credential = &credential.base;
-    rekey_tls_init(&tls, rekey_posix_transport(&tcp), &port, rekey_pem_bundle(&bundle, argv[3]),
-                   arena, sizeof(arena));
+    rekey_mbedtls_init(&port, arena, sizeof(arena));
+    rekey_tls_init(&tls, rekey_posix_transport(&tcp), &port, rekey_pem_bundle(&bundle, argv[3]));
     rekey_init(&client, &port, &options);
     rekey_list_keys(&client, &endpoint, &keys);
     rekey_run(&client);
@@ -100,5 +102,6 @@ int main(int argc, char **argv) {
     printf("keys of %u and %u bytes\n", keys.primary.len, keys.secondary.len);
     rekey_zeroize(&keys, sizeof(keys));
     rekey_tls_free(&tls);
+    rekey_mbedtls_free();
     return report.outcome == REKEY_FAILED ? REKEY_REFUSED : (int)report.outcome;
 }

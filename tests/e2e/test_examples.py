@@ -1,5 +1,6 @@
 """The programs of boards/examples do what they say, against the stand-in service and over real TLS.
-What a device has of its own is a model: flash_file.c, element.c."""
+What a device has of its own is a model: flash_file.c, element.c,
+rtos_board.c."""
 
 import itertools
 import os
@@ -17,7 +18,23 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, utils
 
-from conftest import BUILD, CERTS, ENVIRONMENT, EXEC, GROUP, ROOT, SLOW, SUBSCRIPTION, TOKEN, WORKSPACE, error
+from conftest import (
+    ACCEPTED,
+    BUILD,
+    CERTS,
+    DONE,
+    ENVIRONMENT,
+    EXEC,
+    GROUP,
+    ROOT,
+    RUNNING,
+    SLOW,
+    SUBSCRIPTION,
+    TOKEN,
+    WORKSPACE,
+    error,
+    gaps,
+)
 
 POWER_LOST = 77  # flash_file.c
 # Saves of a rotation, sectors, points of an erasure and of a write.
@@ -237,3 +254,56 @@ def test_no_modem(arm, tmp_path):
     text = run("modem_token", *where(arm, name), tmp_path / "none", code=14)
     assert text == "outcome 14, error REKEY_E_NO_TOKEN, keys of 0 and 0 bytes\n"
     assert arm.requests(name) == []
+
+
+# ---- many clients in one thread ------------------------------------------------------------------
+
+
+def built(name):
+    return pytest.mark.skipif(
+        not (BUILD / "examples" / name).exists(), reason=f"{name} is not built here"
+    )
+
+
+@built("many_clients")
+def test_fifty_clients_in_one_thread(arm):
+    names = [arm.endpoint("three-polls") for _ in range(50)]
+    before = [arm.keys(name)["primaryKey"] for name in names]
+    lines = run("many_clients", *where(arm, names[0]), *names[1:]).splitlines()
+    assert sorted(lines[:-1]) == sorted(f"{name}: outcome 0, error " for name in names)
+    assert re.fullmatch(
+        r"50 of 50 succeeded, 5 at once; RAM: \d{5} bytes for each of these, 245760 of arena",
+        lines[-1],
+    )
+    for name, key in zip(names, before):
+        assert arm.keys(name)["primaryKey"] != key and arm.counts(name) == (1, 3)
+
+
+@built("many_clients")
+def test_one_of_many_is_refused(arm):
+    good, bad = arm.endpoint(), arm.play(post=[error(403)])
+    lines = run("many_clients", *where(arm, good), bad, code=1).splitlines()
+    assert f"{good}: outcome 0, error " in lines
+    assert f"{bad}: outcome 1, error REKEY_E_REFUSED" in lines
+    assert lines[-1].startswith("1 of 2 succeeded")
+
+
+# ---- a task of an RTOS ---------------------------------------------------------------------------
+
+
+@built("rtos_task")
+@pytest.mark.parametrize("listener", ["main", "tls12"])
+def test_a_task_of_an_rtos(arm, listener):
+    for _ in range(10):  # what is not locked is seen in one run of six
+        name = arm.endpoint("three-polls")
+        host, _, *rest = where(arm, name)
+        text = run("rtos_task", host, arm.ports[listener], *rest)
+        assert text == "outcome 0, error , polls 3\n"
+
+
+@built("rtos_task")
+def test_a_task_waits_for_the_next_poll(arm):
+    """And for nothing before it: it is woken by time alone."""
+    name = arm.play(poll=[{**RUNNING, "headers": [["Retry-After", "1"]]}, DONE], post=[ACCEPTED])
+    assert run("rtos_task", *where(arm, name)) == "outcome 0, error , polls 2\n"
+    assert any(0.9 < gap < 1.5 * SLOW for gap in gaps(arm.log(name)))
