@@ -144,7 +144,7 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 	$(link)
 
 # How mbedTLS is compiled; what the board alone builds; then the verbs.
-parts := boards/linux/install.mk tests/tests.mk tests/port/port.mk tests/checks.mk tests/bench/measure.mk
+parts := boards/examples/examples.mk boards/linux/install.mk tests/tests.mk tests/port/port.mk tests/checks.mk tests/bench/measure.mk
 include port/mbedtls/owner/mbedtls.mk
 -include $(BOARD_DIR)/rules.mk
 include $(parts)

@@ -44,7 +44,7 @@ PORT = [
     "port/posix/proxy.c",
     "port/posix/tcp.c",
 ]
-REAL_TIME = ("file", "tcp")  # tests that take seconds: for mutants of port/posix only
+REAL_TIME = ("file", "flash_storage", "tcp")  # tests that take seconds: for mutants of port/posix only
 SANITIZERS = ["-fsanitize=address,undefined,bounds-strict", "-fno-sanitize-recover=all"]
 FIRST = ["rekey", "fault"]  # the tests that see most, after the module's own
 
@@ -235,7 +235,7 @@ class Builder:
             kept = [arg for arg in shlex.split(line) if not unwanted.fullmatch(arg)]
             self.command[part] = [*kept, "-w"]
         shutil.rmtree(BASE, ignore_errors=True)
-        for part in ("src", "port", "tests/unit", "tests/fault", "tests/vectors"):
+        for part in ("src", "port", "boards/examples", "tests/unit", "tests/fault", "tests/vectors"):
             shutil.copytree(part, BASE / part)
         self.core = [  # what the tests are linked with, of which they take what they need
             str(path.relative_to(BASE))
