@@ -1,6 +1,7 @@
 // mbedtls.c - checks port/mbedtls over port/posix, or what breaks it. With "small" every byte below
 // TLS takes calls of its own: PROGRAM FIRST-PORT CA-FILE [small].
 
+#include "owner.h"
 #include "pem_bundle.h"
 #include "posix.h"
 #include "small.h"
@@ -34,14 +35,14 @@ int main(int argc, char **argv) {
     if (argc < 3) {
         return 2;
     }
+    rekey_mbedtls_init(&ports[0], arena, sizeof(arena));
     for (size_t i = 0; i < 2; i++) {
         struct rekey_transport below = rekey_posix_transport(&tcp[i]);
 
         if (argc > 3) {
             below = small_pieces(below, i);
         }
-        rekey_tls_init(&tls[i], below, &ports[i], rekey_pem_bundle(&bundle[i], argv[2]), arena,
-                       sizeof(arena));
+        rekey_tls_init(&tls[i], below, &ports[i], rekey_pem_bundle(&bundle[i], argv[2]));
         ports[i].ctx = &tcp[i];
         ports[i].tls = subject_break(rekey_tls_transport(&tls[i]), i);
         ports[i].now_ms = rekey_posix_now_ms;
