@@ -36,6 +36,10 @@
 
 #include "rekey.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Start from what the kind's init function makes, which starts from REKEY_CREDENTIAL.
 struct rekey_credential {
     // A bounded piece of work toward a token: rekey_credential_step. Returns REKEY_DONE with the
@@ -124,5 +128,9 @@ struct rekey_span rekey_credential_authenticate(const struct rekey *r);
 // quotes), without quotation marks. Empty if it is not there.
 struct rekey_span rekey_credential_challenge(struct rekey_span field, const char *scheme,
                                              const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

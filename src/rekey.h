@@ -19,6 +19,10 @@
 #include "rekey_port.h"
 #include "span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What became of the operation, numbered as the exit codes of the command (azure.md 7). Kept apart
 // from the error: a lost connection before the POST is REKEY_NOT_REACHED, after it REKEY_UNKNOWN.
 enum rekey_outcome {
@@ -68,12 +72,14 @@ struct rekey_record {
 };
 
 // Where listKeys puts the keys. Unescaped, not NUL-terminated. Zeroize it after use.
+struct rekey_key_value {
+    uint16_t len;
+    bool null; // the service has none
+    char value[REKEY_KEY_VALUE_MAX];
+};
+
 struct rekey_keys {
-    struct rekey_key_value {
-        uint16_t len;
-        bool null; // the service has none
-        char value[REKEY_KEY_VALUE_MAX];
-    } primary, secondary;
+    struct rekey_key_value primary, secondary;
 };
 
 // Where rekey_get_token puts the token. Zeroize it after use.
@@ -122,11 +128,12 @@ struct rekey_options {
     const struct rekey_secret *secrets; // NULL: there are none
 };
 
+// In the order of the fields, so that C++ takes it, too.
 #define REKEY_OPTIONS_INIT                                                                         \
     {                                                                                              \
-        .host = {"management.azure.com", 20}, .port = 443, .board = {"unknown board", 13},         \
-        .timeout_ms = REKEY_TIMEOUT_MS, .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,            \
-        .idle_timeout_ms = REKEY_IDLE_TIMEOUT_MS, .poll_interval_ms = REKEY_POLL_INTERVAL_MS       \
+        {"management.azure.com", 20}, 443, false, {"unknown board", 13}, NULL, NULL, NULL, NULL,   \
+            NULL, REKEY_TIMEOUT_MS, REKEY_CONNECT_TIMEOUT_MS, REKEY_IDLE_TIMEOUT_MS,               \
+            REKEY_POLL_INTERVAL_MS, NULL                                                           \
     }
 
 // The fields of an answer that are captured.
@@ -190,7 +197,7 @@ struct rekey {
 };
 
 #if REKEY_URL_MAX <= 4096 && REKEY_TOKEN_MAX <= 4096 && REKEY_STAGING_MAX <= 4096
-_Static_assert(sizeof(struct rekey) <= 14336, "the memory budget of docs/design.md");
+static_assert(sizeof(struct rekey) <= 14336, "the memory budget of docs/design.md");
 #endif
 
 // Spans and pointers lead into the struct rekey or the caller's own memory, and are valid until the
@@ -290,5 +297,9 @@ void rekey_abort(struct rekey *r);
 // rekey_step and the port's wait in a loop, for a caller with nothing else to do. Returns as
 // rekey_step does at the end; REKEY_E_PORT, which ends the operation, where the port has no wait.
 int rekey_run(struct rekey *r);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

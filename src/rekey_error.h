@@ -6,6 +6,10 @@
 #ifndef REKEY_ERROR_H
 #define REKEY_ERROR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // clang-format off
 #define REKEY_ERRORS(X) \
     /* usage: a parameter breaks its rule; nothing was sent */ \
@@ -131,5 +135,9 @@ const char *rekey_error_name(int error);
 // For an error of the group limits: the value of the macro to raise, and its name in *macro. 0 and
 // "" for others, and for the arena, which is the port's.
 unsigned long rekey_error_limit(int error, const char **macro);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "rekey_error.h"
 #include "span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What a call came to. Negative values are errors (rekey_error.h).
 enum rekey_status {
     REKEY_DONE = 0,   // the call did what it was asked to
@@ -90,5 +94,9 @@ struct rekey_port {
     // used.
     void (*wait)(void *ctx, int want, uint32_t ms);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
