@@ -25,6 +25,7 @@ extern "C" {
 
 // What became of the operation, numbered as the exit codes of the command (azure.md 7). Kept apart
 // from the error: a lost connection before the POST is REKEY_NOT_REACHED, after it REKEY_UNKNOWN.
+// Names, numbers and meanings stay the same in later versions, and none is added.
 enum rekey_outcome {
     REKEY_SUCCEEDED = 0,    // the service said so
     REKEY_REFUSED = 1,      // the service refused: nothing was changed
@@ -226,6 +227,18 @@ struct rekey_report {
     bool save_failed; // the polling URL could not be saved: a restart cannot resume
     bool waiting;     // between two requests
 };
+
+// What is compiled with other limits than the archive has structs of another layout. So that such a
+// pair does not link, the name of this function holds the limits which decide that. An "undefined
+// reference to rekey_init_url8192_..." says what the application was compiled with; `nm librekey.a
+// | grep rekey_init` tells what the archive was.
+#define REKEY_NAME_OF(name, url, token, staging, key, io)                                          \
+    name##_url##url##_token##token##_staging##staging##_key##key##_io##io
+#define REKEY_NAME_WITH(name, url, token, staging, key, io)                                        \
+    REKEY_NAME_OF(name, url, token, staging, key, io)
+#define rekey_init                                                                                 \
+    REKEY_NAME_WITH(rekey_init, REKEY_URL_MAX, REKEY_TOKEN_MAX, REKEY_STAGING_MAX,                 \
+                    REKEY_KEY_VALUE_MAX, REKEY_IO_SIZE)
 
 // Makes *r ready. `port` and `options` stay the caller's and must live as long as *r. Returns 0;
 // REKEY_E_PORT where a function of the port is NULL that must be there, or `plain` has some of its

@@ -1,13 +1,22 @@
 // rekey_config.h - every buffer size and every default, each with its reason.
-// A board overrides one by defining it on the compiler's command line; every limit error names the
-// macro to raise. Sizes are bytes and times milliseconds unless a name or comment says otherwise.
+// One is overridden by defining it on the compiler's command line, or in a file that
+// REKEY_CONFIG_FILE names, as "my_rekey_config.h" or <my_rekey_config.h>, with the quotation marks
+// or brackets. Both hold for the archive and for what is linked with it: rekey.h sees to that.
+// Values are decimal numbers without parentheses. Every limit error names the macro to raise. Sizes
+// are bytes and times milliseconds unless a name or comment says otherwise.
 
 #ifndef REKEY_CONFIG_H
 #define REKEY_CONFIG_H
 
 #include <assert.h>
 
+#ifdef REKEY_CONFIG_FILE
+#include REKEY_CONFIG_FILE
+#endif
+
 #define REKEY_VERSION "0.1.0"
+// The same for #if: a byte each for the three numbers, as 0x000100 for 0.1.0.
+#define REKEY_VERSION_NUMBER 0x000100
 
 // The polling URL. Signed URLs of 3.2 KB are the normal case; Azure Resource Manager's contract
 // says that clients must take at least 4 KB. Before there is one, the POST's own path is built

@@ -2,6 +2,11 @@
 // Errors are negative and grouped by hundreds. An error says what went wrong; what became of the
 // operation is the outcome (rekey.h), which is kept apart: a lost answer is an error, and the key
 // may have been regenerated all the same.
+//
+// What stays the same in later versions: an error keeps its name, its number and its group, and the
+// number of one that is no longer returned is not used again. Errors may be added: one that a
+// program does not know is treated by its group (-error / 100), and whether the key was changed is
+// told by the outcome alone. The texts may change: they are for people.
 
 #ifndef REKEY_ERROR_H
 #define REKEY_ERROR_H
