@@ -228,10 +228,10 @@ struct rekey_report {
     bool waiting;     // between two requests
 };
 
-// What is compiled with other limits than the archive has structs of another layout. So that such a
-// pair does not link, the name of this function holds the limits which decide that. An "undefined
-// reference to rekey_init_url8192_..." says what the application was compiled with; `nm librekey.a
-// | grep rekey_init` tells what the archive was.
+// An application that is compiled with other limits than the archive has structs of another layout.
+// The two do not link, because the name of rekey_init holds the limits that decide the layout. An
+// undefined reference to rekey_init_url8192_... names those of the application;
+// `nm librekey.a | grep rekey_init` names those of the archive.
 #define REKEY_NAME_OF(name, url, token, staging, key, io)                                          \
     name##_url##url##_token##token##_staging##staging##_key##key##_io##io
 #define REKEY_NAME_WITH(name, url, token, staging, key, io)                                        \
