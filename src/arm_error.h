@@ -9,6 +9,10 @@
 #include "json.h"
 #include "rekey_config.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // A string of at most `sizeof text` bytes, UTF-8, not NUL-terminated; `cut` when it had more.
 #define REKEY_TEXT(size)                                                                           \
     struct {                                                                                       \
@@ -27,5 +31,9 @@ struct rekey_arm_error {
 // Fills *error, which is zeroed, with what the text has. Of a text that was cut (json.h), a string
 // that lies whole inside what was kept is taken.
 void rekey_arm_error_read(struct rekey_arm_error *error, const struct rekey_json *json);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -195,6 +195,10 @@ int rekey_credential_answered(struct rekey_credential *c, struct rekey *r, unsig
                : REKEY_E_TOKEN_REFUSED;
 }
 
+struct rekey_span rekey_credential_authenticate(const struct rekey *r) {
+    return rekey_message_field(r, REKEY_FIELD_AUTHENTICATE);
+}
+
 // ---- the exchange -------------------------------------------------------------------------------
 
 // Once more after the wait that the answer named, or the backoff; `error` if that is over.
@@ -319,6 +323,9 @@ int rekey_credential_step(struct rekey_credential *c, struct rekey *r) {
         result = c->prepare(c, r);
         if (result < 0) {
             return result;
+        }
+        if ((size_t)result > sizeof(r->staging.bytes)) {
+            return REKEY_E_LIMIT_CREDENTIAL;
         }
         c->length = (uint16_t)result;
         c->sent = false;

@@ -1,49 +1,95 @@
 // credential.h - how a token is had: one HTTP request to a token service, repeated while that
 // helps. Each kind has a file of its own, which says what it asks and what an answer other than 200
 // means; what they share is in credential.c. A credential is given to the client in rekey_options
-// and works with the client's own memory, connection and clock: staging holds the request, the
-// token buffer the answer and then the token. Only one connection is open at a time, so the one to
-// the management host is closed first. An image links the kinds that it names, and no others.
+// and works with the client's own memory, connection and clock. Only one connection is open at a
+// time, so the one to the management host is closed first. An image links the kinds that it names,
+// and no others.
+//
+// A kind of your own is a struct that begins with a struct rekey_credential, a `prepare` and, where
+// the service answers in a way of its own, an `answered`. It includes this header alone, and
+// touches a struct rekey by the functions below alone: all fields of that are private.
+//
+//     struct mine {
+//         struct rekey_credential base; // the first member, so that a cast leads to the whole
+//         ...
+//     };
+//
+//     static int prepare(struct rekey_credential *base, struct rekey *r) {
+//         const struct mine *c = (const struct mine *)base;
+//         size_t cap;
+//         char *request = rekey_credential_buffer(r, &cap);
+//
+//         rekey_credential_aim(r, c->transport, c->host, c->port);
+//         ... writes the request ...
+//         return (int)len;
+//     }
+//
+//     static const struct rekey_credential base =
+//         REKEY_CREDENTIAL(prepare, rekey_credential_answered);
+//
+// An answer with 200 is read by credential.c: JSON with `access_token` and, where it is known,
+// `expires_in` in seconds (RFC 6749 5.1). A token that is had without HTTP is not for a credential
+// but for rekey_options.token.
 
 #ifndef REKEY_CREDENTIAL_H
 #define REKEY_CREDENTIAL_H
 
 #include "rekey.h"
 
-// Private but for `step`. Start from what the kind's init function makes.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Start from what the kind's init function makes, which starts from REKEY_CREDENTIAL.
 struct rekey_credential {
-    // A bounded piece of work toward a token. Returns REKEY_DONE with the token in place, a
-    // REKEY_WANT_... or REKEY_AGAIN to be called again, or an error. The core sets `phase` to 0
-    // when it needs a token anew.
+    // A bounded piece of work toward a token: rekey_credential_step. Returns REKEY_DONE with the
+    // token in place, a REKEY_WANT_... or REKEY_AGAIN to be called again, or an error.
     int (*step)(struct rekey_credential *c, struct rekey *r);
 
-    // Writes one whole request to r->staging and says with rekey_credential_aim where it goes.
-    // Called for each try. Returns its length, or an error.
+    // Writes one whole request to rekey_credential_buffer and says with rekey_credential_aim where
+    // it goes. Called for each try, so that what ages in it is fresh. Returns its length (one that
+    // is beyond the buffer is REKEY_E_LIMIT_CREDENTIAL), or an error, which ends the operation: one
+    // of the group credentials, or REKEY_E_ENTROPY.
     int (*prepare)(struct rekey_credential *c, struct rekey *r);
+
     // What an answer other than 200 means: REKEY_AGAIN to ask once more at once, REKEY_WANT_TIME to
-    // ask once more after a wait, or an error.
+    // ask once more after a wait, as often as all requests are repeated, or an error.
     int (*answered)(struct rekey_credential *c, struct rekey *r, unsigned status);
 
-    struct rekey_span secret; // that the answer must not repeat; empty: there is none
-    uint64_t renew_at;        // when a new token is got before the next request; 0: never
-    uint64_t expiry;          // of the token, on the port's clock; 0: not known
-    uint64_t patient_until;   // until then the number of tries does not count
-    uint16_t length;          // of the request
-    uint16_t proof_len;       // what it ends with, and the answer must not repeat: the assertion
-    uint16_t tries;
-    uint8_t phase;
-    bool once; // a connection that fails is not tried again: there may be no such service
+    // For the kind to set, in its init function or in `prepare`.
+    struct rekey_span secret; // that no answer and no report may repeat; empty: there is none
+    uint16_t proof_len;       // bytes at the end of the request that may not be repeated either
+    bool once;       // a connection that fails is not tried again: there may be no such service
+    bool challenged; // for the kind's own use; false again after each failed try
+
+    // Private.
     bool sent;
-    bool challenged; // Azure Arc: the service has named the key file
+    uint8_t phase;   // the core sets it to 0 when it needs a token anew
+    uint16_t length; // of the request
+    uint16_t tries;
+    uint64_t renew_at;      // when a new token is got before the next request; 0: never
+    uint64_t expiry;        // of the token, on the port's clock; 0: not known
+    uint64_t patient_until; // until then the number of tries does not count
 };
 
 #define REKEY_CREDENTIAL(prepare_, answered_)                                                      \
-    { .step = rekey_credential_step, .prepare = (prepare_), .answered = (answered_) }
+    {                                                                                              \
+        rekey_credential_step, (prepare_), (answered_), {NULL, 0}, 0, false, false, false, 0, 0,   \
+            0, 0, 0, 0                                                                             \
+    }
 
 // The shared `step`.
 int rekey_credential_step(struct rekey_credential *c, struct rekey *r);
 
-// The request that is being prepared goes to `host`, over the port's tls or its plain transport.
+// Where a request is written, *cap bytes. What stands there is lost when `prepare` returns an
+// error, and zeroized when the answer is there.
+static inline char *rekey_credential_buffer(struct rekey *r, size_t *cap) {
+    *cap = sizeof(r->staging.bytes);
+    return r->staging.bytes;
+}
+
+// The request that is being prepared goes to `host`, over the port's `tls` or its `plain`. What
+// these point at lives until the answer is there.
 void rekey_credential_aim(struct rekey *r, const struct rekey_transport *transport,
                           struct rekey_span host, uint16_t port);
 
@@ -73,10 +119,18 @@ bool rekey_writer_whole(const struct rekey_writer *w);
 void rekey_credential_host(const struct rekey *r, uint16_t usual, char port[12],
                            struct rekey_span values[3]);
 
+// For `answered`: the answer's WWW-Authenticate field, in which a service says what it asks for.
+// Empty if it did not come, or was too long.
+struct rekey_span rekey_credential_authenticate(const struct rekey *r);
+
 // The parameter `name` of the challenge with the scheme `scheme` in a WWW-Authenticate field (RFC
 // 9110 11.6.1: challenges and their parameters are separated by commas, which may also stand in
 // quotes), without quotation marks. Empty if it is not there.
 struct rekey_span rekey_credential_challenge(struct rekey_span field, const char *scheme,
                                              const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

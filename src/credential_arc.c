@@ -3,16 +3,14 @@
 
 #include "credential_managed.h"
 
-#include "message.h"
-
 #define PATH "/metadata/identity/oauth2/token?api-version=2020-06-01&resource="
 #define DIRECTORY "/var/opt/azcmagent/tokens/"
 #define SUFFIX ".key"
 
 // The file that the challenge names: in that very directory, with that suffix. Empty if it is not.
 static struct rekey_span key_path(const struct rekey *r) {
-    struct rekey_span path = rekey_credential_challenge(
-        rekey_message_field(r, REKEY_FIELD_AUTHENTICATE), "Basic", "realm");
+    struct rekey_span path =
+        rekey_credential_challenge(rekey_credential_authenticate(r), "Basic", "realm");
     const size_t directory = sizeof(DIRECTORY) - 1, suffix = sizeof(SUFFIX) - 1;
     bool good = path.len > directory + suffix && memcmp(path.ptr, DIRECTORY, directory) == 0 &&
                 memcmp(path.ptr + path.len - suffix, SUFFIX, suffix) == 0;

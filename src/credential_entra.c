@@ -32,8 +32,10 @@ int rekey_entra_check(const struct rekey_entra *e) {
 
 struct rekey_writer rekey_entra_begin(struct rekey *r, const struct rekey_entra *e,
                                       const char *proof, size_t tail) {
-    struct rekey_writer form = {.buf = r->staging.bytes + REKEY_ENTRA_BODY,
-                                .cap = sizeof(r->staging.bytes) - REKEY_ENTRA_BODY - tail};
+    size_t cap;
+    char *buf = rekey_credential_buffer(r, &cap);
+    struct rekey_writer form = {.buf = buf + REKEY_ENTRA_BODY,
+                                .cap = cap - REKEY_ENTRA_BODY - tail};
 
     rekey_writer_put(&form, REKEY_SPAN("client_id="));
     rekey_writer_put(&form, e->client_id);
@@ -49,7 +51,8 @@ int rekey_entra_finish(struct rekey_credential *c, struct rekey *r, const struct
     struct rekey_span values[7];
     struct rekey_http_cursor cursor = {0};
     int error = rekey_message_guid(r, guid);
-    size_t head;
+    size_t head, cap;
+    char *buf = rekey_credential_buffer(r, &cap);
 
     if (error != 0) {
         return error;
@@ -60,11 +63,11 @@ int rekey_entra_finish(struct rekey_credential *c, struct rekey *r, const struct
     values[4] = r->options->board;
     values[5] = rekey_span(guid, sizeof(guid));
     values[6] = rekey_span(length, rekey_http_decimal((uint32_t)form->len, length));
-    head = rekey_http_emit(request, values, &cursor, r->staging.bytes, REKEY_ENTRA_BODY);
+    head = rekey_http_emit(request, values, &cursor, buf, REKEY_ENTRA_BODY);
     if (request[cursor.form] != '\0' || !rekey_writer_whole(form)) {
         return REKEY_E_LIMIT_CREDENTIAL;
     }
     c->proof_len = (uint16_t)(form->len - proof);
-    memmove(r->staging.bytes + head, r->staging.bytes + REKEY_ENTRA_BODY, form->len);
+    memmove(buf + head, buf + REKEY_ENTRA_BODY, form->len);
     return (int)(head + form->len);
 }

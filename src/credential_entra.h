@@ -8,6 +8,10 @@
 
 #include "credential.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct rekey_entra {
     struct rekey_span authority; // host, as login.microsoftonline.com
     uint16_t port;               // 443
@@ -84,5 +88,9 @@ struct rekey_writer rekey_entra_begin(struct rekey *r, const struct rekey_entra 
 // before it, at the start of staging. Returns the length of the whole request, or an error.
 int rekey_entra_finish(struct rekey_credential *c, struct rekey *r, const struct rekey_entra *entra,
                        const struct rekey_writer *form, size_t proof);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

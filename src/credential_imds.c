@@ -2,8 +2,6 @@
 
 #include "credential_managed.h"
 
-#include "message.h"
-
 #define PATH "/metadata/identity/oauth2/token?api-version=2018-02-01&resource="
 #define PROBE_MS 1000u   // off Azure, the address hangs
 #define UPDATE_MS 70000u // how long a 410 may last: the service is being updated
@@ -19,9 +17,7 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
 
 // The agent of Azure Arc has the same paths, and asks for what is in a file that it names.
 static bool is_arc(const struct rekey *r) {
-    struct rekey_span field = rekey_message_field(r, REKEY_FIELD_AUTHENTICATE);
-
-    return rekey_credential_challenge(field, "Basic", "realm").len > 0;
+    return rekey_credential_challenge(rekey_credential_authenticate(r), "Basic", "realm").len > 0;
 }
 
 static int answered(struct rekey_credential *c, struct rekey *r, unsigned status) {

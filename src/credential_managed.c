@@ -13,7 +13,8 @@ int rekey_managed_request(struct rekey *r, const struct rekey_managed *m, const 
     struct rekey_writer target = {.buf = text, .cap = sizeof(text)};
     struct rekey_span values[8];
     struct rekey_http_cursor cursor = {0};
-    size_t len;
+    size_t len, cap;
+    char *buf;
 
     if (!rekey_credential_plain_host(m->host) || r->port->plain.open == NULL) {
         return REKEY_E_PLAIN;
@@ -34,6 +35,7 @@ int rekey_managed_request(struct rekey *r, const struct rekey_managed *m, const 
     values[5] = rekey_span("Authorization: Basic ", key.len > 0 ? 21 : 0);
     values[6] = key;
     values[7] = rekey_span("\r\n", key.len > 0 ? 2 : 0);
-    len = rekey_http_emit(request, values, &cursor, r->staging.bytes, sizeof(r->staging.bytes));
+    buf = rekey_credential_buffer(r, &cap);
+    len = rekey_http_emit(request, values, &cursor, buf, cap);
     return request[cursor.form] == '\0' ? (int)len : REKEY_E_LIMIT_CREDENTIAL;
 }

@@ -7,6 +7,10 @@
 
 #include "credential.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct rekey_managed {
     struct rekey_span host;     // 169.254.169.254, or 127.0.0.1 for Arc
     uint16_t port;              // 80, or 40342 for Arc
@@ -45,5 +49,9 @@ int rekey_credential_arc_init(struct rekey_credential_arc *c, const struct rekey
 // credentials. Returns the length, or an error.
 int rekey_managed_request(struct rekey *r, const struct rekey_managed *managed, const char *path,
                           struct rekey_span key);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include "rekey_config.h"
 #include "rekey_port.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Private but for the results in `http`, and what has a comment. Start it zeroed.
 struct rekey_exchange {
     uint8_t state;
@@ -61,5 +65,9 @@ bool rekey_exchange_writes(const struct rekey_exchange *x);
 
 // Closes the connection, or gives up the attempt at one. Allowed at any time.
 void rekey_exchange_close(struct rekey_exchange *x);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include "rekey_error.h"
 #include "span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Where the next byte of a request comes from. Starts zeroed.
 struct rekey_http_cursor {
     uint16_t form;
@@ -97,5 +101,9 @@ int rekey_http_feed(struct rekey_http *h, struct rekey_span *in);
 // Tells the engine that the stream ended in an orderly way. Returns REKEY_DONE if that completes
 // the answer (a body delimited by the close), else REKEY_E_END.
 int rekey_http_end(struct rekey_http *h);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

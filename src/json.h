@@ -9,6 +9,10 @@
 #include "rekey_error.h"
 #include "span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct rekey_json {
     struct rekey_span text; // as far as it was read
     const void *tokens;     // jsmntok_t, known to json.c alone
@@ -57,5 +61,9 @@ size_t rekey_json_string(const struct rekey_json *json, int at, char *buf, size_
 // Writes `text` (UTF-8) to buf[0..cap) with the escapes of a JSON string; returns the length, or
 // cap + 1 if it does not fit. 6 bytes for each byte of text always do.
 size_t rekey_json_escape(struct rekey_span text, char *buf, size_t cap);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

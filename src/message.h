@@ -8,6 +8,10 @@
 #include "json.h"
 #include "rekey.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What staging has for a body; the rest is for its JSON tokens.
 #define REKEY_STAGING_BODY_MAX (REKEY_STAGING_MAX - REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE)
 
@@ -71,5 +75,9 @@ bool rekey_message_claims(const struct rekey *r);
 // that is not is not taken. Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then the report
 // names the host that it leads to; or REKEY_E_LIMIT_URL.
 int rekey_message_take_url(struct rekey *r, struct rekey_span text);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include "json.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What kind of URL is polled, after the field that brought it. The first two are status monitors: a
 // poll answers with the operation's status. A Location answers with HTTP statuses.
 enum rekey_poll_kind {
@@ -70,5 +74,9 @@ enum rekey_next rekey_operation_post(unsigned status, unsigned has,
 // *error as above.
 enum rekey_next rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
                                      const struct rekey_status_body *body, int *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

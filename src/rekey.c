@@ -574,8 +574,9 @@ static int check_port(const struct rekey_port *port) {
 }
 
 static int check_options(const struct rekey_options *o) {
-    if (o == NULL || (o->token == NULL && o->credential == NULL) || o->port == 0 ||
-        o->timeout_ms == 0 || o->connect_timeout_ms == 0 || o->idle_timeout_ms == 0) {
+    if (o == NULL || (o->credential != NULL ? o->credential->step == NULL : o->token == NULL) ||
+        o->port == 0 || o->timeout_ms == 0 || o->connect_timeout_ms == 0 ||
+        o->idle_timeout_ms == 0) {
         return REKEY_E_OPTIONS;
     }
     return rekey_url_host_valid(o->host,

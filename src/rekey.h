@@ -19,8 +19,13 @@
 #include "rekey_port.h"
 #include "span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What became of the operation, numbered as the exit codes of the command (azure.md 7). Kept apart
 // from the error: a lost connection before the POST is REKEY_NOT_REACHED, after it REKEY_UNKNOWN.
+// Names, numbers and meanings stay the same in later versions, and none is added.
 enum rekey_outcome {
     REKEY_SUCCEEDED = 0,    // the service said so
     REKEY_REFUSED = 1,      // the service refused: nothing was changed
@@ -68,12 +73,14 @@ struct rekey_record {
 };
 
 // Where listKeys puts the keys. Unescaped, not NUL-terminated. Zeroize it after use.
+struct rekey_key_value {
+    uint16_t len;
+    bool null; // the service has none
+    char value[REKEY_KEY_VALUE_MAX];
+};
+
 struct rekey_keys {
-    struct rekey_key_value {
-        uint16_t len;
-        bool null; // the service has none
-        char value[REKEY_KEY_VALUE_MAX];
-    } primary, secondary;
+    struct rekey_key_value primary, secondary;
 };
 
 // Where rekey_get_token puts the token. Zeroize it after use.
@@ -122,11 +129,12 @@ struct rekey_options {
     const struct rekey_secret *secrets; // NULL: there are none
 };
 
+// In the order of the fields, so that C++ takes it, too.
 #define REKEY_OPTIONS_INIT                                                                         \
     {                                                                                              \
-        .host = {"management.azure.com", 20}, .port = 443, .board = {"unknown board", 13},         \
-        .timeout_ms = REKEY_TIMEOUT_MS, .connect_timeout_ms = REKEY_CONNECT_TIMEOUT_MS,            \
-        .idle_timeout_ms = REKEY_IDLE_TIMEOUT_MS, .poll_interval_ms = REKEY_POLL_INTERVAL_MS       \
+        {"management.azure.com", 20}, 443, false, {"unknown board", 13}, NULL, NULL, NULL, NULL,   \
+            NULL, REKEY_TIMEOUT_MS, REKEY_CONNECT_TIMEOUT_MS, REKEY_IDLE_TIMEOUT_MS,               \
+            REKEY_POLL_INTERVAL_MS, NULL                                                           \
     }
 
 // The fields of an answer that are captured.
@@ -190,7 +198,7 @@ struct rekey {
 };
 
 #if REKEY_URL_MAX <= 4096 && REKEY_TOKEN_MAX <= 4096 && REKEY_STAGING_MAX <= 4096
-_Static_assert(sizeof(struct rekey) <= 14336, "the memory budget of docs/design.md");
+static_assert(sizeof(struct rekey) <= 14336, "the memory budget of docs/design.md");
 #endif
 
 // Spans and pointers lead into the struct rekey or the caller's own memory, and are valid until the
@@ -219,6 +227,18 @@ struct rekey_report {
     bool save_failed; // the polling URL could not be saved: a restart cannot resume
     bool waiting;     // between two requests
 };
+
+// An application that is compiled with other limits than the archive has structs of another layout.
+// The two do not link, because the name of rekey_init holds the limits that decide the layout. An
+// undefined reference to rekey_init_url8192_... names those of the application;
+// `nm librekey.a | grep rekey_init` names those of the archive.
+#define REKEY_NAME_OF(name, url, token, staging, key, io)                                          \
+    name##_url##url##_token##token##_staging##staging##_key##key##_io##io
+#define REKEY_NAME_WITH(name, url, token, staging, key, io)                                        \
+    REKEY_NAME_OF(name, url, token, staging, key, io)
+#define rekey_init                                                                                 \
+    REKEY_NAME_WITH(rekey_init, REKEY_URL_MAX, REKEY_TOKEN_MAX, REKEY_STAGING_MAX,                 \
+                    REKEY_KEY_VALUE_MAX, REKEY_IO_SIZE)
 
 // Makes *r ready. `port` and `options` stay the caller's and must live as long as *r. Returns 0;
 // REKEY_E_PORT where a function of the port is NULL that must be there, or `plain` has some of its
@@ -290,5 +310,9 @@ void rekey_abort(struct rekey *r);
 // rekey_step and the port's wait in a loop, for a caller with nothing else to do. Returns as
 // rekey_step does at the end; REKEY_E_PORT, which ends the operation, where the port has no wait.
 int rekey_run(struct rekey *r);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,11 +1,22 @@
 // rekey_config.h - every buffer size and every default, each with its reason.
-// A board overrides one by defining it on the compiler's command line; every limit error names the
-// macro to raise. Sizes are bytes and times milliseconds unless a name or comment says otherwise.
+// One is overridden by defining it on the compiler's command line, or in a file that
+// REKEY_CONFIG_FILE names, as "my_rekey_config.h" or <my_rekey_config.h>, with the quotation marks
+// or brackets. Both hold for the archive and for what is linked with it: rekey.h sees to that.
+// Values are decimal numbers without parentheses. Every limit error names the macro to raise. Sizes
+// are bytes and times milliseconds unless a name or comment says otherwise.
 
 #ifndef REKEY_CONFIG_H
 #define REKEY_CONFIG_H
 
+#include <assert.h>
+
+#ifdef REKEY_CONFIG_FILE
+#include REKEY_CONFIG_FILE
+#endif
+
 #define REKEY_VERSION "0.1.0"
+// The same for #if: a byte each for the three numbers, as 0x000100 for 0.1.0.
+#define REKEY_VERSION_NUMBER 0x000100
 
 // The polling URL. Signed URLs of 3.2 KB are the normal case; Azure Resource Manager's contract
 // says that clients must take at least 4 KB. Before there is one, the POST's own path is built
@@ -94,18 +105,17 @@
 // 32 for the parameters, and 180 for the fixed parts.
 #define REKEY_PATH_MAX (64 + 90 * 12 + 33 + 255 + 32 + 180)
 
-_Static_assert(REKEY_BODY_MAX <= 100000000, "the length of a body is read by rekey_number");
-_Static_assert(REKEY_HEAD_MAX <= 65536, "the length of a field is counted in 16 bits");
-_Static_assert(REKEY_URL_MAX >= REKEY_PATH_MAX, "the path of the POST is built in the URL buffer");
-_Static_assert(REKEY_STAGING_MAX >= REKEY_URL_MAX,
-               "a new URL is staged before it replaces the old");
-_Static_assert(REKEY_STAGING_MAX >= REKEY_KEY_VALUE_MAX * 12 + 128,
-               "the body is escaped in staging, and shares it with a piece of the request");
-_Static_assert(REKEY_STAGING_MAX >= REKEY_TOKEN_MAX, "a new token is compared with the old one");
-_Static_assert(REKEY_STAGING_MAX % 16 == 0 && REKEY_STAGING_MAX >= 16 * REKEY_JSON_TOKENS + 1024,
-               "staging holds a body and its JSON tokens");
-_Static_assert(REKEY_URL_MAX <= 32767, "lengths are kept in 16 bits");
-_Static_assert(REKEY_TOKEN_MAX <= 32767, "lengths are kept in 16 bits");
-_Static_assert(REKEY_STAGING_MAX <= 32767, "lengths are kept in 16 bits");
+static_assert(REKEY_BODY_MAX <= 100000000, "the length of a body is read by rekey_number");
+static_assert(REKEY_HEAD_MAX <= 65536, "the length of a field is counted in 16 bits");
+static_assert(REKEY_URL_MAX >= REKEY_PATH_MAX, "the path of the POST is built in the URL buffer");
+static_assert(REKEY_STAGING_MAX >= REKEY_URL_MAX, "a new URL is staged before it replaces the old");
+static_assert(REKEY_STAGING_MAX >= REKEY_KEY_VALUE_MAX * 12 + 128,
+              "the body is escaped in staging, and shares it with a piece of the request");
+static_assert(REKEY_STAGING_MAX >= REKEY_TOKEN_MAX, "a new token is compared with the old one");
+static_assert(REKEY_STAGING_MAX % 16 == 0 && REKEY_STAGING_MAX >= 16 * REKEY_JSON_TOKENS + 1024,
+              "staging holds a body and its JSON tokens");
+static_assert(REKEY_URL_MAX <= 32767, "lengths are kept in 16 bits");
+static_assert(REKEY_TOKEN_MAX <= 32767, "lengths are kept in 16 bits");
+static_assert(REKEY_STAGING_MAX <= 32767, "lengths are kept in 16 bits");
 
 #endif

@@ -2,9 +2,18 @@
 // Errors are negative and grouped by hundreds. An error says what went wrong; what became of the
 // operation is the outcome (rekey.h), which is kept apart: a lost answer is an error, and the key
 // may have been regenerated all the same.
+//
+// What stays the same in later versions: an error keeps its name, its number and its group, and the
+// number of one that is no longer returned is not used again. Errors may be added: one that a
+// program does not know is treated by its group (-error / 100), and whether the key was changed is
+// told by the outcome alone. The texts may change: they are for people.
 
 #ifndef REKEY_ERROR_H
 #define REKEY_ERROR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 // clang-format off
 #define REKEY_ERRORS(X) \
@@ -131,5 +140,9 @@ const char *rekey_error_name(int error);
 // For an error of the group limits: the value of the macro to raise, and its name in *macro. 0 and
 // "" for others, and for the arena, which is the port's.
 unsigned long rekey_error_limit(int error, const char **macro);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

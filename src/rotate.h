@@ -10,6 +10,10 @@
 #include "message.h"
 #include "show.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // What the storage keeps between two runs, beside the key and an unfinished operation.
 struct rekey_rotation_state {
     enum rekey_key slot;         // whose key was activated last; 0: none was
@@ -75,7 +79,7 @@ struct rekey_rotation_options {
 };
 
 #define REKEY_ROTATION_OPTIONS_INIT                                                                \
-    { .settle_ms = 60000, .min_age_s = 86400, .list_interval_ms = 5000 }
+    { 60000, false, 86400, 5000 }
 
 // What is known of a run. The spans lead into the struct rekey_rotation.
 struct rekey_rotation_report {
@@ -181,5 +185,9 @@ uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x);
 // as rekey_abort; where a function of the storage calls it, the run ends with the step, or the call
 // that begins a run, in which it was called.
 void rekey_rotation_abort(struct rekey_rotation *x);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

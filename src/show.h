@@ -6,6 +6,10 @@
 
 #include "rekey.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define REKEY_URI_MAX 256 // bytes of a scoring URI
 
 // Texts are NUL-terminated; empty where the service does not say. One that is too long is empty.
@@ -18,5 +22,9 @@ struct rekey_shown {
 // Reads it into *shown, which is complete once rekey_step has returned 0. Changes nothing, and is
 // repeated freely. Returns errors as rekey_list_keys does.
 int rekey_show(struct rekey *r, const struct rekey_endpoint *endpoint, struct rekey_shown *shown);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

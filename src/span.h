@@ -10,17 +10,25 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct rekey_span {
     const char *ptr;
     size_t len; // bytes
 };
 
-// A span over a string literal, without its NUL.
-#define REKEY_SPAN(literal) ((struct rekey_span){(literal), sizeof(literal) - 1})
-
 static inline struct rekey_span rekey_span(const char *ptr, size_t len) {
-    return (struct rekey_span){ptr, len};
+    struct rekey_span span;
+
+    span.ptr = ptr;
+    span.len = len;
+    return span;
 }
+
+// A span over a string literal, without its NUL.
+#define REKEY_SPAN(literal) rekey_span((literal), sizeof(literal) - 1)
 
 bool rekey_span_equal(struct rekey_span a, struct rekey_span b);
 
@@ -60,5 +68,9 @@ size_t rekey_utf8(struct rekey_span text, size_t at, uint32_t *code);
 
 // Overwrites `len` bytes with zeros in a way that the compiler keeps.
 void rekey_zeroize(void *ptr, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

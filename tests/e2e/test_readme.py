@@ -66,3 +66,15 @@ def test_what_the_security_page_names_exists():
     assert [
         each for each in names if f"UNIT({each})" not in tests and f"def {each}(" not in tests
     ] == []
+
+
+def test_the_man_page_lists_every_function():
+    page = (ROOT / "docs/librekey.3").read_text()
+    headers = "rekey rekey_error show rotate credential credential_entra credential_managed"
+    for name in headers.split():
+        text = (ROOT / f"src/{name}.h").read_text()
+        public = re.sub(r"//.*", "", re.split(r"// (?:---- )?[Ff]or the \w+ files", text)[0])
+        functions = re.findall(r"^(?:static inline )?\w[\w ]*[ *](rekey_\w+)\(", public, re.M)
+        assert functions
+        for function in functions:
+            assert f".Fn {function} " in page, function

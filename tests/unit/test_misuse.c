@@ -259,6 +259,35 @@ static void test_not_ready(void **state) {
     rows_done();
 }
 
+// The defaults stand in the order of the fields.
+static void test_defaults(void **state) {
+    const struct rekey_options o = REKEY_OPTIONS_INIT;
+
+    (void)state;
+    row("options");
+    check_span(o.host, REKEY_SPAN("management.azure.com"));
+    check_int(o.port, 443);
+    check(!o.retry_unsafe);
+    check_span(o.board, REKEY_SPAN("unknown board"));
+    check(o.credential == NULL && o.token == NULL && o.token_ctx == NULL);
+    check(o.save == NULL && o.save_ctx == NULL && o.secrets == NULL);
+    check_int(o.timeout_ms, REKEY_TIMEOUT_MS);
+    check_int(o.connect_timeout_ms, REKEY_CONNECT_TIMEOUT_MS);
+    check_int(o.idle_timeout_ms, REKEY_IDLE_TIMEOUT_MS);
+    check_int(o.poll_interval_ms, REKEY_POLL_INTERVAL_MS);
+    row("a credential");
+    {
+        static const struct rekey_credential c = REKEY_CREDENTIAL(NULL, rekey_credential_answered);
+
+        check(c.step == rekey_credential_step && c.answered == rekey_credential_answered);
+        check(c.prepare == NULL && c.secret.ptr == NULL && c.secret.len == 0);
+        check(!c.once && !c.challenged && !c.sent && c.proof_len == 0 && c.phase == 0);
+        check(c.length == 0 && c.tries == 0);
+        check(c.renew_at == 0 && c.expiry == 0 && c.patient_until == 0);
+    }
+    rows_done();
+}
+
 static void test_exit_codes(void **state) {
     static const struct {
         enum rekey_outcome outcome;
@@ -507,8 +536,8 @@ static void test_busy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        UNIT(test_not_ready), UNIT(test_exit_codes), UNIT(test_port),
-        UNIT(test_abort),     UNIT(test_busy),
+        UNIT(test_not_ready), UNIT(test_defaults), UNIT(test_exit_codes),
+        UNIT(test_port),      UNIT(test_abort),    UNIT(test_busy),
     };
 
     return cmocka_run_group_tests_name("misuse", tests, NULL, rows_total);
