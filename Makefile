@@ -37,6 +37,9 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 VERSION      := $(shell sed -n 's/^\#define REKEY_VERSION "\(.*\)"/\1/p' src/rekey_config.h)
 JSMN_VERSION := $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
 
+# How mbedTLS is compiled, unless it is somebody else's: mbedtls_cppflags, $(B)/libmbedtls.a.
+include $(if $(BOARD_GUEST),port/mbedtls/guest.mk,port/mbedtls/owner/mbedtls.mk)
+
 our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=$(FRAME_MAX) -Werror
 our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MD -MP
 # LIMITS="REKEY_URL_MAX=16384 ..." goes before the board's own limits.
@@ -45,8 +48,7 @@ our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSM
 # Where glibc has 32 bits, it has a time_t of 64 only if both are defined; elsewhere they change nothing.
 time_cppflags := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(board)"' \
-    -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/anchors -Iport/mbedtls -Iport/mbedtls/owner -isystem $(MBEDTLS)/include \
-    '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
+    -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/anchors -Iport/mbedtls -Iport/mbedtls/owner $(mbedtls_cppflags)
 
 program         := $(or $(BOARD_PROGRAM),rekey)
 core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))
@@ -77,6 +79,7 @@ Q := @
 say = @printf '  %-5s %s\n' '$1' '$@'
 endif
 
+.DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all help deps deps-sources clean FORCE
@@ -143,9 +146,8 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 	$(call say,LD)
 	$(link)
 
-# How mbedTLS is compiled; what the board alone builds; then the verbs.
+# What the board alone builds; then the verbs.
 parts := boards/examples/examples.mk boards/linux/install.mk tests/tests.mk tests/port/port.mk tests/checks.mk tests/bench/measure.mk
-include port/mbedtls/owner/mbedtls.mk
 -include $(BOARD_DIR)/rules.mk
 include $(parts)
 -include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/port/*/*/*.d $(B)/board/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d $(B)/tests/port/*.d)

@@ -183,7 +183,7 @@ static int configure_more(struct connection *t) {
 #if !REKEY_TLS_4 // 4.x has the random numbers of PSA
     mbedtls_ssl_conf_rng(&t->config, random_bytes, t);
 #endif
-#if REKEY_TLS_13_TICKETS // else they are passed over
+#if REKEY_TLS_13_TICKETS && !REKEY_TLS_4 // else 3.6 passes them over
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         &t->config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif

@@ -18,9 +18,9 @@ extern "C" {
 // configuration; where they are too few, tls.c does not compile and names this macro.
 #ifndef REKEY_TLS_SIZE
 #if UINTPTR_MAX > 0xffffffff
-#define REKEY_TLS_SIZE 3072
+#define REKEY_TLS_SIZE 3584
 #else
-#define REKEY_TLS_SIZE 2048
+#define REKEY_TLS_SIZE 2688
 #endif
 #endif
 

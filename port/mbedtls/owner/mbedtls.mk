@@ -1,5 +1,6 @@
 # mbedtls.mk - how mbedTLS is compiled: with our configuration, and some of its files in a way of their own (docs/porting.md).
 
+mbedtls_cppflags := -isystem $(MBEDTLS)/include '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
 mbedtls_objects = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 
 # These files of mbedTLS have a header of ours put before them, which says why.
