@@ -13,6 +13,10 @@
 
 #include "rekey_port.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Fields are private, but for `address` and `error`. Starts zeroed.
 struct rekey_lwip_tcp {
     struct tcp_pcb *pcb;
@@ -27,5 +31,9 @@ struct rekey_lwip_tcp {
 // The transport contract of rekey_port.h; `tcp` becomes its ctx. A host is an IPv4 address, or a
 // name that lwIP's DNS client looks up; of its addresses lwIP knows the first.
 struct rekey_transport rekey_lwip_transport(struct rekey_lwip_tcp *tcp);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
