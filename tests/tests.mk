@@ -72,6 +72,11 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOAR
 
 $(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/example: BOARD_LDFLAGS += -fno-lto
 
+# port/sockets, which no command has. It is compiled against POSIX alone.
+$(B)/unit/sockets: $(B)/port/sockets/sockets.o
+$(B)/tests/test_sockets.o: test_cppflags += -Iport/sockets
+$(B)/port/sockets/%.o: port_cppflags := $(our_cppflags) -D_POSIX_C_SOURCE=200809L
+
 # A fuzz entry with a main of its own: libFuzzer's for `make fuzz`, or the one that runs the seeds.
 FUZZ_MAIN = $(B)/tests/replay.o
 $(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
