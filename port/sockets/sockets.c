@@ -74,11 +74,11 @@ static bool literal(struct rekey_sockets_address *a, const char *host) {
 static void set_port(struct rekey_sockets_address *a, uint16_t port) {
 #if !defined(LWIP_HDR_SOCKETS_H) || LWIP_IPV6
     if (a->at.any.sa_family == AF_INET6) {
-        a->at.v6.sin6_port = htons(port);
+        a->at.v6.sin6_port = CALL(htons)(port);
         return;
     }
 #endif
-    a->at.v4.sin_port = htons(port);
+    a->at.v4.sin_port = CALL(htons)(port);
 }
 
 static int look_up(struct rekey_sockets_tcp *t, struct rekey_span host, uint16_t port) {
