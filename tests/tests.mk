@@ -43,7 +43,7 @@ deps-demo:
 
 deps-test:
 	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest python3-pytest-xdist python3-cryptography openssl iproute2 strace
-	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(BOARD_DEPS)
+	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(if $(BOARD_E2E),,lwip) $(BOARD_DEPS)
 
 # The web servers that stand in front of the service in the end-to-end tests; without them these are skipped.
 deps-peers:
@@ -71,6 +71,38 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOAR
 	$(link)
 
 $(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/example: BOARD_LDFLAGS += -fno-lto
+
+# port/sockets, which no command has. It is compiled against POSIX alone.
+$(B)/unit/sockets: $(B)/port/sockets/sockets.o
+$(B)/tests/test_sockets.o: test_cppflags += -Iport/sockets
+$(B)/port/sockets/%.o: port_cppflags := $(our_cppflags) -D_POSIX_C_SOURCE=200809L
+
+# lwIP with threads in a process of this machine (its unix port), with port/lwip and port/sockets over it, and a relay to the
+# machine's own loopback interface (tests/lwip/host.h): $(B)/lwip-unix/liblwip.a, to be linked with $(lwip_unix_ldflags).
+lwip_unix_sources := $(wildcard $(LWIP)/src/core/*.c $(LWIP)/src/core/ipv4/*.c $(LWIP)/src/core/ipv6/*.c $(LWIP)/src/api/*.c) \
+    $(LWIP)/src/netif/ethernet.c $(LWIP)/contrib/ports/unix/port/sys_arch.c
+lwip_unix_objects := $(patsubst $(LWIP)/%.c,$(B)/lwip-unix/%.o,$(lwip_unix_sources)) \
+    $(addprefix $(B)/lwip-unix/,port/lwip/tcp.o port/sockets/sockets.o tests/lwip/host.o tests/lwip/sockets_client.o)
+lwip_unix_cppflags := $(port_cppflags) -Itests/lwip -Iport/lwip -Iport/sockets '-DREKEY_SOCKETS_HEADER=<lwip/sockets.h>' \
+    -isystem $(LWIP)/src/include -isystem $(LWIP)/contrib/ports/unix/port/include
+lwip_unix_ldflags := -pthread
+compile_lwip_unix = $(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(lwip_unix_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -pthread
+
+# lwIP reads packets as they lie, which the sanitizer of undefined behaviour does not like.
+$(B)/lwip-unix/%.o: $(LWIP)/%.c $(B)/flags tests/lwip/lwipopts.h
+	$(compile_lwip_unix) -w $(if $(findstring undefined,$(CFLAGS)),-fno-sanitize=undefined) -c $< -o $@
+$(B)/lwip-unix/port/%.o: port/%.c $(B)/flags tests/lwip/lwipopts.h
+	$(compile_lwip_unix) $(filter-out -Wframe%,$(our_warnings)) -c $< -o $@
+$(B)/lwip-unix/tests/%.o: tests/%.c $(B)/flags tests/lwip/lwipopts.h
+	$(compile_lwip_unix) $(filter-out -Wframe%,$(our_warnings)) -c $< -o $@
+
+$(B)/lwip-unix/liblwip.a: $(lwip_unix_objects)
+	$(call say,AR)
+	$(archive)
+
+$(B)/tests/test_lwip.o: test_cppflags += $(lwip_unix_cppflags)
+$(B)/unit/lwip: $(B)/lwip-unix/liblwip.a
+$(B)/unit/lwip: BOARD_LDFLAGS += $(lwip_unix_ldflags)
 
 # A fuzz entry with a main of its own: libFuzzer's for `make fuzz`, or the one that runs the seeds.
 FUZZ_MAIN = $(B)/tests/replay.o

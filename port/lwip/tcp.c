@@ -3,22 +3,44 @@
 #include "tcp.h"
 
 #include <lwip/dns.h>
+#include <lwip/sys.h>
+#include <lwip/tcpip.h>
 
-enum phase { NOT_OPEN, LOOKUP, FOUND, CONNECTING, OPEN, FAILED };
+#if NO_SYS
+#define LOCK_TCPIP_CORE()
+#define UNLOCK_TCPIP_CORE()
+#elif !LWIP_TCPIP_CORE_LOCKING
+#error "port/lwip with NO_SYS=0 needs LWIP_TCPIP_CORE_LOCKING=1: it calls lwIP from another task"
+#endif
 
-// ---- what lwIP calls ----------------------------------------------------------------------------
+#define BOTH_FAMILIES (LWIP_IPV4 && LWIP_IPV6)
+
+enum lookup { NONE, PENDING, FOUND, USED, FAILED }; // USED: for an attempt at a connection
+
+// ---- what lwIP calls, with the core lock --------------------------------------------------------
+
+static void tell(const struct rekey_lwip_tcp *t) {
+#if !NO_SYS
+    if (t->ready != NULL) {
+        t->ready(t->ready_arg);
+    }
+#else
+    (void)t; // who runs lwIP looks by himself
+#endif
+}
 
 static void on_found(const char *name, const ip_addr_t *address, void *arg) {
     struct rekey_lwip_tcp *t = arg;
 
     // A lookup cannot be called back: an answer may come when nobody asks any more.
-    if (t->phase != LOOKUP || !rekey_span_equal(t->host, rekey_span(name, strlen(name)))) {
+    if (t->lookup != PENDING || !rekey_span_equal(t->host, rekey_span(name, strlen(name)))) {
         return;
     }
-    t->phase = address != NULL ? FOUND : FAILED;
+    t->lookup = address != NULL ? FOUND : FAILED;
     if (address != NULL) {
         t->address = *address;
     }
+    tell(t);
 }
 
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error) {
@@ -26,7 +48,11 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error) {
 
     (void)pcb;
     (void)error; // lwIP says: always ERR_OK
-    t->phase = OPEN;
+    t->open = true;
+#if BOTH_FAMILIES
+    t->lookup = USED; // an answer for the other family comes too late
+#endif
+    tell(t);
     return ERR_OK;
 }
 
@@ -36,6 +62,7 @@ static void on_error(void *arg, err_t error) {
 
     t->pcb = NULL;
     t->error = error;
+    tell(t);
 }
 
 static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error) {
@@ -50,10 +77,38 @@ static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e
     } else {
         pbuf_cat(t->received, p);
     }
+    tell(t);
     return ERR_OK;
 }
 
-// ---- the transport ------------------------------------------------------------------------------
+#if !NO_SYS
+static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len) {
+    (void)pcb;
+    (void)len;
+    tell(arg);
+    return ERR_OK;
+}
+#endif
+
+// ---- the transport, with the core lock ----------------------------------------------------------
+
+// Ends the connection, or the attempt at one. Not waited for: what was sent and is not yet
+// acknowledged goes on in lwIP.
+static void drop(struct rekey_lwip_tcp *t) {
+    if (t->pcb == NULL) {
+        return;
+    }
+    tcp_arg(t->pcb, NULL);
+    tcp_err(t->pcb, NULL);
+    tcp_recv(t->pcb, NULL);
+#if !NO_SYS
+    tcp_sent(t->pcb, NULL);
+#endif
+    if (!t->open || tcp_close(t->pcb) != ERR_OK) {
+        tcp_abort(t->pcb);
+    }
+    t->pcb = NULL;
+}
 
 static int look_up(struct rekey_lwip_tcp *t, struct rekey_span host) {
     char name[DNS_MAX_NAME_LENGTH];
@@ -64,52 +119,90 @@ static int look_up(struct rekey_lwip_tcp *t, struct rekey_span host) {
     memcpy(name, host.ptr, host.len);
     name[host.len] = '\0';
     t->host = host;
-    t->phase = LOOKUP;
-    t->error = dns_gethostbyname(name, &t->address, on_found, t);
-    if (t->error == ERR_OK) {
-        t->phase = FOUND;
-        return REKEY_AGAIN;
+#if BOTH_FAMILIES
+    if (t->lookup != NONE) {
+        ip_addr_t literal; // which has no address of the other family
+
+        t->second = true;
+        t->error =
+            ipaddr_aton(name, &literal)
+                ? ERR_ARG
+                : dns_gethostbyname_addrtype(name, &t->address, on_found, t,
+                                             IP_IS_V6_VAL(t->address) ? LWIP_DNS_ADDRTYPE_IPV4
+                                                                      : LWIP_DNS_ADDRTYPE_IPV6);
+    } else
+#endif
+    {
+        t->error = dns_gethostbyname(name, &t->address, on_found, t);
     }
-    return t->error == ERR_INPROGRESS ? REKEY_WANT_READ : REKEY_E_LOOKUP;
+    t->lookup = t->error == ERR_OK ? FOUND : t->error == ERR_INPROGRESS ? PENDING : FAILED;
+    return t->lookup == PENDING ? REKEY_WANT_READ : REKEY_AGAIN;
 }
 
+// Connects to the address that was found, and gives up another one that has not answered.
 static int connect_to(struct rekey_lwip_tcp *t, uint16_t port) {
+    t->lookup = USED;
+#if BOTH_FAMILIES
+    drop(t);
+    t->began = sys_now();
+#endif
+    t->error = ERR_MEM;
     t->pcb = tcp_new_ip_type(IP_GET_TYPE(&t->address));
     if (t->pcb == NULL) {
-        t->error = ERR_MEM;
-        return REKEY_E_CONNECT;
+        return REKEY_AGAIN;
     }
     tcp_arg(t->pcb, t);
     tcp_err(t->pcb, on_error);
     tcp_recv(t->pcb, on_received);
+#if !NO_SYS
+    tcp_sent(t->pcb, on_sent);
+#endif
     tcp_nagle_disable(t->pcb);
-    t->phase = CONNECTING;
     t->error = tcp_connect(t->pcb, &t->address, port, on_connected);
-    return t->error == ERR_OK ? REKEY_WANT_WRITE : REKEY_E_CONNECT;
+    if (t->error != ERR_OK) {
+        drop(t);
+    }
+    return REKEY_AGAIN;
 }
 
-static int lwip_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
-    struct rekey_lwip_tcp *t = ctx;
+#if BOTH_FAMILIES
+// Milliseconds until the other family is tried, too.
+static uint32_t other_family_ms(const struct rekey_lwip_tcp *t) {
+    u32_t past = sys_now() - t->began;
 
-    (void)timeout_ms; // there is one address
-    switch (t->phase) {
-    case NOT_OPEN:
-        return look_up(t, host);
-    case LOOKUP:
-        return REKEY_WANT_READ;
-    case FAILED:
-        return REKEY_E_LOOKUP;
-    case FOUND:
-        return connect_to(t, port);
-    case CONNECTING:
-        return t->pcb != NULL ? REKEY_WANT_WRITE : REKEY_E_CONNECT;
-    default:
+    if (t->open || t->second || t->lookup != USED) {
+        return UINT32_MAX;
+    }
+    return t->pcb == NULL || past >= REKEY_LWIP_FAMILY_MS ? 0 : REKEY_LWIP_FAMILY_MS - past;
+}
+#endif
+
+static int open_now(struct rekey_lwip_tcp *t, struct rekey_span host, uint16_t port) {
+    bool look = t->lookup == NONE, found = t->lookup != FAILED;
+
+    if (t->open) {
         return REKEY_DONE;
     }
+    if (t->lookup == FOUND) {
+        return connect_to(t, port);
+    }
+#if BOTH_FAMILIES
+    look = look || other_family_ms(t) == 0;
+    found = found || t->second;
+#endif
+    if (look) {
+        return look_up(t, host);
+    }
+    if (t->pcb != NULL) {
+        return REKEY_WANT_WRITE;
+    }
+    if (t->lookup == PENDING) {
+        return REKEY_WANT_READ;
+    }
+    return found ? REKEY_E_CONNECT : REKEY_E_LOOKUP;
 }
 
-static int lwip_write(void *ctx, const void *data, size_t len, size_t *done) {
-    struct rekey_lwip_tcp *t = ctx;
+static int write_now(struct rekey_lwip_tcp *t, const void *data, size_t len, size_t *done) {
     size_t n;
 
     if (t->pcb == NULL) {
@@ -129,8 +222,7 @@ static int lwip_write(void *ctx, const void *data, size_t len, size_t *done) {
     return t->error == ERR_OK ? REKEY_DONE : REKEY_E_IO;
 }
 
-static int lwip_read(void *ctx, void *buf, size_t cap, size_t *done) {
-    struct rekey_lwip_tcp *t = ctx;
+static int read_now(struct rekey_lwip_tcp *t, void *buf, size_t cap, size_t *done) {
     u16_t n;
 
     if (t->received == NULL) { // what came before the end, or before an error, was read first
@@ -149,25 +241,81 @@ static int lwip_read(void *ctx, void *buf, size_t cap, size_t *done) {
     return REKEY_DONE;
 }
 
-static void lwip_close(void *ctx) {
-    struct rekey_lwip_tcp *t = ctx;
-    err_t error = t->error;
-
+static void close_now(struct rekey_lwip_tcp *t) {
     if (t->received != NULL) {
         pbuf_free(t->received);
+        t->received = NULL;
     }
-    if (t->pcb != NULL) {
-        tcp_arg(t->pcb, NULL);
-        tcp_err(t->pcb, NULL);
-        tcp_recv(t->pcb, NULL);
-        if (t->phase != OPEN || tcp_close(t->pcb) != ERR_OK) {
-            tcp_abort(t->pcb);
-        }
-    }
-    *t = (struct rekey_lwip_tcp){.address = t->address, .error = error};
+    drop(t);
+    t->lookup = NONE;
+    t->open = t->ended = false;
+#if BOTH_FAMILIES
+    t->second = false;
+#endif
 }
 
+// ---- the transport ------------------------------------------------------------------------------
+
+static int lwip_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
+    int result;
+
+    (void)timeout_ms; // of two addresses each has its time: REKEY_LWIP_FAMILY_MS
+    LOCK_TCPIP_CORE();
+    result = open_now(ctx, host, port);
+    UNLOCK_TCPIP_CORE();
+    return result;
+}
+
+static int lwip_write(void *ctx, const void *data, size_t len, size_t *done) {
+    int result;
+
+    LOCK_TCPIP_CORE();
+    result = write_now(ctx, data, len, done);
+    UNLOCK_TCPIP_CORE();
+    return result;
+}
+
+static int lwip_read(void *ctx, void *buf, size_t cap, size_t *done) {
+    int result;
+
+    LOCK_TCPIP_CORE();
+    result = read_now(ctx, buf, cap, done);
+    UNLOCK_TCPIP_CORE();
+    return result;
+}
+
+static void lwip_close(void *ctx) {
+    LOCK_TCPIP_CORE();
+    close_now(ctx);
+    UNLOCK_TCPIP_CORE();
+}
+
+#if BOTH_FAMILIES || !NO_SYS
+static uint32_t lwip_wait_ms(void *ctx) {
+    const struct rekey_lwip_tcp *t = ctx;
+    uint32_t ms = UINT32_MAX;
+
+    LOCK_TCPIP_CORE();
+#if !NO_SYS
+    if (t->ready == NULL && t->lookup != NONE) {
+        ms = REKEY_LWIP_POLL_MS;
+    }
+#endif
+#if BOTH_FAMILIES
+    ms = other_family_ms(t) < ms ? other_family_ms(t) : ms;
+#endif
+    UNLOCK_TCPIP_CORE();
+    return ms;
+}
+#else
+#define lwip_wait_ms NULL // a superloop calls all the time, and there is one address
+#endif
+
 struct rekey_transport rekey_lwip_transport(struct rekey_lwip_tcp *tcp) {
-    return (struct rekey_transport){
-        .ctx = tcp, .open = lwip_open, .write = lwip_write, .read = lwip_read, .close = lwip_close};
+    return (struct rekey_transport){.ctx = tcp,
+                                    .open = lwip_open,
+                                    .write = lwip_write,
+                                    .read = lwip_read,
+                                    .close = lwip_close,
+                                    .wait_ms = lwip_wait_ms};
 }

@@ -1,0 +1,208 @@
+// host.c - see host.h. A thread for each port, two for each connection. What fails here, but for a
+// connection, ends the program: it is a test's.
+
+#include "host.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <lwip/api.h>
+#include <lwip/dns.h>
+#include <lwip/netif.h>
+#include <lwip/tcp.h>
+#include <lwip/tcpip.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void must(int held) {
+    if (!held) {
+        abort();
+    }
+}
+
+// ---- lwIP ---------------------------------------------------------------------------------------
+
+static err_t lose_4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to) {
+    (void)netif;
+    (void)p;
+    (void)to;
+    return ERR_OK;
+}
+
+static err_t lose_6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to) {
+    (void)netif;
+    (void)p;
+    (void)to;
+    return ERR_OK;
+}
+
+static err_t black_hole(struct netif *netif) {
+    netif->name[0] = 'b';
+    netif->name[1] = 'h';
+    netif->mtu = 1500;
+    netif->output = lose_4;
+    netif->output_ip6 = lose_6;
+    netif->flags = NETIF_FLAG_LINK_UP;
+    return ERR_OK;
+}
+
+static void started(void *arg) {
+    sem_post(arg);
+}
+
+void lwip_host_start(void) {
+    static struct netif hole;
+    ip4_addr_t address, mask;
+    ip6_addr_t address6;
+    sem_t sem;
+
+    must(sem_init(&sem, 0, 0) == 0);
+    tcpip_init(started, &sem);
+    while (sem_wait(&sem) != 0) {
+    }
+    IP4_ADDR(&address, 10, 0, 0, 1);
+    IP4_ADDR(&mask, 255, 0, 0, 0);
+    must(ip6addr_aton("2001:db8::1", &address6));
+    LOCK_TCPIP_CORE();
+    must(netif_add(&hole, &address, &mask, NULL, NULL, black_hole, tcpip_input) != NULL);
+    netif_ip6_addr_set(&hole, 0, &address6);
+    netif_ip6_addr_set_state(&hole, 0, IP6_ADDR_PREFERRED);
+    netif_set_default(&hole);
+    netif_set_up(&hole);
+    UNLOCK_TCPIP_CORE();
+}
+
+// ---- the relay ----------------------------------------------------------------------------------
+
+struct connection {
+    struct netconn *inside;
+    int outside;
+};
+
+// The thread that waits in netconn_recv gets an error.
+static void reset_inside(struct netconn *conn) {
+    LOCK_TCPIP_CORE();
+    if (conn->pcb.tcp != NULL) {
+        tcp_abort(conn->pcb.tcp);
+    }
+    UNLOCK_TCPIP_CORE();
+}
+
+static void reset_outside(int fd) {
+    const struct linger at_once = {1, 0};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    shutdown(fd, SHUT_RD); // the thread that waits in recv gets the end
+}
+
+static void *inwards(void *arg) {
+    const struct connection *c = arg;
+    char buf[4096];
+    ssize_t n;
+
+    while ((n = recv(c->outside, buf, sizeof(buf), 0)) > 0) {
+        if (netconn_write(c->inside, buf, (size_t)n, NETCONN_COPY) != ERR_OK) {
+            return NULL;
+        }
+    }
+    if (n == 0) {
+        netconn_shutdown(c->inside, 0, 1);
+    } else {
+        reset_inside(c->inside);
+    }
+    return NULL;
+}
+
+static err_t outwards(const struct connection *c) {
+    struct netbuf *buf;
+    err_t error;
+
+    while ((error = netconn_recv(c->inside, &buf)) == ERR_OK) {
+        do {
+            void *data;
+            u16_t len, at = 0;
+
+            netbuf_data(buf, &data, &len);
+            while (at < len) {
+                ssize_t n = send(c->outside, (char *)data + at, (size_t)(len - at), MSG_NOSIGNAL);
+
+                if (n < 0) {
+                    netbuf_delete(buf);
+                    return ERR_OK;
+                }
+                at = (u16_t)(at + n);
+            }
+        } while (netbuf_next(buf) >= 0);
+        netbuf_delete(buf);
+    }
+    return error;
+}
+
+static void *serve_connection(void *arg) {
+    struct connection *c = arg;
+    const int on = 1;
+    pthread_t thread;
+    err_t error;
+
+    // What is relayed is not held back for more of it.
+    setsockopt(c->outside, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    LOCK_TCPIP_CORE();
+    if (c->inside->pcb.tcp != NULL) {
+        tcp_nagle_disable(c->inside->pcb.tcp);
+    }
+    UNLOCK_TCPIP_CORE();
+    must(pthread_create(&thread, NULL, inwards, c) == 0);
+    error = outwards(c);
+    if (error == ERR_CLSD) {
+        shutdown(c->outside, SHUT_WR);
+    } else if (error == ERR_OK) {
+        reset_inside(c->inside);
+    } else {
+        reset_outside(c->outside);
+    }
+    pthread_join(thread, NULL);
+    netconn_delete(c->inside);
+    close(c->outside);
+    free(c);
+    return NULL;
+}
+
+static void *serve_port(void *arg) {
+    const uint16_t *port = arg;
+    struct netconn *listener = netconn_new(NETCONN_TCP_IPV6), *conn;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(*port)};
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    must(listener != NULL && netconn_bind(listener, IP_ANY_TYPE, *port) == ERR_OK);
+    must(netconn_listen(listener) == ERR_OK);
+    while (netconn_accept(listener, &conn) == ERR_OK) {
+        struct connection *c = malloc(sizeof(*c));
+        pthread_t thread;
+
+        must(c != NULL);
+        c->inside = conn;
+        c->outside = socket(AF_INET, SOCK_STREAM, 0);
+        must(c->outside >= 0);
+        if (connect(c->outside, (const struct sockaddr *)&to, sizeof(to)) != 0) {
+            reset_inside(conn);
+        }
+        must(pthread_create(&thread, NULL, serve_connection, c) == 0);
+        pthread_detach(thread);
+    }
+    return NULL;
+}
+
+void lwip_host_relay(uint16_t first, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        uint16_t *port = malloc(sizeof(*port));
+        pthread_t thread;
+
+        must(port != NULL);
+        *port = (uint16_t)(first + i);
+        must(pthread_create(&thread, NULL, serve_port, port) == 0);
+        pthread_detach(thread);
+    }
+}
