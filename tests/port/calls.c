@@ -226,6 +226,17 @@ bool pause_until(struct line *l, int status, uint64_t until) {
     return true;
 }
 
+void check_pauses(struct line *l, const char *call, int result) {
+    if (l->pauses <= SHORT_MS / 3 || l->port->wait == NULL) {
+        return;
+    }
+    broken(l->run,
+           l->t.wait_ms != NULL         ? SAYS_WAIT_MS
+           : result == REKEY_WANT_WRITE ? SAYS_WANT_WRITE
+                                        : SAYS_WANT_READ,
+           "%s wanted to be called %d times in %d ms", call, (int)l->pauses, SHORT_MS);
+}
+
 void let_pass(struct line *l, uint32_t ms) {
     const uint64_t until = now(l->run) + ms;
 
@@ -233,18 +244,22 @@ void let_pass(struct line *l, uint32_t ms) {
     }
 }
 
-int connect_to(struct line *l, const char *host, enum listener listener, uint32_t ms) {
+int go_on(struct line *l, uint32_t ms) {
     const uint64_t until = now(l->run) + ms;
     int result;
 
-    l->host = host;
-    l->number = (uint16_t)(l->run->check->first_port + listener);
-    l->pauses = l->again = 0;
-    l->error = 0;
     do {
         result = call_open(l, ms);
     } while (result > 0 && pause_until(l, result, until));
     return result;
+}
+
+int connect_to(struct line *l, const char *host, enum listener listener, uint32_t ms) {
+    l->host = host;
+    l->number = (uint16_t)(l->run->check->first_port + listener);
+    l->pauses = l->again = 0;
+    l->error = 0;
+    return go_on(l, ms);
 }
 
 bool opened(struct line *l, enum listener listener) {

@@ -217,6 +217,14 @@ def sink(stream):
     stream.end()
 
 
+def late(stream):
+    """A second for those who have no other clock."""
+    data = stream.receive_all(1)
+    time.sleep(1)
+    stream.send(data)
+    stream.end()
+
+
 def cut(stream):
     stream.send(PATTERN[:BLOCK])
     stream.fin()
@@ -290,6 +298,7 @@ LISTENERS = [
     (block, "trickle"),
     (source, "good"),
     (sink, "good"),
+    (late, "good"),
     (cut, "good"),
     (notify, "good"),
     (half, "good"),
@@ -310,8 +319,9 @@ LISTENERS = [
     (echo, "impostor"),
     (echo, "self-signed"),
     (echo, "no-address"),
+    (echo, "no-authority"),
 ]
-SECOND = 20
+SECOND = 21
 
 
 def serve(sock, behave, context, piece):
