@@ -119,8 +119,8 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 	$(link)
 
 # How mbedTLS is compiled; what the board alone builds; then the verbs.
-parts := boards/linux/install.mk tests/tests.mk tests/port/port.mk tests/checks.mk tests/bench/measure.mk
+parts := boards/linux/install.mk tests/tests.mk tests/checks.mk tests/bench/measure.mk
 include port/mbedtls/mbedtls.mk
 -include boards/$(BOARD)/rules.mk
 include $(parts)
--include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d $(B)/tests/port/*.d)
+-include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d)

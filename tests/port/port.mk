@@ -36,3 +36,5 @@ $(B)/port-check/%: $(B)/tests/port/%.o $(B)/tests/port/sound.o $(subject_objects
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(link)
+
+-include $(wildcard $(B)/tests/port/*.d)
