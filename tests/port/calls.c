@@ -7,6 +7,7 @@
 
 #define GUARD 0xA5 // in bytes that nobody may touch
 #define AGAIN_MAX 100000u
+#define ENDING_MS 20u
 #define READ_MAX 1024u // bytes that are read in one call
 
 unsigned char scratch[SCRATCH];
@@ -187,6 +188,20 @@ int call_read(struct line *l, void *buf, size_t cap, size_t *done) {
     return result;
 }
 
+static void turn(const struct run *run) {
+    if (run->check->turn != NULL) {
+        run->check->turn();
+    }
+}
+
+void let_pass(struct line *l, uint32_t ms) {
+    const uint64_t until = now(l->run) + ms;
+
+    while (now(l->run) < until) {
+        turn(l->run);
+    }
+}
+
 void hang_up(struct line *l) {
     const uint64_t since = now(l->run);
     char why[EXPLAIN_CAP];
@@ -199,6 +214,10 @@ void hang_up(struct line *l) {
             broken(l->run, SAYS_EXPLAIN_CLOSED, "\"%s\" before close, \"%s\" after", l->why, why);
         }
         l->error = 0;
+    }
+    // A small stack has memory for few connections that are not quite at their end.
+    if (l->run->check->turn != NULL) {
+        let_pass(l, ENDING_MS);
     }
 }
 
@@ -223,6 +242,7 @@ bool pause_until(struct line *l, int status, uint64_t until) {
         l->port->wait(l->port->ctx, status, (uint32_t)left);
     }
     l->pauses++;
+    turn(l->run);
     return true;
 }
 
@@ -235,13 +255,6 @@ void check_pauses(struct line *l, const char *call, int result) {
            : result == REKEY_WANT_WRITE ? SAYS_WANT_WRITE
                                         : SAYS_WANT_READ,
            "%s wanted to be called %d times in %d ms", call, (int)l->pauses, SHORT_MS);
-}
-
-void let_pass(struct line *l, uint32_t ms) {
-    const uint64_t until = now(l->run) + ms;
-
-    while (now(l->run) < until) {
-    }
 }
 
 int go_on(struct line *l, uint32_t ms) {

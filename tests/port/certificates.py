@@ -88,4 +88,6 @@ def make(directory, hosts, address):
     leaf = sign("a server", leaf_key, root, root_key, [x509.DNSName("a.example")])
     below = sign(hosts[0], key, "a server", leaf_key, dns + ip)
     (directory / "no-authority.pem").write_bytes(private + pem_of(below) + pem_of(leaf))
-    (directory / "ca.pem").write_bytes(pem_of(sign(root, root_key, root, root_key)))
+    anchor = sign(root, root_key, root, root_key)
+    (directory / "ca.pem").write_bytes(pem_of(anchor))
+    (directory / "ca.der").write_bytes(anchor.public_bytes(serialization.Encoding.DER))

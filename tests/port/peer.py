@@ -126,6 +126,7 @@ class Stream:
 
     def reset(self):
         until(lambda: queued(self.sock, termios.TIOCOUTQ) == 0)
+        time.sleep(0.05)  # the network of QEMU makes an end of data and RST that it finds together
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
