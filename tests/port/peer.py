@@ -20,8 +20,6 @@ import termios
 import threading
 import time
 
-import certificates
-
 BLOCK = 100  # bytes: what most listeners send
 LARGE = 1 << 20
 PATTERN = bytes((i * 2654435761 >> 24) & 255 for i in range(LARGE))
@@ -383,6 +381,8 @@ def open_ports(args):
 def make_contexts(args):
     if not args.tls:
         return {}
+    import certificates  # here, because it needs a library that TCP alone does not need
+
     directory = pathlib.Path(args.tls)
     certificates.make(directory, [args.host, args.two], args.address or args.bind)
     contexts = {}
