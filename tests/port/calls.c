@@ -7,6 +7,7 @@
 
 #define GUARD 0xA5 // in bytes that nobody may touch
 #define AGAIN_MAX 100000u
+#define ENDING_MS 20u
 #define READ_MAX 1024u // bytes that are read in one call
 
 unsigned char scratch[SCRATCH];
@@ -187,6 +188,20 @@ int call_read(struct line *l, void *buf, size_t cap, size_t *done) {
     return result;
 }
 
+static void turn(const struct run *run) {
+    if (run->check->turn != NULL) {
+        run->check->turn();
+    }
+}
+
+void let_pass(struct line *l, uint32_t ms) {
+    const uint64_t until = now(l->run) + ms;
+
+    while (now(l->run) < until) {
+        turn(l->run);
+    }
+}
+
 void hang_up(struct line *l) {
     const uint64_t since = now(l->run);
     char why[EXPLAIN_CAP];
@@ -199,6 +214,10 @@ void hang_up(struct line *l) {
             broken(l->run, SAYS_EXPLAIN_CLOSED, "\"%s\" before close, \"%s\" after", l->why, why);
         }
         l->error = 0;
+    }
+    // A small stack has memory for few connections that are not quite at their end.
+    if (l->run->check->turn != NULL) {
+        let_pass(l, ENDING_MS);
     }
 }
 
@@ -223,28 +242,37 @@ bool pause_until(struct line *l, int status, uint64_t until) {
         l->port->wait(l->port->ctx, status, (uint32_t)left);
     }
     l->pauses++;
+    turn(l->run);
     return true;
 }
 
-void let_pass(struct line *l, uint32_t ms) {
-    const uint64_t until = now(l->run) + ms;
-
-    while (now(l->run) < until) {
+void check_pauses(struct line *l, const char *call, int result) {
+    if (l->pauses <= SHORT_MS / 3 || l->port->wait == NULL) {
+        return;
     }
+    broken(l->run,
+           l->t.wait_ms != NULL         ? SAYS_WAIT_MS
+           : result == REKEY_WANT_WRITE ? SAYS_WANT_WRITE
+                                        : SAYS_WANT_READ,
+           "%s wanted to be called %d times in %d ms", call, (int)l->pauses, SHORT_MS);
 }
 
-int connect_to(struct line *l, const char *host, enum listener listener, uint32_t ms) {
+int go_on(struct line *l, uint32_t ms) {
     const uint64_t until = now(l->run) + ms;
     int result;
 
-    l->host = host;
-    l->number = (uint16_t)(l->run->check->first_port + listener);
-    l->pauses = l->again = 0;
-    l->error = 0;
     do {
         result = call_open(l, ms);
     } while (result > 0 && pause_until(l, result, until));
     return result;
+}
+
+int connect_to(struct line *l, const char *host, enum listener listener, uint32_t ms) {
+    l->host = host;
+    l->number = (uint16_t)(l->run->check->first_port + listener);
+    l->pauses = l->again = 0;
+    l->error = 0;
+    return go_on(l, ms);
 }
 
 bool opened(struct line *l, enum listener listener) {

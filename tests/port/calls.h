@@ -18,6 +18,7 @@ enum listener {
     TRICKLE,
     SOURCE,
     SINK,
+    LATE,
     CUT,
     NOTIFY,
     HALF,
@@ -37,7 +38,8 @@ enum listener {
     UNTRUSTED,
     IMPOSTOR,
     SELF_SIGNED,
-    NO_ADDRESS
+    NO_ADDRESS,
+    NO_AUTHORITY
 };
 
 #define BLOCK 100u     // bytes that most listeners send
@@ -67,11 +69,10 @@ struct line {
     const struct rekey_port *port;
     struct rekey_transport t;
     const char *host;
-    uint16_t number;   // TCP port
-    unsigned pauses;   // since open
-    unsigned again;    // REKEY_AGAIN in a row
-    int error;         // that was returned last; 0: none
-    bool slept_enough; // `wait` was asked for all the time that is left
+    uint16_t number; // TCP port
+    unsigned pauses; // since open
+    unsigned again;  // REKEY_AGAIN in a row
+    int error;       // that was returned last; 0: none
     char why[EXPLAIN_CAP];
 };
 
@@ -97,6 +98,10 @@ void hang_up(struct line *l);
 // Sleeps as the loop does; false when the time `until` has passed.
 bool pause_until(struct line *l, int status, uint64_t until);
 
+// `call` returned `result` and wanted to be repeated more often than can be: nothing happened in
+// SHORT_MS.
+void check_pauses(struct line *l, const char *call, int result);
+
 // Lets time pass without a call of the line.
 void let_pass(struct line *l, uint32_t ms);
 
@@ -104,7 +109,11 @@ void let_pass(struct line *l, uint32_t ms);
 // REKEY_DONE, an error, or REKEY_WANT_...: it was given up.
 int connect_to(struct line *l, const char *host, enum listener listener, uint32_t ms);
 
-// The same with `host` of the check; what is not open is noted as a broken sentence, and closed.
+// Goes on with what connect_to has given up, for another while.
+int go_on(struct line *l, uint32_t ms);
+
+// As connect_to, with `host` of the check; what is not open is noted as a broken sentence, and
+// closed.
 bool opened(struct line *l, enum listener listener);
 
 // Writes all. Returns REKEY_DONE, an error, or REKEY_WANT_...: time has passed.

@@ -83,4 +83,11 @@ def make(directory, hosts, address):
     )
     for name, certificate in rows.items():
         (directory / f"{name}.pem").write_bytes(private + pem_of(certificate))
-    (directory / "ca.pem").write_bytes(pem_of(sign(root, root_key, root, root_key)))
+    # Its issuer is trusted, but is no authority.
+    leaf_key = ec.generate_private_key(ec.SECP256R1())
+    leaf = sign("a server", leaf_key, root, root_key, [x509.DNSName("a.example")])
+    below = sign(hosts[0], key, "a server", leaf_key, dns + ip)
+    (directory / "no-authority.pem").write_bytes(private + pem_of(below) + pem_of(leaf))
+    anchor = sign(root, root_key, root, root_key)
+    (directory / "ca.pem").write_bytes(pem_of(anchor))
+    (directory / "ca.der").write_bytes(anchor.public_bytes(serialization.Encoding.DER))

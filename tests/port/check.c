@@ -59,6 +59,7 @@ static const struct row {
     {"untrusted", check_untrusted, IS_TLS},
     {"impostor", check_impostor, IS_TLS},
     {"self-signed", check_self_signed, IS_TLS},
+    {"no-authority", check_no_authority, IS_TLS},
     {"address", check_address, ANY},
     {"no-iPAddress", check_no_address, IS_TLS},
 };

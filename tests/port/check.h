@@ -12,9 +12,10 @@ struct rekey_port_check {
     // One port for each connection, the clocks being the same. The transport that is checked is
     // `tls` of both if `is_tls` is set, else `plain`. Without a second one (NULL), what needs two
     // connections at once is not checked. Where `wait` is NULL, the transport is called again and
-    // again, as a superloop does.
+    // again, as a superloop does, and `turn` between the calls.
     const struct rekey_port *ports[2];
     bool is_tls;
+    void (*turn)(void); // all else that such a loop does, as to poll a driver; or NULL
 
     uint16_t first_port; // of peer.py, which prints it
     const char *host;    // a name of the peer, `--host`; as "localhost"

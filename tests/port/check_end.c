@@ -109,7 +109,7 @@ void check_answer(struct run *run) {
             break;
         }
     }
-    read_block(&l, SAYS_READ_ON);
+    read_block(&l, SAYS_DELIVER);
     hang_up(&l);
 }
 

@@ -4,11 +4,32 @@
 
 #define READINGS 10000000u // of a clock, during which a millisecond must pass
 
+// A second of the peer is some 1000 of this port.
+static void check_second(struct run *run) {
+    struct line l = line_of(run, 0);
+    unsigned char byte;
+    uint64_t since;
+    size_t len = 0;
+
+    if (!opened(&l, LATE)) {
+        return;
+    }
+    since = now(run);
+    if (send_all(&l, "!", 1, LONG_MS) == REKEY_DONE) {
+        receive(&l, &byte, 1, &len, LONG_MS);
+    }
+    if (len == 0 || now(run) - since < 500) {
+        broken(run, SAYS_NOW, "what takes a second took %d", (int)(now(run) - since));
+    }
+    hang_up(&l);
+}
+
 void check_clock(struct run *run) {
     const uint64_t first = now(run);
 
     for (size_t i = 0; i < READINGS; i++) {
         if (now(run) != first) {
+            check_second(run);
             return;
         }
     }

@@ -195,10 +195,8 @@ void check_idle(struct run *run) {
     result = receive(&l, &byte, 1, &done, SHORT_MS);
     if (result != REKEY_WANT_READ && result != REKEY_WANT_WRITE && result != REKEY_AGAIN) {
         broken(run, SAYS_STREAM, "the peer sent nothing, and read returned %d", result);
-    } else if (l.pauses > SHORT_MS / 3) {
-        broken(run, l.t.wait_ms != NULL ? SAYS_WAIT_MS : SAYS_WANT_READ,
-               "read wanted to be called %d times in %d ms", (int)l.pauses, SHORT_MS);
     }
+    check_pauses(&l, "read", result);
     hang_up(&l);
 }
 

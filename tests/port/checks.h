@@ -51,6 +51,7 @@ void check_not_yet(struct run *run);
 void check_untrusted(struct run *run);
 void check_impostor(struct run *run);
 void check_self_signed(struct run *run);
+void check_no_authority(struct run *run);
 void check_address(struct run *run);
 void check_no_address(struct run *run);
 

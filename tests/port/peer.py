@@ -20,8 +20,6 @@ import termios
 import threading
 import time
 
-import certificates
-
 BLOCK = 100  # bytes: what most listeners send
 LARGE = 1 << 20
 PATTERN = bytes((i * 2654435761 >> 24) & 255 for i in range(LARGE))
@@ -126,6 +124,7 @@ class Stream:
 
     def reset(self):
         until(lambda: queued(self.sock, termios.TIOCOUTQ) == 0)
+        time.sleep(0.05)  # the network of QEMU makes an end of data and RST that it finds together
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
@@ -217,6 +216,14 @@ def sink(stream):
     stream.end()
 
 
+def late(stream):
+    """A second for those who have no other clock."""
+    data = stream.receive_all(1)
+    time.sleep(1)
+    stream.send(data)
+    stream.end()
+
+
 def cut(stream):
     stream.send(PATTERN[:BLOCK])
     stream.fin()
@@ -290,6 +297,7 @@ LISTENERS = [
     (block, "trickle"),
     (source, "good"),
     (sink, "good"),
+    (late, "good"),
     (cut, "good"),
     (notify, "good"),
     (half, "good"),
@@ -310,8 +318,9 @@ LISTENERS = [
     (echo, "impostor"),
     (echo, "self-signed"),
     (echo, "no-address"),
+    (echo, "no-authority"),
 ]
-SECOND = 20
+SECOND = 21
 
 
 def serve(sock, behave, context, piece):
@@ -372,6 +381,8 @@ def open_ports(args):
 def make_contexts(args):
     if not args.tls:
         return {}
+    import certificates  # here, because it needs a library that TCP alone does not need
+
     directory = pathlib.Path(args.tls)
     certificates.make(directory, [args.host, args.two], args.address or args.bind)
     contexts = {}
