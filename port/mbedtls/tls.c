@@ -47,11 +47,17 @@ static int bio_result(struct connection *t, int result, size_t n) {
     }
 }
 
+// mbedTLS sends what is left of a record before it reads on. Once the connection is broken that is
+// dropped: what the server has sent before is still to be read.
 static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
     struct connection *t = ctx;
     size_t n = 0;
-    int result = t->lower.write(t->lower.ctx, buf, len, &n);
+    int result;
 
+    if (t->phase == BROKEN) {
+        return (int)len;
+    }
+    result = t->lower.write(t->lower.ctx, buf, len, &n);
     return bio_result(t, result, n);
 }
 
@@ -321,8 +327,12 @@ static int tls_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
 
 static int tls_write(void *ctx, const void *data, size_t len, size_t *done) {
     struct connection *t = connection_of(ctx);
-    int code = mbedtls_ssl_write(&t->ssl, data, len);
+    int code;
 
+    if (t->phase != OPEN) {
+        return t->lower_error != 0 ? t->lower_error : REKEY_E_TLS;
+    }
+    code = mbedtls_ssl_write(&t->ssl, data, len);
     if (code > 0) {
         *done = (size_t)code;
         return REKEY_DONE;
