@@ -16,6 +16,9 @@ extern "C" {
 
 // Private but for the results in `http`, and what has a comment. Start it zeroed.
 struct rekey_exchange {
+    const struct rekey_transport *transport;
+    struct rekey_span host;
+    const char *out; // what is being sent
     uint8_t state;
     bool opening, connected;
     bool reused;    // the connection has served a request before
@@ -24,9 +27,6 @@ struct rekey_exchange {
     bool head_done; // the head was reported; out_len bytes behind it are in `io`
     uint16_t port;
     uint16_t out_at, out_len;
-    const struct rekey_transport *transport;
-    struct rekey_span host;
-    const char *out; // what is being sent
     uint32_t connect_timeout_ms, idle_timeout_ms;
     uint64_t timer; // when the connection was begun, or the last byte went or came
     uint64_t until; // until when the caller may sleep

@@ -197,11 +197,11 @@ void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind ki
     if (error == REKEY_E_JSON) {
         out->body = json->text.len == 0 ? REKEY_BODY_EMPTY : REKEY_BODY_NOT_JSON;
     } else if (error != 0) {
-        out->error = error;
+        out->error = (int16_t)error;
     } else if (rekey_json_is_null(json, 0)) {
         out->body = REKEY_BODY_EMPTY;
     } else {
-        out->percent = percent(json);
+        out->percent = (int8_t)percent(json);
         out->body = read_object(out, kind, json);
     }
 }

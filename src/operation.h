@@ -52,8 +52,8 @@ enum rekey_body {
 
 struct rekey_status_body {
     enum rekey_body body;
-    int error;       // why a REKEY_BODY_UNREADABLE is unreadable
-    int percent;     // percentComplete, 0..100; -1 if it is not there
+    int8_t percent;  // percentComplete, 0..100; -1 if it is not there
+    int16_t error;   // why a REKEY_BODY_UNREADABLE is unreadable
     char status[32]; // NUL-terminated, cut if it is longer; printable ASCII, '?' for all else
 };
 

@@ -557,20 +557,20 @@ int rekey_step(struct rekey *r) {
 
 // ---- the rest of the API ------------------------------------------------------------------------
 
-// How many of its functions a transport has, of the four that it must have.
-static int functions(const struct rekey_transport *t) {
-    return (t->open != NULL) + (t->write != NULL) + (t->read != NULL) + (t->close != NULL);
+static bool complete(const struct rekey_transport *t) {
+    return t->open != NULL && t->write != NULL && t->read != NULL && t->close != NULL;
+}
+
+static bool absent(const struct rekey_transport *t) {
+    return t->open == NULL && t->write == NULL && t->read == NULL && t->close == NULL;
 }
 
 static int check_port(const struct rekey_port *port) {
-    int plain;
-
     if (port == NULL || port->now_ms == NULL || port->wall_s == NULL || port->entropy == NULL ||
-        functions(&port->tls) != 4) {
+        !complete(&port->tls) || !(complete(&port->plain) || absent(&port->plain))) {
         return REKEY_E_PORT;
     }
-    plain = functions(&port->plain);
-    return plain == 0 || plain == 4 ? 0 : REKEY_E_PORT;
+    return 0;
 }
 
 static int check_options(const struct rekey_options *o) {

@@ -909,7 +909,7 @@ static int begin_run(struct rekey_rotation *x, enum job job, const struct rekey_
     if (x->client == NULL) {
         return REKEY_E_OPTIONS;
     }
-    if (x->inside || x->phase != ENDED) {
+    if (x->phase != ENDED) {
         return REKEY_E_BUSY;
     }
     x->inside = true;

@@ -98,35 +98,36 @@ struct rekey_rotation_report {
 
 // All fields are private. rekey_rotation_report tells what there is to know.
 struct rekey_rotation {
-    struct rekey *client;
-    struct rekey_options *options; // the client's own
-    const struct rekey_rotation_options *rotation;
-    const struct rekey_storage *storage;
-    const struct rekey_endpoint *endpoint;
-    struct rekey_rotation_state state;
-    uint64_t deadline, wake;
-    uint64_t give_up;       // until then an operation of an earlier run may still change its key
-    uint64_t doubt;         // until then a key in use that is not listed is looked for
-    unsigned char seen[32]; // the SHA-256 of the key that is next, as it was last listed
-    uint32_t timeout_ms;
+    // What is read most comes first: short offsets make short instructions.
     uint8_t phase, job;
     bool settled; // a new key was listed, and is looked for once more
     bool ended;   // an operation of the client, whose report was not looked at yet
     bool inside;  // what is called of the storage or the port is called by one of us
     bool aborted; // ... and has called rekey_rotation_abort: the run ends before that returns
+    bool found_operation, by_comparison, foreign; // see the report
+    uint16_t key_len;
     enum rekey_key slot; // that is regenerated, or activated
+    struct rekey *client;
+    struct rekey_options *options; // the client's own
+    const struct rekey_rotation_options *rotation;
+    const struct rekey_storage *storage;
+    const struct rekey_endpoint *endpoint;
+    enum rekey_outcome outcome;
+    int error;
+    enum rekey_rotation_result result;
+    uint32_t timeout_ms;
+    int probe_error; // why it has not taken the key so far
+    struct rekey_rotation_state state;
+    uint64_t deadline, wake;
+    uint64_t give_up;       // until then an operation of an earlier run may still change its key
+    uint64_t doubt;         // until then a key in use that is not listed is looked for
+    unsigned char seen[32]; // the SHA-256 of the key that is next, as it was last listed
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
-    uint16_t key_len;
     struct rekey_secret secrets[3];     // both keys and the one in use, before those of the options
     struct rekey_shown shown;           // with `probe`
     struct rekey_options probe_options; // of the client while it speaks to the scoring URI
     struct rekey_read probe_read;
-    int probe_error; // why it has not taken the key so far
-    enum rekey_outcome outcome;
-    int error;
-    enum rekey_rotation_result result;
-    bool found_operation, by_comparison, foreign; // see the report
 };
 
 // Makes *x ready. `client` was made ready by rekey_init with `options`, whose `save`, `secrets` and

@@ -349,6 +349,17 @@ static void test_port(void **state) {
         check_int(rekey_init(&client, &port, &options), REKEY_E_PORT);
         unusable(REKEY_E_PORT);
     }
+    for (int only = 7; only < 11; only++) {
+        row_n("plain with one function", only);
+        reset();
+        port.plain = port.tls;
+        for (int i = 7; i < 11; i++) {
+            if (i != only) {
+                take_away(i);
+            }
+        }
+        check_int(rekey_init(&client, &port, &options), REKEY_E_PORT);
+    }
     row("both transports");
     reset();
     port.plain = port.tls;

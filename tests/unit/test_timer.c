@@ -13,6 +13,7 @@
 static struct {
     uint64_t due;       // when the call that waits may go on; 0: none waits
     uint32_t delays[3]; // of open, write and read; 0: they go on at once
+    int more;           // calls of open that have more to do at once
     unsigned early;     // calls before their time
     unsigned calls;     // after which a wait began
     unsigned asked;     // how often wait_ms was called
@@ -53,6 +54,10 @@ static int timed_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t
     (void)port;
     (void)timeout_ms;
     fake.open = true;
+    if (world.more > 0) {
+        world.more--;
+        return REKEY_AGAIN;
+    }
     return waits(OPEN) ? REKEY_WANT_WRITE : REKEY_DONE;
 }
 
@@ -218,6 +223,13 @@ static void test_minimum(void **state) {
     world.due = 0;
     world.delays[OPEN] = world.delays[READ] = 10;
     check_int(wait_after(OPEN), 5);
+    rekey_abort(&client);
+    row("more to do at once");
+    begin();
+    world.more = 3;
+    world.delays[OPEN] = 9;
+    check_int(wait_after(OPEN), 9);
+    check(world.more == 0 && world.asked == 1);
     rekey_abort(&client);
     row("no time of its own");
     for (int i = 0; i < 2; i++) {
