@@ -25,7 +25,7 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	$(Q)EXEC="$(EXEC)" tests/unit/run.sh $(B) $(unit_tests) -- $(fuzz_tests)
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
-	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors)
+	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors $(B)/many)
 	$(Q)$(of_this_build) $(pytest) $(side_by_side) $(or $(BOARD_E2E),tests/e2e)
 
 demo: deps-demo ## the whole job in a minute: build, start the stand-in service, regenerate a key
@@ -70,7 +70,7 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOAR
 	@mkdir -p $(@D)
 	$(link)
 
-$(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/example: BOARD_LDFLAGS += -fno-lto
+$(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/many $(B)/example: BOARD_LDFLAGS += -fno-lto
 
 # A fuzz entry with a main of its own: libFuzzer's for `make fuzz`, or the one that runs the seeds.
 FUZZ_MAIN = $(B)/tests/replay.o
@@ -81,6 +81,11 @@ $(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(port_objects) $(B)/librekey.a $(
 
 # Prints what trust anchors a bundle has, for the end-to-end tests.
 $(B)/anchors: $(B)/tests/anchors.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(link)
+
+# Many clients in one thread, for the end-to-end tests.
+$(B)/many: $(B)/tests/many.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	$(link)
 
