@@ -757,7 +757,7 @@ class Server:
 # the only one (GUEST), the chain may be refused for that, in other words; nothing is sent all the same.
 REFUSED_BY_PARSER = re.compile(
     "constraint|critical unknown|precertificate|critical inhibit|critical policy|use of nothing"
-    "|name: address (as text|of three|and its)|of month 13|no date|SHA-3|brainpool|[eE]d25519"
+    "|name: address (as text|of three|and its)|of month 13|no date|SHA-3|brainpool|p224|[eE]d25519"
     "|another algorithm inside|stranger with an unknown"
 )
 

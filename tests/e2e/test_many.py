@@ -34,7 +34,9 @@ def test_two_at_once(arm, listener):
 @pytest.mark.parametrize("count", [50 if GUEST else 6])
 def test_many_at_once(arm, count):
     done, changed = run(arm, count)
-    assert done.returncode == 0 and f"succeeded: {count} of {count}" in done.stdout and changed, done
+    assert (
+        done.returncode == 0 and f"succeeded: {count} of {count}" in done.stdout and changed
+    ), done
 
 
 @pytest.mark.skipif(GUEST, reason="the C library's heap does not end")
