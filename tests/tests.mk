@@ -11,7 +11,7 @@ vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e 
 parts += tests/port/port.mk
 include tests/port/port.mk
 
-.PHONY: test test-all unit unit-here e2e template demo arm deps-demo deps-test deps-peers
+.PHONY: test test-all unit unit-here e2e e2e-guest guest-one template demo arm deps-demo deps-test deps-peers
 
 ##@ Testing
 test: deps unit e2e ## get what is missing, build, run the tests, of long tables a sample: 5 minutes on two cores
@@ -28,8 +28,20 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	$(Q)EXEC="$(EXEC)" tests/unit/run.sh $(B) $(unit_tests) -- $(fuzz_tests)
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
-	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors examples)
+	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors $(B)/many examples)
 	$(Q)$(of_this_build) $(pytest) $(side_by_side) $(or $(BOARD_E2E),tests/e2e)
+
+# port/mbedtls over an mbedTLS that is not ours. No distribution has 4.x: that half is for who has it.
+guest_tests := $(patsubst %,tests/e2e/test_%.py,tls chains trust hostile regenerate many credentials)
+guest_build := rekey many anchors clock.so files.so heap.so
+e2e-guest: deps-test build/certs/.made ## the TLS tests over a stock mbedTLS 3.6, and over the 4.x installed in MBEDTLS4_DIR, if that is set
+	$(Q)$(MAKE) --no-print-directory -s guest-one BOARD=linux-stock B=build/linux-stock
+	$(Q)$(if $(MBEDTLS4_DIR),$(MAKE) --no-print-directory -s guest-one BOARD=linux-stock B=build/linux-stock-4 MBEDTLS_DIR=$(MBEDTLS4_DIR),\
+	    echo "mbedTLS 4.x: skipped, MBEDTLS4_DIR is not set")
+
+guest-one:
+	$(make_quietly) $(addprefix $(B)/,$(guest_build))
+	$(Q)$(of_this_build) $(pytest) $(side_by_side) $(guest_tests)
 
 demo: deps-demo ## the whole job in a minute: build, start the stand-in service, regenerate a key
 	$(make_quietly) all build/certs/.made $(if $(BOARD_DEMO),,$(preloads))
@@ -73,7 +85,7 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOAR
 	@mkdir -p $(@D)
 	$(link)
 
-$(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/example: BOARD_LDFLAGS += -fno-lto
+$(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/many $(B)/example: BOARD_LDFLAGS += -fno-lto
 
 # port/sockets, which no command has. It is compiled against POSIX alone.
 $(B)/unit/sockets: $(B)/port/sockets/sockets.o
@@ -116,6 +128,11 @@ $(B)/fuzz/%: $(B)/tests/fuzz_%.o $(FUZZ_MAIN) $(port_objects) $(B)/librekey.a $(
 
 # Prints what trust anchors a bundle has, for the end-to-end tests.
 $(B)/anchors: $(B)/tests/anchors.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
+	$(call say,LD)
+	$(link)
+
+# Many clients in one thread, for the end-to-end tests.
+$(B)/many: $(B)/tests/many.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	$(link)
 

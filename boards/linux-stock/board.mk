@@ -5,5 +5,6 @@ BOARD_PACKAGES := gcc libc6-dev
 include boards/linux/limits.mk
 BOARD_LIMITS   += REKEY_ARENA_SIZE=16
 BOARD_GUEST    := 1
+BOARD_CPPFLAGS := -DMANY_HEAP
 BOARD_PORTS    := port/posix/*.c port/anchors/*.c port/mbedtls/*.c boards/linux-stock/*.c
 BOARD_UNIT_WITHOUT := arena rsa gmtime

@@ -14,9 +14,10 @@
 #include "library.h"
 #include "pem.h"
 #include "sha256.h"
-#if REKEY_TLS_4
+#if REKEY_TLS_PSA
 #include <psa/crypto.h>
-#else
+#endif
+#if !REKEY_TLS_4
 #include <mbedtls/rsa.h>
 #endif
 
@@ -405,6 +406,11 @@ int rekey_client_certificate_check(struct rekey_client_certificate *c) {
     struct der der;
     int error;
 
+#if REKEY_TLS_4 || defined(MBEDTLS_USE_PSA_CRYPTO) // also to parse a certificate
+    if (psa_crypto_init() != PSA_SUCCESS) {
+        return REKEY_E_LIMIT_ARENA;
+    }
+#endif
     result_of(0); // what came before is not of this call
     mbedtls_x509_crt_init(&certificate);
     error = parse_certificate(c, 0, &certificate);

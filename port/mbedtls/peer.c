@@ -432,10 +432,13 @@ static void look_at_chain(struct fault *f, const struct rekey_tls_message *m, in
                                 code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE))) {
         f->what = "the server sent no certificate, or a malformed list of them";
     }
-#ifndef REKEY_TLS_LAST_MESSAGE // mbedTLS has parsed and verified before anybody was asked
+#ifndef REKEY_TLS_LAST_MESSAGE
+    // mbedTLS has parsed and verified before anybody was asked: errors of X.509 (-0x2000 and more),
+    // of keys, and of ASN.1 (-0x0060 to -0x0068).
     else if (code == MBEDTLS_ERR_X509_FATAL_ERROR) {
         f->what = "the server's certificate has more than " ISSUERS_MAX " issuers";
-    } else if ((code <= -0x2000 && code > -0x3000) || code == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG ||
+    } else if ((code <= -0x2000 && code > -0x3000) || (code <= -0x0060 && code >= -0x0068) ||
+               code == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG ||
                code == MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE) {
         f->what = "the server sent a certificate that mbedTLS cannot read";
     }

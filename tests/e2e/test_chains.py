@@ -41,7 +41,7 @@ from chains import (
     usage,
     usual,
 )
-from conftest import GROUP, SUBSCRIPTION, WORKSPACE
+from conftest import GROUP, GUEST, SUBSCRIPTION, WORKSPACE
 
 ROWS = {}
 
@@ -753,6 +753,14 @@ class Server:
         self.thread.join(30)
 
 
+# Certificates that mbedTLS's own parser refuses, or passes over although it is the leaf. Where it is
+# the only one (GUEST), the chain may be refused for that, in other words; nothing is sent all the same.
+REFUSED_BY_PARSER = re.compile(
+    "constraint|critical unknown|precertificate|critical inhibit|critical policy|use of nothing"
+    "|name: address (as text|of three|and its)|of month 13|no date|SHA-3|brainpool|p224|[eE]d25519"
+    "|another algorithm inside|stranger with an unknown"
+)
+
 # One of each place that looks at a chain, for the boards under an emulator.
 BOARD = {
     "plain",
@@ -777,6 +785,8 @@ assert BOARD <= set(ROWS)
 )
 def test_chain(rekey, title, version):
     code, words, host, sent, anchors, described = ROWS[title]
+    codes = set(code) if isinstance(code, set) else {code}
+    may_be_refused = GUEST and REFUSED_BY_PARSER.search(title) is not None
     chain = described if isinstance(described, Chain) else usual(**described)
     pem = "".join(chain[name].pem for name in sent)
     (rekey.directory / "chain.pem").write_bytes(pem_of_key(chain[sent[0]].key) + pem.encode())
@@ -789,7 +799,7 @@ def test_chain(rekey, title, version):
             *("--management-url", f"https://{host}", "--proxy", f"http://127.0.0.1:{server.port}"),
             *("--ca-file", "ca.pem", "--subscription", SUBSCRIPTION, "--timeout", "3"),
             *("-g", GROUP, "-w", WORKSPACE, "-n", "endpoint", "--key-type", "primary"),
-            code=tuple(code) if isinstance(code, set) else code,
+            code=tuple(codes | {11} if may_be_refused else codes),
         )
     finally:
         server.close()
@@ -797,6 +807,8 @@ def test_chain(rekey, title, version):
         assert len(server.requests) == 1
         return
     assert server.requests == [] and server.connections == 1, result.err
+    if may_be_refused and result.code == 11:
+        return
     for word in words:
         assert re.search(word, result.err), f"none of {word!r} is in:\n{result.err}"
     if result.code == 15:

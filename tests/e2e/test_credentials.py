@@ -243,6 +243,7 @@ def test_the_other_commands(arm, rekey, regenerate, identity, kind):
     assert who.used(name) == [0, 1, 1, 2] and who.count() == 3
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("listener", ["tls12", "tls13"])
 def test_a_long_key_and_either_version_of_tls(arm, regenerate, identity, listener):
     who = identity("certificate", certificate=str(CERTS / "device-4096.pem"), lifetime=2)
@@ -1979,6 +1980,7 @@ def test_the_operation_file_holds_no_secret(arm, rekey, regenerate, identity):
     process.kill()
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("kind", ["certificate", "arc"])
 def test_the_demo(preload, namespace, kind):
     """What `make demo AUTH=...` runs, which counts calls of the heap as well."""
@@ -1993,6 +1995,7 @@ def test_the_demo(preload, namespace, kind):
     assert run.returncode == 0 and f"--auth {kind}" in text and "heap allocations: 0" in text
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("kind", ["certificate", "arc"])
 def test_no_heap(arm, regenerate, identity, preload, tmp_path, kind):
     report = tmp_path / "heap.txt"

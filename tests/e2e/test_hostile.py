@@ -935,8 +935,19 @@ def runs(request, arm, tmp_path_factory):
     rekey.clean_up()
 
 
+# Cookies and long tickets are refused by mbedTLS itself, and of a message with certificates that is
+# malformed it does not tell which one it was.
+OWNER = re.compile(
+    r"cookie of|ticket of (8 days|136 years)|[cC]ertificates?( of|,| shorter| with a context)|,000 cert"
+    r"|leaf, of 17,000|max fragment length|group that was not offered asked for"
+)
+
+
 @pytest.mark.sweep(80)
-@pytest.mark.parametrize("title", KINDS)
+@pytest.mark.parametrize(
+    "title",
+    [pytest.param(each, marks=pytest.mark.owner if OWNER.search(each) else ()) for each in KINDS],
+)
 def test_hostile_server(runs, title):
     result, listener = runs[title].result()
     assert listener.faults == []

@@ -22,7 +22,7 @@ from cryptography.x509.name import _ASN1Type as Kind
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from conftest import BUILD, CERTS, EXEC, GROUP, SLOW, SUBSCRIPTION, WORKSPACE
+from conftest import BUILD, CERTS, EXEC, GROUP, GUEST, SLOW, SUBSCRIPTION, WORKSPACE
 
 HOST = "localhost"
 
@@ -578,10 +578,21 @@ def self_signed():
     )
 
 
+# What mbedTLS's own parser says where it is the only one (GUEST), and reads no further.
+UNREAD = ["the server sent a certificate that mbedTLS cannot read"]
+GOOD_BUT_UNREAD = [
+    "permitted, critical",
+    "directory names permitted",
+    "mail constrained, no mail",
+    "an unrelated one between",
+]
+
+
 @pytest.mark.parametrize("kind", GOOD)
 def test_chains_that_are_trusted(ask, kind, version):
     chain, anchors, *host = GOOD[kind]()
-    ask(chain, pem(*anchors), version=version, host=host[0] if host else HOST)
+    unread = {"code": 11, "says": UNREAD} if GUEST and kind in GOOD_BUT_UNREAD else {}
+    ask(chain, pem(*anchors), version=version, host=host[0] if host else HOST, **unread)
 
 
 # ---- chains that are not -------------------------------------------------------------------------
@@ -723,11 +734,27 @@ def expired_once():
     return ONCE.setdefault("expired", leaf("nobody", days=(-100, -10)))
 
 
+BAD_AND_UNREAD = {
+    "not permitted, critical": UNREAD,
+    "one name of two": UNREAD,
+    "address": UNREAD,
+    "address, excluded": UNREAD,
+    "directory": UNREAD,
+    "leaf with an unknown extension": UNREAD,
+    "issuer with an unknown extension": UNREAD,
+    "issuer with policy constraints": UNREAD,
+    "nine issuers": ["more than 8 issuers"],
+}
+assert BAD_AND_UNREAD.keys() <= BAD.keys()
+
+
 @pytest.mark.parametrize("kind", BAD)
 def test_chains_that_are_not(ask, kind, version):
     if kind == "leaf for certificates" and version == "1.2":
         pytest.skip("OpenSSL's server refuses to use such a certificate itself")
     make, says = BAD[kind]
+    if GUEST:
+        says = BAD_AND_UNREAD.get(kind, says)
     chain, anchors = make()
     ask(chain, pem(*anchors), code=11, version=version, says=says)
 

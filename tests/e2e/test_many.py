@@ -1,0 +1,52 @@
+"""Many clients in one thread, each with a TLS connection and trust anchors of its own: over the one
+arena of mbedTLS's owner as many as fit into it, over the heap of a guest fifty."""
+
+import re
+import subprocess
+
+import pytest
+from conftest import BUILD, CERTS, ENVIRONMENT, EXEC, GUEST, SLOW, TOKEN
+
+
+def run(arm, count, listener="main"):
+    names = [arm.endpoint("three-polls"), arm.endpoint(), arm.endpoint()]
+    before = arm.keys(names[0])
+    done = subprocess.run(
+        [*EXEC, BUILD / "many", "localhost", str(arm.ports[listener]), CERTS / "ca.pem"]
+        + [str(count), *names],
+        env={**ENVIRONMENT, "TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        timeout=60 * SLOW,
+    )
+    print(done.stdout)
+    return done, arm.keys(names[0])["primaryKey"] != before["primaryKey"]
+
+
+@pytest.mark.board
+@pytest.mark.parametrize("listener", ["main", "tls12"])
+def test_two_at_once(arm, listener):
+    """One regenerates a key, the other lists its own; neither takes the arena from the other."""
+    done, changed = run(arm, 2, listener)
+    assert done.returncode == 0 and "succeeded: 2 of 2" in done.stdout and changed, done
+
+
+@pytest.mark.parametrize("count", [50 if GUEST else 6])
+def test_many_at_once(arm, count):
+    done, changed = run(arm, count)
+    assert (
+        done.returncode == 0 and f"succeeded: {count} of {count}" in done.stdout and changed
+    ), done
+
+
+@pytest.mark.skipif(GUEST, reason="the C library's heap does not end")
+def test_more_than_the_arena_has(arm):
+    """Some end, and say what would have been needed; the others are not disturbed."""
+    done, _ = run(arm, 8)
+    good = int(re.search(r"succeeded: (\d+) of 8", done.stdout)[1])
+    failed = re.findall(r"(?m)^\d+: (.*)$", done.stdout)
+    assert done.returncode == 1 and 0 < good < 8 and len(failed) == 8 - good, done.stdout
+    for line in failed:
+        assert line.startswith("outcome 15 limit: TLS needs more memory"), line
+        needed = int(re.search(r"at least (\d+) bytes are needed", line)[1])
+        assert 32767 * 8 < needed < 320_000, line  # REKEY_ARENA_MAX
