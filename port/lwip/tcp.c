@@ -9,10 +9,10 @@
 #if NO_SYS
 #define LOCK_TCPIP_CORE()
 #define UNLOCK_TCPIP_CORE()
-#elif !LWIP_TCPIP_CORE_LOCKING
-#error "port/lwip with NO_SYS=0 needs LWIP_TCPIP_CORE_LOCKING=1: it calls lwIP from another task"
 #endif
 
+_Static_assert(NO_SYS || LWIP_TCPIP_CORE_LOCKING,
+               "with NO_SYS=0 lwIP is called from another task: LWIP_TCPIP_CORE_LOCKING=1");
 _Static_assert(TCP_WND <= UINT16_MAX,
                "what is received and not yet read is one chain of pbufs: TCP_WND");
 
