@@ -69,7 +69,7 @@ deps-peers:
 # cmocka is compiled from its source on every board; what it would ask cmake for is in these.
 cmocka_cppflags := -DHAVE_UINTPTR_T $(or $(BOARD_CMOCKA_CPPFLAGS),-DHAVE_SIGNAL_H -DHAVE_SIGLONGJMP -DHAVE_STRUCT_TIMESPEC \
     -DHAVE_CLOCK_REALTIME -DHAVE_CLOCK_GETTIME -D_GNU_SOURCE)
-test_cppflags := $(port_cppflags) -Itests/unit -Itests/vectors -isystem $(CMOCKA)/include -DHAVE_UINTPTR_T
+test_cppflags := $(port_cppflags) -Iport/sockets -Itests/unit -Itests/vectors -isystem $(CMOCKA)/include -DHAVE_UINTPTR_T
 
 $(B)/tests/cmocka.o: $(CMOCKA)/src/cmocka.c $(B)/flags
 	@mkdir -p $(@D)
@@ -89,7 +89,6 @@ $(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/many $(B)/example: BOARD_LDFLAGS += -f
 
 # port/sockets, which no command has. It is compiled against POSIX alone.
 $(B)/unit/sockets: $(B)/port/sockets/sockets.o
-$(B)/tests/test_sockets.o: test_cppflags += -Iport/sockets
 $(B)/port/sockets/%.o: port_cppflags := $(our_cppflags) -D_POSIX_C_SOURCE=200809L
 
 # lwIP with threads in a process of this machine (its unix port), with port/lwip and port/sockets over it, and a relay to the
@@ -103,9 +102,9 @@ lwip_unix_cppflags := $(port_cppflags) -Itests/lwip -Iport/lwip -Iport/sockets '
 lwip_unix_ldflags := -pthread
 compile_lwip_unix = $(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(lwip_unix_cppflags) $(CFLAGS) $(our_cflags) $(BOARD_CFLAGS) -pthread
 
-# lwIP reads packets as they lie, which the sanitizer of undefined behaviour does not like.
+# lwIP reads packets as they lie, which the sanitizer of undefined behaviour does not like. Its coverage is of no interest.
 $(B)/lwip-unix/%.o: $(LWIP)/%.c $(B)/flags tests/lwip/lwipopts.h
-	$(compile_lwip_unix) -w $(if $(findstring undefined,$(CFLAGS)),-fno-sanitize=undefined) -c $< -o $@
+	$(compile_lwip_unix) -w $(if $(findstring --coverage,$(CFLAGS)),-fno-profile-arcs -fno-test-coverage) $(if $(findstring undefined,$(CFLAGS)),-fno-sanitize=undefined) -c $< -o $@
 $(B)/lwip-unix/port/%.o: port/%.c $(B)/flags tests/lwip/lwipopts.h
 	$(compile_lwip_unix) $(filter-out -Wframe%,$(our_warnings)) -c $< -o $@
 $(B)/lwip-unix/tests/%.o: tests/%.c $(B)/flags tests/lwip/lwipopts.h

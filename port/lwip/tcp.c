@@ -9,9 +9,12 @@
 #if NO_SYS
 #define LOCK_TCPIP_CORE()
 #define UNLOCK_TCPIP_CORE()
-#elif !LWIP_TCPIP_CORE_LOCKING
-#error "port/lwip with NO_SYS=0 needs LWIP_TCPIP_CORE_LOCKING=1: it calls lwIP from another task"
 #endif
+
+_Static_assert(NO_SYS || LWIP_TCPIP_CORE_LOCKING,
+               "with NO_SYS=0 lwIP is called from another task: LWIP_TCPIP_CORE_LOCKING=1");
+_Static_assert(TCP_WND <= UINT16_MAX,
+               "what is received and not yet read is one chain of pbufs: TCP_WND");
 
 #define BOTH_FAMILIES (LWIP_IPV4 && LWIP_IPV6)
 
@@ -297,7 +300,10 @@ static uint32_t lwip_wait_ms(void *ctx) {
 
     LOCK_TCPIP_CORE();
 #if !NO_SYS
-    if (t->ready == NULL && t->lookup != NONE) {
+    // Where lwIP has no memory for what is to be sent, and has sent nothing whose acknowledgement
+    // would tell, nobody calls back.
+    if ((t->ready == NULL && t->lookup != NONE) ||
+        (t->pcb != NULL && t->open && t->error == ERR_MEM && tcp_sndqueuelen(t->pcb) == 0)) {
         ms = REKEY_LWIP_POLL_MS;
     }
 #endif

@@ -28,7 +28,7 @@ extern "C" {
 #define REKEY_LWIP_FAMILY_MS 2000u
 #endif
 
-// Without `ready`, a task calls again after this time.
+// Without `ready`, and where lwIP has no memory left, a task calls again after this time.
 #ifndef REKEY_LWIP_POLL_MS
 #define REKEY_LWIP_POLL_MS 10u
 #endif

@@ -11,15 +11,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 // Where the kernel has no close_range (before 5.9), a child closes descriptors below this one only:
-// a container may allow a thousand million, each of which costs a system call.
-#define CLOSED_MAX 65536u
+// each costs a system call, and a container may allow a thousand million.
+#define CLOSED_MAX 65536
 
 _Static_assert(sizeof(((struct rekey_posix_tcp *)0)->addresses) <= 4096,
                "what the child writes fits a pipe: it never blocks");
@@ -44,18 +43,14 @@ static const struct addrinfo *of_family(const struct addrinfo *a, int family) {
 // connection that the parent closes would stay open, without a FIN, until the child ends. What a
 // library prints must not go into a socket that it opens later: so 1 and 2 are in use.
 static void keep_pipe_alone(int pipe_end) {
-    struct rlimit limit = {CLOSED_MAX, CLOSED_MAX};
     long result = -1;
 
     dup2(pipe_end, 0);
 #ifdef SYS_close_range
     result = syscall(SYS_close_range, 1u, ~0u, 0u);
 #endif
-    if (result != 0) {
-        prlimit(0, RLIMIT_NOFILE, NULL, &limit);
-        for (unsigned fd = 1; fd < CLOSED_MAX && fd < limit.rlim_cur; fd++) {
-            close((int)fd);
-        }
+    for (int fd = 1; result != 0 && fd < CLOSED_MAX; fd++) {
+        close(fd);
     }
     dup2(open("/dev/null", O_WRONLY), 2);
 }
@@ -132,6 +127,7 @@ static bool literal(struct rekey_posix_address *a, char *host) {
 
 int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host, uint16_t port) {
     char name[256];
+    size_t n = 0;
     int ends[2];
     pid_t parent = getpid();
 
@@ -145,14 +141,16 @@ int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host
     }
     name[host.len] = '\0';
     if (literal(tcp->addresses, name)) {
-        tcp->count = 1;
+        n = 1;
     } else if (tcp->known != NULL) {
-        tcp->count = tcp->known(tcp->known_arg, name, tcp->addresses, REKEY_POSIX_ADDRESSES);
+        n = tcp->known(tcp->known_arg, name, tcp->addresses, REKEY_POSIX_ADDRESSES);
+        n = n < REKEY_POSIX_ADDRESSES ? n : REKEY_POSIX_ADDRESSES;
     }
-    if (tcp->count > 0) {
-        for (size_t i = 0; i < tcp->count; i++) {
-            set_port(&tcp->addresses[i], port);
-        }
+    for (size_t i = 0; i < n; i++) {
+        set_port(&tcp->addresses[i], port);
+    }
+    tcp->count = n;
+    if (n > 0) {
         return 0;
     }
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {

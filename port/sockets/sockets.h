@@ -50,11 +50,11 @@ struct rekey_sockets_address {
 struct rekey_sockets_tcp {
     const struct rekey_port *port; // for its clock
 
-    // Stores the addresses of `host`, at most `cap`, and in *count how many there are; their ports
-    // are filled in later. An IP address is not asked for. Must not wait. Returns REKEY_DONE;
-    // REKEY_WANT_READ while there is no answer: it is called again, with the same host; or
-    // REKEY_E_LOOKUP. It is not told when nobody waits for the answer any more: a later call may
-    // be for another host.
+    // Stores the addresses of `host`, at most `cap`, and in *count, which is 0 before, how many
+    // there are; their ports are filled in later. An IP address is not asked for. Must not wait.
+    // Returns REKEY_DONE; REKEY_WANT_READ while there is no answer: it is called again, with the
+    // same host; or REKEY_E_LOOKUP. It is not told when nobody waits for the answer any more: a
+    // later call may be for another host.
     int (*lookup)(void *arg, const char *host, struct rekey_sockets_address *addresses, size_t cap,
                   size_t *count);
     void *lookup_arg;

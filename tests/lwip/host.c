@@ -91,6 +91,16 @@ static void reset_inside(struct netconn *conn) {
     UNLOCK_TCPIP_CORE();
 }
 
+// Where the peer has ended its side already, netconn_delete ends this one. lwIP would free the pcb
+// behind the netconn's back if it were told here, before netconn_recv has seen that end.
+static void end_inside(struct netconn *conn) {
+    LOCK_TCPIP_CORE();
+    if (conn->pcb.tcp != NULL && conn->pcb.tcp->state == ESTABLISHED) {
+        tcp_shutdown(conn->pcb.tcp, 0, 1);
+    }
+    UNLOCK_TCPIP_CORE();
+}
+
 static void reset_outside(int fd) {
     const struct linger at_once = {1, 0};
 
@@ -109,7 +119,7 @@ static void *inwards(void *arg) {
         }
     }
     if (n == 0) {
-        netconn_shutdown(c->inside, 0, 1);
+        end_inside(c->inside);
     } else {
         reset_inside(c->inside);
     }
@@ -170,15 +180,18 @@ static void *serve_connection(void *arg) {
     return NULL;
 }
 
+struct port {
+    struct netconn *listener;
+    uint16_t number;
+};
+
 static void *serve_port(void *arg) {
-    const uint16_t *port = arg;
-    struct netconn *listener = netconn_new(NETCONN_TCP_IPV6), *conn;
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(*port)};
+    const struct port *port = arg;
+    struct netconn *conn;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port->number)};
 
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(listener != NULL && netconn_bind(listener, IP_ANY_TYPE, *port) == ERR_OK);
-    must(netconn_listen(listener) == ERR_OK);
-    while (netconn_accept(listener, &conn) == ERR_OK) {
+    while (netconn_accept(port->listener, &conn) == ERR_OK) {
         struct connection *c = malloc(sizeof(*c));
         pthread_t thread;
 
@@ -197,11 +210,15 @@ static void *serve_port(void *arg) {
 
 void lwip_host_relay(uint16_t first, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        uint16_t *port = malloc(sizeof(*port));
+        struct port *port = malloc(sizeof(*port));
         pthread_t thread;
 
         must(port != NULL);
-        *port = (uint16_t)(first + i);
+        port->number = (uint16_t)(first + i);
+        port->listener = netconn_new(NETCONN_TCP_IPV6);
+        must(port->listener != NULL);
+        must(netconn_bind(port->listener, IP_ANY_TYPE, port->number) == ERR_OK);
+        must(netconn_listen(port->listener) == ERR_OK);
         must(pthread_create(&thread, NULL, serve_port, port) == 0);
         pthread_detach(thread);
     }

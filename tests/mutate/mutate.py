@@ -43,8 +43,9 @@ PORT = [
     "port/posix/no_proxy.c",
     "port/posix/proxy.c",
     "port/posix/tcp.c",
+    "port/sockets/sockets.c",
 ]
-REAL_TIME = ("file", "flash_storage", "tcp")  # tests that take seconds: for mutants of port/posix only
+REAL_TIME = ("file", "flash_storage", "tcp", "sockets")  # tests that take seconds: for mutants of their ports only
 SANITIZERS = ["-fsanitize=address,undefined,bounds-strict", "-fno-sanitize-recover=all"]
 FIRST = ["rekey", "fault"]  # the tests that see most, after the module's own
 
@@ -239,12 +240,13 @@ class Builder:
             shutil.copytree(part, BASE / part)
         self.core = [  # what the tests are linked with, of which they take what they need
             str(path.relative_to(BASE))
-            for part in ("src", "port/posix", "port/anchors", "port/mbedtls", "port/mbedtls/owner")
+            for part in ("src", "port/posix", "port/sockets", "port/anchors", "port/mbedtls", "port/mbedtls/owner")
             for path in sorted((BASE / part).glob("*.c"))
         ]
         self.tests = {
             path.stem.removeprefix("test_"): f"tests/{path.parent.name}/{path.name}"
             for path in sorted((BASE / "tests").glob("*/test_*.c"))
+            if path.name != "test_lwip.c"  # of port/lwip, which needs lwIP
         }
 
     def compile(self, file, root, out, *options):
@@ -322,7 +324,7 @@ def run_mutant(builder, m, root):
     header = m.file.endswith(".h")  # all that may include it is compiled anew
     changed = builder.core if header else [m.file]
     tests = [test for test, uses in builder.uses.items() if uses & set(changed)]
-    if not m.file.startswith("port/posix/"):
+    if not m.file.startswith(("port/posix/", "port/sockets/")):
         tests = [test for test in tests if test not in REAL_TIME]
     order = [Path(m.file).stem, *FIRST]
     rank = {test: order.index(test) if test in order else len(order) for test in tests}

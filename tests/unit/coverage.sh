@@ -5,7 +5,8 @@
 
 set -eu
 dir=$1
-${MAKE:-make} --no-print-directory unit B="$dir" CFLAGS="-O0 -g --coverage" FRAME_MAX=65536 >"$dir.log" || {
+# Without the test of port/lwip: its threads count in the same counters.
+${MAKE:-make} --no-print-directory unit B="$dir" BOARD_UNIT_WITHOUT=lwip CFLAGS="-O0 -g --coverage" FRAME_MAX=65536 >"$dir.log" || {
     tail -40 "$dir.log"
     exit 1
 }

@@ -142,12 +142,10 @@ static u16_t answer(unsigned char *buf, u16_t len) {
 }
 
 static void *serve_names(void *arg) {
-    struct netconn *conn = netconn_new(NETCONN_UDP);
+    struct netconn *conn = arg;
     struct netbuf *in, *out;
     unsigned char buf[512];
 
-    (void)arg;
-    netconn_bind(conn, IP4_ADDR_ANY, 53);
     while (netconn_recv(conn, &in) == ERR_OK) {
         u16_t len = netbuf_copy(in, buf, sizeof(buf) - 64);
 
@@ -533,15 +531,18 @@ int main(void) {
         UNIT(test_close),
         UNIT(test_operations),
     };
+    struct netconn *conn;
     ip_addr_t server;
     pthread_t thread;
 
     lwip_host_start();
+    conn = netconn_new(NETCONN_UDP);
+    netconn_bind(conn, IP4_ADDR_ANY, 53);
     IP_ADDR4(&server, 127, 0, 0, 1);
     LOCK_TCPIP_CORE();
     dns_setserver(0, &server);
     UNLOCK_TCPIP_CORE();
-    pthread_create(&thread, NULL, serve_names, NULL);
+    pthread_create(&thread, NULL, serve_names, conn);
     listener = new_listener(&port);
     lwip_host_relay(port, 1);
     closed_port = port == 65535 ? 1024 : (uint16_t)(port + 1);

@@ -546,13 +546,13 @@ static void test_lookup(void **state) {
 // An address that is written as one, or that the application knows, needs no child.
 static size_t give(void *arg, const char *host, struct rekey_posix_address *addresses, size_t cap) {
     const struct sockaddr_in *at = arg;
-    bool given = strcmp(host, "given.test") == 0;
+    bool given = strcmp(host, "given.test") == 0, many = strcmp(host, "many.test") == 0;
 
     check(cap == REKEY_POSIX_ADDRESSES);
-    for (size_t i = 0; i < 2 && given; i++) {
-        addresses[i] = (struct rekey_posix_address){.len = sizeof(*at), .at.v4 = at[i]};
+    for (size_t i = 0; i < (given ? 2 : many ? cap : 0); i++) {
+        addresses[i] = (struct rekey_posix_address){.len = sizeof(*at), .at.v4 = at[i % 2]};
     }
-    return given ? 2 : 0;
+    return given ? 2 : many ? 1000 : 0; // more than there is space for: not all were stored
 }
 
 static void test_no_child(void **state) {
@@ -566,6 +566,7 @@ static void test_no_child(void **state) {
         {"fe80::1%77", AF_INET6, 77}, {"name.test", 0, 0},
         {"name%with.percent", 0, 0},  {"1.2.3", 0, 0},
         {"given.test", AF_INET, 0},   {"GIVEN.test", AF_INET, 0},
+        {"many.test", AF_INET, 0},
     };
     struct sockaddr_in at[2];
 
@@ -592,6 +593,7 @@ static void test_no_child(void **state) {
                       peers.port);
         }
         check(rows[i].family != AF_INET6 || a->at.v6.sin6_scope_id == rows[i].scope);
+        check(tcp.count <= REKEY_POSIX_ADDRESSES);
         t.close(t.ctx);
         check(!has_child());
         if (tcp.count == 2) {
