@@ -21,6 +21,10 @@ struct rekey_port_check {
     const char *host;    // a name of the peer, `--host`; as "localhost"
     const char *address; // its IP address in text, `--bind` or `--address`
 
+    // An address that answers nothing at all, not even an error. NULL: the port of peer.py that
+    // lets nobody in.
+    const char *nobody;
+
     // A name with two addresses, `--two`: the first leads nowhere, without an error; the second is
     // the peer's. NULL where this port has one address for each name.
     const char *two;

@@ -39,7 +39,7 @@ static void check_no_end(struct run *run, int result, enum sentence sentence, co
 }
 
 void check_end(struct run *run) {
-    int result = read_from(run, FEW, SAYS_DELIVER);
+    int result = read_from(run, PEER_FEW, SAYS_DELIVER);
 
     if (result != REKEY_END) {
         broken(run, SAYS_END, "an orderly end was %d", result);
@@ -48,7 +48,7 @@ void check_end(struct run *run) {
 
 // close_notify, and TCP stays open.
 void check_notify(struct run *run) {
-    int result = read_from(run, NOTIFY, SAYS_DELIVER);
+    int result = read_from(run, PEER_NOTIFY, SAYS_DELIVER);
 
     if (result != REKEY_END) {
         broken(run, SAYS_END, "close_notify was %d", result);
@@ -56,7 +56,7 @@ void check_notify(struct run *run) {
 }
 
 void check_cut(struct run *run) {
-    int result = read_from(run, CUT, SAYS_DELIVER);
+    int result = read_from(run, PEER_CUT, SAYS_DELIVER);
 
     if (result != REKEY_E_END) {
         broken(run, SAYS_CUT, "FIN without close_notify was %d", result);
@@ -64,7 +64,7 @@ void check_cut(struct run *run) {
 }
 
 void check_half(struct run *run) {
-    int result = read_from(run, HALF, SAYS_DELIVER);
+    int result = read_from(run, PEER_HALF, SAYS_DELIVER);
 
     if (result != REKEY_E_END) {
         broken(run, SAYS_CUT, "FIN in the middle of a record was %d", result);
@@ -76,14 +76,14 @@ void check_reset_after(struct run *run) {
     struct line l = line_of(run, 0);
     char text[16];
 
-    if (!opened(&l, RESET_AFTER)) {
+    if (!opened(&l, PEER_RESET_AFTER)) {
         return;
     }
     send_all(&l, "!", 1, LONG_MS);
     if (run->check->ports[1] != NULL) {
         struct line reporter = line_of(run, 1);
 
-        report(&reporter, REPORT_END, text);
+        report(&reporter, PEER_REPORT_END, text);
     } else {
         let_pass(&l, SHORT_MS);
     }
@@ -99,7 +99,7 @@ void check_answer(struct run *run) {
     size_t done;
     int result;
 
-    if (!opened(&l, ANSWER)) {
+    if (!opened(&l, PEER_ANSWER)) {
         return;
     }
     for (size_t sent = 0; sent < REQUEST; sent += done) {
@@ -114,9 +114,10 @@ void check_answer(struct run *run) {
 }
 
 void check_garbage(struct run *run) {
-    check_no_end(run, read_from(run, GARBAGE, SAYS_DELIVER), SAYS_END, "plaintext between records");
+    check_no_end(run, read_from(run, PEER_GARBAGE, SAYS_DELIVER), SAYS_END,
+                 "plaintext between records");
 }
 
 void check_changed(struct run *run) {
-    check_no_end(run, read_from(run, CHANGED, SAYS_DELIVER), SAYS_END, "a changed record");
+    check_no_end(run, read_from(run, PEER_CHANGED, SAYS_DELIVER), SAYS_END, "a changed record");
 }

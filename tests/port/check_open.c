@@ -24,7 +24,7 @@ static void check_works(struct line *l, const char *when) {
 }
 
 static void check_again(struct line *l, const char *when) {
-    if (opened(l, ECHO)) {
+    if (opened(l, PEER_ECHO)) {
         check_works(l, when);
         hang_up(l);
     }
@@ -55,13 +55,13 @@ static void check_fails(struct run *run, const char *host, enum listener listene
 }
 
 void check_refused(struct run *run) {
-    check_fails(run, run->check->host, CLOSED);
+    check_fails(run, run->check->host, PEER_CLOSED);
 }
 
 // A connection may be open before it is reset; then a read says so.
 void check_reset_at_once(struct run *run) {
     struct line l = line_of(run, 0);
-    int result = connect_to(&l, run->check->host, RESET_AT_ONCE, LONG_MS);
+    int result = connect_to(&l, run->check->host, PEER_RESET_AT_ONCE, LONG_MS);
     unsigned char byte;
     size_t done;
 
@@ -95,21 +95,23 @@ static void check_gives_up(struct run *run, const char *host, enum listener list
 }
 
 void check_hole(struct run *run) {
-    check_gives_up(run, run->check->host, HOLE);
+    const char *nobody = run->check->nobody;
+
+    check_gives_up(run, nobody != NULL ? nobody : run->check->host, PEER_HOLE);
 }
 
 void check_hanging_lookup(struct run *run) {
-    check_gives_up(run, run->check->hanging, ECHO);
+    check_gives_up(run, run->check->hanging, PEER_ECHO);
 }
 
 void check_silent(struct run *run) {
-    check_gives_up(run, run->check->host, SILENT);
+    check_gives_up(run, run->check->host, PEER_SILENT);
 }
 
 // The first address does not answer. The loop sleeps as long as it may.
 void check_second_address(struct run *run) {
     struct line l = line_of(run, 0);
-    int result = connect_to(&l, run->check->two, SECOND, LONG_MS);
+    int result = connect_to(&l, run->check->two, PEER_SECOND, LONG_MS);
     const uint64_t until = now(run) + LONG_MS;
 
     if (result == REKEY_DONE) {
@@ -134,7 +136,7 @@ void check_close_anywhere(struct run *run) {
         size_t calls = 0;
 
         l.host = run->check->host;
-        l.number = (uint16_t)(run->check->first_port + ECHO);
+        l.number = (uint16_t)(run->check->first_port + PEER_ECHO);
         do {
             result = call_open(&l, LONG_MS);
             calls++;
@@ -150,7 +152,7 @@ void check_close_anywhere(struct run *run) {
 static void check_reported(struct line *l, struct line *reporter) {
     char text[16];
 
-    report(reporter, REPORT_END, text);
+    report(reporter, PEER_REPORT_END, text);
     if (strcmp(text, "open") == 0) {
         broken(l->run, SAYS_CLOSE, "the peer saw no end of the connection");
     } else if (l->run->check->is_tls && strcmp(text, "notify") != 0) {
@@ -170,10 +172,10 @@ void check_close_is_seen(struct run *run) {
 void check_close_beside_lookup(struct run *run) {
     struct line l = line_of(run, 0), other = line_of(run, 1);
 
-    if (!opened(&l, ECHO)) {
+    if (!opened(&l, PEER_ECHO)) {
         return;
     }
-    connect_to(&other, run->check->hanging, ECHO, SHORT_MS);
+    connect_to(&other, run->check->hanging, PEER_ECHO, SHORT_MS);
     check_works(&l, "beside a lookup");
     hang_up(&l);
     check_reported(&l, &l);

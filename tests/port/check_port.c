@@ -11,7 +11,7 @@ static void check_second(struct run *run) {
     uint64_t since;
     size_t len = 0;
 
-    if (!opened(&l, LATE)) {
+    if (!opened(&l, PEER_LATE)) {
         return;
     }
     since = now(run);
@@ -61,7 +61,7 @@ static void check_wakes(struct run *run) {
     size_t done;
     int result = REKEY_DONE;
 
-    if (!opened(&l, TRICKLE)) {
+    if (!opened(&l, PEER_TRICKLE)) {
         return;
     }
     while (run->count == 0 && result >= 0 && result != REKEY_END) {
@@ -85,7 +85,7 @@ void check_wait(struct run *run) {
     uint64_t since;
     size_t done;
 
-    if (!opened(&l, ECHO)) {
+    if (!opened(&l, PEER_ECHO)) {
         return;
     }
     // A session ticket of TLS 1.3 may be what makes the transport ready: it is read first.

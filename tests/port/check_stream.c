@@ -29,7 +29,7 @@ void check_echo(struct run *run) {
     unsigned char sent[300], got[300];
     size_t at = 0;
 
-    if (!opened(&l, ECHO)) {
+    if (!opened(&l, PEER_ECHO)) {
         return;
     }
     for (size_t len = 1; len <= sizeof(sent) && run->count == 0; len += 13, at += len) {
@@ -76,7 +76,7 @@ static void check_pattern(struct line *l, size_t size, uint32_t ms) {
 void check_trickle(struct run *run) {
     struct line l = line_of(run, 0);
 
-    if (opened(&l, TRICKLE)) {
+    if (opened(&l, PEER_TRICKLE)) {
         check_pattern(&l, BLOCK, LONG_MS);
         hang_up(&l);
     }
@@ -85,7 +85,7 @@ void check_trickle(struct run *run) {
 void check_large_read(struct run *run) {
     struct line l = line_of(run, 0);
 
-    if (opened(&l, SOURCE)) {
+    if (opened(&l, PEER_SOURCE)) {
         send_size(&l, large_of(run));
         check_pattern(&l, large_of(run), LARGE_MS);
         hang_up(&l);
@@ -124,7 +124,7 @@ void check_large_write(struct run *run) {
     size_t len = 0;
     bool blocked;
 
-    if (!opened(&l, SINK)) {
+    if (!opened(&l, PEER_SINK)) {
         return;
     }
     send_size(&l, large_of(run));
@@ -144,17 +144,17 @@ void check_close_blocked(struct run *run) {
     unsigned char byte;
     size_t done;
 
-    if (opened(&l, SINK)) {
+    if (opened(&l, PEER_SINK)) {
         send_size(&l, LARGE);
         write_pattern(&l, LARGE, true);
         hang_up(&l);
     }
-    if (opened(&l, SOURCE)) {
+    if (opened(&l, PEER_SOURCE)) {
         send_size(&l, LARGE);
         receive(&l, &byte, 1, &done, LONG_MS);
         hang_up(&l);
     }
-    if (opened(&l, FEW)) {
+    if (opened(&l, PEER_FEW)) {
         check_pattern(&l, BLOCK, LONG_MS);
         hang_up(&l);
     }
@@ -166,14 +166,14 @@ void check_flush(struct run *run) {
     unsigned char sent[BLOCK];
     char text[16];
 
-    if (!opened(&l, HOLD)) {
+    if (!opened(&l, PEER_HOLD)) {
         return;
     }
     fill(sent, 0, BLOCK);
     if (send_all(&l, sent, BLOCK, LONG_MS) != REKEY_DONE) {
         broken(run, SAYS_STREAM, "%d bytes could not be sent", BLOCK);
     }
-    report(&reporter, REPORT_COUNT, text);
+    report(&reporter, PEER_REPORT_COUNT, text);
     if (strtoul(text, NULL, 10) != BLOCK) {
         broken(run, SAYS_FLUSH, "of %d bytes that were taken, the peer has %s", BLOCK, text);
     }
@@ -187,7 +187,7 @@ void check_idle(struct run *run) {
     size_t done;
     int result;
 
-    if (!opened(&l, HOLD)) {
+    if (!opened(&l, PEER_HOLD)) {
         return;
     }
     receive(&l, &byte, 1, &done, SHORT_MS); // session tickets of TLS 1.3
@@ -205,10 +205,10 @@ void check_two(struct run *run) {
     unsigned char buf[BLOCK];
     size_t len;
 
-    if (!opened(&l[0], ECHO)) {
+    if (!opened(&l[0], PEER_ECHO)) {
         return;
     }
-    if (!opened(&l[1], ECHO)) {
+    if (!opened(&l[1], PEER_ECHO)) {
         hang_up(&l[0]);
         return;
     }

@@ -15,14 +15,14 @@ static void check_refuses(struct run *run, const char *host, enum listener liste
                rekey_error_name(error));
     }
     hang_up(&l);
-    if (opened(&l, FEW)) {
+    if (opened(&l, PEER_FEW)) {
         hang_up(&l);
     }
 }
 
 // The peer does not speak TLS.
 void check_plaintext(struct run *run) {
-    check_refuses(run, run->check->host, PLAINTEXT, REKEY_E_TLS, SAYS_FAULT_TLS);
+    check_refuses(run, run->check->host, PEER_PLAINTEXT, REKEY_E_TLS, SAYS_FAULT_TLS);
 }
 
 // Without a clock nobody knows whether a certificate is valid still.
@@ -31,7 +31,7 @@ void check_no_clock(struct run *run) {
     int result;
 
     run->check->forget_clock(true);
-    result = connect_to(&l, run->check->host, ECHO, LONG_MS);
+    result = connect_to(&l, run->check->host, PEER_ECHO, LONG_MS);
     hang_up(&l);
     run->check->forget_clock(false);
     if (result != REKEY_E_CLOCK) {
@@ -40,33 +40,33 @@ void check_no_clock(struct run *run) {
 }
 
 void check_wrong_name(struct run *run) {
-    check_refuses(run, run->check->host, WRONG_NAME, REKEY_E_CERT_NAME, SAYS_FAULT_NAME);
+    check_refuses(run, run->check->host, PEER_WRONG_NAME, REKEY_E_CERT_NAME, SAYS_FAULT_NAME);
 }
 
 void check_expired(struct run *run) {
-    check_refuses(run, run->check->host, EXPIRED, REKEY_E_CERT_DATES, SAYS_FAULT_DATES);
+    check_refuses(run, run->check->host, PEER_EXPIRED, REKEY_E_CERT_DATES, SAYS_FAULT_DATES);
 }
 
 void check_not_yet(struct run *run) {
-    check_refuses(run, run->check->host, NOT_YET, REKEY_E_CERT_DATES, SAYS_FAULT_DATES);
+    check_refuses(run, run->check->host, PEER_NOT_YET, REKEY_E_CERT_DATES, SAYS_FAULT_DATES);
 }
 
 void check_untrusted(struct run *run) {
-    check_refuses(run, run->check->host, UNTRUSTED, REKEY_E_CERT_ISSUER, SAYS_FAULT_ISSUER);
+    check_refuses(run, run->check->host, PEER_UNTRUSTED, REKEY_E_CERT_ISSUER, SAYS_FAULT_ISSUER);
 }
 
 void check_impostor(struct run *run) {
-    check_refuses(run, run->check->host, IMPOSTOR, REKEY_E_CERT_ISSUER, SAYS_FAULT_ISSUER);
+    check_refuses(run, run->check->host, PEER_IMPOSTOR, REKEY_E_CERT_ISSUER, SAYS_FAULT_ISSUER);
 }
 
 void check_self_signed(struct run *run) {
-    check_refuses(run, run->check->host, SELF_SIGNED, REKEY_E_CERT_ISSUER, SAYS_FAULT_ISSUER);
+    check_refuses(run, run->check->host, PEER_SELF_SIGNED, REKEY_E_CERT_ISSUER, SAYS_FAULT_ISSUER);
 }
 
 // An IP address as host. Under TLS it is in the certificate, as iPAddress.
 void check_address(struct run *run) {
     struct line l = line_of(run, 0);
-    int result = connect_to(&l, run->check->address, ECHO, LONG_MS);
+    int result = connect_to(&l, run->check->address, PEER_ECHO, LONG_MS);
 
     if (result != REKEY_DONE) {
         broken(run, SAYS_ADDRESS, "open returned %d for %s", result, run->check->address);
@@ -75,10 +75,10 @@ void check_address(struct run *run) {
 }
 
 void check_no_authority(struct run *run) {
-    check_refuses(run, run->check->host, NO_AUTHORITY, 0, SAYS_FAULT_OTHER);
+    check_refuses(run, run->check->host, PEER_NO_AUTHORITY, 0, SAYS_FAULT_OTHER);
 }
 
 // It is there as the text of a dNSName only.
 void check_no_address(struct run *run) {
-    check_refuses(run, run->check->address, NO_ADDRESS, REKEY_E_CERT_NAME, SAYS_FAULT_NAME);
+    check_refuses(run, run->check->address, PEER_NO_ADDRESS, REKEY_E_CERT_NAME, SAYS_FAULT_NAME);
 }

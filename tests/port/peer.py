@@ -137,25 +137,24 @@ class Stream:
 # ---- the listeners, in the order of their ports --------------------------------------------------
 
 noted = []  # connections whose end a client can ask for
+held = [0]  # bytes that came to `hold`, for each connection
 
 
 def begin_note():
-    noted.append({"state": "open", "received": 0})
+    noted.append({"state": "open"})
     return noted[-1]
 
 
-def note(stream, answers):
-    """Receives until the connection ends, and keeps how it ended."""
+def echo(stream):
+    """Keeps how the connection ended."""
     mine = begin_note()
     try:
         while True:
             data = stream.receive()
-            mine["received"] += len(data)
             if not data:
                 mine["state"] = "notify" if stream.tls else "fin"
                 break
-            if answers:
-                stream.send(data)
+            stream.send(data)
     except Cut:
         mine["state"] = "fin"
     except ConnectionError:
@@ -171,19 +170,16 @@ def report_end(stream):
 
 
 def report_count(stream):
-    """Says how much has come to `hold`, which sends nothing."""
-    seen = noted[-1]
-    until(lambda: seen["received"] >= BLOCK)
-    stream.send(str(seen["received"]).encode())
+    """Says how much has come to `hold`, which sends nothing. That connection may be new still."""
+    until(lambda: held[-1] >= BLOCK)
+    stream.send(str(held[-1]).encode())
     stream.end()
 
 
-def echo(stream):
-    note(stream, True)
-
-
 def hold(stream):
-    note(stream, False)
+    held.append(0)
+    while data := stream.receive():
+        held[-1] += len(data)
 
 
 def block(stream):

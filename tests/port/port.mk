@@ -9,7 +9,7 @@ subject_objects := $(check_objects) $(addprefix $(B)/tests/port/,subject.o looku
 ifneq ($(BOARD_E2E),)
 port_checks := $(B)/port-check/firmware.elf
 else
-check_ports  := posix mbedtls $(if $(wildcard port/sockets),sockets)
+check_ports  := posix mbedtls $(if $(wildcard port/sockets),sockets) $(if $(wildcard tests/lwip/host.c),lwip)
 broken_posix := order refuse keep block timer part zero close explain
 broken_tls   := cut name notify
 port_checks  := $(addprefix $(B)/port-check/,$(check_ports) $(addprefix broken_,$(broken_posix) $(broken_tls)))
@@ -37,6 +37,9 @@ $(B)/port-check/broken_%: $(B)/tests/port/broken_%.o $(subject_objects) $(port_o
 
 $(B)/port-check/sockets: $(B)/port/sockets/sockets.o
 $(B)/tests/port/sockets.o: BOARD_CFLAGS += -Iport/sockets
+$(B)/port-check/lwip: $(B)/lwip-unix/liblwip.a
+$(B)/port-check/lwip: BOARD_LDFLAGS += $(lwip_unix_ldflags)
+$(B)/tests/port/lwip.o: port_cppflags = $(lwip_unix_cppflags)
 $(B)/port-check/%: $(B)/tests/port/%.o $(B)/tests/port/sound.o $(subject_objects) $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
 	@mkdir -p $(@D)

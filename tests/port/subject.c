@@ -28,7 +28,7 @@ void subject_wait(int fd, int want, uint32_t ms) {
     poll(&p, 1, (int)ms);
 }
 
-static void print(void *ctx, const char *text) {
+void subject_print(void *ctx, const char *text) {
     (void)ctx;
     fputs(text, stdout);
     fflush(stdout);
@@ -45,7 +45,7 @@ int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large,
                                            .hanging = HANGING,
                                            .large = large,
                                            .forget_clock = forget_clock,
-                                           .print = print};
+                                           .print = subject_print};
 
     // What is not closed is soon missing.
     const struct rlimit few = {DESCRIPTORS, DESCRIPTORS};

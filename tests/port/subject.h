@@ -22,6 +22,9 @@ struct rekey_transport subject_break(struct rekey_transport good, size_t which);
 // Waits until `fd` is ready for `want`, or `ms` have passed.
 void subject_wait(int fd, int want, uint32_t ms);
 
+// Prints to standard output, at once.
+void subject_print(void *ctx, const char *text);
+
 // Runs the checks with both ports, and prints to standard output. argv[1] is the first port of
 // peer.py; `large` and `forget_clock` as in check.h. Returns the exit code: 0, or 1 if a sentence
 // is broken.
