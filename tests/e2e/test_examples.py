@@ -135,7 +135,7 @@ class Element(threading.Thread):
     the program has ended."""
 
     def __init__(self, signs=True):
-        super().__init__()
+        super().__init__(daemon=True)
         self.here, self.there = socket.socketpair()
         text = (CERTS / "device.pem").read_bytes()
         self.key = serialization.load_pem_private_key(text, None)
@@ -203,7 +203,7 @@ class Modem(threading.Thread):
     hangs up."""
 
     def __init__(self, *tokens):
-        super().__init__()
+        super().__init__(daemon=True)
         self.here, self.there = os.openpty()
         tty.setraw(self.there)
         self.path, self.tokens = os.ttyname(self.there), tokens
