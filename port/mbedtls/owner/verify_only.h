@@ -17,3 +17,5 @@
 #define mbedtls_ecdsa_write_signature(...) MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE
 #define mbedtls_rsa_parse_key(...) MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE
 #define mbedtls_rsa_parse_pubkey(...) MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE
+#define mbedtls_rsa_check_pub_priv(...) MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE
+#define mbedtls_ecp_check_pub_priv(...) MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE
