@@ -10,7 +10,7 @@ static struct rekey_status_body any_body(void) {
     struct rekey_status_body body = {.body = (enum rekey_body)nondet_unsigned()};
 
     ASSUME((unsigned)body.body <= REKEY_BODY_CONTRADICTORY);
-    body.error = nondet_int();
+    body.error = (int16_t)nondet_int();
     ASSUME(body.body == REKEY_BODY_UNREADABLE ? body.error < 0 : body.error == 0);
     return body;
 }
