@@ -181,7 +181,7 @@ static uint32_t other_family_ms(const struct rekey_lwip_tcp *t) {
 #endif
 
 static int open_now(struct rekey_lwip_tcp *t, struct rekey_span host, uint16_t port) {
-    bool look = t->lookup == NONE, found = t->lookup != FAILED;
+    bool look = t->lookup == NONE;
 
     if (t->open) {
         return REKEY_DONE;
@@ -191,7 +191,6 @@ static int open_now(struct rekey_lwip_tcp *t, struct rekey_span host, uint16_t p
     }
 #if BOTH_FAMILIES
     look = look || other_family_ms(t) == 0;
-    found = found || t->second;
 #endif
     if (look) {
         return look_up(t, host);
@@ -202,7 +201,12 @@ static int open_now(struct rekey_lwip_tcp *t, struct rekey_span host, uint16_t p
     if (t->lookup == PENDING) {
         return REKEY_WANT_READ;
     }
-    return found ? REKEY_E_CONNECT : REKEY_E_LOOKUP;
+#if BOTH_FAMILIES
+    if (t->second) {
+        return REKEY_E_CONNECT; // there was an address of the first family
+    }
+#endif
+    return t->lookup == FAILED ? REKEY_E_LOOKUP : REKEY_E_CONNECT;
 }
 
 static int write_now(struct rekey_lwip_tcp *t, const void *data, size_t len, size_t *done) {

@@ -1,4 +1,4 @@
-// error.c - what an errno means, in words.
+// errno_text.c - what an errno means, in words.
 
 #include <errno.h>
 #include <stdio.h>
