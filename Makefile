@@ -1,13 +1,16 @@
 # Makefile - what is built, and with what. The verbs that install, test, check and measure are in the files that are included
-# at the end, each beside what it is about. BOARD=<board> picks the target (boards/<board>/board.mk); results go to
-# build/<board>/. CC, CROSS_COMPILE, CPPFLAGS, CFLAGS, LDFLAGS and LIMITS are the user's; what must be there is in variables
-# of our own, so that a CFLAGS on the command line takes nothing away.
+# at the end, each beside what it is about. BOARD=<board> picks the target: boards/<board>/board.mk, or, where there is a slash
+# in it, the board.mk of a folder outside of this tree. Results go to build/<name of the folder>/. CC, CROSS_COMPILE, CPPFLAGS,
+# CFLAGS, LDFLAGS and LIMITS are the user's; what must be there is in variables of our own, so that a CFLAGS on the command
+# line takes nothing away.
 
-BOARD    ?= linux
-B        ?= build/$(BOARD)
-DEPS_DIR ?= build/deps
-$(if $(wildcard boards/$(BOARD)/board.mk),,$(error BOARD=$(BOARD): there is no such board; `make help` lists them))
-include boards/$(BOARD)/board.mk
+BOARD     ?= linux
+BOARD_DIR := $(patsubst %/,%,$(if $(findstring /,$(BOARD)),$(BOARD),boards/$(BOARD)))
+board     := $(notdir $(BOARD_DIR))
+B         ?= build/$(board)
+DEPS_DIR  ?= build/deps
+$(if $(wildcard $(BOARD_DIR)/board.mk),,$(error BOARD=$(BOARD): there is no $(BOARD_DIR)/board.mk; `make help` lists the boards))
+include $(BOARD_DIR)/board.mk
 
 MBEDTLS  := $(or $(MBEDTLS_DIR),$(DEPS_DIR)/mbedtls)
 JSMN     := $(or $(JSMN_DIR),$(DEPS_DIR)/jsmn)
@@ -43,7 +46,7 @@ limits       := $(LIMITS) $(foreach l,$(BOARD_LIMITS),$(if $(filter $(firstword 
 our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
 # Where glibc has 32 bits, it has a time_t of 64 only if both are defined; elsewhere they change nothing.
 time_cppflags := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
-port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(BOARD)"' \
+port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(board)"' \
     -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/anchors -Iport/mbedtls -Iport/mbedtls/owner $(mbedtls_cppflags)
 
 program         := $(or $(BOARD_PROGRAM),rekey)
@@ -101,13 +104,19 @@ $(B)/src/%.o: src/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(compile_core)
 
-$(B)/port/%.o $(B)/boards/%.o: our_warnings := $(filter-out -Wframe-larger-than=%,$(our_warnings))
+$(B)/port/%.o $(B)/boards/%.o $(B)/board/%.o: our_warnings := $(filter-out -Wframe-larger-than=%,$(our_warnings))
 $(B)/port/%.o: port/%.c $(B)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(compile)
 
 $(B)/boards/%.o: boards/%.c $(B)/flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(compile)
+
+# Of a board outside of this tree.
+$(B)/board/%.o: $(BOARD_DIR)/%.c $(B)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(compile)
@@ -123,6 +132,6 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 
 # What the board alone builds; then the verbs.
 parts := boards/linux/install.mk tests/tests.mk tests/checks.mk tests/bench/measure.mk
--include boards/$(BOARD)/rules.mk
+-include $(BOARD_DIR)/rules.mk
 include $(parts)
--include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/port/*/*/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d)
+-include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/port/*/*/*.d $(B)/board/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d)

@@ -22,7 +22,7 @@ install_script := $(foreach v,DESTDIR BINDIR LIBDIR INCLUDEDIR MANDIR DOCDIR COM
 install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
 
 install-command: all ## of these only what a gateway needs
-	$(Q)$(if $(BOARD_PROGRAM),echo "$(BOARD) has no command to install"; exit 1)
+	$(Q)$(if $(BOARD_PROGRAM),echo "$(board) has no command to install"; exit 1)
 	$(Q)$(install_script) command
 
 # Two archives, because an application may have TLS of its own: librekey.a is the core with the POSIX port and has no
@@ -68,4 +68,4 @@ deps-install: deps-test
 
 check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
 	$(make_quietly) build/certs/.made
-	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) tests/e2e/test_install.py tests/e2e/test_systemd.py
+	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) $(addprefix tests/e2e/test_,install.py library.py build.py systemd.py)

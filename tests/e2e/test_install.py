@@ -9,74 +9,20 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import help_pages
 import pytest
-from conftest import (
-    BUILD,
-    CERTS,
-    ENVIRONMENT,
-    EXEC,
-    GROUP,
-    REKEY,
-    ROOT,
-    SANITIZED,
-    SUBSCRIPTION,
-    TOKEN,
-    WORKSPACE,
-)
+from conftest import CERTS, GROUP, REKEY, ROOT, SUBSCRIPTION, TOKEN, WORKSPACE
+from making import FOR_THIS_MACHINE, MADE, make, need, prefix, run  # noqa: F401 (a fixture)
 
-pytestmark = pytest.mark.skipif(
-    bool(EXEC) or SANITIZED or BUILD.name != "linux",
-    reason="of what is built for this machine, without an emulator or a sanitizer",
-)
+pytestmark = FOR_THIS_MACHINE
 PACKAGES = sorted((ROOT / os.environ.get("REKEY_DEB", "none")).glob("*.deb"))
-MADE = {  # variables of the caller's that the Makefile takes, beside PATH
-    name: value
-    for name, value in os.environ.items()
-    if name in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LIMITS", "SOURCE_DATE_EPOCH")
-    or name.endswith("_DIR")
-}
-
-
-def run(*arguments, code=0, env=None, **more):
-    """Runs a program; standard error comes with standard output."""
-    result = subprocess.run(
-        [str(each) for each in arguments],
-        env={**ENVIRONMENT, **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        **more,
-    )
-    assert result.returncode == code, f"{arguments}: {result.returncode}\n{result.stdout}"
-    return result.stdout
-
-
-def make(*arguments):
-    return run("make", "--no-print-directory", "-s", *arguments, env=MADE, cwd=ROOT)
-
-
-def need(*tools):
-    for tool in tools:
-        if shutil.which(tool) is None:
-            pytest.skip(f"there is no {tool}")
 
 
 def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
-
-
-@pytest.fixture(scope="module")
-def prefix(tmp_path_factory):
-    """A tree that is used where it is."""
-    folder = tmp_path_factory.mktemp("prefix")
-    make("install", f"PREFIX={folder}")
-    return folder
 
 
 # ---- the tree ------------------------------------------------------------------------------------
@@ -410,56 +356,7 @@ def test_completion(complete):
     assert complete("token", "--auth", "") == sorted(re.findall(r"\w+", rule.replace(" or", " ")))
 
 
-# ---- the library ---------------------------------------------------------------------------------
-
-
-def test_the_example_builds_against_the_installed_library(arm, prefix, tmp_path):
-    need("cc", "pkg-config")
-    example = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
-    (tmp_path / "example.c").write_text(example)
-    run(
-        "sh",
-        "-ec",
-        "cc -Wall -Wextra -Werror example.c $(pkg-config --cflags --libs rekey) -o example",
-        env={"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")},
-        cwd=tmp_path,
-    )
-    name = arm.endpoint("three-polls")
-    before = arm.keys(name)
-    place = [SUBSCRIPTION, GROUP, WORKSPACE, name]
-    text = run(
-        tmp_path / "example",
-        "localhost",
-        arm.ports["main"],
-        CERTS / "ca.pem",
-        *place,
-        env={"TOKEN": TOKEN},
-    )
-    assert text == "outcome 0, error , polls 3\n"
-    assert arm.keys(name)["primaryKey"] != before["primaryKey"]
-
-
-def test_every_installed_header_stands_alone(prefix, tmp_path):
-    need("cc", "pkg-config")
-    flags = run(
-        "pkg-config", "--cflags", "rekey", env={"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
-    ).split()
-    for path in sorted((prefix / "include/rekey").glob("*.h")):
-        (tmp_path / "one.c").write_text(f'#include "{path.name}"\n')
-        run("cc", "-Wall", "-Werror", *flags, "-fsyntax-only", tmp_path / "one.c")
-
-
-def test_the_core_has_no_name_of_mbedtls(prefix):
-    """An application with an mbedTLS of its own links -lrekey alone."""
-    names = {
-        archive: set(re.findall(r" ([A-Za-z]) (\w+)$", run("nm", prefix / "lib" / archive), re.M))
-        for archive in ("librekey.a", "librekey-tls.a")
-    }
-    core = {name for _, name in names["librekey.a"]}
-    assert not [name for name in core if re.match("mbedtls_|psa_|rekey_tls_", name)]
-    for archive, symbols in names.items():  # and an application has no name of its own taken
-        public = {name for kind, name in symbols if kind in "TDBRC"}
-        assert not [n for n in public if not re.match("rekey_|mbedtls_|psa_", n)], archive
+# ---- from the source ----------------------------------------------------------------------------
 
 
 def test_the_tarball_builds_with_what_the_recipes_give(tmp_path):

@@ -1,0 +1,52 @@
+"""What the tests of `make install`, of the library and of other builds share."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from conftest import BUILD, ENVIRONMENT, EXEC, ROOT, SANITIZED
+
+FOR_THIS_MACHINE = pytest.mark.skipif(
+    bool(EXEC) or SANITIZED or BUILD.name != "linux",
+    reason="of what is built for this machine, without an emulator or a sanitizer",
+)
+MADE = {  # variables of the caller's that the Makefile takes, beside PATH
+    name: value
+    for name, value in os.environ.items()
+    if name in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LIMITS", "SOURCE_DATE_EPOCH")
+    or name.endswith("_DIR")
+}
+
+
+def run(*arguments, code=0, env=None, **more):
+    """Runs a program; standard error comes with standard output."""
+    result = subprocess.run(
+        [str(each) for each in arguments],
+        env={**ENVIRONMENT, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        **more,
+    )
+    assert result.returncode == code, f"{arguments}: {result.returncode}\n{result.stdout}"
+    return result.stdout
+
+
+def make(*arguments, code=0):
+    return run("make", "--no-print-directory", "-s", *arguments, code=code, env=MADE, cwd=ROOT)
+
+
+def need(*tools):
+    for tool in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"there is no {tool}")
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    """A tree that is used where it is."""
+    folder = tmp_path_factory.mktemp("prefix")
+    make("install", f"PREFIX={folder}")
+    return folder
