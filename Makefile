@@ -25,6 +25,7 @@ ifeq ($(origin AR),default)
 AR       := $(CROSS_COMPILE)ar
 endif
 NM       ?= $(CROSS_COMPILE)nm
+OBJCOPY  ?= $(CROSS_COMPILE)objcopy
 SIZE     ?= $(CROSS_COMPILE)size
 STRIP    ?= $(CROSS_COMPILE)strip
 CFLAGS   ?= -Os -g
@@ -51,9 +52,20 @@ port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TI
 
 program         := $(or $(BOARD_PROGRAM),rekey)
 core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))
-port_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard $(or $(BOARD_PORTS),port/posix/*.c port/anchors/*.c port/mbedtls/*.c port/mbedtls/owner/*.c)))
+port_sources    := $(wildcard $(or $(BOARD_PORTS),port/posix/*.c port/anchors/*.c port/mbedtls/*.c port/mbedtls/owner/*.c))
+port_objects    := $(patsubst %.c,$(B)/%.o,$(port_sources))
 command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c boards/linux/command/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
+
+# What applications include as <rekey/NAME.h>: of the core, and of the ports that the board has. In the tree, -I$(B)/include
+# makes that work: links to these headers, and to those that they include.
+port_folders    := $(sort $(dir $(port_sources)))
+port_headers    := $(wildcard $(foreach d,$(port_folders),$(addprefix $d,posix.h proxy.h sockets.h tcp.h anchors.h pem_bundle.h \
+    der_table.h tls.h client_certificate.h owner.h)))
+public_headers  := $(wildcard src/rekey.h src/rotate.h src/show.h src/credential*.h) \
+    $(filter-out $(patsubst %.c,%.h,$(filter-out $(port_sources),$(wildcard $(addsuffix *.c,$(port_folders))))),$(port_headers))
+linked_headers  := $(addprefix $(B)/include/rekey/,$(notdir $(wildcard src/*.h $(addsuffix *.h,$(port_folders)))))
+vpath %.h src $(port_folders)
 
 compile_core = $(Q)$(CC) $(CPPFLAGS) $(our_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 compile      = $(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
@@ -114,6 +126,10 @@ $(B)/boards/%.o: boards/%.c $(B)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(compile)
+
+$(B)/include/rekey/%.h: %.h
+	@mkdir -p $(@D)
+	$(Q)ln -sf $(abspath $<) $@
 
 # Of a board outside of this tree.
 $(B)/board/%.o: $(BOARD_DIR)/%.c $(B)/flags

@@ -113,8 +113,8 @@ $(B)/example.c: README.md
 	@mkdir -p $(@D)
 	$(Q)sed -n '/^```c$$/,/^```$$/p' README.md | grep -v '^```' > $@
 
-$(B)/example: $(B)/example.c $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a
-	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(filter-out -Wframe%,$(our_warnings)) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
+$(B)/example: $(B)/example.c $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a | $(linked_headers)
+	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) -I$(B)/include $(CFLAGS) $(filter-out -Wframe%,$(our_warnings)) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
 
 template: $(B)/port/template/port.o
 

@@ -25,18 +25,24 @@ install-command: all ## of these only what a gateway needs
 	$(Q)$(if $(BOARD_PROGRAM),echo "$(board) has no command to install"; exit 1)
 	$(Q)$(install_script) command
 
-# Two archives, because an application may have TLS of its own: librekey.a is the core with the POSIX port and has no
-# name of mbedTLS in it, librekey-tls.a is port/mbedtls with mbedTLS as our configuration wants it.
-$(B)/install/librekey.a: $(core_objects) $(filter $(B)/port/posix/% $(B)/port/anchors/%,$(port_objects))
-$(B)/install/librekey-tls.a: $(filter $(B)/port/mbedtls/%,$(port_objects)) $(mbedtls_objects)
-$(B)/install/%.a:
+# Two archives, because an application may have TLS of its own: librekey.a is the core with the ports, librekey-tls.a is
+# port/mbedtls with mbedTLS as our configuration wants it. All names of that mbedTLS get a prefix, so that an application may
+# use another one beside it; for this the archive must hold machine code, and not what -flto alone leaves.
+$(B)/install/librekey.a: $(core_objects) $(filter-out $(B)/port/mbedtls/%,$(port_objects))
 	@mkdir -p $(@D)
 	$(archive)
 
+$(B)/install/librekey-tls.a: $(filter $(B)/port/mbedtls/%,$(port_objects)) $(mbedtls_objects) boards/linux/install.mk
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) crs $@ $(filter %.o,$^)
+	$(Q)$(NM) -g $@ | sed -n '/ __gnu_lto_slim$$/q1' || { echo '$@: add -ffat-lto-objects to CFLAGS' >&2; exit 1; }
+	$(Q)$(NM) -g --defined-only $@ | sed -n 's/^[0-9a-f]* [A-Z] //p' | grep -v '^rekey_' | sort -u | sed 's/.*/& rekey_&/' >$@.names
+	$(Q)$(OBJCOPY) --redefine-syms=$@.names -R '.gnu.lto_*' -R '.gnu.debuglto_*' $@
+
 install-library: all ## of these only what an application needs
 	$(make_quietly) $(B)/install/librekey.a $(B)/install/librekey-tls.a
-	$(Q)BUILT_WITH="$(limits)" MBEDTLS="$(MBEDTLS)" BOARD_LDFLAGS="$(BOARD_LDFLAGS)" $(install_script) library \
-	    $(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(BOARD_CFLAGS)
+	$(Q)PUBLIC="$(public_headers)" BOARD_ABI="$(BOARD_ABI)" BOARD_LDFLAGS="$(if $(BOARD_PROGRAM),,$(BOARD_LDFLAGS))" \
+	    $(install_script) library $(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(BOARD_CFLAGS)
 
 uninstall: ## remove what install put there, with the same variables; configuration and keys stay
 	$(Q)$(install_script) uninstall

@@ -4,8 +4,8 @@
 #     install.sh command | library COMPILER FLAG... | uninstall
 #
 # In the environment: the places of boards/linux/install.mk with DESTDIR, which may be empty; INSTALL; B, the directory of
-# the build; VERSION. For `library` also BUILT_WITH, the limits that the archives were built with as NAME=VALUE, MBEDTLS,
-# mbedTLS's directory, and BOARD_LDFLAGS; COMPILER and its FLAGs compile a file of the port.
+# the build; VERSION. For `library` also PUBLIC, the headers that applications include, BOARD_ABI, with which they must be
+# compiled and linked, and BOARD_LDFLAGS, with which they are linked; COMPILER and its FLAGs compile a file of the port.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -41,33 +41,32 @@ install_command() {
     done
 }
 
-# The headers that an application includes, and those that these include, mbedTLS's among them, into $B/install/include. A
-# struct rekey must have the size that the archive knows: the limits that it was built with become part of the headers.
+# The public headers, and those of ours that these include, into $B/install/include/rekey. All limits that the archives were
+# built with become part of them, because a struct rekey must have the size that the archive knows.
 collect_headers() {
-    include=$B/install/include
+    include=$B/install/include/rekey
     rm -rf "$include"
-    $INSTALL -d "$include/mbedtls" "$include/psa"
-    {
-        printf '// rekey_limits.h - what the archive was built with (make LIMITS="...").\n\n'
-        for limit in $BUILT_WITH; do echo "#define ${limit%%=*} ${limit#*=}"; done
-    } >"$include/rekey_limits.h"
-    {
-        printf '#include "%s"\n' rekey.h rotate.h show.h client_certificate.h der_table.h pem_bundle.h tls.h
-        for header in src/credential*.h port/posix/*.h; do echo "#include \"${header##*/}\""; done
-    } | "$@" -M -MT . -xc - >"$B/install/headers"
+    $INSTALL -d "$include"
+    for header in $PUBLIC; do printf '#include "%s"\n' "${header##*/}"; done >"$B/install/all.c"
+    "$@" -M -MT . "$B/install/all.c" >"$B/install/headers"
     for header in $(tr -d '\134' <"$B/install/headers"); do # without the backslashes at line ends
         case $header in
-            port/mbedtls/owner/mbedtls_config.h) place=mbedtls/ ;;
-            src/* | port/*) place= ;;
-            "$MBEDTLS"/include/*/*)
-                place=${header#"$MBEDTLS"/include/}
-                place=${place%/*}/
-                ;;
-            *) continue ;;
+            src/*.h | port/*.h) sed '/^#define REKEY_[A-Z0-9_]*_H$/a #include "rekey_limits.h"' "$header" \
+                >"$include/${header##*/}" ;;
         esac
-        sed '/^#define REKEY_\(CONFIG\|TLS\|MBEDTLS_CONFIG\)_H$/a #include "rekey_limits.h"' "$header" \
-            >"$include/$place${header##*/}"
     done
+    "$@" -E -dM "$B/install/all.c" | sort | write_limits "$include"/*.h >"$B/install/limits"
+    mv "$B/install/limits" "$include/rekey_limits.h"
+}
+
+# Standard input: all macros. Which of them are limits the headers say: what they define unless it is defined already.
+write_limits() {
+    names=$(cat "$@" | sed -n '/^#ifndef/{N;s/^#ifndef \(REKEY_[A-Z0-9_]*\)\n *#define \1 .*/\1/p}' | paste -s -d '|')
+    grep -E "^#define ($names) [^\"]" >"$B/install/values"
+    echo '// rekey_limits.h - what the archives were built with.'
+    sed 's/^#define \([A-Z0-9_]*\) .*/#ifndef \1\n&\n#endif/' "$B/install/values"
+    sed -n '/sizeof/d; s/^#define \([A-Z0-9_]*\) \(.*\)/#if \1 != (\2)\n#error "\1: the archives were built with \2"\n#endif/p' \
+        "$B/install/values"
 }
 
 # The installed headers hold a time_t: with 32 bits and glibc an application must have the one that the archives have.
@@ -78,20 +77,22 @@ application_flags() {
 
 install_library() {
     collect_headers "$@"
-    more=$(application_flags "$@")
-    fill_in -e "s|@LDFLAGS@|$BOARD_LDFLAGS|" -e "s| *@CFLAGS@|${more:+ $more}|" boards/linux/rekey.pc.in \
-        >"$B/install/rekey.pc"
+    abi="$BOARD_ABI $(application_flags "$@")"
     directory "$LIBDIR/pkgconfig" "$INCLUDEDIR" "$MANDIR/man3"
     rm -rf "$DESTDIR$INCLUDEDIR/rekey"
-    cp -r "$B/install/include" "$DESTDIR$INCLUDEDIR/rekey"
+    cp -r "$B/install/include/rekey" "$DESTDIR$INCLUDEDIR"
+    for package in rekey-core rekey; do
+        fill_in -e "s|@LDFLAGS@|$BOARD_ABI $BOARD_LDFLAGS|" -e "s|@ABI@|$abi|" -e 's/  */ /g' -e 's/ $//' \
+            "boards/linux/$package.pc.in" >"$B/install/$package.pc"
+        $INSTALL -m 644 "$B/install/$package.pc" "$DESTDIR$LIBDIR/pkgconfig"
+    done
     $INSTALL -m 644 "$B/install/librekey.a" "$B/install/librekey-tls.a" "$DESTDIR$LIBDIR"
-    $INSTALL -m 644 "$B/install/rekey.pc" "$DESTDIR$LIBDIR/pkgconfig/rekey.pc"
     $INSTALL -m 644 docs/librekey.3 "$DESTDIR$MANDIR/man3/librekey.3"
 }
 
 uninstall() {
     rm -f "$DESTDIR$BINDIR/rekey" "$DESTDIR$LIBDIR/librekey.a" "$DESTDIR$LIBDIR/librekey-tls.a" \
-        "$DESTDIR$LIBDIR/pkgconfig/rekey.pc" "$DESTDIR$MANDIR/man1/rekey.1" "$DESTDIR$MANDIR/man3/librekey.3" \
+        "$DESTDIR$LIBDIR/pkgconfig/rekey.pc" "$DESTDIR$LIBDIR/pkgconfig/rekey-core.pc" "$DESTDIR$MANDIR/man1/rekey.1" "$DESTDIR$MANDIR/man3/librekey.3" \
         "$DESTDIR$COMPLETIONS/rekey" "$DESTDIR$SYSUSERS/rekey.conf"
     for unit in $(units); do rm -f "$DESTDIR$UNITDIR/$unit"; done
     rm -rf "$DESTDIR$INCLUDEDIR/rekey" "$DESTDIR$DOCDIR"

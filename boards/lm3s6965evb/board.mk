@@ -6,7 +6,8 @@ CROSS_COMPILE  ?= arm-none-eabi-
 BOARD_LIMITS   := REKEY_URL_MAX=3584 REKEY_STAGING_MAX=3584 REKEY_TOKEN_MAX=3072 REKEY_ARENA_SIZE=30272 REKEY_TLS_SIZE=1480 REKEY_TLS13=0
 BOARD_CPPFLAGS  = -DMBEDTLS_SSL_OUT_CONTENT_LEN=2048 \
                   -Iport/lwip -Iboards/lm3s6965evb -I$(B) -isystem $(LWIP)/src/include
-BOARD_CFLAGS   := --specs=/usr/lib/picolibc/arm-none-eabi/picolibc.specs -mcpu=cortex-m3 -mthumb -DPICOLIBC_INTEGER_PRINTF_SCANF
+BOARD_ABI      := -mcpu=cortex-m3 -mthumb
+BOARD_CFLAGS   := --specs=/usr/lib/picolibc/arm-none-eabi/picolibc.specs $(BOARD_ABI) -DPICOLIBC_INTEGER_PRINTF_SCANF
 BOARD_LDFLAGS   = -nostartfiles -Tboards/lm3s6965evb/link.ld -Wl,--defsym=STACK_SIZE=$(BOARD_STACK)
 BOARD_STACK    := 3584
 BOARD_PORTS    := port/lwip/tcp.c port/anchors/der.c port/anchors/der_table.c \

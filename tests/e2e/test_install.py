@@ -39,6 +39,7 @@ def test_install_with_destdir_and_uninstall(tmp_path):
         "lib/librekey.a",
         "lib/librekey-tls.a",
         "lib/pkgconfig/rekey.pc",
+        "lib/pkgconfig/rekey-core.pc",
         "lib/systemd/system/rekey-rotate@.service",
         "lib/sysusers.d/rekey.conf",
         "share/bash-completion/completions/rekey",
