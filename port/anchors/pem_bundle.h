@@ -6,7 +6,7 @@
 #ifndef REKEY_PEM_BUNDLE_H
 #define REKEY_PEM_BUNDLE_H
 
-#include <signal.h>
+#include <sys/select.h> // sigset_t, which <signal.h> has only beyond C11
 
 #include "anchors.h"
 

@@ -6,7 +6,7 @@
 #define REKEY_POSIX_H
 
 #include <netinet/in.h>
-#include <signal.h>
+#include <sys/select.h> // sigset_t, which <signal.h> has only beyond C11
 #include <sys/types.h>
 
 #include "rekey_port.h"
