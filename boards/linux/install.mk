@@ -69,9 +69,10 @@ deb-one:
 	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
 
 deps-install: deps-test
-	$(Q)boards/deps.sh packages systemd systemd-container debootstrap mandoc lintian pkgconf qemu-user-static
+	$(Q)boards/deps.sh packages systemd systemd-container debootstrap mandoc lintian pkgconf qemu-user-static \
+	    g++ clang cmake libmbedtls-dev python3-kconfiglib python3-yaml
 	$(Q)boards/deps.sh tree || true
 
-check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, the armhf package
+check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, C++, CMake, the armhf package
 	$(make_quietly) build/certs/.made
 	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) $(addprefix tests/e2e/test_,install.py library.py build.py systemd.py)

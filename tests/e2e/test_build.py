@@ -1,11 +1,15 @@
-"""Builds of other people: a board outside of the tree."""
+"""Builds of other people: a board outside of the tree, CMake."""
 
+import json
 import os
+import re
+import shlex
 import shutil
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from making import FOR_THIS_MACHINE, make, need, run
+from conftest import BUILD, CERTS, GROUP, ROOT, SUBSCRIPTION, TOKEN, WORKSPACE
+from making import FOR_THIS_MACHINE, MADE, make, need, run
 
 pytestmark = FOR_THIS_MACHINE
 
@@ -54,3 +58,92 @@ def test_a_board_outside_of_the_tree(board):
 def test_a_board_that_there_is_not(tmp_path):
     for name, place in (("no-such", "boards/no-such"), (f"{tmp_path}", tmp_path)):
         assert f"there is no {place}/board.mk" in make(f"BOARD={name}", "help", code=2)
+
+
+# ---- CMake ---------------------------------------------------------------------------------------
+
+HERE = ROOT / "tests/e2e/cmake"
+DEPS = [
+    f"-D{name}_DIR={MADE.get(f'{name}_DIR') or ROOT / 'build/deps' / name.lower()}"
+    for name in ("MBEDTLS", "JSMN")
+]
+
+
+def configure(source, folder, *more):
+    need("cmake", "cc")
+    run("cmake", "-S", source, "-B", folder, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *DEPS, *more)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """README's example, built by CMake."""
+    folder = tmp_path_factory.mktemp("cmake")
+    source = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    (folder / "example.c").write_text(source)
+    libraries = "-DLIBRARIES=rekey::mbedtls_owned;rekey::posix;rekey::core"
+    configure(HERE, folder, f"-DEXAMPLE={folder}/example.c", libraries)
+    run("cmake", "--build", folder, "-j2")
+    return folder
+
+
+@pytest.mark.parametrize("built_by", ["make", "cmake"])
+def test_the_example_of_either_build(arm, request, built_by):
+    if built_by == "make":
+        make(f"{BUILD.relative_to(ROOT)}/example")
+        program = BUILD / "example"
+    else:
+        program = request.getfixturevalue("example") / "example"
+    name = arm.endpoint("three-polls")
+    before = arm.keys(name)
+    where = ["localhost", arm.ports["main"], CERTS / "ca.pem"]
+    text = run(program, *where, SUBSCRIPTION, GROUP, WORKSPACE, name, env={"TOKEN": TOKEN})
+    assert text == "outcome 0, error , polls 3\n"
+    assert arm.keys(name)["primaryKey"] != before["primaryKey"]
+
+
+@pytest.mark.parametrize("folder", ["src", "port"])
+def test_cmake_has_all_sources(folder):
+    text = re.sub(r"#.*", "", (ROOT / folder / "CMakeLists.txt").read_text())
+    listed = set(re.findall(r"(?<![\w/}])[\w/]+\.c\b", text))
+    there = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob("*.c")}
+    assert {name for name in listed if (ROOT / folder / name).exists()} == there - {"template/port.c"}
+
+
+def special_flags(words):
+    """Of a compiler's command: what is put before one file alone, or named otherwise in it."""
+    pairs = zip(words, [*words[1:], ""])
+    flags = {f"-include {Path(value).name}" for word, value in pairs if word == "-include"}
+    return flags | {word for word in words if re.match(r"-Dmbedtls_", word)}
+
+
+def test_cmake_compiles_mbedtls_as_make_does(example):
+    by_cmake = {}
+    for entry in json.loads((example / "compile_commands.json").read_text()):
+        path = Path(entry["file"])
+        if path.parent.name == "library":
+            by_cmake[path.name] = special_flags(shlex.split(entry["command"]))
+    by_make = {}
+    for line in make("-nB", "V=1", f"{BUILD.relative_to(ROOT)}/libmbedtls.a").splitlines():
+        found = re.search(r" -c \S*/library/(\w+\.c) ", line)
+        if found:
+            by_make[found[1]] = special_flags(shlex.split(line))
+    assert len(by_make) > 80 and len([1 for flags in by_make.values() if flags]) > 5
+    assert by_cmake == by_make
+
+
+def test_limits_by_cmake(tmp_path):
+    """They reach those who include a header; a file of them is taken as well."""
+    (tmp_path / "limits.h").write_text("#define REKEY_TOKEN_MAX 4000\n")
+    (tmp_path / "main.c").write_text(
+        "#include <rekey/rekey.h>\n"
+        '_Static_assert(REKEY_URL_MAX == 6000 && REKEY_TOKEN_MAX == 4000, "the limits");\n'
+        "int main(void) {\n    static struct rekey client;\n    return rekey_step(&client) == 0;\n}\n"
+    )
+    variables = {
+        "REKEY_LIMITS": "REKEY_URL_MAX=6000;REKEY_STAGING_MAX=6000",
+        "REKEY_CONFIG_FILE": tmp_path / "limits.h",
+        "EXAMPLE": tmp_path / "main.c",
+        "LIBRARIES": "rekey::core",
+    }
+    configure(HERE, tmp_path, *(f"-D{name}={value}" for name, value in variables.items()))
+    run("cmake", "--build", tmp_path, "-j2")
