@@ -1,4 +1,4 @@
-"""Builds of other people: a board outside of the tree, CMake."""
+"""Builds of other people: a board outside of the tree, CMake, Zephyr, ESP-IDF."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_a_board_that_there_is_not(tmp_path):
 
 # ---- CMake ---------------------------------------------------------------------------------------
 
-HERE = ROOT / "tests/e2e/cmake"
+PROJECTS = ROOT / "tests/e2e/cmake"
 DEPS = [
     f"-D{name}_DIR={MADE.get(f'{name}_DIR') or ROOT / 'build/deps' / name.lower()}"
     for name in ("MBEDTLS", "JSMN")
@@ -81,7 +81,7 @@ def example(tmp_path_factory):
     source = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
     (folder / "example.c").write_text(source)
     libraries = "-DLIBRARIES=rekey::mbedtls_owned;rekey::posix;rekey::core"
-    configure(HERE, folder, f"-DEXAMPLE={folder}/example.c", libraries)
+    configure(PROJECTS / "example", folder, f"-DEXAMPLE={folder}/example.c", libraries)
     run("cmake", "--build", folder, "-j2")
     return folder
 
@@ -145,5 +145,76 @@ def test_limits_by_cmake(tmp_path):
         "EXAMPLE": tmp_path / "main.c",
         "LIBRARIES": "rekey::core",
     }
-    configure(HERE, tmp_path, *(f"-D{name}={value}" for name, value in variables.items()))
+    configure(PROJECTS / "example", tmp_path, *(f"-D{name}={value}" for name, value in variables.items()))
     run("cmake", "--build", tmp_path, "-j2")
+
+
+# ---- Zephyr and ESP-IDF --------------------------------------------------------------------------
+
+KCONFIG = {
+    "zephyr": ROOT / "port/zephyr/Kconfig",
+    "esp-idf": ROOT / "port/esp-idf/rekey/Kconfig",
+}
+
+
+@pytest.mark.parametrize("system", KCONFIG)
+def test_the_folder_of_another_system(tmp_path, system):
+    """All of rekey is compiled, with the flags of the system and with what Kconfig chose."""
+    (tmp_path / "app.c").write_text(
+        "#include <rekey/der_table.h>\n"
+        "#include <rekey/rekey.h>\n"
+        "#include <rekey/sockets.h>\n"
+        "#include <rekey/tls.h>\n"
+        '_Static_assert(REKEY_URL_MAX == 6000 && REKEY_STAGING_MAX == 6000, "the limits");\n'
+        "struct rekey client;\n"
+        "struct rekey_tls tls;\n"
+        "struct rekey_sockets_tcp tcp;\n"
+    )
+    configure(PROJECTS / system, tmp_path, f"-DEXAMPLE={tmp_path}/app.c")
+    run("cmake", "--build", tmp_path, "-j2")
+    compiled = {}
+    for entry in json.loads((tmp_path / "compile_commands.json").read_text()):
+        compiled[os.path.relpath(entry["file"], ROOT)] = entry["command"]
+    core = {f"src/{path.name}" for path in (ROOT / "src").glob("*.c")}
+    assert core | {"port/sockets/sockets.c", "port/mbedtls/tls.c"} <= set(compiled)
+    for name in core | {"port/sockets/sockets.c", "port/mbedtls/tls.c", "port/anchors/der_table.c"}:
+        for flag in ("-DREKEY_URL_MAX=6000", "-DFLAG_OF_THE_SYSTEM"):
+            assert flag in compiled[name].split(), name
+
+
+def value_of(macro):
+    """As rekey_config.h has it by default."""
+    text = run("sh", "-c", f"echo {macro} | cc -E -P -include {ROOT}/src/rekey_config.h -")
+    return text.split()[-1].rstrip("u")
+
+
+@pytest.mark.parametrize("system", KCONFIG)
+def test_the_options_of_kconfig(tmp_path, system):
+    kconfiglib = pytest.importorskip("kconfiglib")
+    (tmp_path / "Kconfig").write_text(
+        "config NET_SOCKETS\n    def_bool y\n"
+        "config MBEDTLS\n    def_bool y\n"
+        f'source "{KCONFIG[system]}"\n'
+    )
+    options = kconfiglib.Kconfig(str(tmp_path / "Kconfig"), warn_to_stderr=False)
+    assert options.warnings == []
+    if system == "zephyr":
+        assert options.syms["REKEY_URL_MAX"].visibility == 0  # unless rekey is chosen
+        options.syms["REKEY"].set_value("y")
+    names = [name for name in options.syms if name.startswith("REKEY_")]
+    config = (ROOT / "src/rekey_config.h").read_text()
+    assert len(names) > 5
+    for name in names:
+        assert re.search(rf"^#ifndef {name}$", config, re.M), name
+        assert options.syms[name].str_value == value_of(name), name
+    options.syms["REKEY_URL_MAX"].set_value("8192")
+    assert options.syms["REKEY_STAGING_MAX"].str_value == "8192"
+
+
+def test_the_module_of_zephyr():
+    yaml = pytest.importorskip("yaml")
+    folder = ROOT / "port/zephyr"
+    module = yaml.safe_load((folder / "zephyr/module.yml").read_text())
+    assert module["name"] == "rekey"
+    assert (folder / module["build"]["cmake"] / "CMakeLists.txt").exists()
+    assert (folder / module["build"]["kconfig"]).exists()
