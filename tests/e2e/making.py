@@ -11,6 +11,9 @@ FOR_THIS_MACHINE = pytest.mark.skipif(
     bool(EXEC) or SANITIZED or BUILD.name != "linux",
     reason="of what is built for this machine, without an emulator or a sanitizer",
 )
+TAKES_A_WHILE = pytest.mark.skipif(
+    "REKEY_DEB" not in os.environ, reason="takes a while: make check-install"
+)
 MADE = {  # variables of the caller's that the Makefile takes, beside PATH
     name: value
     for name, value in os.environ.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BUILD, CERTS, GROUP, ROOT, SUBSCRIPTION, TOKEN, WORKSPACE
-from making import FOR_THIS_MACHINE, MADE, make, need, run
+from making import FOR_THIS_MACHINE, MADE, TAKES_A_WHILE, make, need, run
 
 pytestmark = FOR_THIS_MACHINE
 
@@ -44,6 +44,7 @@ def board(tmp_path):
     shutil.rmtree(ROOT / "build" / folder.name, ignore_errors=True)
 
 
+@TAKES_A_WHILE
 def test_a_board_outside_of_the_tree(board):
     built = ROOT / "build" / board.name
     make(f"BOARD={board}")
@@ -86,6 +87,7 @@ def example(tmp_path_factory):
     return folder
 
 
+@TAKES_A_WHILE
 @pytest.mark.parametrize("built_by", ["make", "cmake"])
 def test_the_example_of_either_build(arm, request, built_by):
     if built_by == "make":
@@ -106,7 +108,9 @@ def test_cmake_has_all_sources(folder):
     text = re.sub(r"#.*", "", (ROOT / folder / "CMakeLists.txt").read_text())
     listed = set(re.findall(r"(?<![\w/}])[\w/]+\.c\b", text))
     there = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob("*.c")}
-    assert {name for name in listed if (ROOT / folder / name).exists()} == there - {"template/port.c"}
+    assert {name for name in listed if (ROOT / folder / name).exists()} == there - {
+        "template/port.c"
+    }
 
 
 def special_flags(words):
@@ -116,6 +120,7 @@ def special_flags(words):
     return flags | {word for word in words if re.match(r"-Dmbedtls_", word)}
 
 
+@TAKES_A_WHILE
 def test_cmake_compiles_mbedtls_as_make_does(example):
     by_cmake = {}
     for entry in json.loads((example / "compile_commands.json").read_text()):
@@ -131,6 +136,7 @@ def test_cmake_compiles_mbedtls_as_make_does(example):
     assert by_cmake == by_make
 
 
+@TAKES_A_WHILE
 def test_limits_by_cmake(tmp_path):
     """They reach those who include a header; a file of them is taken as well."""
     (tmp_path / "limits.h").write_text("#define REKEY_TOKEN_MAX 4000\n")
@@ -145,7 +151,9 @@ def test_limits_by_cmake(tmp_path):
         "EXAMPLE": tmp_path / "main.c",
         "LIBRARIES": "rekey::core",
     }
-    configure(PROJECTS / "example", tmp_path, *(f"-D{name}={value}" for name, value in variables.items()))
+    configure(
+        PROJECTS / "example", tmp_path, *(f"-D{name}={value}" for name, value in variables.items())
+    )
     run("cmake", "--build", tmp_path, "-j2")
 
 
@@ -157,6 +165,7 @@ KCONFIG = {
 }
 
 
+@TAKES_A_WHILE
 @pytest.mark.parametrize("system", KCONFIG)
 def test_the_folder_of_another_system(tmp_path, system):
     """All of rekey is compiled, with the flags of the system and with what Kconfig chose."""

@@ -7,7 +7,14 @@ import re
 
 import pytest
 from conftest import CERTS, GROUP, ROOT, SUBSCRIPTION, TOKEN, WORKSPACE
-from making import FOR_THIS_MACHINE, make, need, prefix, run  # noqa: F401 (a fixture)
+from making import (  # noqa: F401 (a fixture)
+    FOR_THIS_MACHINE,
+    TAKES_A_WHILE,
+    make,
+    need,
+    prefix,
+    run,
+)
 
 pytestmark = FOR_THIS_MACHINE
 
@@ -38,9 +45,7 @@ def operate(arm):
         name = arm.endpoint("three-polls")
         before = arm.keys(name)
         where = ["localhost", arm.ports["main"], CERTS / "ca.pem"]
-        text = run(
-            program, *where, SUBSCRIPTION, GROUP, WORKSPACE, name, env={"TOKEN": TOKEN}
-        )
+        text = run(program, *where, SUBSCRIPTION, GROUP, WORKSPACE, name, env={"TOKEN": TOKEN})
         return text, before, arm.keys(name)
 
     return run_program
@@ -183,6 +188,7 @@ def test_no_name_of_mbedtls_is_taken(prefix):
         assert bool([n for n in defined if "mbedtls_" in n or "psa_" in n]) == ("tls" in archive)
 
 
+@TAKES_A_WHILE
 def test_the_library_of_a_firmware(tmp_path):
     """What is installed for the toolchain of a board: its ports, its flags, nothing of POSIX."""
     need("arm-none-eabi-gcc", "pkg-config")
