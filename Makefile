@@ -24,8 +24,8 @@ endif
 ifeq ($(origin AR),default)
 AR       := $(CROSS_COMPILE)ar
 endif
-NM       ?= $(CROSS_COMPILE)nm
-OBJCOPY  ?= $(CROSS_COMPILE)objcopy
+NM       ?= $(shell $(CC) -print-prog-name=nm)
+OBJCOPY  ?= $(shell $(CC) -print-prog-name=objcopy)
 SIZE     ?= $(CROSS_COMPILE)size
 STRIP    ?= $(CROSS_COMPILE)strip
 CFLAGS   ?= -Os -g
