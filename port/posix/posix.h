@@ -11,6 +11,10 @@
 
 #include "rekey_port.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Addresses of one name that are tried; more are not. In the worst case all attempts are pending at
 // once, each with a socket: this many descriptors, and two more until one of them has connected.
 #define REKEY_POSIX_ADDRESSES 16
@@ -131,5 +135,9 @@ int rekey_posix_set_mode(int fd, gid_t group);
 // Reads the regular file `path` into buf[0..cap), if it fits. `what` as for rekey_posix_open.
 // Returns 0 with *len, or -1 with errno set (EFBIG, and those of rekey_posix_open).
 int rekey_posix_read_file(const char *path, void *buf, size_t cap, size_t *len, unsigned what);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

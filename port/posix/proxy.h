@@ -8,6 +8,10 @@
 #include "http.h"
 #include "rekey_port.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // How far the last attempt got.
 enum rekey_proxy_phase {
     REKEY_PROXY_UNUSED, // there was none, or not through the proxy
@@ -58,5 +62,9 @@ struct rekey_transport rekey_proxy_transport(struct rekey_proxy *p);
 // IP address, or a range as 10.0.0.0/8 or fd00::/8; each with or without `:PORT`, for which an IPv6
 // address stands in brackets. What is none of these matches nothing.
 bool rekey_proxy_excepts(struct rekey_span list, struct rekey_span host, uint16_t port);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
