@@ -183,7 +183,8 @@ def test_the_folder_of_another_system(tmp_path, system):
     run("cmake", "--build", tmp_path, "-j2")
     compiled = {}
     for entry in json.loads((tmp_path / "compile_commands.json").read_text()):
-        compiled[os.path.relpath(entry["file"], ROOT)] = entry["command"]
+        if "mbedtls_owned" not in entry["command"]:  # it is defined, and nobody links it
+            compiled[os.path.relpath(entry["file"], ROOT)] = entry["command"]
     core = {f"src/{path.name}" for path in (ROOT / "src").glob("*.c")}
     assert core | {"port/sockets/sockets.c", "port/mbedtls/tls.c"} <= set(compiled)
     for name in core | {"port/sockets/sockets.c", "port/mbedtls/tls.c", "port/anchors/der_table.c"}:

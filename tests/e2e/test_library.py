@@ -76,7 +76,7 @@ def test_every_installed_header_stands_alone(prefix, flags, tmp_path, compiler):
     one = tmp_path / ("one.cc" if "++" in compiler else "one.c")
     faults = []
     for name in headers(prefix):
-        one.write_text(f"#include <rekey/{name}>\n")
+        one.write_text(f"#include <rekey/{name}>\nextern int one;\n")
         try:
             run(*COMPILERS[compiler], *flags("--cflags", "rekey"), "-fsyntax-only", one)
         except AssertionError as fault:
