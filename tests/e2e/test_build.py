@@ -75,26 +75,48 @@ def configure(source, folder, *more):
     run("cmake", "-S", source, "-B", folder, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *DEPS, *more)
 
 
-@pytest.fixture(scope="module")
-def example(tmp_path_factory):
-    """README's example, built by CMake."""
-    folder = tmp_path_factory.mktemp("cmake")
+def build_example(folder, libraries, without="", *more):
+    """README's example, but for the lines that have a word in them."""
     source = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    if without:
+        source = re.sub(rf"^.*({without}).*\n", "", source, flags=re.M)
     (folder / "example.c").write_text(source)
-    libraries = "-DLIBRARIES=rekey::mbedtls_owned;rekey::posix;rekey::core"
-    configure(PROJECTS / "example", folder, f"-DEXAMPLE={folder}/example.c", libraries)
+    configure(
+        PROJECTS / "example",
+        folder,
+        f"-DEXAMPLE={folder}/example.c",
+        f"-DLIBRARIES={libraries};rekey::posix;rekey::core",
+        *more,
+    )
     run("cmake", "--build", folder, "-j2")
-    return folder
+    return folder / "example"
+
+
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory):
+    """It brings the only mbedTLS of its image along."""
+    return build_example(tmp_path_factory.mktemp("owner"), "rekey::mbedtls_owned")
+
+
+@pytest.fixture(scope="module")
+def guest(tmp_path_factory):
+    """It uses the mbedTLS that its image has, as that is built by itself."""
+    off = [f"-D{name}=OFF" for name in ("ENABLE_TESTING", "ENABLE_PROGRAMS", "GEN_FILES")]
+    folder = tmp_path_factory.mktemp("guest")
+    of_owner = "owner.h|rekey_mbedtls_init|arena"
+    return build_example(folder, "rekey::mbedtls", of_owner, "-DHAS_MBEDTLS=ON", *off)
+
+
+@pytest.fixture(scope="module")
+def by_make():
+    make(f"{BUILD.relative_to(ROOT)}/example")
+    return BUILD / "example"
 
 
 @TAKES_A_WHILE
-@pytest.mark.parametrize("built_by", ["make", "cmake"])
-def test_the_example_of_either_build(arm, request, built_by):
-    if built_by == "make":
-        make(f"{BUILD.relative_to(ROOT)}/example")
-        program = BUILD / "example"
-    else:
-        program = request.getfixturevalue("example") / "example"
+@pytest.mark.parametrize("built", ["by_make", "owner", "guest"])
+def test_the_example_of_either_build(arm, request, built):
+    program = request.getfixturevalue(built)
     name = arm.endpoint("three-polls")
     before = arm.keys(name)
     where = ["localhost", arm.ports["main"], CERTS / "ca.pem"]
@@ -121,9 +143,9 @@ def special_flags(words):
 
 
 @TAKES_A_WHILE
-def test_cmake_compiles_mbedtls_as_make_does(example):
+def test_cmake_compiles_mbedtls_as_make_does(owner):
     by_cmake = {}
-    for entry in json.loads((example / "compile_commands.json").read_text()):
+    for entry in json.loads((owner.parent / "compile_commands.json").read_text()):
         path = Path(entry["file"])
         if path.parent.name == "library":
             by_cmake[path.name] = special_flags(shlex.split(entry["command"]))
