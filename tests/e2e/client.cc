@@ -16,7 +16,7 @@ namespace {
 rekey client;
 rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
 rekey_tls tls;
-rekey_pem_bundle bundle;
+struct rekey_pem_bundle bundle; // a function has the same name
 alignas(16) unsigned char arena[REKEY_ARENA_SIZE];
 
 struct rekey_span span(std::string_view text) {
@@ -26,7 +26,10 @@ struct rekey_span span(std::string_view text) {
 int token(void *ctx, char *buf, size_t cap, size_t *len) {
     const std::string_view text = static_cast<const char *>(ctx);
     *len = text.copy(buf, cap);
-    return *len == text.size() ? REKEY_DONE : REKEY_E_LIMIT_TOKEN;
+    if (*len < text.size()) {
+        return REKEY_E_LIMIT_TOKEN;
+    }
+    return REKEY_DONE;
 }
 
 } // namespace
