@@ -61,9 +61,10 @@ collect_headers() {
 
 # Standard input: all macros. Which of them are limits the headers say: what they define unless it is defined already.
 write_limits() {
-    names=$(cat "$@" | sed -n '/^#ifndef/{N;s/^#ifndef \(REKEY_[A-Z0-9_]*\)\n *#define \1 .*/\1/p}' | paste -s -d '|')
+    names=$(sed -n 's/^#ifndef \(REKEY_[A-Z0-9_]*\)$/\1/p' "$@" | paste -s -d '|')
     grep -E "^#define ($names) [^\"]" >"$B/install/values"
     echo '// rekey_limits.h - what the archives were built with.'
+    printf '#ifdef REKEY_CONFIG_FILE\n#include REKEY_CONFIG_FILE\n#endif\n'
     sed 's/^#define \([A-Z0-9_]*\) .*/#ifndef \1\n&\n#endif/' "$B/install/values"
     sed -n '/sizeof/d; s/^#define \([A-Z0-9_]*\) \(.*\)/#if \1 != (\2)\n#error "\1: the archives were built with \2"\n#endif/p' \
         "$B/install/values"
@@ -92,7 +93,8 @@ install_library() {
 
 uninstall() {
     rm -f "$DESTDIR$BINDIR/rekey" "$DESTDIR$LIBDIR/librekey.a" "$DESTDIR$LIBDIR/librekey-tls.a" \
-        "$DESTDIR$LIBDIR/pkgconfig/rekey.pc" "$DESTDIR$LIBDIR/pkgconfig/rekey-core.pc" "$DESTDIR$MANDIR/man1/rekey.1" "$DESTDIR$MANDIR/man3/librekey.3" \
+        "$DESTDIR$LIBDIR/pkgconfig/rekey.pc" "$DESTDIR$LIBDIR/pkgconfig/rekey-core.pc" \
+        "$DESTDIR$MANDIR/man1/rekey.1" "$DESTDIR$MANDIR/man3/librekey.3" \
         "$DESTDIR$COMPLETIONS/rekey" "$DESTDIR$SYSUSERS/rekey.conf"
     for unit in $(units); do rm -f "$DESTDIR$UNITDIR/$unit"; done
     rm -rf "$DESTDIR$INCLUDEDIR/rekey" "$DESTDIR$DOCDIR"

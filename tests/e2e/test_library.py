@@ -110,11 +110,17 @@ def test_every_function_of_the_headers_links_from_cxx(prefix, flags, tmp_path, c
 
 
 def test_other_limits_than_those_of_the_archive(flags, tmp_path):
-    (tmp_path / "one.c").write_text("#include <rekey/rekey.h>\n")
+    (tmp_path / "one.c").write_text("#include <rekey/tls.h>\n#include <rekey/rekey.h>\n")
+    (tmp_path / "limits.h").write_text("#define REKEY_TOKEN_MAX 5000\n")
     compile_one = ["gcc", *flags("--cflags", "rekey"), "-fsyntax-only", tmp_path / "one.c"]
     run(*compile_one, "-DREKEY_URL_MAX=8192")
-    text = run(*compile_one, "-DREKEY_URL_MAX=4096", code=1)
-    assert 'error "REKEY_URL_MAX: the archives were built with 8192"' in text
+    for macro, flag in (
+        ("REKEY_URL_MAX", "-DREKEY_URL_MAX=4096"),
+        ("REKEY_TLS_SIZE", "-DREKEY_TLS_SIZE=64"),
+        ("REKEY_TOKEN_MAX", f'-DREKEY_CONFIG_FILE="{tmp_path}/limits.h"'),
+    ):
+        text = run(*compile_one, flag, code=1)
+        assert re.search(rf'error "{macro}: the archives were built with \d+"', text), flag
 
 
 # ---- programs ------------------------------------------------------------------------------------
