@@ -86,7 +86,7 @@ endif
 
 ##@ Building
 all: deps-sources ## build the command, or the firmware, and librekey.a (the default)
-	$(make_quietly) $(B)/$(program) $(B)/librekey.a
+	$(make_quietly) $(B)/$(program) $(B)/librekey.a $(linked_headers)
 
 deps: deps-test $(if $(BOARD_E2E),,deps-peers) ## get what BOARD needs: Debian packages, mbedTLS, jsmn, cmocka (build/deps)
 

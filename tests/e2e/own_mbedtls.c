@@ -8,19 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
-#include <mbedtls/error.h>
 #include <mbedtls/net_sockets.h>
-#include <mbedtls/sha256.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/version.h>
+#include <psa/crypto.h>
 #include <rekey/posix.h>
 #include <rekey/rekey.h>
-#if MBEDTLS_VERSION_MAJOR >= 3
-#include <psa/crypto.h>
-#else
-#define mbedtls_sha256 mbedtls_sha256_ret
+#if MBEDTLS_VERSION_MAJOR < 4
+#include <mbedtls/psa_util.h>
 #endif
 #ifdef OVER_REKEY_TLS
 #include <rekey/owner.h>
@@ -170,15 +165,16 @@ static void regenerate(const struct rekey_port *port, char **argv, enum rekey_ke
 static void compute_a_hash(void) {
     static const unsigned char abc[4] = {0xba, 0x78, 0x16, 0xbf}; // FIPS 180-2, B.1
     unsigned char hash[32];
-    check(mbedtls_sha256((const unsigned char *)"abc", 3, hash, 0), "mbedtls_sha256");
-    check(memcmp(hash, abc, sizeof(abc)), "the hash");
+    size_t len;
+    check((int)psa_hash_compute(PSA_ALG_SHA_256, (const unsigned char *)"abc", 3, hash,
+                                sizeof(hash), &len),
+          "psa_hash_compute");
+    check(len != sizeof(hash) || memcmp(hash, abc, sizeof(abc)), "the hash");
 }
 
 int main(int argc, char **argv) {
     static struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
     static struct own_tls own;
-    mbedtls_entropy_context entropy;
-    mbedtls_ctr_drbg_context random;
     mbedtls_x509_crt anchors;
     struct rekey_port port = {
         .tls = {&own, own_open, own_write, own_read, own_close, NULL, NULL},
@@ -191,21 +187,18 @@ int main(int argc, char **argv) {
     if (argc != 8) {
         return 2;
     }
-#if MBEDTLS_VERSION_MAJOR >= 3
     check((int)psa_crypto_init(), "psa_crypto_init");
-#endif
     own.lower = rekey_posix_transport(&tcp);
     mbedtls_ssl_init(&own.ssl);
     mbedtls_ssl_config_init(&own.config);
-    mbedtls_entropy_init(&entropy);
-    mbedtls_ctr_drbg_init(&random);
     mbedtls_x509_crt_init(&anchors);
-    check(mbedtls_ctr_drbg_seed(&random, mbedtls_entropy_func, &entropy, NULL, 0), "seed");
     check(mbedtls_x509_crt_parse_file(&anchors, argv[3]), argv[3]);
     check(mbedtls_ssl_config_defaults(&own.config, MBEDTLS_SSL_IS_CLIENT,
                                       MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT),
           "defaults");
-    mbedtls_ssl_conf_rng(&own.config, mbedtls_ctr_drbg_random, &random);
+#if MBEDTLS_VERSION_MAJOR < 4
+    mbedtls_ssl_conf_rng(&own.config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
+#endif
     mbedtls_ssl_conf_ca_chain(&own.config, &anchors, NULL);
 
     compute_a_hash();
@@ -227,7 +220,6 @@ int main(int argc, char **argv) {
     mbedtls_ssl_free(&own.ssl);
     mbedtls_ssl_config_free(&own.config);
     mbedtls_x509_crt_free(&anchors);
-    mbedtls_ctr_drbg_free(&random);
-    mbedtls_entropy_free(&entropy);
+    mbedtls_psa_crypto_free();
     return 0;
 }
