@@ -57,8 +57,8 @@ port_objects    := $(patsubst %.c,$(B)/%.o,$(port_sources))
 command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c boards/linux/command/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 
-# What applications include as <rekey/NAME.h>: of the core, and of the ports that the board has. In the tree, -I$(B)/include
-# makes that work: links to these headers, and to those that they include.
+# The headers that applications include as <rekey/NAME.h>: those of the core and of the board's ports. $(B)/include has links to
+# them, and to the headers that they include, so that the same includes work in the tree.
 port_folders    := $(sort $(dir $(port_sources)))
 port_headers    := $(wildcard $(foreach d,$(port_folders),$(addprefix $d,posix.h proxy.h sockets.h tcp.h anchors.h pem_bundle.h \
     der_table.h tls.h client_certificate.h owner.h)))
@@ -131,7 +131,7 @@ $(B)/include/rekey/%.h: %.h
 	@mkdir -p $(@D)
 	$(Q)ln -sf $(abspath $<) $@
 
-# Of a board outside of this tree.
+# Objects of a board that lies outside of this tree.
 $(B)/board/%.o: $(BOARD_DIR)/%.c $(B)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
