@@ -179,6 +179,22 @@ def test_limits_by_cmake(tmp_path):
     run("cmake", "--build", tmp_path, "-j2")
 
 
+@TAKES_A_WHILE
+def test_lwip_by_cmake(tmp_path):
+    """Its headers come from the target that the application names."""
+    lwip = Path(MADE.get("LWIP_DIR") or ROOT / "build/deps/lwip")
+    if not lwip.exists():
+        pytest.skip("there is no lwIP: make deps BOARD=lm3s6965evb")
+    (tmp_path / "main.c").write_text(
+        "#include <rekey/tcp.h>\n"
+        "struct rekey_lwip_tcp tcp;\n"
+        "int main(void) {\n    return tcp.error;\n}\n"
+    )
+    variables = {"LWIP_DIR": lwip, "EXAMPLE": tmp_path / "main.c", "LIBRARIES": "rekey::lwip"}
+    configure(PROJECTS / "example", tmp_path, *(f"-D{n}={v}" for n, v in variables.items()))
+    run("cmake", "--build", tmp_path, "-j2")
+
+
 # ---- Zephyr and ESP-IDF --------------------------------------------------------------------------
 
 KCONFIG = {
