@@ -70,7 +70,8 @@ deb-one:
 
 deps-install: deps-test
 	$(Q)boards/deps.sh packages systemd systemd-container debootstrap mandoc lintian pkgconf qemu-user-static \
-	    g++ clang cmake libmbedtls-dev python3-kconfiglib python3-yaml
+	    g++ clang cmake libmbedtls-dev python3-kconfiglib python3-yaml gcc-arm-none-eabi picolibc-arm-none-eabi
+	$(Q)boards/deps.sh sources lwip
 	$(Q)boards/deps.sh tree || true
 
 check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, C++, CMake, the armhf package
