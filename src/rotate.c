@@ -36,7 +36,14 @@ static const struct rekey_key_value *value_of(const struct rekey_keys *keys, enu
 
 // Why no run is going on. Without a client, it was never made ready.
 static int error_of(const struct rekey_rotation *x) {
-    return x->client != NULL ? x->error : REKEY_E_OPTIONS;
+    return x->error != 0 || x->client != NULL ? x->error : REKEY_E_OPTIONS;
+}
+
+// Whether no function is missing that must be there.
+static bool is_whole(const struct rekey_storage *s) {
+    return s->load_key != NULL && s->save_key != NULL && s->restore_key != NULL &&
+           s->load_state != NULL && s->save_state != NULL && s->load_operation != NULL &&
+           s->save_operation != NULL && s->remove_operation != NULL && s->sha256 != NULL;
 }
 
 static struct rekey_span listed(const struct rekey_rotation *x, enum rekey_key slot) {
@@ -801,7 +808,9 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
     x->secrets[2].text = rekey_span(x->key, sizeof(x->key));
     x->secrets[2].next = more;
     options->secrets = x->secrets;
-    if (rekey_usable(client)) {
+    if (!is_whole(storage)) {
+        x->error = REKEY_E_PORT;
+    } else if (rekey_usable(client)) {
         x->client = client;
         x->outcome = REKEY_NONE;
         x->error = REKEY_E_IDLE;
@@ -907,7 +916,7 @@ static int rollback(struct rekey_rotation *x) {
 static int begin_run(struct rekey_rotation *x, enum job job, const struct rekey_endpoint *endpoint,
                      enum rekey_key slot) {
     if (x->client == NULL) {
-        return REKEY_E_OPTIONS;
+        return error_of(x);
     }
     if (x->phase != ENDED) {
         return REKEY_E_BUSY;

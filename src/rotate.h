@@ -139,8 +139,9 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 
 // Each begins a run; nothing is sent yet. Return 0; REKEY_E_BUSY while a run is going on, which
 // goes on; or an error that has ended the run: REKEY_E_STORE, REKEY_E_ABORTED; rekey_rollback also
-// REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED. REKEY_E_OPTIONS where *x is zeroed,
-// because rekey_rotation_init was not called, or the client was not ready then.
+// REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED. REKEY_E_PORT where a function of the storage is NULL
+// that must be there (all but `hook`); REKEY_E_OPTIONS where *x is zeroed, because
+// rekey_rotation_init was not called, or the client was not ready then.
 
 // Regenerates the slot that is not in use, and puts its key to use; but first finishes what was
 // left, and nothing more where the last switch is too young.

@@ -1908,6 +1908,25 @@ static void test_not_ready(void **state) {
     rekey_rotation_init(&rotation, &client, &options, &rules, &storage);
     check_int(rekey_rotate(&rotation, &endpoint), REKEY_E_OPTIONS);
     not_ready(REKEY_E_OPTIONS);
+    for (int missing = 0; missing < 9; missing++) {
+        struct rekey_storage part = storage;
+        static const size_t functions[] = {offsetof(struct rekey_storage, load_key),
+                                           offsetof(struct rekey_storage, save_key),
+                                           offsetof(struct rekey_storage, restore_key),
+                                           offsetof(struct rekey_storage, load_state),
+                                           offsetof(struct rekey_storage, save_state),
+                                           offsetof(struct rekey_storage, load_operation),
+                                           offsetof(struct rekey_storage, save_operation),
+                                           offsetof(struct rekey_storage, remove_operation),
+                                           offsetof(struct rekey_storage, sha256)};
+
+        row_n("a storage without one of its functions", missing);
+        reset();
+        memset((char *)&part + functions[missing], 0, sizeof(part.sha256));
+        rekey_rotation_init(&rotation, &client, &options, &rules, &part);
+        check_int(rekey_rotate(&rotation, &endpoint), REKEY_E_PORT);
+        not_ready(REKEY_E_PORT);
+    }
     for (int begun = 0; begun < 2; begun++) {
         row_n("a port without wait", begun);
         reset();

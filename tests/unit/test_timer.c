@@ -292,10 +292,48 @@ static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key
     return REKEY_DONE;
 }
 
+// The run is left before it saves anything.
+static int save_key(void *ctx, struct rekey_span key) {
+    (void)ctx;
+    (void)key;
+    return REKEY_E_STORE;
+}
+
+static int save_state(void *ctx, const struct rekey_rotation_state *state) {
+    (void)ctx;
+    (void)state;
+    return REKEY_E_STORE;
+}
+
+static int save_operation(void *ctx, const struct rekey_record *record, enum rekey_key slot) {
+    (void)ctx;
+    (void)record;
+    (void)slot;
+    return REKEY_E_STORE;
+}
+
+static int fails(void *ctx) {
+    (void)ctx;
+    return REKEY_E_STORE;
+}
+
+static void sha256(void *ctx, struct rekey_span data, unsigned char out[32]) {
+    (void)ctx;
+    (void)data;
+    memset(out, 0, 32);
+}
+
 static void test_rotation(void **state) {
     static const struct rekey_rotation_options rotation_options = REKEY_ROTATION_OPTIONS_INIT;
-    static const struct rekey_storage storage = {
-        .load_key = load_key, .load_state = load_state, .load_operation = load_operation};
+    static const struct rekey_storage storage = {.load_key = load_key,
+                                                 .save_key = save_key,
+                                                 .restore_key = fails,
+                                                 .load_state = load_state,
+                                                 .save_state = save_state,
+                                                 .load_operation = load_operation,
+                                                 .save_operation = save_operation,
+                                                 .remove_operation = fails,
+                                                 .sha256 = sha256};
     static struct rekey_rotation rotation;
     int result;
 
