@@ -8,9 +8,6 @@ PYTEST_JOBS   ?= $(if $(EXEC),3,6)
 side_by_side  := $(if $(BOARD_E2E),,-n $(PYTEST_JOBS) --dist loadgroup)
 vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e tests/model
 
-parts += tests/port/port.mk
-include tests/port/port.mk
-
 .PHONY: test test-all unit unit-here e2e template demo arm deps-demo deps-test deps-peers
 
 ##@ Testing
@@ -106,3 +103,6 @@ template: $(B)/port/template/port.o
 
 build/certs/.made: tests/arm/certs.sh
 	$(Q)tests/arm/certs.sh build/certs && touch $@
+
+parts += tests/port/port.mk
+include tests/port/port.mk
