@@ -8,9 +8,6 @@ PYTEST_JOBS   ?= $(if $(EXEC),3,6)
 side_by_side  := $(if $(BOARD_E2E),,-n $(PYTEST_JOBS) --dist loadgroup)
 vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e tests/model
 
-parts += tests/port/port.mk
-include tests/port/port.mk
-
 .PHONY: test test-all unit unit-here e2e e2e-guest guest-one template demo arm deps-demo deps-test deps-peers
 
 ##@ Testing

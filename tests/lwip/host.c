@@ -168,12 +168,13 @@ static void *serve_connection(void *arg) {
     error = outwards(c);
     if (error == ERR_CLSD) {
         shutdown(c->outside, SHUT_WR);
-    } else if (error == ERR_OK) {
-        reset_inside(c->inside);
-    } else {
+    } else if (error != ERR_OK) {
         reset_outside(c->outside);
     }
     pthread_join(thread, NULL);
+    if (error == ERR_OK) { // behind what the other side had sent before it was gone
+        reset_inside(c->inside);
+    }
     netconn_delete(c->inside);
     close(c->outside);
     free(c);

@@ -13,7 +13,9 @@
 #include "board.h"
 #include "check.h"
 #include "der_table.h"
+#include "owner.h"
 #include "tcp.h"
+#include "tls.h"
 
 #define PEER "10.0.2.2" // the machine that runs the emulator
 #define NOBODY "10.0.2.99"
@@ -109,8 +111,8 @@ int main(void) {
         int len = board_read_file(path + 1, der, sizeof(der));
 
         certificate.len = len > 0 ? (size_t)len : 0;
-        rekey_tls_init(&tls, ports[0].plain, &ports[0], rekey_der_table(&anchors), arena,
-                       sizeof(arena));
+        rekey_mbedtls_init(&ports[0], arena, sizeof(arena));
+        rekey_tls_init(&tls, ports[0].plain, &ports[0], rekey_der_table(&anchors));
         ports[0].tls = rekey_tls_transport(&tls);
         check.ports[1] = NULL;
         check.is_tls = true;

@@ -18,6 +18,7 @@ endif
 
 .PRECIOUS: $(B)/tests/port/%.o
 .PHONY: port-check
+##@ Porting
 port-check: deps-test ## hold the ports to rekey_port.h against a hostile peer, and see what is broken on purpose
 	$(make_quietly) $(port_checks)
 	$(Q)EXEC="$(EXEC)" $(PYTHON) tests/port/run.py $(port_checks)
