@@ -41,32 +41,27 @@ install_command() {
     done
 }
 
-# The headers that an application includes, and those that these include, mbedTLS's among them, into $B/install/include. A
-# struct rekey must have the size that the archive knows: the limits that it was built with become part of the headers.
+# The headers that an application includes, and those that these include, into $B/install/include. A struct rekey
+# must have the size that the archive knows: the limits that it was built with become part of the headers.
 collect_headers() {
     include=$B/install/include
     rm -rf "$include"
-    $INSTALL -d "$include/mbedtls" "$include/psa"
+    $INSTALL -d "$include"
     {
         printf '// rekey_limits.h - what the archive was built with (make LIMITS="...").\n\n'
         for limit in $BUILT_WITH; do echo "#define ${limit%%=*} ${limit#*=}"; done
     } >"$include/rekey_limits.h"
     {
-        printf '#include "%s"\n' rekey.h rotate.h show.h client_certificate.h der_table.h pem_bundle.h tls.h
+        printf '#include "%s"\n' rekey.h rotate.h show.h client_certificate.h der_table.h owner.h pem_bundle.h tls.h
         for header in src/credential*.h port/posix/*.h; do echo "#include \"${header##*/}\""; done
     } | "$@" -M -MT . -xc - >"$B/install/headers"
     for header in $(tr -d '\134' <"$B/install/headers"); do # without the backslashes at line ends
         case $header in
-            port/mbedtls/owner/mbedtls_config.h) place=mbedtls/ ;;
-            src/* | port/*) place= ;;
-            "$MBEDTLS"/include/*/*)
-                place=${header#"$MBEDTLS"/include/}
-                place=${place%/*}/
-                ;;
+            src/* | port/*) ;;
             *) continue ;;
         esac
-        sed '/^#define REKEY_\(CONFIG\|TLS\|MBEDTLS_CONFIG\)_H$/a #include "rekey_limits.h"' "$header" \
-            >"$include/$place${header##*/}"
+        sed '/^#define REKEY_\(CONFIG\|TLS\|OWNER\)_H$/a #include "rekey_limits.h"' "$header" \
+            >"$include/${header##*/}"
     done
 }
 
