@@ -6,8 +6,6 @@
 #ifndef REKEY_PEM_BUNDLE_H
 #define REKEY_PEM_BUNDLE_H
 
-#include <sys/select.h> // sigset_t, which <signal.h> has only beyond C11
-
 #include "anchors.h"
 
 #ifdef __cplusplus
@@ -26,10 +24,10 @@ extern "C" {
 
 struct rekey_pem_bundle {
     const char *path;
-    uint64_t until;            // when the writer of a pipe must be done, by rekey_posix_now_ms
-    const sigset_t *unblocked; // the signal mask while it is waited for; NULL leaves it alone
-    int copy;                  // the descriptor of a copy, which stays open; or -1
-    unsigned passed_over;      // certificates that the last look-up could not read
+    uint64_t until;        // when the writer of a pipe must be done, by rekey_posix_now_ms
+    const void *unblocked; // a sigset_t, the signal mask while it is waited for; or NULL
+    int copy;              // the descriptor of a copy, which stays open; or -1
+    unsigned passed_over;  // certificates that the last look-up could not read
     unsigned char der[REKEY_PEM_CERTIFICATE_MAX];
 };
 

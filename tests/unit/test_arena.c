@@ -82,6 +82,14 @@ static void test_no_arena(void **state) {
     check(rekey_arena_failed());
     rekey_arena_free(rekey_arena_calloc(0, 1));
     check_int(rekey_arena_peak(), UNIT_SIZE);
+    row("what would have been enough: a longer block at the end, or one behind it");
+    rekey_arena_init(guarded(32 * UNIT_SIZE), 32 * UNIT_SIZE);
+    check(rekey_arena_calloc(10, UNIT_SIZE) != NULL);
+    check(rekey_arena_calloc(40, UNIT_SIZE) == NULL);
+    check_int(rekey_arena_needed(), (11 + 41) * UNIT_SIZE);
+    check(rekey_arena_calloc(20, UNIT_SIZE) != NULL);
+    check(rekey_arena_calloc(1, 1) == NULL);
+    check_int(rekey_arena_needed(), (32 + 2) * UNIT_SIZE);
     rows_done();
 }
 
