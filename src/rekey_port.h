@@ -29,7 +29,9 @@ enum rekey_status {
 //
 // One rule for a loop: a call that returned REKEY_WANT_READ or REKEY_WANT_WRITE is repeated when
 // the transport is ready for that, or when wait_ms has passed; one that returned REKEY_AGAIN at
-// once. A call may also come earlier, and then does no harm.
+// once. A call may also come earlier, and then does no harm. REKEY_WANT_READ is not returned while
+// bytes that have come already are of use, here or in a transport below: the caller may be one that
+// only the next byte wakes.
 struct rekey_transport {
     void *ctx; // handed back as the first argument of each call
 

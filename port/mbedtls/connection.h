@@ -33,6 +33,7 @@ struct connection {
     char host[254];
     uint16_t tcp_port;
     uint8_t phase, proof;
+    bool lower_waits; // the transport below has said REKEY_WANT_READ in this call
     bool set_up, have_session;
     bool keeps;       // this connection's session is the one that is kept
     bool exhausted;   // an allocation failed on this connection

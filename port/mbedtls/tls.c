@@ -35,6 +35,7 @@ static int bio_result(struct connection *t, int result, size_t n) {
     case REKEY_DONE:
         return (int)n;
     case REKEY_WANT_READ:
+        t->lower_waits = true;
         return MBEDTLS_ERR_SSL_WANT_READ;
     case REKEY_WANT_WRITE:
         return MBEDTLS_ERR_SSL_WANT_WRITE;
@@ -120,11 +121,15 @@ static size_t shortage(void) {
 // use, but for reading what has come already.
 static int status_of(struct connection *t, int code) {
     const enum phase before = t->phase;
+    const bool waits = t->lower_waits;
     int error;
 
+    t->lower_waits = false;
     switch (code) {
     case MBEDTLS_ERR_SSL_WANT_READ:
-        return REKEY_WANT_READ;
+        // mbedTLS also says this after a ticket of TLS 1.3 or an alert, while the transport below
+        // may have more: a caller that is woken by new data alone would wait for ever.
+        return waits ? REKEY_WANT_READ : REKEY_AGAIN;
     case MBEDTLS_ERR_SSL_WANT_WRITE:
         return REKEY_WANT_WRITE;
     case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
