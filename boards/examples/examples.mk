@@ -10,6 +10,11 @@ ifeq ($(wildcard port/mbedtls/owner/owner.h),)
 $(B)/boards/examples/%.o: port_cppflags += -Iboards/examples/before
 endif
 
+# An mbedTLS that allocates from the heap.
+ifneq ($(BOARD_GUEST),)
+$(B)/boards/examples/many_clients.o: port_cppflags += -DAT_ONCE=50
+endif
+
 $(B)/examples/flash_rotation: $(addprefix $(B)/boards/examples/,flash_storage.o flash_record.o) $(B)/tests/flash_file.o
 $(B)/examples/secure_element: $(B)/tests/element.o
 $(B)/examples/rtos_task: $(B)/tests/rtos_board.o $(B)/lwip-unix/liblwip.a

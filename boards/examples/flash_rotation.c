@@ -10,7 +10,6 @@
 // The key in use changes once it is AGE seconds old, SETTLE seconds after the new one was listed.
 // The token is in the environment variable TOKEN.
 
-#include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +17,7 @@
 #include "owner.h"
 #include "pem_bundle.h"
 #include "posix.h"
+#include "sha256.h"
 #include "tls.h"
 
 extern const struct flash_driver board_flash;
@@ -47,7 +47,7 @@ static int get_token(void *ctx, char *buf, size_t cap, size_t *len) {
 
 static void sha256(void *ctx, struct rekey_span data, unsigned char out[32]) {
     (void)ctx;
-    mbedtls_sha256((const unsigned char *)data.ptr, data.len, out, 0);
+    rekey_sha256(data, out);
 }
 
 // Tells the rest of the firmware that there is another key. It must survive being told twice.

@@ -34,7 +34,7 @@ static struct client {
 // Shared: it is used within a step only, and one client at a time makes one.
 static struct rekey_pem_bundle bundle;
 static struct rekey_options options = REKEY_OPTIONS_INIT;
-static _Alignas(16) unsigned char arena[AT_ONCE * 49152];
+static _Alignas(16) unsigned char arena[AT_ONCE * (REKEY_ARENA_SIZE / 4 * 3)];
 static char **names; // of the endpoints that no client has begun with
 static int running, succeeded;
 

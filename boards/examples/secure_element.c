@@ -10,7 +10,6 @@
 
 #include "secure_element.h"
 
-#include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +17,7 @@
 #include "owner.h"
 #include "pem_bundle.h"
 #include "posix.h"
+#include "sha256.h"
 #include "tls.h"
 
 #define CERTIFICATE_MAX 2048 // bytes in DER
@@ -39,7 +39,8 @@ static int thumbprint(void *ctx, unsigned char sha256[32]) {
     if (element_read_certificate(der, sizeof(der), &len) != 0) {
         return REKEY_E_SIGN;
     }
-    return mbedtls_sha256(der, len, sha256, 0) == 0 ? REKEY_DONE : REKEY_E_SIGN;
+    rekey_sha256(rekey_span((const char *)der, len), sha256);
+    return REKEY_DONE;
 }
 
 // Elements sign what was hashed already.
@@ -47,11 +48,8 @@ static int sign(void *ctx, struct rekey_span text, unsigned char *signature, siz
     unsigned char sha256[32];
 
     (void)ctx;
-    if (mbedtls_sha256((const unsigned char *)text.ptr, text.len, sha256, 0) != 0 ||
-        element_sign(sha256, signature, len) != 0) {
-        return REKEY_E_SIGN;
-    }
-    return REKEY_DONE;
+    rekey_sha256(text, sha256);
+    return element_sign(sha256, signature, len) == 0 ? REKEY_DONE : REKEY_E_SIGN;
 }
 
 int main(int argc, char **argv) {
