@@ -3,7 +3,10 @@
 examples := flash_rotation modem_token secure_element $(if $(wildcard port/mbedtls/owner/owner.h),many_clients $(if $(lwip_unix_objects),rtos_task))
 
 .PHONY: examples
-examples: $(addprefix $(B)/examples/,$(examples)) ## build what an application can copy from (boards/examples)
+examples: deps-test ## build what an application can copy from (boards/examples)
+	$(make_quietly) $(addprefix $(B)/examples/,$(examples))
+
+e2e: $(if $(BOARD_E2E),,examples)
 
 # Until port/mbedtls/owner is there.
 ifeq ($(wildcard port/mbedtls/owner/owner.h),)
