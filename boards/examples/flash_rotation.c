@@ -57,21 +57,6 @@ static int tell_application(void *ctx) {
     return REKEY_DONE;
 }
 
-// The rotation, until it has ended. A firmware that must not wait here calls rekey_rotation_step
-// from its own loop.
-static enum rekey_outcome rotate(const struct rekey_endpoint *endpoint,
-                                 const struct rekey_port *port) {
-    int result = rekey_rotate(&rotation, endpoint) == 0 ? REKEY_AGAIN : rotation.error;
-
-    while (result > 0) {
-        result = rekey_rotation_step(&rotation);
-        if (result > 0 && result != REKEY_AGAIN) {
-            port->wait(port->ctx, result, rekey_rotation_wait_ms(&rotation));
-        }
-    }
-    return rotation.outcome;
-}
-
 int main(int argc, char **argv) {
     const struct rekey_port port = {.tls = rekey_tls_transport(&tls),
                                     .ctx = &tcp,
@@ -84,6 +69,7 @@ int main(int argc, char **argv) {
     struct rekey_storage storage = flash_storage_init(&flash, &board_flash, &port);
     struct rekey_endpoint endpoint = {.serverless = false};
     struct rekey_span text[10];
+    struct rekey_rotation_report report;
 
     if (argc == 2 && strcmp(argv[1], "format") == 0) {
         return flash_storage_format(&flash) == REKEY_DONE ? REKEY_SUCCEEDED : REKEY_LOCAL;
@@ -112,9 +98,12 @@ int main(int argc, char **argv) {
         return REKEY_USAGE;
     }
     rekey_rotation_init(&rotation, &client, &options, &rules, &storage);
-    printf("outcome %d, ", rotate(&endpoint, &port));
-    printf("result %d, error %s\n", rotation.result, rekey_error_name(rotation.error));
+    rekey_rotate(&rotation, &endpoint);
+    rekey_rotation_run(&rotation); // or rekey_rotation_step, from a loop that has more to do
+    rekey_rotation_report(&rotation, &report);
+    printf("outcome %d, result %d, error %s\n", report.outcome, report.result,
+           rekey_error_name(report.error));
     rekey_tls_free(&tls);
     rekey_mbedtls_free();
-    return rotation.outcome == REKEY_FAILED ? REKEY_REFUSED : (int)rotation.outcome;
+    return rekey_exit_code(report.outcome);
 }

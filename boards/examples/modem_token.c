@@ -120,5 +120,5 @@ int main(int argc, char **argv) {
     rekey_zeroize(&modem, sizeof(modem));
     rekey_tls_free(&tls);
     rekey_mbedtls_free();
-    return report.outcome == REKEY_FAILED ? REKEY_REFUSED : (int)report.outcome;
+    return rekey_exit_code(report.outcome);
 }

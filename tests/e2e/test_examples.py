@@ -48,7 +48,7 @@ def run(name, *arguments, code=0, pass_fds=(), **env):
         env={**ENVIRONMENT, "TOKEN": TOKEN, **env},
         capture_output=True,
         text=True,
-        timeout=60 * SLOW,
+        timeout=20 * SLOW,
         pass_fds=pass_fds,
     )
     assert result.returncode == code, result
@@ -107,6 +107,12 @@ def test_a_rotation_in_flash(arm, device):
     assert device.rotate() == f"{told}outcome 0, result 1, error \n"
     assert arm.keys(device.name) != before
     assert device.key() in arm.keys(device.name).values()
+
+
+def test_a_rotation_that_cannot_begin(device):
+    _, *rest = where(device.arm, device.name)
+    assert device.run("no host", *rest, 0, 0, code=2) == ""
+    assert device.arm.requests(device.name) == []
 
 
 # Where the intent is saved and nothing was sent yet the next run waits for half an hour: the unit
