@@ -25,7 +25,7 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	$(Q)EXEC="$(EXEC)" tests/unit/run.sh $(B) $(unit_tests) -- $(fuzz_tests)
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
-	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors $(B)/many examples)
+	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors $(B)/many)
 	$(Q)$(of_this_build) $(pytest) $(side_by_side) $(or $(BOARD_E2E),tests/e2e)
 
 # port/mbedtls over an mbedTLS that is not ours. No distribution has 4.x: that half is for who has it.

@@ -1,14 +1,12 @@
 # examples.mk - programs to copy from (docs/porting.md). What a device has of its own, as its flash, is a model here: tests/e2e.
 
-examples := flash_rotation modem_token secure_element $(if $(wildcard port/mbedtls/owner/owner.h),many_clients $(if $(lwip_unix_objects),rtos_task))
+examples := flash_rotation modem_token secure_element many_clients rtos_task
 
 .PHONY: examples
-examples: $(addprefix $(B)/examples/,$(examples)) ## build what an application can copy from (boards/examples)
+examples: deps-test ## build what an application can copy from (boards/examples)
+	$(make_quietly) $(addprefix $(B)/examples/,$(examples))
 
-# Until port/mbedtls/owner is there.
-ifeq ($(wildcard port/mbedtls/owner/owner.h),)
-$(B)/boards/examples/%.o: port_cppflags += -Iboards/examples/before
-endif
+e2e: $(if $(BOARD_E2E),,examples)
 
 # An mbedTLS that allocates from the heap.
 ifneq ($(BOARD_GUEST),)

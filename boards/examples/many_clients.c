@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "arena.h"
 #include "owner.h"
 #include "pem_bundle.h"
 #include "posix.h"
@@ -18,9 +19,10 @@
 #include "tls.h"
 
 #ifndef AT_ONCE
-#define AT_ONCE 5
+#define AT_ONCE (REKEY_ARENA_MAX / CONNECTION_SIZE) // 5; 2 where pointers have 32 bits
 #endif
-#define NAMED_BEFORE 7 // arguments before the first endpoint
+#define CONNECTION_SIZE (REKEY_ARENA_SIZE / 4 * 3) // bytes of arena
+#define NAMED_BEFORE 7                             // arguments before the first endpoint
 
 static struct client {
     struct rekey rekey;
@@ -34,7 +36,7 @@ static struct client {
 // Shared: it is used within a step only, and one client at a time makes one.
 static struct rekey_pem_bundle bundle;
 static struct rekey_options options = REKEY_OPTIONS_INIT;
-static _Alignas(16) unsigned char arena[AT_ONCE * (REKEY_ARENA_SIZE / 4 * 3)];
+static _Alignas(16) unsigned char arena[AT_ONCE * CONNECTION_SIZE];
 static char **names; // of the endpoints that no client has begun with
 static int running, succeeded;
 
@@ -99,7 +101,7 @@ static void wait_for_any(int epoll) {
 
         ms = c->running && each < ms ? each : ms;
     }
-    for (int i = epoll_wait(epoll, events, AT_ONCE, (int)ms) - 1; i >= 0; i--) {
+    for (int i = epoll_wait(epoll, events, (int)AT_ONCE, (int)ms) - 1; i >= 0; i--) {
         ((struct client *)events[i].data.ptr)->ready = true; // where it is not: a step too many
     }
 }
@@ -143,6 +145,6 @@ int main(int argc, char **argv) {
         }
     }
     printf("%d of %d succeeded, %d at once; RAM: %zu bytes for each of these, %zu of arena\n",
-           succeeded, argc - NAMED_BEFORE, AT_ONCE, sizeof(clients[0]), sizeof(arena));
+           succeeded, argc - NAMED_BEFORE, (int)AT_ONCE, sizeof(clients[0]), sizeof(arena));
     return succeeded == argc - NAMED_BEFORE ? 0 : 1;
 }

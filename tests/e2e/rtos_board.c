@@ -41,7 +41,7 @@ static int token(void *ctx, char *buf, size_t cap, size_t *len) {
 static void ended(const struct rekey_report *report) {
     printf("outcome %d, error %s, polls %u\n", report->outcome, rekey_error_name(report->error),
            (unsigned)report->polls);
-    code = report->outcome;
+    code = (int)report->outcome;
     sys_sem_signal(&done);
 }
 

@@ -265,13 +265,6 @@ def test_no_modem(arm, tmp_path):
 # ---- many clients in one thread ------------------------------------------------------------------
 
 
-def built(name):
-    return pytest.mark.skipif(
-        not (BUILD / "examples" / name).exists(), reason=f"{name} is not built here"
-    )
-
-
-@built("many_clients")
 def test_fifty_clients_in_one_thread(arm):
     names = [arm.endpoint("three-polls") for _ in range(50)]
     before = [arm.keys(name)["primaryKey"] for name in names]
@@ -285,7 +278,6 @@ def test_fifty_clients_in_one_thread(arm):
         assert arm.keys(name)["primaryKey"] != key and arm.counts(name) == (1, 3)
 
 
-@built("many_clients")
 def test_one_of_many_is_refused(arm):
     good, bad = arm.endpoint(), arm.play(post=[error(403)])
     lines = run("many_clients", *where(arm, good), bad, code=1).splitlines()
@@ -297,7 +289,6 @@ def test_one_of_many_is_refused(arm):
 # ---- a task of an RTOS ---------------------------------------------------------------------------
 
 
-@built("rtos_task")
 @pytest.mark.parametrize("listener", ["main", "tls12"])
 def test_a_task_of_an_rtos(arm, listener):
     for _ in range(10):  # what is not locked is seen in one run of six
@@ -307,7 +298,6 @@ def test_a_task_of_an_rtos(arm, listener):
         assert text == "outcome 0, error , polls 3\n"
 
 
-@built("rtos_task")
 def test_a_task_waits_for_the_next_poll(arm):
     """And for nothing before it: it is woken by time alone."""
     name = arm.play(poll=[{**RUNNING, "headers": [["Retry-After", "1"]]}, DONE], post=[ACCEPTED])
