@@ -119,7 +119,7 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 	$(link)
 
 # How mbedTLS is compiled; what the board alone builds; then the verbs.
-parts := boards/linux/install.mk tests/tests.mk tests/checks.mk tests/bench/measure.mk
+parts := boards/linux/install.mk boards/linux/image/image.mk tests/tests.mk tests/checks.mk tests/bench/measure.mk
 include port/mbedtls/mbedtls.mk
 -include boards/$(BOARD)/rules.mk
 include $(parts)
