@@ -29,10 +29,10 @@ image-one:
 	$(make_quietly) all
 	$(Q)mv $(B)/image/time.now $(B)/image/time && $(STRIP) --strip-all -R .comment -R .note -o $(B)/image/rekey $(B)/$(program)
 
-# The image, run by runc.
+# The image, and the pods of boards/linux/kubernetes, run by runc.
 check-install: check-containers
 
-check-containers: image deps-test ## of check-install, the image: built twice, run by runc
-	$(Q)boards/deps.sh packages runc skopeo
+check-containers: image deps-test ## of check-install, the image and the pods of Kubernetes: built twice, run by runc, killed at any point
+	$(Q)boards/deps.sh packages runc skopeo file python3-yaml
 	$(make_quietly) build/certs/.made
-	$(Q)$(of_this_build) REKEY_IMAGE=$(image_file) $(pytest) tests/e2e/test_image.py
+	$(Q)$(of_this_build) REKEY_IMAGE=$(image_file) $(pytest) tests/e2e/test_image.py tests/e2e/test_kubernetes.py
