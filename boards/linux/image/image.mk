@@ -7,7 +7,7 @@ image_notice    := $(or $(wildcard boards/linux/NOTICE),boards/linux/debian/copy
 # Those of the package, and not this machine's own bundle: that has whatever its administrator trusts.
 image_anchors   := /usr/share/ca-certificates/mozilla
 
-.PHONY: image image-one check-containers
+.PHONY: image image-one check-fleet
 
 image: ## a container image for amd64, arm64 and arm/v7 into build/, as an OCI archive
 	$(Q)boards/deps.sh packages ca-certificates python3
@@ -29,10 +29,15 @@ image-one:
 	$(make_quietly) all
 	$(Q)mv $(B)/image/time.now $(B)/image/time && $(STRIP) --strip-all -R .comment -R .note -o $(B)/image/rekey $(B)/$(program)
 
-# The image, and the pods of boards/linux/kubernetes, run by runc.
-check-install: check-containers
+# The image, the pods of boards/linux/kubernetes, and what docs/fleet.md hands out. cloud-init is unpacked and never
+# installed: a machine that has it sets itself up anew.
+check-install: check-fleet
 
-check-containers: image deps-test ## of check-install, the image and the pods of Kubernetes: built twice, run by runc, killed at any point
-	$(Q)boards/deps.sh packages runc skopeo file python3-yaml
+check-fleet: image deb-all deps-test ## of check-install, the image, the pods of Kubernetes and the fleet: built twice, run, killed at any point
+	$(Q)boards/deps.sh packages runc skopeo file python3-yaml ansible-core ansible-lint python3-apt mender-artifact systemd \
+	    python3-configobj python3-requests python3-jsonschema python3-jsonpatch python3-oauthlib python3-netifaces python3-jinja2
+	$(Q)[ -d build/cloud-init/usr ] || { mkdir -p build/cloud-init && cd build/cloud-init && \
+	    apt-get download -o APT::Sandbox::User=root cloud-init >/dev/null && dpkg -x cloud-init_*.deb .; } || true
 	$(make_quietly) build/certs/.made
-	$(Q)$(of_this_build) REKEY_IMAGE=$(image_file) $(pytest) tests/e2e/test_image.py tests/e2e/test_kubernetes.py
+	$(Q)$(of_this_build) REKEY_IMAGE=$(image_file) REKEY_DEB=build/deb $(pytest) \
+	    tests/e2e/test_image.py tests/e2e/test_kubernetes.py tests/e2e/test_fleet.py
