@@ -110,8 +110,9 @@ struct rekey_options {
 
     // Writes a bearer token to buf[0..cap) and its length to *len. Called before the first request,
     // and once more after the service refused a token: one that differs is then used, the same one
-    // fails. Returns REKEY_DONE; a REKEY_WANT_... or REKEY_AGAIN to be called again;
-    // REKEY_E_NO_TOKEN; or REKEY_E_LIMIT_TOKEN with the length that is needed in *len.
+    // fails. Returns REKEY_DONE; REKEY_AGAIN to be called again at once; a REKEY_WANT_... to be
+    // called again within REKEY_TOKEN_WAIT_MS, because nothing tells rekey_run that there is a
+    // token now; REKEY_E_NO_TOKEN; or REKEY_E_LIMIT_TOKEN with the length that is needed in *len.
     int (*token)(void *ctx, char *buf, size_t cap, size_t *len);
     void *token_ctx;
 

@@ -1,7 +1,7 @@
 # checks.mk - what goes beyond the tests: style, static analysis, sanitizers, fuzzing, mutants, proofs, coverage, vectors.
 
 c_files := $(wildcard src/*.[ch] port/*/*.[ch] port/*/*/*.[ch] boards/*/*.[ch] boards/*/*/*.[ch] tests/*/*.[ch])
-sh_files := boards/deps.sh boards/lm3s6965evb/run $(wildcard boards/*/*.sh tests/*/*.sh boards/linux/debian/build boards/linux/debian/p*)
+sh_files := boards/deps.sh boards/lm3s6965evb/run $(wildcard boards/*/*.sh tests/*/*.sh boards/linux/debian/build boards/linux/debian/p* boards/linux/fleet/mender/Artifact*)
 # No leak detection: there is no heap, and it cannot trace a process that is not dumpable.
 sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_TIME := 120

@@ -1,6 +1,6 @@
 # measure.mk - sizes, memory, and whole operations measured.
 
-.PHONY: size memory bench
+.PHONY: size memory bench fleet
 
 ##@ Measuring
 size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; fails above a budget of the board
@@ -22,3 +22,6 @@ bench: all deps-test ## whole operations, also against a hostile service: memory
 	$(Q)$(if $(BOARD_BENCH),,boards/deps.sh packages curl && $(MAKE) --no-print-directory -s build/certs/.made $(B)/rekey-bench)
 	$(Q)REKEY=$(B)/$(program) REKEY_BENCH=$(B)/rekey-bench $(PYTHON) $(or $(BOARD_BENCH),tests/bench/bench.py)
 	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/beside_curl.py $(BENCH_FLAGS))
+
+fleet: ## 10,000 gateways against the service's limit of writes: the worst wait of the last one; writes docs/fleet.svg
+	$(Q)$(PYTHON) tests/bench/fleet.py write

@@ -1,0 +1,180 @@
+# fleet.py - what `make fleet` runs: a fleet of gateways against the service's bucket of writes, as a discrete-event model.
+#
+#     fleet.py write | check      writes docs/fleet.svg and prints the table, or exits 1 if docs/fleet.svg or the table in
+#                                 docs/fleet.md is another one
+#
+# Azure Resource Manager gives each principal a bucket of 200 writes that is refilled with 10 a second, and answers 429 to a
+# request that finds it empty (azure.md, section 2). The delays are those of the units, read from them;
+# the tries are those of src/rekey_config.h. A gateway that was answered 429 asks again when Retry-After says so, five times
+# at the most; then it ends with 10, and systemd starts it again after RestartSec.
+#
+# What is not in the model: reads (polls, from a bucket of their own), the time that an answer takes, others who use the
+# principal, and by how much a timer is late (AccuracySec). How long the service's Retry-After is nobody documents; here it
+# is RETRY_AFTER. The random numbers have a fixed seed: two runs give the same bytes.
+
+import heapq
+import math
+import os
+import random
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUCKET, REFILL = 200, 10    # writes, and a second
+RETRY_AFTER = 10            # seconds
+LIST = [0]                  # a run that finds the key not due, or a sync: listKeys
+# A run that rotates: listKeys, regenerateKeys, its first poll after 10 s, listKeys, --settle, listKeys. Seconds before each write.
+ROTATION = [0, 0, 10, 60]
+FLEET = 10000
+SIZES = [100, 200, 300, 500, 1000, 2000, 3000, 5000, 10000, 20000, 30000, 50000, 60000]
+
+
+def read(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def setting(unit, name):
+    """Seconds of a setting of a unit, such as 6h or 10min."""
+    text = re.search(rf"^{name}=(\d+)(h|min)$", read(f"boards/linux/systemd/{unit}.in"), re.M)
+    return int(text[1]) * {"h": 3600, "min": 60}[text[2]]
+
+
+RESTART = setting("rekey-rotate@.service", "RestartSec")
+TRIES = int(re.search(r"^#define REKEY_TRIES_MAX (\d+)u$", read("src/rekey_config.h"), re.M)[1])
+SPREAD = {name: setting(f"rekey-{name}@.timer", "RandomizedDelaySec") for name in ("rotate", "sync")}
+
+
+class Bucket:
+    """That of one principal."""
+
+    def __init__(self):
+        self.level, self.at, self.refused = BUCKET, 0.0, 0
+
+    def take(self, now):
+        self.level = min(BUCKET, self.level + (now - self.at) * REFILL)
+        self.at = now
+        if self.level < 1:
+            self.refused += 1
+            return False
+        self.level -= 1
+        return True
+
+
+def run(starts, steps, service_back=0):
+    """Gateways that start at these times, with these writes each. Before `service_back` the service cannot be reached.
+    Returns the seconds from each one's start (or from `service_back`) to its end, without those that a run takes anyhow;
+    and how many requests were answered 429."""
+    bucket, waits = Bucket(), []
+    events = [(at, number, 0, 0) for number, at in enumerate(starts)]    # time, gateway, step, tries
+    heapq.heapify(events)
+    while events:
+        at, number, step, tries = heapq.heappop(events)
+        if at < service_back:
+            heapq.heappush(events, (at + RESTART, number, 0, 0))
+        elif not bucket.take(at):
+            again = tries + 1 < TRIES
+            next_try = (at + RETRY_AFTER, number, step, tries + 1) if again else (at + RESTART, number, 0, 0)
+            heapq.heappush(events, next_try)
+        elif step + 1 < len(steps):
+            heapq.heappush(events, (at + steps[step + 1], number, step + 1, 0))
+        else:
+            waits.append(at - max(starts[number], service_back) - sum(steps))
+    return sorted(waits), bucket.refused
+
+
+def spread(n, seconds, seed):
+    """The delay of each machine: evenly distributed, as systemd makes it from its machine ID."""
+    machines = random.Random(seed)
+    return [machines.random() * seconds for _ in range(n)]
+
+
+def cases(n):
+    """{what: (starts, steps, when the service is back)}"""
+    outage = 4 * 3600
+    return {
+        "all at once, the key is not due": ([0.0] * n, LIST, 0),
+        "all at once, all rotate": ([0.0] * n, ROTATION, 0),
+        "sync.timer": (spread(n, SPREAD["sync"], "sync"), LIST, 0),
+        "rotate.timer, the key is not due": (spread(n, SPREAD["rotate"], "rotate"), LIST, 0),
+        "rotate.timer, all rotate": (spread(n, SPREAD["rotate"], "rotate"), ROTATION, 0),
+        "sync.timer, after an outage of 4 hours": (spread(n, SPREAD["sync"], "sync"), LIST, outage),
+    }
+
+
+def in_words(seconds):
+    if seconds < 0.5:
+        return "none"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def table():
+    yield f"| {FLEET:,} gateways, one principal | answered 429 | wait of the 99th percentile | worst wait of the last gateway |"
+    yield "|---|---|---|---|"
+    for name, (starts, steps, back) in cases(FLEET).items():
+        waits, refused = run(starts, steps, back)
+        yield f"| {name} | {refused:,} | {in_words(waits[len(waits) * 99 // 100])} | {in_words(waits[-1])} |"
+
+
+# ---- the plot ------------------------------------------------------------------------------------
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 70, 200, 30, 50
+SECONDS = [(1, "none"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (21600, "6 h"), (86400, "1 day")]
+CURVES = {
+    "all at once": ("#c2410c", lambda n: ([0.0] * n, LIST)),
+    "rotate.timer, all rotate": ("#7c3aed", lambda n: (spread(n, SPREAD["rotate"], "rotate"), ROTATION)),
+    "sync.timer": ("#0284c7", lambda n: (spread(n, SPREAD["sync"], "sync"), LIST)),
+}
+
+
+def x_of(n):
+    share = math.log(n / SIZES[0]) / math.log(SIZES[-1] / SIZES[0])
+    return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+
+def y_of(seconds):
+    share = math.log(max(seconds, 1)) / math.log(SECONDS[-1][0])
+    return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+
+def svg():
+    """The worst wait by the size of the fleet. The text takes the colour scheme of whoever reads it."""
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">'
+    yield "<title>Worst wait of the last gateway, by the number of gateways of one principal</title>"
+    yield "<style>text{fill:#1f2937}.grid{stroke:#9ca3af;stroke-opacity:.4}.fleet{stroke:#9ca3af;stroke-dasharray:4 4}"
+    yield "@media(prefers-color-scheme:dark){text{fill:#e5e7eb}}</style>"
+    yield f'<text x="{LEFT}" y="18">Worst wait of the last gateway</text>'
+    for seconds, name in SECONDS:
+        y = f"{y_of(seconds):.1f}"
+        yield f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y}" y2="{y}"/>'
+        yield f'<text x="{LEFT - 8}" y="{y}" dy="4" text-anchor="end">{name}</text>'
+    for n in (100, 1000, 10000, 60000):
+        x = f"{x_of(n):.1f}"
+        yield f'<line class="{"fleet" if n == FLEET else "grid"}" x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}"/>'
+        yield f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{n:,}</text>'
+    yield f'<text x="{(LEFT + right) / 2:.0f}" y="{HEIGHT - 12}" text-anchor="middle">gateways of one principal</text>'
+    for name, (colour, case) in CURVES.items():
+        # Of a larger fleet that comes all at once the model takes minutes, and says no more.
+        sizes = [n for n in SIZES if n <= FLEET or name != "all at once"]
+        points = [(x_of(n), y_of(run(*case(n))[0][-1])) for n in sizes]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        yield f'<polyline fill="none" stroke="{colour}" stroke-width="2.5" points="{line}"/>'
+        yield f'<text x="{points[-1][0] + 8:.0f}" y="{points[-1][1]:.1f}" dy="4" style="fill:{colour}">{name}</text>'
+    yield "</svg>"
+
+
+def main():
+    rows, picture = list(table()), "\n".join(svg()) + "\n"
+    print(*rows, sep="\n")
+    if sys.argv[1] == "write":
+        with open(os.path.join(ROOT, "docs/fleet.svg"), "w", encoding="utf-8") as file:
+            file.write(picture)
+    elif read("docs/fleet.svg") != picture or "\n".join(rows) not in read("docs/fleet.md"):
+        sys.exit("docs/fleet.svg, or the table in docs/fleet.md, is not what `make fleet` says")
+
+
+if __name__ == "__main__":
+    main()
