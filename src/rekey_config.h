@@ -84,6 +84,9 @@
 #define REKEY_IDLE_TIMEOUT_MS 100000u   // an answer without a byte for so long is lost
 #define REKEY_POLL_INTERVAL_MS 10000u   // when the service names no wait
 
+// Between two questions for a token that the application does not have yet.
+#define REKEY_TOKEN_WAIT_MS 1000u
+
 // A connection is kept over a wait of at most this; a longer wait closes it, because the front end
 // would, and the TLS session is resumed.
 #ifndef REKEY_IDLE_MAX_MS

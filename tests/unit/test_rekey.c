@@ -1615,8 +1615,7 @@ static void test_hosts(void **state) {
     rows_done();
 }
 
-// A callback that needs time; a wait that is longer than 32 bits of milliseconds; a report in the
-// middle.
+// A callback that needs time, on a clock beyond 32 bits of milliseconds; a report in the middle.
 static int slow_token(void *ctx, char *buf, size_t cap, size_t *len) {
     static const int first[] = {REKEY_WANT_READ, REKEY_WANT_TIME};
 
@@ -1640,14 +1639,14 @@ static void test_waiting(void **state) {
     check_int(rekey_wait_ms(&client), 0);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
     check_int(rekey_step(&client), REKEY_WANT_READ);
-    check_int(rekey_wait_ms(&client), UINT32_MAX);
+    check_int(rekey_wait_ms(&client), REKEY_TOKEN_WAIT_MS);
     rekey_report(&client, &report);
     check_int(report.outcome, REKEY_NONE);
     check_int(report.error, 0);
     check_int(report.percent, -1);
     check(!report.waiting);
     fake.now += 5;
-    check_int(rekey_wait_ms(&client), UINT32_MAX - 5);
+    check_int(rekey_wait_ms(&client), REKEY_TOKEN_WAIT_MS - 5);
     check_int(rekey_step(&client), REKEY_WANT_TIME);
     check_int(rekey_step(&client), REKEY_AGAIN);
     check_int(rekey_wait_ms(&client), 0);
