@@ -35,7 +35,7 @@ PYTHON   := /usr/bin/python3
 # Seconds since 1970 of what is built: a device's clock before it was never set.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 VERSION      := $(shell sed -n 's/^\#define REKEY_VERSION "\(.*\)"/\1/p' src/rekey_config.h)
-JSMN_VERSION := $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
+JSMN_VERSION ?= $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
 
 # How mbedTLS is compiled, unless it is somebody else's: mbedtls_cppflags, $(B)/libmbedtls.a.
 include $(if $(BOARD_GUEST),port/mbedtls/guest.mk,port/mbedtls/owner/mbedtls.mk)
@@ -48,7 +48,8 @@ our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSM
 # Where glibc has 32 bits, it has a time_t of 64 only if both are defined; elsewhere they change nothing.
 time_cppflags := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(board)"' \
-    -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/anchors -Iport/mbedtls -Iport/mbedtls/owner $(mbedtls_cppflags)
+    -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' $(if $(BOARD_LIBC),-DREKEY_LIBC='"$(BOARD_LIBC)"') \
+    -Iport/posix -Iport/anchors -Iport/mbedtls -Iport/mbedtls/owner $(mbedtls_cppflags)
 
 program         := $(or $(BOARD_PROGRAM),rekey)
 core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))

@@ -4,7 +4,10 @@
 include boards/linux/static.mk
 ifeq ($(findstring musl,$(shell $(if $(filter default,$(origin CC)),$(CROSS_COMPILE)gcc,$(CC)) -dumpmachine 2>/dev/null)),)
 BOARD_DEPS     := musl-$(MUSL_ARCH)
+BOARD_LIBC     := musl $(if $(MUSL_DIR),of MUSL_DIR,$(word 2,$(shell cat $(DEPS_DIR)/musl-$(MUSL_ARCH).version 2>/dev/null)))
 BOARD_CFLAGS   += -specs=$(or $(MUSL_DIR),$(DEPS_DIR)/musl-$(MUSL_ARCH))/lib/musl-gcc.specs -idirafter boards/linux/musl
+else
+BOARD_LIBC     := musl of the compiler
 endif
 # Nothing in a static program of musl makes pages read-only once it has started: the alignment for that, and that of the data
 # to a page, would be padding of the file.

@@ -436,6 +436,7 @@ def test_lintian(package):
     assert sorted(re.findall(r"^(\w: rekey: [a-z-]+)", text, re.M)) == [
         "O: rekey: initial-upload-closes-no-bugs",
         "O: rekey: statically-linked-binary",
+        "O: rekey: unknown-field",
     ], text
 
 
