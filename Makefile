@@ -32,8 +32,13 @@ CFLAGS   ?= -Os -g
 FRAME_MAX := 512
 PYTHON   := /usr/bin/python3
 
-# Seconds since 1970 of what is built: a device's clock before it was never set.
-SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+# Seconds since 1970 of what is built: a device's clock before it was never set. A tarball carries the time of its commit
+# (.gitattributes), and counts before a repository that it may have been unpacked in.
+ifndef SOURCE_DATE_EPOCH
+SOURCE_DATE_EPOCH := $(shell grep '^[0-9]' boards/commit-time || \
+    { test -e .git && git log -1 --format=%ct 2>/dev/null; } || date +%s)
+endif
+export SOURCE_DATE_EPOCH
 VERSION      := $(shell sed -n 's/^\#define REKEY_VERSION "\(.*\)"/\1/p' src/rekey_config.h)
 JSMN_VERSION ?= $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
 
@@ -41,7 +46,9 @@ JSMN_VERSION ?= $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),
 include $(if $(BOARD_GUEST),port/mbedtls/guest.mk,port/mbedtls/owner/mbedtls.mk)
 
 our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=$(FRAME_MAX) -Werror
-our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MD -MP
+# Debugging information names the sources from here: the directory of the build changes nothing.
+prefix_map   := '-ffile-prefix-map=$(CURDIR)=.'
+our_cflags   := -std=c11 $(prefix_map) -ffunction-sections -fdata-sections -MD -MP
 # LIMITS="REKEY_URL_MAX=16384 ..." goes before the board's own limits.
 limits       := $(LIMITS) $(foreach l,$(BOARD_LIMITS),$(if $(filter $(firstword $(subst =, ,$l))=%,$(LIMITS)),,$l))
 our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
@@ -70,8 +77,8 @@ vpath %.h src $(port_folders)
 
 compile_core = $(Q)$(CC) $(CPPFLAGS) $(our_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 compile      = $(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
-link         = $(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections$(link_more) $^ -o $@
-archive      = $(Q)rm -f $@ && $(AR) crs $@ $^
+link         = $(Q)$(CC) $(prefix_map) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections$(link_more) $^ -o $@
+archive      = $(Q)rm -f $@ && $(AR) crsD $@ $^
 # On all processors, unless make was told how many.
 make_quietly = +$(Q)$(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 

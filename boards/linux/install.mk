@@ -76,7 +76,7 @@ deps-cross:
 deb-one:
 	$(Q)rm -rf $(B)/deb && $(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr
 	$(Q)$(STRIP) --strip-all -R .comment -R .note $(B)/deb/usr/bin/rekey
-	$(Q)$(sbom) $(B)/deb/usr/bin/rekey $(board) $(libraries) >$(B)/deb/usr/share/doc/rekey/rekey.spdx.json
+	$(Q)$(sbom) $(B)/deb/usr/bin/rekey $(board) $(libraries) | $(INSTALL) -m 644 /dev/stdin $(B)/deb/usr/share/doc/rekey/rekey.spdx.json
 	$(Q)DEPS_DIR="$(DEPS_DIR)" MBEDTLS="$(MBEDTLS)" SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
 	    boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
 

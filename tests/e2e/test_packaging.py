@@ -184,7 +184,7 @@ def test_the_bill_of_materials(tmp_path):
 @pytest.mark.parametrize(
     "package",
     sorted((ROOT / os.environ.get("REKEY_DEB", "none")).glob("*.deb")),
-    ids=lambda path: path.stem,
+    ids=str,
 )
 def test_the_bill_of_materials_of_a_package(tmp_path, package):
     """It names what `rekey --version` and Static-Built-Using do."""
@@ -199,3 +199,72 @@ def test_the_bill_of_materials_of_a_package(tmp_path, package):
     field = run("dpkg-deb", "-f", package, "Static-Built-Using")
     assert sorted(re.findall(r"(\S+) \(= \S+\)", field)) == ["jsmn", "mbedtls", "musl"]
     assert set(libraries) == {"Mbed TLS", "jsmn", "musl"}
+
+
+# ---- the same bytes anywhere ---------------------------------------------------------------------
+
+
+def date_of(folder, **env):
+    return make("--eval=date: ; @echo $(SOURCE_DATE_EPOCH)", "date", cwd=folder, env=env).strip()
+
+
+def git(*arguments, cwd, **env):
+    names = ["-c", "user.name=x", "-c", "user.email=x@x.invalid"]
+    return run("git", *names, *arguments, cwd=cwd, env=env).strip()
+
+
+def unpack_tarball(folder):
+    tarball = ROOT / make("dist").strip()
+    folder.mkdir(parents=True)
+    run("tar", "-C", folder, "--strip-components=1", "-xf", tarball)
+    return folder
+
+
+def test_the_tarball_knows_its_date(tmp_path):
+    """Also where it is unpacked inside of another repository, and is committed there."""
+    ours = git("log", "-1", "--format=%ct", cwd=ROOT)
+    assert date_of(ROOT) == ours
+    folder = unpack_tarball(tmp_path / "vendor/rekey")
+    assert date_of(folder) == ours
+    git("init", "-q", cwd=tmp_path)
+    git("add", ".", cwd=tmp_path)
+    git("commit", "-qm", "x", cwd=tmp_path, GIT_COMMITTER_DATE="1500000000 +0000")
+    assert git("log", "-1", "--format=%ct", cwd=folder) == "1500000000"
+    assert date_of(folder) == ours
+    assert date_of(folder, SOURCE_DATE_EPOCH="1600000000") == "1600000000"
+
+
+def digests(folder):
+    return {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in installed(folder)
+    }
+
+
+@takes_minutes
+def test_the_same_bytes(tmp_path):
+    """Of the dynamic command with its archives, and of the package: in another directory, with
+    another umask, time zone and locale, of a tarball and of a clone."""
+    places = [tmp_path / "a", tmp_path / "a directory of another length".replace(" ", "-")]
+    git("clone", "-q", ROOT, places[0], cwd=tmp_path)
+    unpack_tarball(places[1])
+    circumstances = [{"TZ": "UTC", "LC_ALL": "C"}, {"TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"}]
+    found = []
+    for place, umask, env in zip(places, (0o022, 0o077), circumstances):
+        (place / "build").mkdir(exist_ok=True)
+        (place / "build/deps").symlink_to(DEPS)
+        old = os.umask(umask)
+        try:
+            make("install", f"DESTDIR={place}/build/out", cwd=place, env=env)
+            make("deb-one", "BOARD=linux-musl", cwd=place, env=env)
+        finally:
+            os.umask(old)
+        command = place / "build/linux-musl/rekey"  # with its debugging information
+        found.append(
+            {
+                **digests(place / "build/out"),
+                **digests(place / "build/deb"),
+                "static": hashlib.sha256(command.read_bytes()).hexdigest(),
+            }
+        )
+    assert found[0] == found[1]
+    assert len([name for name in found[0] if name.endswith((".a", ".deb", "bin/rekey"))]) == 4
