@@ -8,6 +8,7 @@ import fnmatch
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -632,3 +633,92 @@ def test_the_same_bytes(tmp_path):
         )
     assert found[0] == found[1]
     assert len([name for name in found[0] if name.endswith((".a", ".deb", "bin/rekey"))]) == 4
+
+
+# ---- hardening -----------------------------------------------------------------------------------
+
+
+def hardening(command):
+    """What a command has: PIE, RELRO, BIND_NOW, a stack protector, fortified functions."""
+    head = run("readelf", "-hldsW", command)
+    return {
+        "pie": bool(re.search(r"Type: +DYN", head)),
+        "relro": "GNU_RELRO" in head,
+        "now": "BIND_NOW" in head or re.search(r"FLAGS_1.*NOW", head) is not None,
+        "canary": "__stack_chk_fail" in head,
+        "fortify": re.search(r"__\w+_chk\b", head.replace("__stack_chk", "")) is not None,
+    }
+
+
+@takes_minutes
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_the_flags_of_a_distribution(tmp_path, compiler):
+    """They compile without a warning, and what they ask for is in the command."""
+    if not shutil.which(compiler):
+        pytest.skip(f"there is no {compiler}")
+    flags = ["-O2", "-g", "-fPIE", "-fstack-protector-strong", "-fstack-clash-protection"]
+    flags += ["-Wformat", "-Werror=format-security"]
+    if platform.machine() == "x86_64":
+        flags.append("-fcf-protection")
+    make(
+        "all",
+        f"B={tmp_path}/build",
+        f"CC={compiler}",
+        f"CFLAGS={' '.join(flags)}",
+        "CPPFLAGS=-D_FORTIFY_SOURCE=3",
+        "LDFLAGS=-pie -Wl,-z,relro -Wl,-z,now",
+    )
+    command = tmp_path / "build/rekey"
+    assert run(command, "--version").startswith(f"rekey {VERSION}")
+    assert all(hardening(command).values()), hardening(command)
+
+
+STATIC = ROOT / "build/linux-musl/rekey"
+
+
+@takes_minutes
+def test_the_static_command_is_hardened():
+    """docs/security.md says which boards are; this is one of this machine's architecture."""
+    if not STATIC.exists():
+        pytest.skip("make BOARD=linux-musl")
+    found = hardening(STATIC)
+    assert found["pie"] and found["relro"] and found["now"] and found["canary"], found
+    assert "INTERP" not in run("readelf", "-lW", STATIC)
+
+
+@takes_minutes
+def test_the_tables_of_the_static_command_are_read_only(tmp_path):
+    """Of the program as it runs: the segment is read-only, up to its last whole page."""
+    if not STATIC.exists() or os.getuid() != 0:
+        pytest.skip("make BOARD=linux-musl, and root, who sees a process that is not dumpable")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    begin, size = (
+        int(word, 16)
+        for word in re.search(
+            r"GNU_RELRO +\S+ +(\S+) +\S+ +\S+ +(\S+)", run("readelf", "-lW", STATIC)
+        ).groups()
+    )
+    process = subprocess.Popen(
+        [STATIC, "token", "--token-file", pipe], stderr=subprocess.DEVNULL, env=ENVIRONMENT
+    )
+    try:
+        with open(f"/proc/{process.pid}/maps") as maps:
+            deadline = time.monotonic() + 30
+            while True:  # until it has begun
+                maps.seek(0)
+                lines = [line.split() for line in maps if str(STATIC) in line]
+                ranges = [
+                    (*(int(end, 16) for end in line[0].split("-")), line[1]) for line in lines
+                ]
+                base = min((first for first, _, _ in ranges), default=0)
+                page = os.sysconf("SC_PAGESIZE")
+                last = (base + begin + size) // page * page - 1
+                modes = {mode for first, end, mode in ranges if first <= last < end}
+                if modes == {"r--p"}:
+                    break
+                assert time.monotonic() < deadline and process.poll() is None, ranges
+                time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
