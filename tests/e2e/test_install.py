@@ -410,11 +410,11 @@ def test_lintian(package):
     lintian = ["lintian", "--allow-root", "--display-info", "--pedantic", "--fail-on", "none"]
     assert run(*lintian, package) == ""
     text = run(*lintian, "--show-overrides", package)
-    assert sorted(re.findall(r"^(\w: rekey: [a-z-]+)", text, re.M)) == [
-        "O: rekey: initial-upload-closes-no-bugs",
-        "O: rekey: statically-linked-binary",
-        "O: rekey: unknown-field",
-    ], text
+    static = "statically-linked-binary"  # static-pie is taken for something else
+    if not package.stem.endswith("_armhf"):
+        static = "shared-library-lacks-prerequisites"
+    expected = {"initial-upload-closes-no-bugs", "unknown-field", static}
+    assert set(re.findall(r"^O: rekey: ([a-z-]+)", text, re.M)) == expected, text
 
 
 @packages
