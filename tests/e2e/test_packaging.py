@@ -587,6 +587,8 @@ def unpack_tarball(folder):
 
 def test_the_tarball_knows_its_date(tmp_path):
     """Also where it is unpacked inside of another repository, and is committed there."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("takes a repository")
     ours = git("log", "-1", "--format=%ct", cwd=ROOT)
     assert date_of(ROOT) == ours
     folder = unpack_tarball(tmp_path / "vendor/rekey")
