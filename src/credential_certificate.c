@@ -113,7 +113,10 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
 
 int rekey_credential_certificate_init(struct rekey_credential_certificate *c,
                                       const struct rekey_entra *entra, struct rekey_signer signer) {
-    c->base = (struct rekey_credential)REKEY_CREDENTIAL(prepare, rekey_credential_answered);
+    static const struct rekey_credential base =
+        REKEY_CREDENTIAL(prepare, rekey_credential_answered);
+
+    c->base = base;
     c->entra = *entra;
     c->signer = signer;
     return rekey_entra_check(entra);

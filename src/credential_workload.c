@@ -50,7 +50,10 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
 
 int rekey_credential_workload_init(struct rekey_credential_workload *c,
                                    const struct rekey_entra *entra) {
-    c->base = (struct rekey_credential)REKEY_CREDENTIAL(prepare, rekey_credential_answered);
+    static const struct rekey_credential base =
+        REKEY_CREDENTIAL(prepare, rekey_credential_answered);
+
+    c->base = base;
     c->entra = *entra;
     return rekey_entra_check(entra);
 }

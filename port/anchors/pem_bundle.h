@@ -7,6 +7,7 @@
 #define REKEY_PEM_BUNDLE_H
 
 #include "anchors.h"
+#include "rekey_config.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -16,6 +16,7 @@
 #include <lwip/pbuf.h>
 #include <lwip/tcp.h>
 
+#include "rekey_config.h"
 #include "rekey_port.h"
 
 #ifdef __cplusplus

@@ -8,6 +8,7 @@
 #define REKEY_TLS_H
 
 #include "anchors.h"
+#include "rekey_config.h"
 #include "rekey_port.h"
 
 #ifdef __cplusplus

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #endif
 
+#include "rekey_config.h"
 #include "rekey_port.h"
 
 #ifdef __cplusplus

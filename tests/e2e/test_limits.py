@@ -104,6 +104,30 @@ def test_other_limits_do_not_link(limits, tmp_path, macro, by_file):
     assert not (tmp_path / "program").exists()
 
 
+def test_a_file_holds_for_each_header_alone(tmp_path):
+    """Of two sources that include a port's header, one may have included rekey.h before, and the
+    other not: for both a struct has the same size."""
+    (tmp_path / "lwip").mkdir()
+    for name in ("ip_addr.h", "pbuf.h", "tcp.h"):
+        (tmp_path / "lwip" / name).touch()
+    folders = ["src", *(str(path.parent) for path in (ROOT / "port").rglob("*.h"))]
+    flags = ["-DREKEY_CONFIG_FILE=<my_limits.h>", "-I", tmp_path]
+    flags += [flag for folder in sorted(set(folders)) for flag in ("-I", ROOT / folder)]
+    found = 0
+    for header in [*(ROOT / "port").rglob("*.h"), *(ROOT / "src").glob("*.h")]:
+        macros = re.findall(r"^#ifndef (REKEY_\w+)\n#define \1 \S", header.read_text(), re.M)
+        if not macros:
+            continue
+        write_file(tmp_path, {macro: 4711 for macro in macros})
+        text = subprocess.run(
+            ["cc", "-E", "-dM", *flags, header], stdout=subprocess.PIPE, check=True, text=True
+        ).stdout
+        for macro in macros:
+            assert f"#define {macro} 4711\n" in text, (header, macro)
+        found += len(macros)
+    assert found > 15
+
+
 def test_the_version_is_the_same_twice():
     text = (ROOT / "src/rekey_config.h").read_text()
     numbers = re.search(r'#define REKEY_VERSION "(\d+)\.(\d+)\.(\d+)"', text).groups()

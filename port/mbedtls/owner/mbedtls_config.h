@@ -6,6 +6,8 @@
 #ifndef REKEY_MBEDTLS_CONFIG_H
 #define REKEY_MBEDTLS_CONFIG_H
 
+#include "rekey_config.h" // for REKEY_CONFIG_FILE
+
 #ifndef REKEY_TLS13
 #define REKEY_TLS13 1
 #endif

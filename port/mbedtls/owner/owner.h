@@ -5,6 +5,7 @@
 #ifndef REKEY_OWNER_H
 #define REKEY_OWNER_H
 
+#include "rekey_config.h"
 #include "rekey_port.h"
 
 #ifdef __cplusplus
