@@ -25,7 +25,7 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	$(Q)EXEC="$(EXEC)" tests/unit/run.sh $(B) $(unit_tests) -- $(fuzz_tests)
 
 # What these test needs tools that only `make check-install` gets.
-with_more_tools := fleet.py image.py kubernetes.py packaging.py systemd.py
+with_more_tools := fleet.py image.py kubernetes.py systemd.py
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
 	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors $(B)/many)
