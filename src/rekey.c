@@ -453,7 +453,9 @@ static int given_token(struct rekey *r) {
     size_t len = 0;
     int result = r->options->token(r->options->token_ctx, r->staging.bytes, REKEY_TOKEN_MAX, &len);
 
-    r->x.until = result > 0 ? r->now + REKEY_TOKEN_WAIT_MS : 0;
+    if (result > 0 && result != REKEY_AGAIN) {
+        r->x.until = r->now + REKEY_TOKEN_WAIT_MS;
+    }
     return result == REKEY_DONE || result == REKEY_E_LIMIT_TOKEN ? take_token(r, len) : result;
 }
 
