@@ -263,8 +263,8 @@ static int answered(struct rekey_credential *c, struct rekey *r) {
     return result == REKEY_WANT_TIME ? again_later(c, r, REKEY_E_TOKEN_REFUSED, named_ms) : result;
 }
 
-// The exchange came to no answer. Another try may help where the network failed, but not after the
-// whole connect timeout: that is what the caller would wait.
+// The exchange ended without an answer. Another try may help where the network failed, but not
+// after the whole connect timeout: that is what the caller would wait.
 static int failed(struct rekey_credential *c, struct rekey *r, int error) {
     int group = -error / 100;
 

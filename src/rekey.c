@@ -183,7 +183,8 @@ static int again(struct rekey *r, int error) {
     return end(r, error);
 }
 
-// The exchange came to no complete answer. Only what the network did may do better a second time.
+// The exchange ended without a complete answer. Only what the network did may do better a second
+// time.
 static int exchange_failed(struct rekey *r, int error) {
     bool passing = rekey_retry_helps(error);
     bool idle_close = r->x.reused && !r->x.got_byte && error != REKEY_E_IDLE_TIMEOUT;

@@ -383,7 +383,7 @@ static void note_length(struct connection *t, const mbedtls_x509_crt *leaf) {
 
 // mbedTLS has verified the chain without an anchor, which says nothing. With the leaf, of which it
 // calls last, all is there: the chain is verified anew, in its order and with anchors, and what
-// comes of it is the result. mbedTLS's owner has only this called (owner/hooks.h).
+// comes of it is the result. mbedTLS's owner has only this called (owner/tls_hooks.h).
 int rekey_peer_check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     struct connection *t = ctx;
     struct fault *f = &t->fault;
