@@ -113,7 +113,7 @@ help: ## this list
 # Objects are made anew when the compiler, its flags or mbedTLS are other ones: the files of an unpacked source are older
 # than the objects of the version before. Of the board's flags, as they are before single objects add to them; without the
 # time of the build, which changes with each commit.
-flags := $(CC) $(CPPFLAGS) $(CFLAGS) $(subst ",,$(filter-out -DREKEY_BUILD_TIME=%,$(port_cppflags))) $(BOARD_CFLAGS) \
+flags := $(subst ",,$(CC) $(CPPFLAGS) $(CFLAGS) $(filter-out -DREKEY_BUILD_TIME=%,$(port_cppflags)) $(BOARD_CFLAGS)) \
     $(shell cat $(MBEDTLS).version 2>/dev/null)
 $(B)/flags: FORCE
 	@mkdir -p $(B)

@@ -231,7 +231,8 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, i
 // The request is needed no more, but to find what it ends with in the answer: in the first
 // `body_len` bytes of the body, and in the ids.
 static void forget_request(const struct rekey_credential *c, struct rekey *r, size_t body_len) {
-    struct rekey_span proof = rekey_span(r->staging.bytes + c->length - c->proof_len, c->proof_len);
+    size_t proof_len = c->proof_len < c->length ? c->proof_len : c->length; // an earlier request's
+    struct rekey_span proof = rekey_span(r->staging.bytes + c->length - proof_len, proof_len);
     char *ids[] = {id_of(r, REKEY_FIELD_REQUEST_ID), id_of(r, REKEY_FIELD_CORRELATION_ID)};
 
     rekey_hide_text(r->token, body_len, false, proof); // a string that is cut is not shown
@@ -262,8 +263,8 @@ static int answered(struct rekey_credential *c, struct rekey *r) {
     return result == REKEY_WANT_TIME ? again_later(c, r, REKEY_E_TOKEN_REFUSED, named_ms) : result;
 }
 
-// The exchange came to no answer. Another try may help where the network failed, but not after the
-// whole connect timeout: that is what the caller would wait.
+// The exchange ended without an answer. Another try may help where the network failed, but not
+// after the whole connect timeout: that is what the caller would wait.
 static int failed(struct rekey_credential *c, struct rekey *r, int error) {
     int group = -error / 100;
 
@@ -326,6 +327,9 @@ int rekey_credential_step(struct rekey_credential *c, struct rekey *r) {
         }
         if ((size_t)result > sizeof(r->staging.bytes)) {
             return REKEY_E_LIMIT_CREDENTIAL;
+        }
+        if (r->x.transport->open == NULL) { // `plain` may be absent
+            return REKEY_E_PORT;
         }
         c->length = (uint16_t)result;
         c->sent = false;

@@ -107,7 +107,7 @@ struct rekey_writer {
 };
 
 // Append: the bytes as they are; or as the value of a form or of a query, where what is not
-// unreserved (RFC 3986 2.3) becomes %XX, and room for that is left for each.
+// unreserved (RFC 3986 2.3) becomes %XX, and the buffer must have three bytes left for each.
 void rekey_writer_put(struct rekey_writer *w, struct rekey_span text);
 void rekey_writer_encode(struct rekey_writer *w, struct rekey_span text);
 
@@ -115,7 +115,7 @@ void rekey_writer_encode(struct rekey_writer *w, struct rekey_span text);
 bool rekey_writer_whole(const struct rekey_writer *w);
 
 // Where the request goes, as Host and URLs have it, in the first three `values` of a form: without
-// the port if it is the `usual` one. `port` is room for it.
+// the port if it is the `usual` one. `port` is the buffer for it.
 void rekey_credential_host(const struct rekey *r, uint16_t usual, char port[12],
                            struct rekey_span values[3]);
 

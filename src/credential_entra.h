@@ -79,8 +79,8 @@ size_t rekey_base64url(const void *data, size_t len, char *out);
 // Checks the names. Returns 0, REKEY_E_HOST or REKEY_E_IDENTITY.
 int rekey_entra_check(const struct rekey_entra *entra);
 
-// Begins the form in staging, behind the room for the head and before the last `tail` bytes. It
-// ends with `proof`, as "&client_secret=".
+// Begins the form in staging, behind the bytes kept for the head and before the last `tail` bytes.
+// It ends with `proof`, as "&client_secret=".
 struct rekey_writer rekey_entra_begin(struct rekey *r, const struct rekey_entra *entra,
                                       const char *proof, size_t tail);
 

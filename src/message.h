@@ -1,5 +1,5 @@
 // message.h - the requests of the operation, and what is taken from the head of an answer: its
-// fields, and the polling URL with the rule of azure.md 4.1. Parts of rekey.c, kept in a room of
+// fields, and the polling URL with the rule of azure.md 4.1. Parts of rekey.c, in a file of
 // their own.
 
 #ifndef REKEY_MESSAGE_H

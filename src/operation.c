@@ -122,7 +122,7 @@ static int percent(const struct rekey_json *json) {
     return value <= 100 ? value : -1;
 }
 
-// The word itself, as far as there is room, for a port to print.
+// The word itself, as far as it fits, for a port to print.
 static void keep_word(struct rekey_status_body *out, size_t len) {
     for (size_t i = 0; i < len; i++) {
         if (out->status[i] < ' ' || out->status[i] > '~') {

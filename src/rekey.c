@@ -183,7 +183,8 @@ static int again(struct rekey *r, int error) {
     return end(r, error);
 }
 
-// The exchange came to no complete answer. Only what the network did may do better a second time.
+// The exchange ended without a complete answer. Only what the network did may do better a second
+// time.
 static int exchange_failed(struct rekey *r, int error) {
     bool passing = rekey_retry_helps(error);
     bool idle_close = r->x.reused && !r->x.got_byte && error != REKEY_E_IDLE_TIMEOUT;
@@ -453,7 +454,9 @@ static int given_token(struct rekey *r) {
     size_t len = 0;
     int result = r->options->token(r->options->token_ctx, r->staging.bytes, REKEY_TOKEN_MAX, &len);
 
-    r->x.until = result > 0 ? r->now + REKEY_TOKEN_WAIT_MS : 0;
+    if (result > 0 && result != REKEY_AGAIN) {
+        r->x.until = r->now + REKEY_TOKEN_WAIT_MS;
+    }
     return result == REKEY_DONE || result == REKEY_E_LIMIT_TOKEN ? take_token(r, len) : result;
 }
 

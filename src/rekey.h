@@ -216,7 +216,7 @@ struct rekey_report {
     struct rekey_span url;     // the polling URL; a secret of sorts: it is signed
     struct rekey_span target;  // path and query of the last request; of a poll the whole URL
     bool get;                  // it was a GET, if it was no poll; else a POST
-    struct rekey_span host;    // that was last spoken to: the management host, or who gives tokens
+    struct rekey_span host;    // of the last connection: the management host, or the token service
     struct rekey_span subject; // the host that a refused polling URL or a redirect leads to
     const char *client_request_id; // of the last POST; these three may be ""
     const char *request_id;        // x-ms-request-id of the last answer

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-// What a call came to. Negative values are errors (rekey_error.h).
+// What a call returns. Negative values are errors (rekey_error.h).
 enum rekey_status {
     REKEY_DONE = 0,   // the call did what it was asked to
     REKEY_WANT_READ,  // nothing was done: call again when the transport can be read

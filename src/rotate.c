@@ -259,7 +259,7 @@ static int step_hook(struct rekey_rotation *x) {
 // Notes that a hook is pending before the key is there: a hook too many does no harm, and one too
 // few does. Then the slot that is in use, once its key is there. What comes now needs no key: a
 // hook may take minutes.
-static int put_to_use(struct rekey_rotation *x, enum rekey_key slot) {
+static int activate(struct rekey_rotation *x, enum rekey_key slot) {
     int error;
 
     x->state.hook_pending |= x->storage->hook != NULL;
@@ -319,7 +319,7 @@ static int adopt(struct rekey_rotation *x, enum rekey_key slot) {
     }
     x->foreign = x->key_len > 0 && !in_use(x, REKEY_KEY_PRIMARY) && !in_use(x, REKEY_KEY_SECONDARY);
     x->result = REKEY_ROTATION_ADOPTED;
-    return put_to_use(x, slot);
+    return activate(x, slot);
 }
 
 // Nothing is unfinished: what is to be done now?
@@ -380,7 +380,7 @@ static int decide_sync(struct rekey_rotation *x) {
         }
         x->foreign = primary && secondary;
         x->result = REKEY_ROTATION_ROTATED;
-        return put_to_use(x, slot);
+        return activate(x, slot);
     }
     if (!in_use(x, x->state.slot)) { // the key was changed here
         return adopt(x, x->state.slot);
@@ -392,8 +392,8 @@ static int decide_sync(struct rekey_rotation *x) {
 // The new key is listed.
 static int settle(struct rekey_rotation *x) {
     x->result = REKEY_ROTATION_ROTATED;
-    if (in_use(x, x->slot)) { // power failed after it was put to use
-        return put_to_use(x, x->slot);
+    if (in_use(x, x->slot)) { // power failed after it was activated
+        return activate(x, x->slot);
     }
     if (x->rotation->probe) {
         x->probe_error = REKEY_E_DEADLINE;
@@ -402,7 +402,7 @@ static int settle(struct rekey_rotation *x) {
         x->phase = SHOWING;
         return REKEY_AGAIN;
     }
-    return seen_before(x, x->slot) ? put_to_use(x, x->slot) : settle_down(x);
+    return seen_before(x, x->slot) ? activate(x, x->slot) : settle_down(x);
 }
 
 // rekey_options.token while the scoring URI is asked: the new key.
@@ -464,7 +464,7 @@ static int probe_ended(struct rekey_rotation *x, const struct rekey_report *repo
                   status != 404 && status != 408 && status != 429);
 
     if (taken) {
-        return put_to_use(x, x->slot);
+        return activate(x, x->slot);
     }
     x->probe_error = error != 0 ? error : x->probe_error;
     x->wake = now(x) + x->rotation->list_interval_ms;
@@ -543,7 +543,7 @@ static int begin(struct rekey_rotation *x) {
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
     }
-    if (slot != 0 && slot == x->state.slot) { // its key was put to use; only this was left
+    if (slot != 0 && slot == x->state.slot) { // its key was activated; only this was left
         slot = (enum rekey_key)0;
         error = x->storage->remove_operation(x->storage->ctx);
         if (error != 0) {

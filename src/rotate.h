@@ -143,8 +143,8 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 // that must be there (all but `hook`); REKEY_E_OPTIONS where *x is zeroed, because
 // rekey_rotation_init was not called, or the client was not ready then.
 
-// Regenerates the slot that is not in use, and puts its key to use; but first finishes what was
-// left, and nothing more where the last switch is too young.
+// Regenerates the slot that is not in use, and activates its key; but first finishes what was
+// left, and ends there where the key in use was activated less than min_age_s ago.
 int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint);
 
 // Follows a rotation that another device makes: activates the key of the slot that has changed

@@ -40,7 +40,7 @@ $(B)/install/librekey.a: $(core_objects) $(filter-out $(B)/port/mbedtls/%,$(port
 
 $(B)/install/librekey-tls.a: $(filter $(B)/port/mbedtls/%,$(port_objects)) $(mbedtls_objects) boards/linux/install.mk
 	@mkdir -p $(@D)
-	$(Q)rm -f $@ && $(AR) crs $@ $(filter %.o,$^)
+	$(Q)rm -f $@ && $(AR) crsD $@ $(filter %.o,$^)
 	$(Q)$(NM) -g --defined-only $@ 2>/dev/null | sed -n 's/^[0-9a-f]* [A-Z] //p' | grep -v '^rekey_' | sort -u | sed 's/.*/& rekey_&/' >$@.names
 	$(Q)$(OBJCOPY) --redefine-syms=$@.names -R '.gnu.lto_*' -R '.gnu.debuglto_*' $@ || \
 	    { echo '$@: with -flto, CFLAGS needs -ffat-lto-objects' >&2; exit 1; }

@@ -11,7 +11,7 @@ BOARD_CFLAGS   := --specs=/usr/lib/picolibc/arm-none-eabi/picolibc.specs $(BOARD
 BOARD_LDFLAGS   = -nostartfiles -Tboards/lm3s6965evb/link.ld -Wl,--defsym=STACK_SIZE=$(BOARD_STACK)
 BOARD_STACK    := 3584
 BOARD_PORTS    := port/lwip/tcp.c port/anchors/der.c port/anchors/der_table.c \
-                  $(addprefix port/mbedtls/,tls.c peer.c constraints.c sha256.c owner/owner.c owner/arena.c owner/rsa_public.c)
+                  $(addprefix port/mbedtls/,tls.c peer.c peer_fault.c constraints.c sha256.c owner/owner.c owner/arena.c owner/rsa_public.c)
 BOARD_PROGRAM  := firmware.elf
 BOARD_DEMO     := tests/arm/firmware.py
 BOARD_UNIT     := unit-images

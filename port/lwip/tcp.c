@@ -216,7 +216,8 @@ static int write_now(struct rekey_lwip_tcp *t, const void *data, size_t len, siz
         return REKEY_E_IO;
     }
     n = len < tcp_sndbuf(t->pcb) ? len : tcp_sndbuf(t->pcb);
-    // The send buffer may have room where the heap has none for so much at a time.
+    n = n < UINT16_MAX ? n : UINT16_MAX; // with window scaling the buffer may be larger
+    // The send buffer may be free where the heap has no block of this size.
     do {
         t->error = n > 0 ? tcp_write(t->pcb, data, (u16_t)n, TCP_WRITE_FLAG_COPY) : ERR_MEM;
         *done = n;

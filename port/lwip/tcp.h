@@ -59,7 +59,9 @@ struct rekey_lwip_tcp {
 };
 
 // The transport contract of rekey_port.h; `tcp` becomes its ctx. A host is an IP address, or a name
-// that lwIP's DNS client looks up; of its addresses lwIP knows the first of each family.
+// that lwIP's DNS client looks up; of its addresses lwIP knows the first of each family. A
+// lookup cannot be taken back: lwIP may call with its answer after close, so *tcp stays in place
+// for as long as lwIP runs.
 struct rekey_transport rekey_lwip_transport(struct rekey_lwip_tcp *tcp);
 
 #ifdef __cplusplus

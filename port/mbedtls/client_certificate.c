@@ -23,7 +23,7 @@
 
 #define SIGNATURE_MAX 512 // of src/credential_entra.h
 
-static const char no_rsa_key[] = "its private key is no RSA key, or is damaged";
+static const char no_rsa_key[] = "its private key is not an RSA key, or is damaged";
 static const char no_signature[] = "its private key does not sign";
 static const struct rekey_span rsa_encryption = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9};
 static const struct rekey_span rsassa_pss = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 9};
@@ -141,7 +141,7 @@ static int read_key(struct rekey_client_certificate *c, struct der *der) {
     } else if (pem.headers || strcmp(pem.label, "ENCRYPTED PRIVATE KEY") == 0) {
         c->fault = "its private key is encrypted";
     } else if (strcmp(pem.label, "PRIVATE KEY") != 0 && strcmp(pem.label, "RSA PRIVATE KEY") != 0) {
-        c->fault = "its private key is no RSA key";
+        c->fault = "its private key is not an RSA key";
     } else if (event == REKEY_PEM_FAULTY) {
         c->fault = "its private key is damaged";
     } else {

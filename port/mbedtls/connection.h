@@ -1,4 +1,5 @@
-// connection.h - what tls.c and peer.c keep of one connection, in the bytes of struct rekey_tls.
+// connection.h - what tls.c, peer.c and peer_fault.c keep of one connection, in the bytes of struct
+// rekey_tls.
 
 #ifndef REKEY_MBEDTLS_CONNECTION_H
 #define REKEY_MBEDTLS_CONNECTION_H
@@ -6,9 +7,24 @@
 #include "library.h"
 #include "tls.h"
 
+// Faults that mbedTLS has no flag for.
+#define NO_NAME (1u << 20)         // a leaf without subjectAltName
+#define NOT_PERMITTED (1u << 21)   // name constraints of an issuer are broken
+#define NOT_EVALUATED (1u << 22)   // ... or cannot be evaluated
+#define UNUSABLE (1u << 23)        // the leaf cannot be parsed
+#define UNUSABLE_ISSUER (1u << 24) // an issuer that was sent, or a trust anchor, cannot be parsed
+#define MESSAGE (1u << 25)         // the message with the certificates is malformed, or too long
+#define NO_PROOF (1u << 26)        // the server's signature is wrong
+#define CHAIN (1u << 27)           // there are too many issuers
+#define ALONE (1u << 31)           // not a fault: the leaf is a trust anchor itself
+
+#define TEXT_OF(macro) TEXT(macro)
+#define TEXT(value) #value
+#define ISSUERS_MAX TEXT_OF(MBEDTLS_X509_MAX_INTERMEDIATE_CA)
+
 // Why the peer was not trusted; from the certificate that was at fault.
 struct fault {
-    uint32_t flags;   // MBEDTLS_X509_BADCERT_..., and those of peer.c
+    uint32_t flags;   // MBEDTLS_X509_BADCERT_..., and those above
     const char *what; // what is wrong with it, in words; or NULL
     unsigned number;  // that belongs to these words
     char issuer[112];

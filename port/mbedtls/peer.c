@@ -1,30 +1,11 @@
 // peer.c - the server's chain: parsed certificate by certificate, put in order, verified by mbedTLS
-// and by constraints.c, and its faults turned into words.
+// and by constraints.c. What is wrong with it is kept for peer_fault.c.
 
 #include "peer.h"
-
-#include <mbedtls/platform_time.h>
-#include <mbedtls/platform_util.h>
-#include <stdio.h>
 
 #include "constraints.h"
 #include "der.h"
 #include "sha256.h"
-
-// Faults that mbedTLS has no flag for.
-#define NO_NAME (1u << 20)         // a leaf without subjectAltName
-#define NOT_PERMITTED (1u << 21)   // name constraints of an issuer are broken
-#define NOT_EVALUATED (1u << 22)   // ... or cannot be evaluated
-#define UNUSABLE (1u << 23)        // the leaf cannot be parsed
-#define UNUSABLE_ISSUER (1u << 24) // an issuer that was sent, or a trust anchor, cannot be parsed
-#define MESSAGE (1u << 25)         // the message with the certificates is malformed, or too long
-#define NO_PROOF (1u << 26)        // the server's signature is wrong
-#define CHAIN (1u << 27)           // there are too many issuers
-#define ALONE (1u << 31)           // not a fault: the leaf is a trust anchor itself
-
-#define TEXT_OF(macro) TEXT(macro)
-#define TEXT(value) #value
-#define ISSUERS_MAX TEXT_OF(MBEDTLS_X509_MAX_INTERMEDIATE_CA)
 
 static const struct rekey_span rsa_with_sha1 = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", 9};
 static const struct rekey_span ecdsa_with_sha1 = {"\x2a\x86\x48\xce\x3d\x04\x01", 7};
@@ -383,7 +364,7 @@ static void note_length(struct connection *t, const mbedtls_x509_crt *leaf) {
 
 // mbedTLS has verified the chain without an anchor, which says nothing. With the leaf, of which it
 // calls last, all is there: the chain is verified anew, in its order and with anchors, and what
-// comes of it is the result. mbedTLS's owner has only this called (owner/hooks.h).
+// comes of it is the result. mbedTLS's owner has only this called (owner/tls_hooks.h).
 int rekey_peer_check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     struct connection *t = ctx;
     struct fault *f = &t->fault;
@@ -414,150 +395,4 @@ int rekey_peer_check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32
         t->proof = CHAIN_PROVED;
     }
     return code;
-}
-
-// ---- errors -------------------------------------------------------------------------------------
-
-// Of the chain, what shows only by the error that mbedTLS ended with.
-static void look_at_chain(struct fault *f, const struct rekey_tls_message *m, int code) {
-    const bool certificate =
-        m->record == MBEDTLS_SSL_MSG_HANDSHAKE && m->type == MBEDTLS_SSL_HS_CERTIFICATE;
-
-    if (m->whole > MBEDTLS_SSL_IN_CONTENT_LEN && m->type == MBEDTLS_SSL_HS_CERTIFICATE) {
-        f->number = (unsigned)m->whole;
-        f->what = "the server's certificates take more bytes than the " TEXT_OF(
-            MBEDTLS_SSL_IN_CONTENT_LEN) " that mbedTLS can take: ";
-    } else if (code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
-               (certificate && (code == MBEDTLS_ERR_SSL_DECODE_ERROR ||
-                                code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE))) {
-        f->what = "the server sent no certificate, or a malformed list of them";
-    }
-#ifndef REKEY_TLS_LAST_MESSAGE
-    // mbedTLS has parsed and verified before anybody was asked: errors of X.509 (-0x2000 and more),
-    // of keys, and of ASN.1 (-0x0060 to -0x0068).
-    else if (code == MBEDTLS_ERR_X509_FATAL_ERROR) {
-        f->what = "the server's certificate has more than " ISSUERS_MAX " issuers";
-    } else if ((code <= -0x2000 && code > -0x3000) || (code <= -0x0060 && code >= -0x0068) ||
-               code == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG ||
-               code == MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE) {
-        f->what = "the server sent a certificate that mbedTLS cannot read";
-    }
-#endif
-    f->flags = f->what != NULL ? MESSAGE : 0;
-}
-
-// The server's proof of its key is in the handshake state after the one of its certificates: the
-// signature of its ephemeral key (TLS 1.2), CertificateVerify (1.3). Of what mbedTLS returns for
-// the former, all from -0x5000 downwards are errors of TLS and of hashes.
-static bool is_no_proof(const struct connection *t, int code) {
-    return mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_3
-               ? code == MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE
-               : code > -0x5000 || code == MBEDTLS_ERR_SSL_PK_TYPE_MISMATCH;
-}
-
-// Finds out by how far the handshake is what the certificates themselves did not show.
-static void look_at_state(struct connection *t, int code) {
-    const struct rekey_tls_message m = rekey_peer_last_message(t);
-    struct fault *f = &t->fault;
-
-    if (t->proof == NOTHING_PROVED) {
-        look_at_chain(f, &m, code);
-    } else if (t->proof == KEY_NEXT && is_no_proof(t, code)) {
-        f->flags = NO_PROOF;
-        f->what = "the server did not prove that it has this certificate's private key";
-    }
-}
-
-int rekey_peer_error(struct connection *t, int code) {
-    uint32_t flags;
-
-    if (t->fault.flags == 0) {
-        look_at_state(t, code);
-    }
-    flags = t->fault.flags;
-    if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0) {
-        return REKEY_E_CERT_ISSUER;
-    }
-    if ((flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) != 0 && (flags & NO_NAME) == 0) {
-        return REKEY_E_CERT_NAME;
-    }
-    if ((flags & (MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE)) != 0) {
-        return REKEY_E_CERT_DATES;
-    }
-    return flags != 0 ? REKEY_E_CERT_OTHER : 0;
-}
-
-static int date_text(char *buf, size_t cap, const mbedtls_x509_time *t) {
-    return snprintf(buf, cap, "%04d-%02d-%02dT%02d:%02d:%02dZ", t->year, t->mon, t->day, t->hour,
-                    t->min, t->sec);
-}
-
-static void explain_issuer(const struct connection *t, const char *digest, char *buf, size_t cap) {
-    const unsigned *passed_over = t->anchors.passed_over;
-    int len = snprintf(buf, cap,
-                       "issuer %s is not among the trust anchors (certificate SHA-256 %s); a proxy "
-                       "or captive portal?",
-                       t->fault.issuer, digest);
-
-    if (passed_over != NULL && *passed_over > 0 && len > 0 && (size_t)len < cap) {
-        snprintf(buf + len, cap - (size_t)len,
-                 " (certificates among them that cannot be read, and were passed over: %u)",
-                 *passed_over);
-    }
-}
-
-static void explain_other(const struct fault *f, const char *digest, char *buf, size_t cap) {
-    char number[12] = "";
-
-    if (f->number > 0) {
-        snprintf(number, sizeof(number), "%u", f->number);
-    }
-    if ((f->flags & MESSAGE) != 0) {
-        snprintf(buf, cap, "%s%s", f->what, number);
-    } else if ((f->flags & UNUSABLE_ISSUER) != 0) {
-        snprintf(buf, cap, "the certificate of its issuer %s cannot be used: %s", f->issuer,
-                 f->what);
-    } else if ((f->flags & UNUSABLE) != 0) {
-        snprintf(buf, cap, "%s (certificate SHA-256 %s)", f->what, digest);
-    } else {
-        snprintf(buf, cap, "%s%s (issuer %s, certificate SHA-256 %s)",
-                 f->what != NULL ? f->what : "for an unknown reason", number, f->issuer, digest);
-    }
-}
-
-void rekey_peer_explain(const struct connection *t, int error, char *buf, size_t cap) {
-    const struct fault *f = &t->fault;
-    mbedtls_time_t clock = (mbedtls_time_t)f->clock;
-    mbedtls_x509_time device;
-    char from[80], to[80], at[80], digest[65]; // six ints of any size fit a date
-    struct tm tm;
-
-    mbedtls_platform_gmtime_r(&clock, &tm);
-    device = (mbedtls_x509_time){tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                                 tm.tm_hour,        tm.tm_min,     tm.tm_sec};
-    date_text(from, sizeof(from), &f->from);
-    date_text(to, sizeof(to), &f->to);
-    date_text(at, sizeof(at), &device);
-    for (size_t i = 0; i < 32; i++) {
-        rekey_hex(f->sha256[i], digest + 2 * i);
-    }
-    digest[64] = '\0';
-    switch (error) {
-    case REKEY_E_CERT_ISSUER:
-        explain_issuer(t, digest, buf, cap);
-        break;
-    case REKEY_E_CERT_NAME:
-        snprintf(buf, cap, "it is not for %s (issuer %s, certificate SHA-256 %s)", t->host,
-                 f->issuer, digest);
-        break;
-    case REKEY_E_CERT_DATES:
-        snprintf(buf, cap, "it is valid from %s to %s, the device's clock says %s", from, to, at);
-        break;
-    case REKEY_E_CLOCK:
-        snprintf(buf, cap, "the device's clock says %s", at);
-        break;
-    default:
-        explain_other(f, digest, buf, cap);
-        break;
-    }
 }

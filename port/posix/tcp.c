@@ -207,8 +207,7 @@ static int tcp_read(void *ctx, void *buf, size_t cap, size_t *done) {
 
 static void tcp_explain(void *ctx, int error, char *buf, size_t cap) {
     const struct rekey_posix_tcp *tcp = ctx;
-    bool ours = error == REKEY_E_CONNECT || error == REKEY_E_IO || error == REKEY_E_LOOKUP ||
-                error == REKEY_E_CONNECT_TIMEOUT;
+    bool ours = error == REKEY_E_CONNECT || error == REKEY_E_IO || error == REKEY_E_LOOKUP;
 
     buf[0] = '\0';
     if (ours && tcp->error != 0) {

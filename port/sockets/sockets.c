@@ -218,10 +218,9 @@ static void sockets_close(void *ctx) {
 // The number alone: the words for it are large, and a C library may keep them on the heap.
 static void sockets_explain(void *ctx, int error, char *buf, size_t cap) {
     const struct rekey_sockets_tcp *t = ctx;
-    bool ours = error == REKEY_E_CONNECT || error == REKEY_E_IO || error == REKEY_E_CONNECT_TIMEOUT;
 
     buf[0] = '\0';
-    if (ours && t->error != 0) {
+    if ((error == REKEY_E_CONNECT || error == REKEY_E_IO) && t->error != 0) {
         snprintf(buf, cap, "errno %d of the socket", t->error);
     }
 }

@@ -213,6 +213,7 @@ def test_the_folder_of_another_system(tmp_path, system):
         "#include <rekey/sockets.h>\n"
         "#include <rekey/tls.h>\n"
         '_Static_assert(REKEY_URL_MAX == 6000 && REKEY_STAGING_MAX == 6000, "the limits");\n'
+        '_Static_assert(REKEY_TLS_SIZE == 4096, "a limit of a port");\n'
         "struct rekey client;\n"
         "struct rekey_tls tls;\n"
         "struct rekey_sockets_tcp tcp;\n"

@@ -27,6 +27,7 @@ BAD = {
         "owner/owner.c",
     ),
     "no allocator": ("#undef MBEDTLS_PLATFORM_CALLOC_MACRO", "owner/owner.c"),
+    "too long an arena": ("#define REKEY_ARENA_SIZE 1000000", "owner/owner.c"),
     "two allocators": ("#define MBEDTLS_MEMORY_BUFFER_ALLOC_C", "owner/owner.c"),
 }
 

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, EXEC, ROOT
+from making import make
 
 pytestmark = pytest.mark.skipif(bool(EXEC), reason="links for this machine")
 
@@ -102,6 +103,12 @@ def test_other_limits_do_not_link(limits, tmp_path, macro, by_file):
         rf"undefined reference to .rekey_init_\w*{part}{limits[macro]}", result.stderr
     ), result.stderr
     assert not (tmp_path / "program").exists()
+
+
+@pytest.mark.parametrize("name", ["'\"x.h\"'", "'<x.h>'", '"<x.h>"'])
+def test_a_file_for_make_in_quotation_marks(tmp_path, name):
+    make(f"B={tmp_path}", f"CPPFLAGS=-DREKEY_CONFIG_FILE={name}", f"{tmp_path}/flags")
+    assert "REKEY_CONFIG_FILE" in (tmp_path / "flags").read_text()
 
 
 def test_a_file_holds_for_each_header_alone(tmp_path):

@@ -30,7 +30,7 @@ BASE = BUILD / "base"  # the copy that the run is about
 LIST = Path("tests/mutate/survivors.txt")
 UNTOUCHED = ("rekey_config.h", "rekey_error.h")
 # The files of port/ that unit tests look at. Of the others, client_certificate.c, der_table.c,
-# peer.c, pem_bundle.c and tls.c are reached by the end-to-end tests alone; clock.c and wait.c are
+# peer.c, peer_fault.c, pem_bundle.c and tls.c are reached by the end-to-end tests alone; clock.c and wait.c are
 # about time, and a little more of it does no harm; a mutant of lookup.c could kill what is not its
 # own.
 PORT = [

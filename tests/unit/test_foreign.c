@@ -205,6 +205,18 @@ static void test_foreign(void **state) {
     regenerate(&element.base, REKEY_E_LIMIT_CREDENTIAL);
     check_int(report.outcome, REKEY_CREDENTIALS);
     check_int(world.asked, 0);
+    row("over a transport that the port does not have");
+    reset();
+    element_init(&element, &port.plain);
+    regenerate(&element.base, REKEY_E_PORT);
+    check_int(report.outcome, REKEY_USAGE);
+    check_int(world.asked, 0);
+    row("the proof of an earlier request is longer than this one");
+    reset();
+    world.answers[0] = STATUS("400", "no");
+    element_init(&element, &port.tls);
+    element.base.proof_len = UINT16_MAX;
+    regenerate(&element.base, REKEY_E_TOKEN_REFUSED);
     row("it was never made ready");
     reset();
     memset(&element, 0, sizeof(element));

@@ -1617,9 +1617,9 @@ static void test_hosts(void **state) {
 
 // A callback that needs time, on a clock beyond 32 bits of milliseconds; a report in the middle.
 static int slow_token(void *ctx, char *buf, size_t cap, size_t *len) {
-    static const int first[] = {REKEY_WANT_READ, REKEY_WANT_TIME};
+    static const int first[] = {REKEY_WANT_READ, REKEY_AGAIN, REKEY_WANT_TIME};
 
-    if (world.token_calls < 2) {
+    if (world.token_calls < 3) {
         return first[world.token_calls++];
     }
     world.token_calls = 0;
@@ -1647,6 +1647,8 @@ static void test_waiting(void **state) {
     check(!report.waiting);
     fake.now += 5;
     check_int(rekey_wait_ms(&client), REKEY_TOKEN_WAIT_MS - 5);
+    check_int(rekey_step(&client), REKEY_AGAIN);
+    check_int(rekey_wait_ms(&client), 0);
     check_int(rekey_step(&client), REKEY_WANT_TIME);
     check_int(rekey_step(&client), REKEY_AGAIN);
     check_int(rekey_wait_ms(&client), 0);

@@ -315,6 +315,8 @@ static void test_transfer(void **state) {
         check((strstr(text, "errno") != NULL) == (reset == 1));
         t.explain(t.ctx, REKEY_E_END, text, sizeof(text));
         check_int(text[0], '\0');
+        t.explain(t.ctx, REKEY_E_CONNECT_TIMEOUT, text, sizeof(text)); // which it never returns
+        check_int(text[0], '\0');
         if (reset == 1) {
             check_int(t.write(t.ctx, "x", 1, &n), REKEY_E_IO); // and no SIGPIPE
             check_int(tcp.error, EPIPE);

@@ -24,6 +24,9 @@
 #error "MBEDTLS_MEMORY_BUFFER_ALLOC_C: a second allocator beside the arena"
 #endif
 
+static_assert(REKEY_ARENA_SIZE <= REKEY_ARENA_MAX,
+              "REKEY_ARENA_SIZE: an arena has at most REKEY_ARENA_MAX bytes (arena.h)");
+
 static struct {
     const struct rekey_port *port;
     void *arena;
