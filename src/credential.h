@@ -1,4 +1,4 @@
-// credential.h - how a token is had: one HTTP request to a token service, repeated while that
+// credential.h - how to get a token: one HTTP request to a token service, repeated while that
 // helps. Each kind has a file of its own, which says what it asks and what an answer other than 200
 // means; what they share is in credential.c. A credential is given to the client in rekey_options
 // and works with the client's own memory, connection and clock. Only one connection is open at a
@@ -28,7 +28,7 @@
 //         REKEY_CREDENTIAL(prepare, rekey_credential_answered);
 //
 // An answer with 200 is read by credential.c: JSON with `access_token` and, where it is known,
-// `expires_in` in seconds (RFC 6749 5.1). A token that is had without HTTP is not for a credential
+// `expires_in` in seconds (RFC 6749 5.1). A token that comes without HTTP is not for a credential
 // but for rekey_options.token.
 
 #ifndef REKEY_CREDENTIAL_H

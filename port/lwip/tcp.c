@@ -28,7 +28,7 @@ static void tell(const struct rekey_lwip_tcp *t) {
         t->ready(t->ready_arg);
     }
 #else
-    (void)t; // who runs lwIP looks by himself
+    (void)t; // a superloop calls all the time
 #endif
 }
 

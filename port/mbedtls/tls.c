@@ -134,6 +134,10 @@ static int status_of(struct connection *t, int code) {
         return REKEY_WANT_WRITE;
     case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
         return REKEY_END;
+#ifdef MBEDTLS_ECP_RESTARTABLE // the owner bounds the work of one call: mbedtls_ecp_set_max_ops
+    case MBEDTLS_ERR_SSL_CRYPTO_IN_PROGRESS:
+        return REKEY_AGAIN;
+#endif
     default:
         break;
     }

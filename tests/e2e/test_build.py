@@ -7,6 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import conftest
 import pytest
 from conftest import BUILD, CERTS, GROUP, ROOT, SUBSCRIPTION, TOKEN, WORKSPACE
 from making import FOR_THIS_MACHINE, MADE, TAKES_A_WHILE, make, need, run
@@ -267,3 +268,28 @@ def test_the_module_of_zephyr():
     assert module["name"] == "rekey"
     assert (folder / module["build"]["cmake"] / "CMakeLists.txt").exists()
     assert (folder / module["build"]["kconfig"]).exists()
+
+
+# ---- an mbedTLS of somebody else's ---------------------------------------------------------------
+
+
+@TAKES_A_WHILE
+def test_an_mbedtls_that_computes_in_pieces(tmp_path, rekey, arm, monkeypatch):
+    """Its owner bounds the work of one call (MBEDTLS_ECP_RESTARTABLE, for TLS 1.2)."""
+    need("gcc")
+    built = tmp_path / "built"
+    (tmp_path / "user.h").write_text(
+        "#define MBEDTLS_ECP_RESTARTABLE\n#undef MBEDTLS_SSL_PROTO_TLS1_3\n"
+    )
+    (tmp_path / "pieces.c").write_text(
+        "void mbedtls_ecp_set_max_ops(unsigned operations);\n"
+        "__attribute__((constructor)) static void set(void) { mbedtls_ecp_set_max_ops(200); }\n"
+    )
+    run("gcc", "-c", tmp_path / "pieces.c", "-o", tmp_path / "pieces.o")
+    more = [
+        f"CPPFLAGS=-DMBEDTLS_USER_CONFIG_FILE='<{tmp_path}/user.h>'",
+        f"LDFLAGS={tmp_path}/pieces.o",
+    ]
+    make("BOARD=linux-stock", f"B={built}", "-j2", *more, f"{built}/rekey")
+    monkeypatch.setattr(conftest, "REKEY", built / "rekey")
+    rekey.regenerate(arm.endpoint("three-polls"), listener="ec")
