@@ -4,4 +4,5 @@ BOARD_PACKAGES := gcc-aarch64-linux-gnu qemu-user-static
 CROSS_COMPILE  ?= aarch64-linux-gnu-
 EXEC           ?= qemu-aarch64-static
 MUSL_ARCH      := arm64
+BOARD_FAST     := 1
 include boards/linux/musl.mk

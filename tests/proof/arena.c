@@ -28,24 +28,26 @@ static bool is_zero(size_t first_byte, size_t end_byte) {
 
 // Whole: the blocks lie one after the other from the first unit to the last, each knows the length
 // of the one before it, no two free ones are neighbours, and free memory is zero; so is what is
-// left of the unit of a header.
+// left of the unit of a header. No block before arena.first is free, and one begins there, or it is
+// the end.
 static bool is_whole(void) {
     size_t unit = 0, before = 0;
     bool whole = arena.memory == memory && arena.units == UNITS && arena.peak <= UNITS;
-    bool free_before = false;
+    bool free_before = false, first = arena.first == UNITS;
 
     for (size_t i = 0; i < UNITS && whole && unit < UNITS; i++) {
         size_t size = size_of(head_at(unit));
 
         whole =
             size > 0 && size <= UNITS - unit && (unit == 0 || head_at(unit)->before == before) &&
-            (is_used(unit) || !free_before) &&
+            (is_used(unit) || !free_before) && (is_used(unit) || unit >= arena.first) &&
             is_zero(unit * UNIT + sizeof(struct head), (unit + (is_used(unit) ? 1 : size)) * UNIT);
+        first = first || unit == arena.first;
         free_before = !is_used(unit);
         before = size;
         unit += size;
     }
-    return whole && unit == UNITS;
+    return whole && first && unit == UNITS;
 }
 
 // Whether a block begins at `unit` of a whole arena.
@@ -65,6 +67,7 @@ static void any_arena(void) {
     arena.memory = memory;
     arena.units = UNITS;
     arena.peak = nondet_size();
+    arena.first = nondet_size();
     arena.failed = false;
     ASSUME(is_whole());
 }

@@ -20,6 +20,7 @@ _Static_assert(sizeof(struct head) <= REKEY_ARENA_ALIGN, "a header takes one uni
 static struct {
     unsigned char *memory;
     size_t units, peak, needed;
+    size_t first; // no block before this unit is free
     bool failed;
 } arena;
 
@@ -42,7 +43,7 @@ static void put(size_t unit, size_t size, unsigned used) {
 void rekey_arena_init(void *memory, size_t size) {
     arena.memory = memory;
     arena.units = size / REKEY_ARENA_ALIGN;
-    arena.peak = arena.needed = 0;
+    arena.peak = arena.needed = arena.first = 0;
     arena.failed = false;
     if (arena.units > 0) {
         memset(memory, 0, size);
@@ -52,7 +53,7 @@ void rekey_arena_init(void *memory, size_t size) {
 
 // With more memory, the last block would have been longer if it is free, or one behind it.
 static void *fail(size_t last, size_t need) {
-    const bool in_use = arena.units == 0 || (head_at(last)->size & USED) != 0;
+    const bool in_use = last == arena.units || (head_at(last)->size & USED) != 0;
 
     arena.failed = true;
     arena.needed = ((in_use ? arena.units : last) + need) * REKEY_ARENA_ALIGN;
@@ -60,7 +61,7 @@ static void *fail(size_t last, size_t need) {
 }
 
 void *rekey_arena_calloc(size_t count, size_t size) {
-    size_t unit = 0, last = 0, need;
+    size_t unit = arena.first, last = arena.first, need;
 
     if (size > 0 && count > REKEY_ARENA_MAX / size) {
         arena.failed = true;
@@ -80,6 +81,7 @@ void *rekey_arena_calloc(size_t count, size_t size) {
         put(unit + need, head_at(unit)->size - need, 0);
     }
     put(unit, need, USED);
+    arena.first = unit == arena.first ? unit + need : arena.first;
     arena.peak = unit + need > arena.peak ? unit + need : arena.peak;
     return head_at(unit + 1); // it is zero: so the arena was at first, and free leaves it so
 }
@@ -110,6 +112,7 @@ void rekey_arena_free(void *ptr) {
         memset(own, 0, sizeof(*own));
     }
     put(unit, size, 0);
+    arena.first = unit < arena.first ? unit : arena.first;
 }
 
 size_t rekey_arena_peak(void) {

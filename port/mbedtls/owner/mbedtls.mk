@@ -1,6 +1,6 @@
 # mbedtls.mk - how mbedTLS is compiled: with our configuration, and some of its files in a way of their own (docs/porting.md).
 
-mbedtls_cppflags := -isystem $(MBEDTLS)/include '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>'
+mbedtls_cppflags := -isystem $(MBEDTLS)/include '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>' $(if $(BOARD_FAST),-DREKEY_FAST=1)
 mbedtls_objects = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 
 # These files of mbedTLS have a header of ours put before them, which says why.
@@ -14,6 +14,10 @@ $(B)/mbedtls/rsa.o: BOARD_CFLAGS += -Dmbedtls_mpi_exp_mod_unsafe=rekey_rsa_publi
 $(addprefix $(B)/mbedtls/,ssl_tls.o ssl_tls12_client.o ssl_tls13_client.o ssl_tls13_generic.o x509_crt.o pk_wrap.o psa_crypto_rsa.o rsa.o): \
     $(addprefix $(owner)/,mbedtls.mk tls12_pss.h tls13_client.h verify_only.h x509_signature.h tls_hooks.h)
 $(B)/$(owner)/rsa_public.o: BOARD_CFLAGS += -isystem $(MBEDTLS)/library
+# Where a handshake spends its time: for speed, on a board that sets BOARD_FAST.
+fast_objects := $(patsubst %,$(B)/mbedtls/%.o,bignum_core bignum ecp ecp_curves constant_time)
+$(fast_objects): BOARD_CFLAGS += $(if $(BOARD_FAST),-O2)
+$(fast_objects): $(owner)/mbedtls.mk
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/owner/mbedtls_config.h
 	$(call say,CC)
 	@mkdir -p $(@D)

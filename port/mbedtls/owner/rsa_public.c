@@ -32,24 +32,26 @@ static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
     }
 }
 
-// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: R by doubling the largest
-// power of two below n, then R times 2^bits by squaring and doubling.
-static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, size_t n_bits) {
-    const size_t bits = m->limbs * sizeof(*x) * 8;
-    size_t bit = (size_t)1 << (sizeof(bits) * 8 - 1);
+// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: `one_limb` is R times
+// 2^(bits of a limb), by doubling the largest power of two below n; from that R times 2^bits, by
+// squaring and multiplying.
+static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, mbedtls_mpi_uint *one_limb,
+                        size_t n_bits) {
+    const size_t limb_bits = sizeof(*x) * 8;
+    size_t bit = 1;
 
-    memset(x, 0, m->limbs * sizeof(*x));
-    x[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % (sizeof(*x) * 8);
-    for (size_t i = n_bits - 1; i < bits; i++) {
-        twice(m, x);
+    one_limb[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % limb_bits;
+    for (size_t i = n_bits - 1; i < (m->limbs + 1) * limb_bits; i++) {
+        twice(m, one_limb);
     }
-    while ((bits & bit) == 0) {
-        bit >>= 1;
+    memcpy(x, one_limb, m->limbs * sizeof(*x));
+    while (bit <= m->limbs / 2) {
+        bit *= 2;
     }
-    for (; bit > 0; bit >>= 1) {
+    while ((bit /= 2) > 0) {
         multiply(m, x, x, x);
-        if ((bits & bit) != 0) {
-            twice(m, x);
+        if ((m->limbs & bit) != 0) {
+            multiply(m, x, x, one_limb);
         }
     }
 }
@@ -83,10 +85,11 @@ int rekey_rsa_public(mbedtls_mpi *x, const mbedtls_mpi *a, const mbedtls_mpi *e,
     if (result == 0) {
         size_t there = a->MBEDTLS_PRIVATE(n) < m.limbs ? a->MBEDTLS_PRIVATE(n) : m.limbs;
 
+        square_of_r(&m, power, base, n_bits);
+        memset(base, 0, m.limbs * sizeof(*base));
         if (there > 0) { // a number that was never set has no limbs
             memcpy(base, a->MBEDTLS_PRIVATE(p), there * sizeof(*base));
         }
-        square_of_r(&m, power, n_bits);
         multiply(&m, base, base, power);
         memcpy(power, base, m.limbs * sizeof(*power));
         for (bit = mbedtls_mpi_bitlen(e) - 1; bit > 0; bit--) {
