@@ -320,6 +320,7 @@ def test_tls_is_ended_in_order(arm, rekey):
     assert [(each["by"], each["how"]) for each in ends] == [("client", "close_notify")]
 
 
+@pytest.mark.owner
 def test_a_full_arena_is_a_limit(arm, rekey, native):
     """Not a certificate that is not trusted, which is what mbedTLS makes of it. Needs a build of its own."""
     if SANITIZED:
