@@ -32,23 +32,31 @@ CFLAGS   ?= -Os -g
 FRAME_MAX := 512
 PYTHON   := /usr/bin/python3
 
-# Seconds since 1970 of what is built: a device's clock before it was never set.
-SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+# Seconds since 1970 of what is built: a device's clock before it was never set. A tarball carries the time of its commit
+# (.gitattributes), and counts before a repository that it may have been unpacked in.
+ifndef SOURCE_DATE_EPOCH
+SOURCE_DATE_EPOCH := $(shell grep '^[0-9]' boards/commit-time || \
+    { test -e .git && git log -1 --format=%ct 2>/dev/null; } || date +%s)
+endif
+export SOURCE_DATE_EPOCH
 VERSION      := $(shell sed -n 's/^\#define REKEY_VERSION "\(.*\)"/\1/p' src/rekey_config.h)
-JSMN_VERSION := $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
+JSMN_VERSION ?= $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
 
 # How mbedTLS is compiled, unless it is somebody else's: mbedtls_cppflags, $(B)/libmbedtls.a.
 include $(if $(BOARD_GUEST),port/mbedtls/guest.mk,port/mbedtls/owner/mbedtls.mk)
 
 our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=$(FRAME_MAX) -Werror
-our_cflags   := -std=c11 -ffunction-sections -fdata-sections -MD -MP
+# Debugging information names the sources from here: the directory of the build changes nothing.
+prefix_map   := '-ffile-prefix-map=$(CURDIR)=.'
+our_cflags   := -std=c11 $(prefix_map) -ffunction-sections -fdata-sections -MD -MP
 # LIMITS="REKEY_URL_MAX=16384 ..." goes before the board's own limits.
 limits       := $(LIMITS) $(foreach l,$(BOARD_LIMITS),$(if $(filter $(firstword $(subst =, ,$l))=%,$(LIMITS)),,$l))
 our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
 # Where glibc has 32 bits, it has a time_t of 64 only if both are defined; elsewhere they change nothing.
 time_cppflags := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(board)"' \
-    -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' -Iport/posix -Iport/anchors -Iport/mbedtls -Iport/mbedtls/owner $(mbedtls_cppflags)
+    -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' $(if $(BOARD_LIBC),-DREKEY_LIBC='"$(BOARD_LIBC)"') \
+    -Iport/posix -Iport/anchors -Iport/mbedtls -Iport/mbedtls/owner $(mbedtls_cppflags)
 
 program         := $(or $(BOARD_PROGRAM),rekey)
 core_objects    := $(patsubst %.c,$(B)/%.o,$(wildcard src/*.c))
@@ -69,8 +77,8 @@ vpath %.h src $(port_folders)
 
 compile_core = $(Q)$(CC) $(CPPFLAGS) $(our_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 compile      = $(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
-link         = $(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections$(link_more) $^ -o $@
-archive      = $(Q)rm -f $@ && $(AR) crs $@ $^
+link         = $(Q)$(CC) $(prefix_map) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections$(link_more) $^ -o $@
+archive      = $(Q)rm -f $@ && $(AR) crsD $@ $^
 # On all processors, unless make was told how many.
 make_quietly = +$(Q)$(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 

@@ -42,8 +42,8 @@ TABLE='
       lwip    2.2.1+dfsg1 83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1 trixie source lwip src/core/tcp.c
       musl-amd64 1.2.5-3.1~deb13u1 a3f7d47e452129bb65aae201d6c115abf4d5d3efb136b38b7c6b4fa03ec065e9 trixie musl musl-dev:amd64 lib/libc.a
       musl-arm64 1.2.5-3.1~deb13u1 384ea029e3694baac696d3993d93246f9a4b3741c493697e1ceb7256d8820748 trixie musl musl-dev:arm64 lib/libc.a
-      musl-armhf 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabihf lib/libc.a
-      musl-armel 1.2.5 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabi lib/libc.a
+      musl-armhf 1.2.5-3.1~deb13u1 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabihf lib/libc.a
+      musl-armel 1.2.5-3.1~deb13u1 a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4 trixie cross musl:arm-linux-gnueabi lib/libc.a
       cbmc    6.6.0-4 02560859a17049c976961c232c4fc58f0747b57f9b751a466b1f368a438b0e41 trixie run    cbmc,minisat,libstdc++6,libgcc-s1,zlib1g,libc6 cbmc
       cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 trixie tar    cmocka      src/cmocka.c
 '
@@ -269,9 +269,11 @@ fetch() {
     (cd "$tmp" && apt-get "$@" $(echo "$from" | tr ',' ' ')) >>"$log" 2>&1 || return 1
 
     # apt has checked the signature and the hash; this checks that it is what the project was tested with.
+    # Of what is compiled here the version is Debian's, with its patches, as that of a package would be.
     got_file=$(find "$tmp" -name '*.orig.tar.*' ! -name '*.asc' -o -name "${package%%[:,]*}_*.deb")
     [ -f "$got_file" ] || return 1
     got=${got_file##*/}
+    [ "$how" != cross ] || got=$(basename "$tmp"/*.dsc .dsc)
     got=${got#*_}
     got=${got%.orig.tar.*}
     got=${got%_*.deb}
@@ -320,11 +322,12 @@ compile_musl() {
 }
 
 # Puts headers and archives of $tmp/root where `make install` of musl puts them, and has the specs for gcc name those
-# places instead of the ones in /usr.
+# places instead of the ones in /usr. Its licence goes with them.
 move_musl() {
     mkdir "$tmp/tree" && for place in include lib; do
         mv "$tmp/root/usr/$place/$triplet" "$tmp/tree/$place" || return 1
     done
+    cp "$tmp/root/usr/share/doc/musl-dev/copyright" "$tmp/tree/COPYRIGHT" 2>/dev/null || cp "$tmp/src/COPYRIGHT" "$tmp/tree"
     sed -i "s#/usr/\(include\|lib\)/$triplet#$DEPS_DIR/$name/\1#g" "$tmp/tree/lib/musl-gcc.specs"
 }
 

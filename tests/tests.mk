@@ -24,9 +24,12 @@ unit: deps-test ## the unit tests alone, and the seeds of the fuzz entries
 unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 	$(Q)EXEC="$(EXEC)" tests/unit/run.sh $(B) $(unit_tests) -- $(fuzz_tests)
 
+# What these test needs tools that only `make check-install` gets.
+with_more_tools := fleet.py image.py kubernetes.py systemd.py
+
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
 	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors $(B)/many)
-	$(Q)$(of_this_build) $(pytest) $(side_by_side) $(or $(BOARD_E2E),tests/e2e)
+	$(Q)$(of_this_build) $(pytest) $(side_by_side) $(or $(BOARD_E2E),tests/e2e $(addprefix --ignore=tests/e2e/test_,$(with_more_tools)))
 
 # port/mbedtls over an mbedTLS that is not ours. No distribution has 4.x: that half is for who has it.
 guest_tests := $(patsubst %,tests/e2e/test_%.py,tls chains trust hostile regenerate many credentials)

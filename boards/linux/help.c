@@ -8,6 +8,11 @@
 #include "output.h"
 #include "rekey.h"
 
+#ifdef REKEY_LIBC // a static command has it inside
+#define LIBC "\n" REKEY_LIBC
+#else
+#define LIBC ""
+#endif
 #define WIDTH "30" // of the names of options; of everything else 12
 
 static const char identities[] =
@@ -130,7 +135,7 @@ void help_print(const struct command_row *const *commands, const struct options 
 
 void help_print_version(void) {
     out("rekey " REKEY_VERSION " (" REKEY_BOARD ")\n" MBEDTLS_VERSION_STRING_FULL
-        "\njsmn " REKEY_JSMN_VERSION "\napi-version 2025-09-01\n"
+        "\njsmn " REKEY_JSMN_VERSION LIBC "\napi-version 2025-09-01\n"
         "limits: REKEY_URL_MAX=%d REKEY_TOKEN_MAX=%d REKEY_STAGING_MAX=%d REKEY_KEY_VALUE_MAX=%d "
         "REKEY_JSON_TOKENS=%d\nstruct rekey: %zu bytes\n",
         REKEY_URL_MAX, REKEY_TOKEN_MAX, REKEY_STAGING_MAX, REKEY_KEY_VALUE_MAX, REKEY_JSON_TOKENS,

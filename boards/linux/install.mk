@@ -1,7 +1,8 @@
 # install.mk - installing, and packages for Debian.
 
-# Where things go. A distribution that has other places sets these; nothing outside of them is written. Not stripped:
-# a distribution strips by its own rules, and keeps what it takes away.
+# Where things go. A distribution that has other places sets these; nothing outside of them is written. UNITDIR= leaves out
+# what is for systemd: the units, the user, the examples. Not stripped: a distribution strips by its own rules, and keeps
+# what it takes away.
 PREFIX      ?= /usr/local
 BINDIR      ?= $(PREFIX)/bin
 LIBDIR      ?= $(PREFIX)/lib
@@ -16,7 +17,12 @@ INSTALL     ?= install
 install_script := $(foreach v,DESTDIR BINDIR LIBDIR INCLUDEDIR MANDIR DOCDIR COMPLETIONS UNITDIR SYSUSERS INSTALL B VERSION,$v="$($v)") \
     boards/linux/install.sh
 
-.PHONY: install install-command install-library uninstall deb deb-all deb-one deps-cross deps-install check-install dist
+# What is linked into the program.
+libraries := mbedtls jsmn $(BOARD_DEPS) $(if $(findstring picolibc,$(BOARD_PACKAGES)),picolibc)
+sbom      := DEPS_DIR="$(DEPS_DIR)" VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SOURCE_DATE_EPOCH)" MBEDTLS="$(MBEDTLS)" \
+    JSMN_VERSION="$(JSMN_VERSION)" boards/linux/sbom.sh
+
+.PHONY: install install-command install-library uninstall sbom deb deb-all deb-one deps-cross deps-install check-install dist
 
 ##@ Installing
 install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
@@ -34,7 +40,7 @@ $(B)/install/librekey.a: $(core_objects) $(filter-out $(B)/port/mbedtls/%,$(port
 
 $(B)/install/librekey-tls.a: $(filter $(B)/port/mbedtls/%,$(port_objects)) $(mbedtls_objects) boards/linux/install.mk
 	@mkdir -p $(@D)
-	$(Q)rm -f $@ && $(AR) crs $@ $(filter %.o,$^)
+	$(Q)rm -f $@ && $(AR) crsD $@ $(filter %.o,$^)
 	$(Q)$(NM) -g --defined-only $@ 2>/dev/null | sed -n 's/^[0-9a-f]* [A-Z] //p' | grep -v '^rekey_' | sort -u | sed 's/.*/& rekey_&/' >$@.names
 	$(Q)$(OBJCOPY) --redefine-syms=$@.names -R '.gnu.lto_*' -R '.gnu.debuglto_*' $@ || \
 	    { echo '$@: with -flto, CFLAGS needs -ffat-lto-objects' >&2; exit 1; }
@@ -46,6 +52,10 @@ install-library: all ## of these only what an application needs
 
 uninstall: ## remove what install put there, with the same variables; configuration and keys stay
 	$(Q)$(install_script) uninstall
+
+sbom: all ## what is in the program, as SPDX (JSON): build/BOARD/rekey.spdx.json
+	$(Q)$(sbom) $(B)/$(program) $(board) $(libraries) >$(B)/rekey.spdx.json
+	@echo $(B)/rekey.spdx.json
 
 dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
 	$(Q)mkdir -p build && git archive --prefix=rekey-$(VERSION)/ HEAD | gzip -9n >build/rekey-$(VERSION).tar.gz
@@ -66,14 +76,16 @@ deps-cross:
 deb-one:
 	$(Q)rm -rf $(B)/deb && $(MAKE) --no-print-directory -s install-command DESTDIR=$(B)/deb PREFIX=/usr
 	$(Q)$(STRIP) --strip-all -R .comment -R .note $(B)/deb/usr/bin/rekey
-	$(Q)SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
+	$(Q)$(sbom) $(B)/deb/usr/bin/rekey $(board) $(libraries) | $(INSTALL) -m 644 /dev/stdin $(B)/deb/usr/share/doc/rekey/rekey.spdx.json
+	$(Q)DEPS_DIR="$(DEPS_DIR)" MBEDTLS="$(MBEDTLS)" SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
+	    boards/linux/debian/build $(B)/deb $(MUSL_ARCH) $(VERSION) build/deb
 
 deps-install: deps-test
 	$(Q)boards/deps.sh packages systemd systemd-container debootstrap mandoc lintian pkgconf qemu-user-static \
-	    g++ clang cmake libmbedtls-dev python3-kconfiglib python3-yaml gcc-arm-none-eabi picolibc-arm-none-eabi
+	    g++ clang cmake libmbedtls-dev python3-kconfiglib python3-yaml busybox shellcheck gcc-arm-none-eabi picolibc-arm-none-eabi
 	$(Q)boards/deps.sh sources lwip
 	$(Q)boards/deps.sh tree || true
 
 check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, C++, CMake, the armhf package
 	$(make_quietly) build/certs/.made
-	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) $(addprefix tests/e2e/test_,install.py library.py build.py systemd.py)
+	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) $(addprefix tests/e2e/test_,install.py library.py build.py systemd.py packaging.py)

@@ -28,13 +28,16 @@ units() {
 }
 
 install_command() {
-    directory "$BINDIR" "$MANDIR/man1" "$COMPLETIONS" "$UNITDIR" "$SYSUSERS" "$DOCDIR/examples"
+    directory "$BINDIR" "$MANDIR/man1" "$COMPLETIONS" "$DOCDIR"
     $INSTALL -m 755 "$B/rekey" "$DESTDIR$BINDIR/rekey"
     $INSTALL -m 644 docs/rekey.1 "$DESTDIR$MANDIR/man1/rekey.1"
     $INSTALL -m 644 boards/linux/completion.bash "$DESTDIR$COMPLETIONS/rekey"
+    $INSTALL -m 644 docs/gateway.md docs/fleet.md docs/fleet.svg docs/kubernetes.md docs/rotation.md docs/security.md \
+        boards/linux/NOTICE "$DESTDIR$DOCDIR"
+    [ -n "$UNITDIR" ] || return 0 # a system without systemd
+    directory "$UNITDIR" "$SYSUSERS" "$DOCDIR/examples"
     $INSTALL -m 644 boards/linux/systemd/sysusers.conf "$DESTDIR$SYSUSERS/rekey.conf"
     $INSTALL -m 644 boards/linux/systemd/examples/* "$DESTDIR$DOCDIR/examples"
-    $INSTALL -m 644 docs/gateway.md docs/rotation.md docs/security.md "$DESTDIR$DOCDIR"
     for unit in $(units); do
         fill_in "boards/linux/systemd/$unit.in" >"$B/$unit"
         $INSTALL -m 644 "$B/$unit" "$DESTDIR$UNITDIR"
@@ -79,7 +82,7 @@ application_flags() {
 install_library() {
     collect_headers "$@"
     abi="$BOARD_ABI $(application_flags "$@")"
-    directory "$LIBDIR/pkgconfig" "$INCLUDEDIR" "$MANDIR/man3"
+    directory "$LIBDIR/pkgconfig" "$INCLUDEDIR" "$MANDIR/man3" "$DOCDIR"
     rm -rf "$DESTDIR$INCLUDEDIR/rekey"
     cp -r "$B/install/include/rekey" "$DESTDIR$INCLUDEDIR"
     for package in rekey-core rekey; do
@@ -89,14 +92,15 @@ install_library() {
     done
     $INSTALL -m 644 "$B/install/librekey.a" "$B/install/librekey-tls.a" "$DESTDIR$LIBDIR"
     $INSTALL -m 644 docs/librekey.3 "$DESTDIR$MANDIR/man3/librekey.3"
+    $INSTALL -m 644 boards/linux/NOTICE "$DESTDIR$DOCDIR"
 }
 
 uninstall() {
     rm -f "$DESTDIR$BINDIR/rekey" "$DESTDIR$LIBDIR/librekey.a" "$DESTDIR$LIBDIR/librekey-tls.a" \
         "$DESTDIR$LIBDIR/pkgconfig/rekey.pc" "$DESTDIR$LIBDIR/pkgconfig/rekey-core.pc" \
         "$DESTDIR$MANDIR/man1/rekey.1" "$DESTDIR$MANDIR/man3/librekey.3" \
-        "$DESTDIR$COMPLETIONS/rekey" "$DESTDIR$SYSUSERS/rekey.conf"
-    for unit in $(units); do rm -f "$DESTDIR$UNITDIR/$unit"; done
+        "$DESTDIR$COMPLETIONS/rekey"
+    [ -z "$UNITDIR" ] || for unit in $(units); do rm -f "$DESTDIR$UNITDIR/$unit" "$DESTDIR$SYSUSERS/rekey.conf"; done
     rm -rf "$DESTDIR$INCLUDEDIR/rekey" "$DESTDIR$DOCDIR"
 }
 

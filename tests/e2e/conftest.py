@@ -55,7 +55,7 @@ ALL = os.environ.get("REKEY_ALL", "") not in ("", "0")
 SEED = int(os.environ.setdefault("REKEY_SEED", str(int(time.time()))))
 # Modules whose tests share what one worker builds or starts, and the names of these groups.
 TOGETHER = {f"test_{name}": name for name in ("front_ends", "hostile", "proxy", "trust")}
-TOGETHER |= {f"test_{name}": "make" for name in ("install", "library", "build", "sdk", "glibc_32")}
+TOGETHER |= {f"test_{name}": "make" for name in ("install", "library", "build", "packaging", "sdk", "glibc_32")}
 # And those that start many processes at once.
 TOGETHER |= {f"test_{name}": "many" for name in ("kill", "load", "random_rotations")}
 # What can never run here.

@@ -5,7 +5,6 @@ tool or a package is skipped. Nothing is installed on this machine, and no daemo
 """
 
 import grp
-import hashlib
 import os
 import re
 import shutil
@@ -370,7 +369,7 @@ def test_completion(complete):
 
 @TAKES_A_WHILE
 def test_the_tarball_builds_with_what_the_recipes_give(tmp_path):
-    """docs/packaging: variables on the command line, sources from elsewhere, no git."""
+    """As the recipes do: variables on the command line, sources from elsewhere, no git."""
     need("gcc", "git")
     tarball = ROOT / make("dist").strip()
     run("tar", "-C", tmp_path, "--strip-components=1", "-xf", tarball)
@@ -396,28 +395,6 @@ def test_the_tarball_builds_with_what_the_recipes_give(tmp_path):
     assert "libdir=/usr/lib64" in (tmp_path / "staging/usr/lib64/pkgconfig/rekey.pc").read_text()
 
 
-@pytest.mark.parametrize("name", ["buildroot", "openwrt", "yocto"])
-def test_the_recipes_are_of_this_version(name):
-    """They give only what the Makefile takes, and fetch what boards/deps.sh does."""
-    recipe = (ROOT / f"docs/packaging/{name}.md").read_text()
-    makefile = (ROOT / "Makefile").read_text() + (ROOT / "boards/linux/install.mk").read_text()
-    given = set(re.findall(r"[\s\"]([A-Z_]+)=[$/]", recipe))
-    assert {"MBEDTLS_DIR", "JSMN_DIR", "PREFIX"} <= given
-    taken = set(re.findall(r"^([A-Z_]+) +\?=|\$\(DESTDIR\)|or \$\(([A-Z]+_DIR)\)", makefile, re.M))
-    assert given - {"DESTDIR"} <= {name for pair in taken for name in pair}
-    for verb in re.findall(r"\binstall-[a-z]+", recipe):
-        assert re.search(rf"^{verb}:", makefile, re.M), verb
-    config = (ROOT / "src/rekey_config.h").read_text()
-    assert re.search(r'#define REKEY_VERSION "(.*)"', config)[1] in recipe
-    for part in ("mbedtls", "jsmn"):
-        table = (ROOT / "boards/deps.sh").read_text()
-        version = re.search(rf"^ +{part} +([0-9.]+)", table, re.M)[1]
-        assert f"{part}-{version}" in recipe, part
-    sums = re.findall(r"LICENSE;md5=(\w+)", recipe)
-    if sums:
-        assert sums[0] == hashlib.md5((ROOT / "LICENSE").read_bytes()).hexdigest()
-
-
 # ---- packages ------------------------------------------------------------------------------------
 
 
@@ -433,10 +410,11 @@ def test_lintian(package):
     lintian = ["lintian", "--allow-root", "--display-info", "--pedantic", "--fail-on", "none"]
     assert run(*lintian, package) == ""
     text = run(*lintian, "--show-overrides", package)
-    assert sorted(re.findall(r"^(\w: rekey: [a-z-]+)", text, re.M)) == [
-        "O: rekey: initial-upload-closes-no-bugs",
-        "O: rekey: statically-linked-binary",
-    ], text
+    static = "statically-linked-binary"  # static-pie is taken for something else
+    if not package.stem.endswith("_armhf"):
+        static = "shared-library-lacks-prerequisites"
+    expected = {"initial-upload-closes-no-bugs", "unknown-field", static}
+    assert set(re.findall(r"^O: rekey: ([a-z-]+)", text, re.M)) == expected, text
 
 
 @packages

@@ -1,6 +1,6 @@
 // lwip.c - checks port/lwip under an operating system: lwIP runs in threads of this process, and
-// what it sends to its own loopback interface is relayed to peer.py (tests/lwip/host.h): PROGRAM
-// FIRST-PORT.
+// what it sends to its own loopback interface is relayed to peer.py (tests/lwip/host.h). With a CA
+// file, port/mbedtls over it, in a task that only new data wakes: PROGRAM FIRST-PORT [CA-FILE].
 
 #include <lwip/dns.h>
 #include <lwip/tcpip.h>
@@ -10,9 +10,12 @@
 
 #include "calls.h"
 #include "host.h"
+#include "owner.h"
+#include "pem_bundle.h"
 #include "posix.h"
 #include "subject.h"
 #include "tcp.h"
+#include "tls.h"
 
 #define NOBODY "10.1.2.3" // host.c loses what is sent there
 
@@ -64,8 +67,12 @@ static void begin_task(struct task *task) {
 
 int main(int argc, char **argv) {
     static struct rekey_port ports[2];
-    uint16_t first = argc == 2 ? (uint16_t)strtoul(argv[1], NULL, 10) : 0;
+    static struct rekey_tls tls[2];
+    static struct rekey_pem_bundle bundle[2];
+    static _Alignas(16) unsigned char arena[2 * REKEY_ARENA_SIZE];
+    uint16_t first = argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 0;
     struct rekey_port_check check = {.ports = {&ports[0], &ports[1]},
+                                     .is_tls = argc > 2,
                                      .first_port = first,
                                      .host = HOST,
                                      .address = ADDRESS,
@@ -81,6 +88,7 @@ int main(int argc, char **argv) {
     LOCK_TCPIP_CORE();
     dns_setserver(0, &nobody);
     UNLOCK_TCPIP_CORE();
+    rekey_mbedtls_init(&ports[0], arena, sizeof(arena));
     for (size_t i = 0; i < 2; i++) {
         begin_task(&tasks[i]);
         ports[i].ctx = &tasks[i];
@@ -89,6 +97,11 @@ int main(int argc, char **argv) {
         ports[i].wall_s = rekey_posix_wall_s;
         ports[i].entropy = rekey_posix_entropy;
         ports[i].wait = wait_here;
+        if (argc > 2) {
+            rekey_tls_init(&tls[i], ports[i].plain, &ports[i],
+                           rekey_pem_bundle(&bundle[i], argv[2]));
+            ports[i].tls = rekey_tls_transport(&tls[i]);
+        }
     }
     return rekey_port_check(&check) == 0 ? 0 : 1;
 }

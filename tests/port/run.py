@@ -33,7 +33,11 @@ FIRMWARE = [
 ]
 PORTS = {
     "firmware": FIRMWARE,
-"posix": [*PLAIN, ("-poll", [], ["poll"])], "sockets": PLAIN, "lwip": PLAIN, "mbedtls": TLS}
+    "posix": [*PLAIN, ("-poll", [], ["poll"])],
+    "sockets": PLAIN,
+    "lwip": [*PLAIN, ("-tls", ["--tls=DIR"], ["DIR/ca.pem"])],
+    "mbedtls": TLS,
+}
 
 READ_ENDS = (
     "wait close-is-seen close-beside-lookup one-byte-at-a-time large-read close-blocked written-is-sent"

@@ -1,8 +1,8 @@
-// rsa_public.c - proofs about port/mbedtls/owner/rsa_public.c: for numbers of any length that mbedTLS
-// allows, every call of mbedTLS's long-number functions gets what its header demands, nothing
-// outside of the numbers and of the arena's block is touched, and the block is given back. What the
-// functions compute is not looked at: that is for test vectors. So they, memcpy and memset change
-// nothing here but check their arguments.
+// rsa_public.c - proofs about port/mbedtls/owner/rsa_public.c: for numbers of any length that
+// mbedTLS allows, every call of mbedTLS's long-number functions gets what its header demands,
+// nothing outside of the numbers and of the arena's block is touched, and the block is given back.
+// What the functions compute is not looked at: that is for test vectors. So they, memcpy and memset
+// change nothing here but check their arguments.
 
 #define memcpy checked_copy
 #define memset checked_set
