@@ -620,6 +620,7 @@ static int start(struct rekey *r, enum job job, const struct rekey_endpoint *end
     if (running(r) || r->stepping) {
         return REKEY_E_BUSY;
     }
+    r->stepping = true; // what the clock calls can start nothing; cleared with the rest
     now = r->port->now_ms(r->port->ctx);
     memset((char *)r + kept, 0, sizeof(*r) - kept);
     aim(r);

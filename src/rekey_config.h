@@ -1,9 +1,9 @@
 // rekey_config.h - every buffer size and every default, each with its reason.
-// One is overridden by defining it on the compiler's command line, or in a file that
-// REKEY_CONFIG_FILE names, as "my_rekey_config.h" or <my_rekey_config.h>, with the quotation marks
-// or brackets. Both hold for the archive and for what is linked with it: rekey.h sees to that.
-// Values are decimal numbers without parentheses. Every limit error names the macro to raise. Sizes
-// are bytes and times milliseconds unless a name or comment says otherwise.
+// One that stands after an #ifndef is overridden by defining it on the compiler's command line, or
+// in a file that REKEY_CONFIG_FILE names, as "my_rekey_config.h" or <my_rekey_config.h>, with the
+// quotation marks or brackets. Both hold for the archive and for what is linked with it: rekey.h
+// sees to that. Values are decimal numbers without parentheses. Every limit error names the macro
+// to raise. Sizes are bytes and times milliseconds unless a name or comment says otherwise.
 
 #ifndef REKEY_CONFIG_H
 #define REKEY_CONFIG_H

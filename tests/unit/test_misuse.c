@@ -511,7 +511,7 @@ static void test_busy(void **state) {
                 reset();
                 world.act = (enum act)act;
                 world.call = (enum call)call;
-                world.at = at + (call == NOW); // the first reading is that of the start itself
+                world.at = at;
                 result = run_job(REGENERATE, call == CREDENTIAL);
                 check_int(result, 0);
                 check_int(report.outcome, REKEY_SUCCEEDED);
@@ -519,7 +519,7 @@ static void test_busy(void **state) {
                 if (!world.acted) {
                     break;
                 }
-                if (world.acted_inside || act == START) {
+                if (world.acted_inside || act == START || (call == NOW && at == 1)) {
                     check_int(world.busy, REKEY_E_BUSY);
                     told++;
                 }
