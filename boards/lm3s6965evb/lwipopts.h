@@ -30,7 +30,7 @@
 #define MEM_ALIGNMENT 4
 #define MEM_LIBC_MALLOC 0
 #define MEMP_MEM_MALLOC 0
-#define MEM_SIZE 2560 // what is being sent
+#define MEM_SIZE 1792 // what is being sent
 #define MEMP_NUM_PBUF 2
 #define MEMP_NUM_UDP_PCB 3
 #define MEMP_NUM_TCP_PCB 3 // one, and those before it that are still ending
@@ -38,13 +38,13 @@
 #define MEMP_NUM_TCP_SEG 8
 
 // The driver scatters frames into small pbufs: a frame of any size takes what it needs.
-#define PBUF_POOL_SIZE 14
+#define PBUF_POOL_SIZE 11
 #define PBUF_POOL_BUFSIZE 256
 #define ETH_PAD_SIZE 2 // where the controller has the length of the frame
 
 #define TCP_MSS 536
-#define TCP_WND (4 * TCP_MSS)
-#define TCP_SND_BUF (3 * TCP_MSS)
+#define TCP_WND (3 * TCP_MSS)
+#define TCP_SND_BUF (2 * TCP_MSS)
 #define TCP_SND_QUEUELEN 8
 #define TCP_QUEUE_OOSEQ 0
 #define TCP_SYNMAXRTX 4
