@@ -744,7 +744,7 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
     report->http_status = r->http_status;
     report->service = &r->service;
     report->status = r->status.status;
-    report->percent = r->status.percent;
+    report->percent = (int)r->status.percent;
     report->kind = (enum rekey_poll_kind)r->kind;
     report->url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0);
     report->target = rekey_span(r->url, r->url_len);

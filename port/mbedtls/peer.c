@@ -137,17 +137,23 @@ struct candidates {
     struct rekey_span name;
 };
 
+static bool is_listed(const mbedtls_x509_crt *list, struct rekey_span der) {
+    for (; list != NULL && list->raw.p != NULL; list = list->next) {
+        if (rekey_span_equal(span_of(&list->raw), der)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int add_anchor(void *arg, struct rekey_span der) {
     const struct candidates *c = arg;
     struct connection *t = c->connection;
     const char *why;
     int code;
 
-    for (mbedtls_x509_crt *each = &t->found; each != NULL && each->raw.p != NULL;
-         each = each->next) {
-        if (rekey_span_equal(span_of(&each->raw), der)) {
-            return 0; // bundles have anchors twice, and more often
-        }
+    if (is_listed(&t->found, der)) {
+        return 0; // bundles have anchors twice, and more often
     }
     code = parse(t, &t->found, der, !t->anchors.permanent, &why);
     if (code != 0 && !t->exhausted) { // one that cannot be parsed is no anchor
