@@ -32,26 +32,26 @@ static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
     }
 }
 
-// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: `one_limb` is R times
-// 2^(bits of a limb), by doubling the largest power of two below n; from that R times 2^bits, by
-// squaring and multiplying.
-static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, mbedtls_mpi_uint *one_limb,
+// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: `one_byte` is R times
+// 2^8, by doubling the largest power of two below n; from that R times 2^bits, by squaring and
+// multiplying.
+static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, mbedtls_mpi_uint *one_byte,
                         size_t n_bits) {
-    const size_t limb_bits = sizeof(*x) * 8;
+    const size_t bytes = m->limbs * sizeof(*x);
     size_t bit = 1;
 
-    one_limb[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % limb_bits;
-    for (size_t i = n_bits - 1; i < (m->limbs + 1) * limb_bits; i++) {
-        twice(m, one_limb);
+    one_byte[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % (sizeof(*x) * 8);
+    for (size_t i = n_bits - 1; i < (bytes + 1) * 8; i++) {
+        twice(m, one_byte);
     }
-    memcpy(x, one_limb, m->limbs * sizeof(*x));
-    while (bit <= m->limbs / 2) {
+    memcpy(x, one_byte, bytes);
+    while (bit <= bytes / 2) {
         bit *= 2;
     }
     while ((bit /= 2) > 0) {
         multiply(m, x, x, x);
-        if ((m->limbs & bit) != 0) {
-            multiply(m, x, x, one_limb);
+        if ((bytes & bit) != 0) {
+            multiply(m, x, x, one_byte);
         }
     }
 }
