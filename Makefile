@@ -43,6 +43,7 @@ VERSION      := $(shell sed -n 's/^\#define REKEY_VERSION "\(.*\)"/\1/p' src/rek
 JSMN_VERSION ?= $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
 
 # How mbedTLS is compiled, unless it is somebody else's: mbedtls_cppflags, $(B)/libmbedtls.a.
+our_mbedtls := $(if $(BOARD_GUEST),$(if $(MBEDTLS_DIR),,mbedtls),mbedtls)
 include $(if $(BOARD_GUEST),port/mbedtls/guest.mk,port/mbedtls/owner/mbedtls.mk)
 
 our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=$(FRAME_MAX) -Werror
@@ -99,7 +100,7 @@ all: deps-sources ## build the command, or the firmware, and librekey.a (the def
 deps: deps-test $(if $(BOARD_E2E),,deps-peers) ## get what BOARD needs: Debian packages, mbedTLS, jsmn, cmocka (build/deps)
 
 deps-sources:
-	$(Q)boards/deps.sh sources mbedtls jsmn $(BOARD_DEPS)
+	$(Q)boards/deps.sh sources $(our_mbedtls) jsmn $(BOARD_DEPS)
 
 clean: ## remove what was built; build/deps stays
 	rm -rf $(filter-out $(DEPS_DIR),$(wildcard build/*))

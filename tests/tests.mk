@@ -58,7 +58,7 @@ deps-demo:
 
 deps-test:
 	$(Q)boards/deps.sh packages dpkg-dev $(BOARD_PACKAGES) python3 python3-pytest python3-pytest-xdist python3-cryptography openssl iproute2 strace
-	$(Q)boards/deps.sh sources mbedtls jsmn cmocka $(if $(BOARD_E2E),,lwip) $(BOARD_DEPS)
+	$(Q)boards/deps.sh sources $(our_mbedtls) jsmn cmocka $(if $(BOARD_E2E),,lwip) $(BOARD_DEPS)
 
 # The web servers that stand in front of the service in the end-to-end tests; without them these are skipped.
 deps-peers:

@@ -38,7 +38,8 @@ struct rekey_tls {
 };
 
 // Makes *t ready. All that is pointed at lives as long as *t. `port` gives clocks and randomness;
-// its own transport may be the one that this makes.
+// its own transport may be the one that this makes. One that was used before is freed first
+// (rekey_tls_free), or its memory is lost to mbedTLS's allocator.
 void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
                     const struct rekey_port *port, struct rekey_anchors anchors);
 
