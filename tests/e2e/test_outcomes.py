@@ -687,7 +687,7 @@ def test_what_went_wrong_before_keeps_its_details(arm, rekey, main_put_back):
 def test_dead_network_while_polling_is_13(arm, rekey, main_put_back):
     post = {**ACCEPTED, "do_after": ["PUT /listener/main?state=down"]}
     name = arm.play(post=[post], poll=[RUNNING])
-    result = rekey.regenerate(name, "--timeout", "1", code=13)
+    result = rekey.regenerate(name, "--timeout", "3", code=13)
     result.says("no connection to the host", "Connection refused")
 
 
