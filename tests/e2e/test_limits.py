@@ -6,10 +6,12 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, EXEC, ROOT
+from conftest import BUILD, EXEC, ROOT, SANITIZED
 from making import make
 
-pytestmark = pytest.mark.skipif(bool(EXEC), reason="links for this machine")
+pytestmark = pytest.mark.skipif(
+    bool(EXEC) or SANITIZED, reason="links for this machine, without a sanitizer"
+)
 
 PROGRAM = """
 #include "rekey.h"
