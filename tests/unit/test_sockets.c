@@ -165,6 +165,26 @@ static int drive(const struct rekey_transport *t, const char *host, uint32_t tim
     return result;
 }
 
+// What SO_ERROR says of a refused connection. QEMU does not translate that number: it is the one of
+// the machine that QEMU runs on.
+static int refusal(void) {
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct pollfd p = {.fd = new_socket(), .events = POLLOUT};
+    int error = 0, there = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t len = sizeof(a);
+
+    check_int(bind(there, (struct sockaddr *)&a, len), 0);
+    getsockname(there, (struct sockaddr *)&a, &len);
+    connect(p.fd, (struct sockaddr *)&a, len);
+    check_int(poll(&p, 1, 20000), 1);
+    len = sizeof(error);
+    check_int(getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+    check(error != 0);
+    close(p.fd);
+    close(there);
+    return error;
+}
+
 static int peer_of_connection(void) {
     struct sockaddr_in a;
     socklen_t len = sizeof(a);
@@ -217,7 +237,8 @@ static void test_attempts(void **state) {
             check_int(open_descriptors(), before + 1);
         } else {
             check_int(result, silent ? REKEY_WANT_WRITE : REKEY_E_CONNECT);
-            check(silent || tcp.error == rows[i].error);
+            check(silent ||
+                  tcp.error == (rows[i].error == ECONNREFUSED ? refusal() : rows[i].error));
         }
         check(ms >= rows[i].least_ms && ms < rows[i].below_ms);
         check(calls < 40);
