@@ -22,7 +22,7 @@ MADE = {  # variables of the caller's that the Makefile takes, beside PATH
 }
 
 
-def run(*arguments, code=0, env=None, **more):
+def run(*arguments, code=0, env=None, timeout=300, **more):
     """Runs a program; standard error comes with standard output."""
     result = subprocess.run(
         [str(each) for each in arguments],
@@ -30,7 +30,7 @@ def run(*arguments, code=0, env=None, **more):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=timeout,
         **more,
     )
     assert result.returncode == code, f"{arguments}: {result.returncode}\n{result.stdout}"

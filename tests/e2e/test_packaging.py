@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BUILD, ENVIRONMENT, EXEC, ROOT, SANITIZED
+from making import run
 
 pytestmark = pytest.mark.skipif(
     bool(EXEC) or SANITIZED or BUILD.name != "linux",
@@ -36,26 +37,14 @@ def recorded(name):
     return row[1].split("-")[0], row[2]
 
 
-def run(*arguments, code=0, env=None, **more):
-    """Runs a program; standard error comes with standard output."""
-    result = subprocess.run(
-        [str(each) for each in arguments],
-        env={**ENVIRONMENT, **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=900,
-        **more,
-    )
-    assert result.returncode == code, f"{arguments}: {result.returncode}\n{result.stdout}"
-    return result.stdout
-
-
 def make(*arguments, cwd=ROOT, env=None):
     """The sources of the libraries are those of this tree, or the caller's."""
     given = {name: value for name, value in os.environ.items() if name.endswith("_DIR")}
     return run(
-        "make", "--no-print-directory", "-s", *arguments, cwd=cwd, env={**given, **(env or {})}
+        *("make", "--no-print-directory", "-s", *arguments),
+        cwd=cwd,
+        env={**given, **(env or {})},
+        timeout=900,
     )
 
 
