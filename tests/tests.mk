@@ -34,6 +34,7 @@ e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone:
 # port/mbedtls over an mbedTLS that is not ours. No distribution has 4.x: that half is for who has it.
 guest_tests := $(patsubst %,tests/e2e/test_%.py,tls chains trust hostile regenerate many credentials)
 guest_build := rekey many anchors clock.so files.so heap.so
+e2e-guest: export REKEY_ALL := 1
 e2e-guest: deps-test build/certs/.made ## the TLS tests over a stock mbedTLS 3.6, and over the 4.x installed in MBEDTLS4_DIR, if that is set
 	$(Q)$(MAKE) --no-print-directory -s guest-one BOARD=linux-stock B=build/linux-stock
 	$(Q)$(if $(MBEDTLS4_DIR),$(MAKE) --no-print-directory -s guest-one BOARD=linux-stock B=build/linux-stock-4 MBEDTLS_DIR=$(MBEDTLS4_DIR),\
