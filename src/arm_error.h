@@ -1,4 +1,4 @@
-// arm_error.h - Azure Resource Manager's ErrorResponse (azure.md 1), bounded.
+// arm_error.h - Azure Resource Manager's ErrorResponse (docs/service.md 1.3), bounded.
 // {"error":{"code":s,"message":s,"target":s,"details":[the same, ...]}}; every member may be
 // missing or null. The texts are the server's: whoever prints them makes control characters
 // visible.

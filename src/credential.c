@@ -11,7 +11,7 @@
 
 enum phase { START, PREPARE, EXCHANGE, WAIT };
 
-// Renewed when the smaller of these is left: this, or half of the lifetime (azure.md 5).
+// Renewed when the smaller of these is left: this, or half of the lifetime (docs/service.md 5.7).
 #define RENEW_BEFORE_MS 300000u
 // A service with a cache gives the same token again; it is used until this is left.
 #define RENEW_LATE_MS 30000u

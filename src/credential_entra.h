@@ -1,4 +1,4 @@
-// credential_entra.h - tokens of Microsoft Entra (azure.md 5): by client secret, by workload
+// credential_entra.h - tokens of Microsoft Entra (docs/service.md 5): by client secret, by workload
 // identity (a federated token), by client certificate. All three send the same form to the
 // authority over TLS and differ in what proves the client. What is pointed at lives as long as the
 // credential.

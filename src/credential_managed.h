@@ -1,6 +1,6 @@
-// credential_managed.h - tokens of a managed identity (azure.md 5), over plain http from a service
-// of this machine: of an Azure VM (IMDS), or of a machine with the Azure Arc agent. What is pointed
-// at lives as long as the credential.
+// credential_managed.h - tokens of a managed identity (docs/service.md 5), over plain http from a
+// service of this machine: of an Azure VM (IMDS), or of a machine with the Azure Arc agent. What is
+// pointed at lives as long as the credential.
 
 #ifndef REKEY_CREDENTIAL_MANAGED_H
 #define REKEY_CREDENTIAL_MANAGED_H

@@ -1,4 +1,4 @@
-// endpoint.c - the names, the paths and the bodies of azure.md 1.
+// endpoint.c - the names, the paths and the bodies of docs/service.md 1.
 
 #include "endpoint.h"
 

@@ -1,5 +1,5 @@
 // endpoint.h - what is peculiar to an Azure Machine Learning online endpoint: its names' rules, its
-// paths, the body of regenerateKeys, the keys in the answer to listKeys (azure.md 1).
+// paths, the body of regenerateKeys, the keys in the answer to listKeys (docs/service.md 1).
 
 #ifndef REKEY_ENDPOINT_H
 #define REKEY_ENDPOINT_H

@@ -22,11 +22,11 @@ struct rekey_json {
 // The bytes that `count` tokens take; the buffer must be aligned for an int.
 #define REKEY_JSON_TOKEN_SIZE 16
 
-// Checks and tokenises `text`, without a byte order mark in front of it (azure.md 1), which stays
-// the caller's and must live as long as *json. With `cut` the text is known to end early, and what
-// stands before the first fault is read. Returns 0, or REKEY_E_JSON (not JSON, an empty text, not
-// UTF-8), REKEY_E_LIMIT_JSON_DEPTH, REKEY_E_LIMIT_JSON_TOKENS. After the last of these the tokens
-// that there are can be looked up.
+// Checks and tokenises `text`, without a byte order mark in front of it (docs/service.md 1.4),
+// which stays the caller's and must live as long as *json. With `cut` the text is known to end
+// early, and what stands before the first fault is read. Returns 0, or REKEY_E_JSON (not JSON, an
+// empty text, not UTF-8), REKEY_E_LIMIT_JSON_DEPTH, REKEY_E_LIMIT_JSON_TOKENS. After the last of
+// these the tokens that there are can be looked up.
 int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, void *tokens,
                      size_t token_count);
 

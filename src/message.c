@@ -163,7 +163,8 @@ static void set_subject(struct rekey *r, struct rekey_span url) {
     memcpy(r->subject, host.ptr, r->subject_len);
 }
 
-// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called.
+// docs/service.md 4.1: a polling URL is https, without userinfo, on the host and port that was
+// called.
 int rekey_message_take_url(struct rekey *r, struct rekey_span text) {
     struct rekey_url url;
     int error;

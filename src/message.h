@@ -1,5 +1,5 @@
 // message.h - the requests of the operation, and what is taken from the head of an answer: its
-// fields, and the polling URL with the rule of azure.md 4.1. Parts of rekey.c, in a file of
+// fields, and the polling URL with the rule of docs/service.md 4.1. Parts of rekey.c, in a file of
 // their own.
 
 #ifndef REKEY_MESSAGE_H
@@ -71,9 +71,9 @@ int32_t rekey_message_named_ms(const struct rekey *r);
 // Whether the answer has a claims challenge.
 bool rekey_message_claims(const struct rekey *r);
 
-// azure.md 4.1: a polling URL is https, without userinfo, on the host and port that was called. One
-// that is not is not taken. Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then the report
-// names the host that it leads to; or REKEY_E_LIMIT_URL.
+// docs/service.md 4.1: a polling URL is https, without userinfo, on the host and port that was
+// called. One that is not is not taken. Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then
+// the report names the host that it leads to; or REKEY_E_LIMIT_URL.
 int rekey_message_take_url(struct rekey *r, struct rekey_span text);
 
 #ifdef __cplusplus

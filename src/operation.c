@@ -1,6 +1,6 @@
-// operation.c - the rules of azure.md 3 and 4, in its order; the first row that fits decides.
-// Each table is meant to be read beside that page. A status code that no row names is not in the
-// contract: the outcome is unknown.
+// operation.c - the rules of docs/service.md 3 and 4, in its order; the first row that fits
+// decides. Each table is meant to be read beside that page. A status code that no row names is not
+// in the contract: the outcome is unknown.
 
 #include "operation.h"
 
@@ -86,7 +86,7 @@ enum rekey_next rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
     return first_match(poll_rules, status, kind == REKEY_POLL_LOCATION ? LOCATION : 0, body, error);
 }
 
-// azure.md 4.4: the terminal words; any other string is running.
+// docs/service.md 4.4: the terminal words; any other string is running.
 static enum rekey_body status_word(struct rekey_span word) {
     static const struct {
         char word[10];
@@ -155,8 +155,8 @@ static bool says_failed(const struct rekey_json *json, int at) {
     return body == REKEY_BODY_FAILED || body == REKEY_BODY_CANCELED;
 }
 
-// azure.md 4.5, for a body that is JSON and not null. A status monitor has no `properties` that
-// speak of the operation: those that it shows are of its result.
+// docs/service.md 4.5, for a body that is JSON and not null. A status monitor has no `properties`
+// that speak of the operation: those that it shows are of its result.
 static enum rekey_body read_object(struct rekey_status_body *out, enum rekey_poll_kind kind,
                                    const struct rekey_json *json) {
     bool monitor = kind == REKEY_POLL_ASYNC_OPERATION || kind == REKEY_POLL_OPERATION_LOCATION;

@@ -1,5 +1,5 @@
-// operation.h - the rules of a long-running operation (azure.md 3 and 4) as pure functions: from an
-// answer to the next step. Nothing here waits, sends, or remembers; rekey.c does.
+// operation.h - the rules of a long-running operation (docs/service.md 3 and 4) as pure functions:
+// from an answer to the next step. Nothing here waits, sends, or remembers; rekey.c does.
 
 #ifndef REKEY_OPERATION_H
 #define REKEY_OPERATION_H
@@ -64,13 +64,13 @@ struct rekey_status_body {
 void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
                           const struct rekey_json *json, int error);
 
-// azure.md 3: the answer to the POST. *body counts with 200 and 201 only; of a request that is
-// merely read it is a REKEY_BODY_EMPTY. *error is what an end of this kind is reported as; 0 where
-// there is none.
+// docs/service.md 3: the answer to the POST. *body counts with 200 and 201 only; of a request that
+// is merely read it is a REKEY_BODY_EMPTY. *error is what an end of this kind is reported as; 0
+// where there is none.
 enum rekey_next rekey_operation_post(unsigned status, unsigned has,
                                      const struct rekey_status_body *body, int *error);
 
-// azure.md 4: the answer to a poll. Status codes but 200, 201 and 202 do not look at *body.
+// docs/service.md 4: the answer to a poll. Status codes but 200, 201 and 202 do not look at *body.
 // *error as above.
 enum rekey_next rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
                                      const struct rekey_status_body *body, int *error);

@@ -34,7 +34,7 @@ static int error_of(const struct rekey *r) {
 
 // ---- how it ends --------------------------------------------------------------------------------
 
-// azure.md 7: the phase decides before the cause.
+// docs/service.md 7.2: the phase decides before the cause.
 static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     // By the group of the error. One that speaks of an answer of no use is "refused", or "unknown"
     // below. Where it was merely read, nothing can have changed: what answered was not understood,

@@ -23,9 +23,9 @@
 extern "C" {
 #endif
 
-// What became of the operation, numbered as the exit codes of the command (azure.md 7). Kept apart
-// from the error: a lost connection before the POST is REKEY_NOT_REACHED, after it REKEY_UNKNOWN.
-// Names, numbers and meanings stay the same in later versions, and none is added.
+// What became of the operation, numbered as the exit codes of the command (docs/service.md 7.1).
+// Kept apart from the error: a lost connection before the POST is REKEY_NOT_REACHED, after it
+// REKEY_UNKNOWN. Names, numbers and meanings stay the same in later versions, and none is added.
 enum rekey_outcome {
     REKEY_SUCCEEDED = 0,    // the service said so
     REKEY_REFUSED = 1,      // the service refused: nothing was changed
@@ -52,7 +52,7 @@ struct rekey_credential; // credential.h
 
 enum rekey_key { REKEY_KEY_PRIMARY = 1, REKEY_KEY_SECONDARY = 2 };
 
-// The endpoint's names, as azure.md 1 bounds them; unescaped. `api_version` may be empty:
+// The endpoint's names, as docs/service.md 1.2 bounds them; unescaped. `api_version` may be empty:
 // 2025-09-01.
 struct rekey_endpoint {
     struct rekey_span subscription;

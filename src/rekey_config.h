@@ -93,14 +93,15 @@
 #define REKEY_IDLE_MAX_MS 15000u
 #endif
 
-// Tries of a POST that nobody executed, or of a listKeys (azure.md 4).
+// Tries of a POST that nobody executed, or of a listKeys (docs/service.md 4.11).
 #define REKEY_TRIES_MAX 5u
 
-// Answers 404 in a row that a poll tolerates: the operation may not be visible yet (azure.md 4.6).
+// Answers 404 in a row that a poll tolerates: the operation may not be visible yet
+// (docs/service.md 4.6).
 #define REKEY_NOT_FOUND_MAX 3u
 
 // Polls that may follow at once, whatever was answered; every later wait is at least
-// REKEY_POLL_FLOOR_MS (azure.md 4.2).
+// REKEY_POLL_FLOOR_MS (docs/service.md 4.2).
 #define REKEY_IMMEDIATE_POLLS 10u
 #define REKEY_POLL_FLOOR_MS 1000u
 

@@ -1,5 +1,6 @@
 // show.h - what the service says of an endpoint: how it is authenticated, how it stands, where it
-// scores (azure.md 1, get). In an object of its own: an image that never asks does not hold it.
+// scores (docs/service.md 1.5, get). In an object of its own: an image that never asks does not
+// hold it.
 
 #ifndef REKEY_SHOW_H
 #define REKEY_SHOW_H

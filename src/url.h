@@ -16,8 +16,8 @@ struct rekey_url {
     bool ipv6;                // the host stood in brackets
 };
 
-// Splits `text` into its parts. Accepts what azure.md 4.1 accepts: scheme https in any case, no
-// userinfo, a host (a name, an IPv4 address, or an IPv6 address in brackets), an optional port
+// Splits `text` into its parts. Accepts what docs/service.md 4.1 accepts: scheme https in any case,
+// no userinfo, a host (a name, an IPv4 address, or an IPv6 address in brackets), an optional port
 // 1..65535, a path, an optional query; a fragment is cut off.
 // Returns 0, or REKEY_E_URL_SCHEME, REKEY_E_URL_HOST (the authority is not just a host and a port),
 // REKEY_E_URL_BYTE (a byte that RFC 3986 does not allow, such as a space or a backslash). On an

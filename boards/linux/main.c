@@ -1,5 +1,5 @@
 // main.c - the command `rekey`: finds the command in a table and runs it. The exit code is the
-// outcome (azure.md 7). Everything is in static memory; nothing is on the heap.
+// outcome (docs/service.md 7.1). Everything is in static memory; nothing is on the heap.
 
 #include "command/commands.h"
 #include "help.h"

@@ -1,5 +1,5 @@
 // operation_file.h - the file that lets `rekey wait` finish an operation after a restart
-// (azure.md 4.9). Written before the POST with the intent, and again with each polling URL:
+// (docs/service.md 4.9). Written before the POST with the intent, and again with each polling URL:
 // atomically, mode 0600.
 
 #ifndef REKEY_OPERATION_FILE_H

@@ -7,7 +7,7 @@
 #include "credential_managed.h"
 #include "fault.h"
 
-// The hosts of a cloud (azure.md 5).
+// The hosts of a cloud (docs/service.md 5.1).
 struct cloud {
     const char *name, *management, *authority, *scope, *resource;
 };

@@ -78,7 +78,7 @@ LISTENERS = {
     "closer": {"serve": "close"},
 }
 
-# The path of an endpoint's operation, segment by segment, after percent-decoding (azure.md 1).
+# The path of an endpoint's operation, segment by segment, after percent-decoding (docs/service.md 1.1).
 SEGMENTS = [
     ("subscriptions", None), ("subscriptionId", r"[A-Za-z0-9-]{1,64}"),
     ("resourceGroups", None), ("resourceGroupName", r"[\w.()-]{0,89}[\w()-]"),
@@ -435,7 +435,7 @@ class Arm:
         request_id = only(request, "x-ms-client-request-id")
         if kind in ("post", "list", "get"):
             if request_id in endpoint.request_ids:
-                request["faults"].append("x-ms-client-request-id: used before (azure.md 4)")
+                request["faults"].append("x-ms-client-request-id: used before (docs/service.md 4.12)")
             endpoint.request_ids[request_id] = True
         name = endpoint.name if endpoint else None
         self.record("request", listener, connection,

@@ -4,7 +4,7 @@
 #                                 docs/fleet.md is another one
 #
 # Azure Resource Manager gives each principal a bucket of 200 writes that is refilled with 10 a second, and answers 429 to a
-# request that finds it empty (azure.md, section 2). The delays are those of the units, read from them;
+# request that finds it empty (docs/service.md 2.6). The delays are those of the units, read from them;
 # the tries are those of src/rekey_config.h. A gateway that was answered 429 asks again when Retry-After says so, five times
 # at the most; then it ends with 10, and systemd starts it again after RestartSec.
 #

@@ -1,5 +1,6 @@
 """`regenerate --check-keys`: the keys are listed before and after. That a key differs raises an
-unknown outcome to a success by comparison; that it does not proves nothing (azure.md 7)."""
+unknown outcome to a success by comparison; that it does not proves nothing
+(docs/service.md 7.3)."""
 
 from conftest import EXEC, error
 

@@ -1,6 +1,6 @@
 """The operation file: what is in it and when, what survives a kill, and how `rekey wait` finishes
-what another run began (azure.md 4.9). Whatever is damaged or led elsewhere is an unknown outcome,
-and nothing is sent."""
+what another run began (docs/service.md 4.9). Whatever is damaged or led elsewhere is an unknown
+outcome, and nothing is sent."""
 
 import os
 import re
@@ -251,7 +251,7 @@ def test_a_full_disk(arm, rekey, namespace, op):
 
 
 def test_a_disk_that_fills_up_after_the_post(arm, rekey, namespace, op):
-    """azure.md 4.9: a later failure to save is told, and the operation goes on."""
+    """docs/service.md 4.9: a later failure to save is told, and the operation goes on."""
     folder = shlex.quote(str(op.parent))
     prefix = namespace("m", f"mount -t tmpfs -o size=8k none {folder}")
     name = arm.play(
@@ -329,7 +329,7 @@ def test_other_ends_of_a_wait(arm, rekey, left, op, poll, code, kept):
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_wait_that_is_refused_speaks_of_the_identity(arm, rekey, left, op, status):
-    """azure.md 4.9: on resuming, 403 or 404 also says that another identity may be in use."""
+    """docs/service.md 4.9: on resuming, 403 or 404 also says that another identity may be in use."""
     left(poll=[error(status, NOW)])
     rekey.wait(op, code=12).says("identity")
 
@@ -342,8 +342,8 @@ def test_a_failure_after_a_remembered_attempt_stays_unknown(arm, rekey, op):
     rekey.wait(op, code=12, name=name)
 
 
-# azure.md 7: a polling URL is held, so a failure on our side is 13: 10, 11 and 14 are for before
-# the POST.
+# docs/service.md 7.2: a polling URL is held, so a failure on our side is 13: 10, 11 and 14 are for
+# before the POST.
 OUR_SIDE = {
     "no-token": {"token": None},
     "empty-token": {"token": None, "env": {"AZURE_ACCESS_TOKEN": ""}},
@@ -372,7 +372,7 @@ def test_an_untrusted_server_while_waiting_is_13(arm, rekey, left, op, main_put_
 
 
 def test_an_intent_is_12_even_without_a_token(arm, rekey, op):
-    """azure.md 7: once the POST began, a missing token cannot make it `nothing was executed`."""
+    """docs/service.md 7.2: after the POST began, a missing token is not `nothing was executed`."""
     process = rekey.start_regenerate(name := arm.play(post=[STALL]), "--operation-file", op)
     arm.wait_for(name, "request")
     process.kill()

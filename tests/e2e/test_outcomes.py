@@ -1,6 +1,6 @@
-"""Outcomes other than success: every exit code of azure.md 7, the rows of its section 3, the rules
-of its section 4, and its phase rule: what decides is how far the operation had come, and only then
-the cause."""
+"""Outcomes other than success: every exit code of docs/service.md 7, the rows of its section 3, the
+rules of its section 4, and its phase rule: what decides is how far the operation had come, and only
+then the cause."""
 
 import re
 import signal
@@ -34,7 +34,7 @@ def status(code, *headers, **more):
     return {"status": code, "headers": list(headers), **more}
 
 
-# ---- the answer to the POST (azure.md 3) ---------------------------------------------------------
+# ---- the answer to the POST (docs/service.md 3) --------------------------------------------------
 
 # Scenario: exit code, word, and what must be said. One POST, and no poll.
 ANSWERS = {
@@ -137,7 +137,7 @@ def test_an_error_without_a_body(arm, rekey):
 
 
 def test_error_details_are_shown(arm, rekey):
-    """azure.md 1: details[0] often says more than the error itself; every member may be null."""
+    """docs/service.md 1.3: details[0] often says more than the error; every member may be null."""
     body = {
         "error": {
             "code": None,
@@ -322,7 +322,7 @@ def test_a_bad_certificate_after_a_remembered_attempt_is_unknown(arm, rekey, mai
     assert arm.counts(name) == (1, 0)
 
 
-# ---- polling (azure.md 4) ------------------------------------------------------------------------
+# ---- polling (docs/service.md 4) -----------------------------------------------------------------
 
 # Scenario: exit code, word, polls that were made, and what must be said.
 POLLS = {
@@ -651,7 +651,7 @@ def test_401_of_a_token_from_standard_input(arm, rekey):
     assert arm.counts(name) == (1, 0)
 
 
-# ---- the phase rule (azure.md 7) -----------------------------------------------------------------
+# ---- the phase rule (docs/service.md 7.2) --------------------------------------------------------
 
 
 def test_network_before_the_post_is_10(arm, rekey):
@@ -919,7 +919,7 @@ def test_a_get_that_is_not_understood(arm, rekey):
     assert result.word == "local"
 
 
-# One mark in front of JSON is skipped (azure.md 1), wherever the JSON comes from.
+# One mark in front of JSON is skipped (docs/service.md 1.4), wherever the JSON comes from.
 MARK = "\ufeff"
 
 

@@ -95,7 +95,7 @@ def marked(scenarios):
 
 
 def check_success(arm, result, name, polled, polls):
-    """One key changed, and the requests were those of azure.md 3 and 4."""
+    """One key changed, and the requests were those of docs/service.md 3 and 4."""
     assert result.json["outcome"] == "succeeded" and result.json["polls"] == polls
     keys = arm.keys(name)
     assert keys["regenerated"] == ["Primary"]
@@ -144,8 +144,8 @@ def test_success_with_waits(arm, side_by_side, scenario):
 
 
 def test_an_answer_before_the_whole_request_was_sent_counts(arm, rekey):
-    """azure.md 3: after a failed write, what the server has already sent is read, and a complete
-    answer counts."""
+    """docs/service.md 3.1: after a failed write, what the server has already sent is read, and a
+    complete answer counts."""
     name = arm.endpoint("early-answer-then-reset")
     assert rekey.regenerate(name).word == "succeeded"
 
@@ -233,7 +233,7 @@ def test_a_new_location_is_not_adopted_by_a_poll_of_the_other_kind(arm, rekey):
 
 @pytest.mark.parametrize("origin", ["HTTPS://LOCALHOST:{port}", "https://localhost.:{port}"])
 def test_the_same_host_in_another_spelling(arm, rekey, origin):
-    """azure.md 4.1: neither case nor a trailing dot makes another host. A fragment is never
+    """docs/service.md 4.1: neither case nor a trailing dot makes another host. A fragment is never
     sent."""
     url = origin + "{operation_path}?api-version=2025-09-01#fragment"
     name = arm.play(
@@ -262,7 +262,7 @@ FIRST_WAITS = [
 
 
 def test_the_wait_before_the_first_poll(arm, rekey):
-    """azure.md 4.2: what the 202 names, also before the first poll; else --poll-interval."""
+    """docs/service.md 4.2: what the 202 names, also before the first poll; else --poll-interval."""
     names = [
         arm.play(post=[{"status": 202, "headers": [ASYNC, *headers]}], poll=[DONE])
         for headers, _ in FIRST_WAITS
@@ -288,7 +288,7 @@ def test_each_poll_names_the_next_wait(arm, rekey):
 
 
 def test_at_once_never_for_long(arm, rekey):
-    """azure.md 4.2: Retry-After 0 polls at once, but after the 10th poll no more than one a
+    """docs/service.md 4.2: Retry-After 0 polls at once, but after the 10th poll no more than one a
     second."""
     name = arm.play(post=[ACCEPTED], poll=[RUNNING] * 11 + [DONE])
     rekey.regenerate(name)

@@ -185,7 +185,7 @@ def test_a_clock_that_is_an_hour_wrong_does_no_harm(arm, rekey, preload):
 
 
 def test_clock_never_set_while_waiting_is_13(arm, rekey, preload):
-    """azure.md 7: a polling URL is held."""
+    """docs/service.md 7.2: a polling URL is held."""
     name = arm.endpoint("forever")
     rekey.regenerate(name, "--no-wait", "--operation-file", "op", code=13)
     rekey.wait("op", env=preload("clock", CLOCK_SHIFT=str(-20 * 365 * 86400)), code=13, name=name)
@@ -271,7 +271,7 @@ def test_an_idle_connection_that_has_gone_costs_one_resumed_handshake(arm, rekey
 
 
 def test_a_repeated_post_goes_out_on_a_fresh_connection(arm, rekey):
-    """azure.md 3: also after an answer that kept its connection open; the session is resumed."""
+    """docs/service.md 3.2: also after an answer that kept its connection; the session is resumed."""
     name = arm.play(post=[error(429, NOW), error(503, NOW), ACCEPTED], poll=[RUNNING, DONE])
     rekey.regenerate(name)
     assert connections(arm.log(name)) == [

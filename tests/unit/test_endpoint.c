@@ -1,6 +1,6 @@
 // test_endpoint.c - endpoint.h: the rule of each name at both sides of its bound, the path with its
-// percent-encoding, the body of regenerateKeys, and the keys in the answer to listKeys (azure.md
-// 1).
+// percent-encoding, the body of regenerateKeys, and the keys in the answer to listKeys
+// (docs/service.md 1).
 
 #include "endpoint.h"
 #include "json.h"

@@ -463,7 +463,7 @@ static void test_valid(void **state) {
     rows_done();
 }
 
-// azure.md 1: one mark in front of a text is skipped, and changes nothing else.
+// docs/service.md 1.4: one mark in front of a text is skipped, and changes nothing else.
 static void test_byte_order_mark(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(valid); i++) {

@@ -1,7 +1,7 @@
-// test_operation.c - operation.h: the rules of azure.md 3 and 4, as far as pure functions decide
-// them. Every status code is held against a reading of that page that is written out here once
-// more, as plain conditions; bodies and status words are tables. The waits, the repeats and what is
-// remembered are in test_rekey.c.
+// test_operation.c - operation.h: the rules of docs/service.md 3 and 4, as far as pure functions
+// decide them. Every status code is held against a reading of that page that is written out here
+// once more, as plain conditions; bodies and status words are tables. The waits, the repeats and
+// what is remembered are in test_rekey.c.
 
 #include <stdio.h>
 
@@ -21,7 +21,7 @@ static void check_rule(struct rekey_step_rule actual, enum rekey_next next, int 
     check_int(actual.error, error);
 }
 
-// ---- the answer to the POST (azure.md 3) --------------------------------------------------------
+// ---- the answer to the POST (docs/service.md 3) ------------------------------------------------
 
 static struct rekey_step_rule rule(enum rekey_next next, int error) {
     return (struct rekey_step_rule){next, error};
@@ -166,7 +166,7 @@ static void test_post_rows(void **state) {
     rows_done();
 }
 
-// ---- the answer to a poll (azure.md 4) ----------------------------------------------------------
+// ---- the answer to a poll (docs/service.md 4) --------------------------------------------------
 
 static const enum rekey_poll_kind kinds[] = {REKEY_POLL_ASYNC_OPERATION,
                                              REKEY_POLL_OPERATION_LOCATION, REKEY_POLL_LOCATION};

@@ -1,5 +1,5 @@
 // test_retry.c - retry.h: the wait that an answer names, to the millisecond, in each of its
-// spellings; and the bounds of the backoff (azure.md 4.2 and "Backoff").
+// spellings; and the bounds of the backoff (docs/service.md 4.2 and 4.11).
 
 #include "rekey_error.h"
 #include "retry.h"

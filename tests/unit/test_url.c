@@ -1,5 +1,5 @@
 // test_url.c - url.h: what is an absolute https URL and what is not, the same-host rule of
-// azure.md 4.1, the host of a text that may be any.
+// docs/service.md 4.1, the host of a text that may be any.
 
 #include <stdio.h>
 
@@ -370,7 +370,7 @@ static void test_same_host(void **state) {
     rows_done();
 }
 
-// azure.md 4.1 from end to end: may the token be sent to this URL, when HOST:443 was called?
+// docs/service.md 4.1 from end to end: may the token be sent to this URL, when HOST:443 was called?
 static void test_host_rule(void **state) {
     static const struct {
         const char *name;

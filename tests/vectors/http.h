@@ -575,7 +575,7 @@ static const struct http_vector http_vectors[] = {
      BYTES(OK_EMPTY "Keep-Alive: timeout=5\r\nProxy-Connection: close\r\n\r\n"), COMPLETE,
      .status = 200},
 
-    // ---- Content-Encoding (RFC 9110 8.4, azure.md 2) --------------------------------------------
+    // ---- Content-Encoding (RFC 9110 8.4, docs/service.md 2.4) ----------------------------------
     {"gzip", BYTES(OK "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1F\x8B"), COMPLETE,
      .status = 200, .coded = true, .body = BYTES("\x1F\x8B")},
     {"identity coding", BYTES(OK_EMPTY "Content-Encoding: identity\r\n\r\n"), COMPLETE,
@@ -601,7 +601,7 @@ static const struct http_vector http_vectors[] = {
     {"a coded body up to the close", BYTES(OK "Content-Encoding: deflate\r\n\r\nx"), UNTIL_CLOSE,
      .status = 200, .coded = true, .body = BYTES("x")},
 
-    // ---- whole answers, as they were seen (azure.md 2) ------------------------------------------
+    // ---- whole answers, as they were seen (docs/service.md 2) ----------------------------------
     {"a recorded 202",
      BYTES("HTTP/1.1 202 Accepted\r\nCache-Control: no-cache\r\nContent-Type: application/json\r\n"
            "Location: https://h/x:1*?a=b\r\nx-ms-correlation-request-id: 8-4-4-12\r\n"

@@ -90,8 +90,8 @@ static bool has_changed(const struct options *o) {
                                              rekey_span(after->value, after->len));
 }
 
-// azure.md 7: that a key differs can raise "unknown" to "succeeded"; that it does not proves
-// nothing.
+// docs/service.md 7.3: that a key differs can raise "unknown" to "succeeded"; that it does not
+// proves nothing.
 static void compare_keys(struct session *s, struct rekey_report *report) {
     struct rekey_report listed;
 

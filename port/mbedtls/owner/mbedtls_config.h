@@ -1,7 +1,6 @@
 // mbedtls_config.h - what of mbedTLS 3.6 is compiled: a TLS client that verifies X.509 chains.
-// Suites are ECDHE with AES-GCM; keys and signatures are what azure.md 6 requires. A board defines
-// REKEY_TLS13 to 0 where 27 KB of ROM and 10 KB of arena are dear. Traps behind the choices:
-// ports.md.
+// Suites are ECDHE with AES-GCM; keys and signatures are what docs/service.md 6.2 requires. A board
+// defines REKEY_TLS13 to 0 where 27 KB of ROM and 10 KB of arena are dear.
 
 #ifndef REKEY_MBEDTLS_CONFIG_H
 #define REKEY_MBEDTLS_CONFIG_H
