@@ -15,8 +15,8 @@ from pathlib import Path
 PLACES = [".ci/run", "Makefile", "README.md", "src", "port", "boards", "tests", "docs"]
 # What no person reads; and the tests of this folder, which have faults on purpose.
 SKIPPED = re.compile(r"^tests/(fuzz/seeds/|lint/test_)|\.(pyc|svg|png)$")
-# What is in an example, and is not in this tree: a name to fill in, the reader's own folder, another
-# project's target of make.
+# Parts of examples that are not in this tree: a name to fill in, a folder of the reader, a target of
+# another project.
 EXAMPLES = re.compile(r"/(NAME|MODULE)\.c$|^boards/linux/kubernetes/overlays/mine$|^menuconfig$")
 
 PAGE = r"([\w./-]*\b[\w-]+\.md)\b[`)]*"
@@ -84,9 +84,11 @@ def find_faults(root):
     for name, text in texts.items():
         is_page = name.endswith(".md")
         joined = BREAK.sub(lambda m: "\n" + " " * (len(m[0]) - 1), text)
-        prose = [(0, text)] if re.search(r"\.(md|\d)$", name) else [
-            (match.start(), match[0]) for match in COMMENT.finditer(text)
-        ]
+        prose = (
+            [(0, text)]
+            if re.search(r"\.(md|\d)$", name)
+            else [(match.start(), match[0]) for match in COMMENT.finditer(text)]
+        )
 
         def fault(at, what):
             return f"{name}:{text.count(chr(10), 0, at) + 1}: {what}"
