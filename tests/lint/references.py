@@ -28,10 +28,10 @@ NAMED = re.compile(rf'{PAGE},?\s+"([A-Z][^"]+)"|"([A-Z][^"]+)"\s+(?:in|of)\s+{PA
 ANY_PAGE = re.compile(r"(?<![\w./*-])[\w-]+\.md\b")
 PATH = re.compile(
     r"(?<![\w./$)}%@*-])((?:src|port|boards|tests|docs|\.ci)/[\w.*?/+-]+(?:\[\w+\][\w.*?/+-]*)*)"
-    r"(?![${%<@…])"
+    r"(?![\w.*?/+${%<@…-])"
 )
 LINK = re.compile(r"\]\((?!\w+:|<)([^)#\s]*)(#[^)\s]*)?\)")
-COMMAND = re.compile(r"`([^`]*)`|^(?: {4}|\$ |(?=make ))([^`\n]*)$", re.M)
+COMMAND = re.compile(r"^```\w*\n([\s\S]*?)^```|`([^`]*)`|^(?: {4}|\$ )([^`\n]*)$", re.M)
 COMMENT = re.compile(r'(?://|#|^\s*\*).*|"""[\s\S]*?"""', re.M)
 # A line break, with what the next line of a comment begins with.
 BREAK = re.compile(r"\n[ \t]*(?://+|#+|\*|\.\\\")?[ \t]*")
@@ -76,6 +76,16 @@ def targets_of(command):
             yield from re.findall(r"(?<=\s)[a-z][a-z0-9-]*(?!\S)", call)
 
 
+def commands_in(part, is_page):
+    """(Place, line of shell) of what is marked as code; in comments that is in backquotes."""
+    for match in COMMAND.finditer(part):
+        if match[2] is not None:
+            yield match.start(), " ".join(match[2].split())
+        elif is_page:
+            for line in (match[1] or match[3] or "").splitlines():
+                yield match.start(), line
+
+
 def find_faults(root):
     texts = read(root)
     pages = {Path(name).name: headings_of(texts[name]) for name in texts if name.endswith(".md")}
@@ -111,10 +121,10 @@ def find_faults(root):
                 if "..." not in match[1] and not EXAMPLES.search(path):
                     if not glob.glob(str(root / path)):
                         yield fault(start + match.start(), f"there is no {path}")
-            for match in COMMAND.finditer(part) if is_page else re.finditer(r"`([^`]*)`()", part):
-                for target in targets_of(match[1] or match[2] or ""):
+            for place, command in commands_in(part, is_page):
+                for target in targets_of(command):
                     if target not in targets and not EXAMPLES.search(target):
-                        yield fault(start + match.start(), f"make has no target {target}")
+                        yield fault(start + place, f"make has no target {target}")
         for match in LINK.finditer(text) if is_page else ():
             path = (root / name).parent / match[1] if match[1] else root / name
             if not path.exists():

@@ -11,13 +11,16 @@ GOOD = """\
 # A page
 
 `make unit` and `make B=build/x LIMITS="A=1 B=2" e2e 2>/dev/null` [below](#12-the-rest), [twice](#more-1),
-[another](other.md#a-heading-of-it), src/a.c, src/*.[ch], src/..., `make -C elsewhere target`, boards/<board>/board.mk
+[another](other.md#a-heading-of-it), src/a.c, src/*.[ch], src/..., `make -C elsewhere target`, boards/<board>/board.mk, src/a{b}
+make sure
 
     make unit BOARD=x # as often as you like
 
 ## 1.2 The rest
-```
+```sh
 # no heading
+make unit
+make e2e
 ```
 ### More
 ### More
@@ -66,6 +69,8 @@ def test_what_is_good(tree):
         ("docs/page.md", "`boards/x`.", "there is no boards/x"),
         ("docs/page.md", "`make unit none`", "make has no target none"),
         ("docs/page.md", "    cd x && make none", "make has no target none"),
+        ("docs/page.md", "```sh\nmake\nmake none\n```", "make has no target none"),
+        ("docs/page.md", "`make\nnone`", "make has no target none"),
         ("src/a.c", "// `make none`", "make has no target none"),
         ("docs/page.md", "[x](none)", "the link leads to none, which does not exist"),
         ("docs/page.md", "[x](#none)", "page.md has no anchor #none"),
