@@ -14,9 +14,9 @@
 #include REKEY_CONFIG_FILE
 #endif
 
-#define REKEY_VERSION "0.1.0"
-// The same for #if: a byte each for the three numbers, as 0x000100 for 0.1.0.
-#define REKEY_VERSION_NUMBER 0x000100
+#define REKEY_VERSION "0.2.0"
+// The same for #if: a byte each for the three numbers, as 0x000200 for 0.2.0.
+#define REKEY_VERSION_NUMBER 0x000200
 
 // The polling URL. Signed URLs of 3.2 KB are the normal case; Azure Resource Manager's contract
 // says that clients must take at least 4 KB. Before there is one, the POST's own path is built

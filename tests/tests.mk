@@ -28,7 +28,7 @@ unit-here: $(addprefix $(B)/fuzz/,$(fuzz_tests))
 with_more_tools := fleet.py image.py kubernetes.py systemd.py
 
 e2e: all deps-test $(if $(BOARD_E2E),,deps-peers) ## the end-to-end tests alone: the command against the stand-in service, over real TLS
-	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/example $(B)/anchors $(B)/many)
+	$(make_quietly) build/certs/.made $(preloads) $(if $(BOARD_E2E),,$(B)/anchors $(B)/many)
 	$(Q)$(of_this_build) $(pytest) $(side_by_side) $(or $(BOARD_E2E),tests/e2e $(addprefix --ignore=tests/e2e/test_,$(with_more_tools)))
 
 # port/mbedtls over an mbedTLS that is not ours. No distribution has 4.x: that half is for who has it.
@@ -86,7 +86,7 @@ $(B)/unit/%: $(B)/tests/test_%.o $(B)/tests/support.o $(B)/tests/cmocka.o $(BOAR
 	@mkdir -p $(@D)
 	$(link)
 
-$(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/many $(B)/example: BOARD_LDFLAGS += -fno-lto
+$(B)/unit/% $(B)/fuzz/% $(B)/anchors $(B)/many: BOARD_LDFLAGS += -fno-lto
 
 # port/sockets, which no command has. It is compiled against POSIX alone.
 $(B)/unit/sockets: $(B)/port/sockets/sockets.o
@@ -143,14 +143,7 @@ $(B)/%.so: tests/e2e/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -fPIC -O1 -Wall -Wextra -Werror $< -o $@ -ldl
 
-# The example in README.md, and the porter's page: what is shown there must compile, and the example runs.
-$(B)/example.c: README.md
-	@mkdir -p $(@D)
-	$(Q)sed -n '/^```c$$/,/^```$$/p' README.md | grep -v '^```' > $@
-
-$(B)/example: $(B)/example.c $(port_objects) $(B)/librekey.a $(B)/libmbedtls.a | $(linked_headers)
-	$(Q)$(CC) $(CPPFLAGS) $(port_cppflags) -I$(B)/include $(CFLAGS) $(filter-out -Wframe%,$(our_warnings)) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $^ -o $@
-
+# The porter's page must compile.
 template: $(B)/port/template/port.o
 
 build/certs/.made: tests/arm/certs.sh

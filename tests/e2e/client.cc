@@ -1,4 +1,4 @@
-// client.cc - README's example in C++17, against the installed library.
+// client.cc - boards/examples/regenerate.c in C++17, against the installed library.
 
 #include <cstdlib>
 #include <cstring>

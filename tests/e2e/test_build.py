@@ -77,8 +77,8 @@ def configure(source, folder, *more):
 
 
 def build_example(folder, libraries, without="", *more):
-    """README's example, but for the lines that have a word in them."""
-    source = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    """boards/examples/regenerate.c, but for the lines that have a word in them."""
+    source = (ROOT / "boards/examples/regenerate.c").read_text()
     if without:
         source = re.sub(rf"^.*({without}).*\n", "", source, flags=re.M)
     (folder / "example.c").write_text(source)
@@ -110,8 +110,8 @@ def guest(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def by_make():
-    make(f"{BUILD.relative_to(ROOT)}/example")
-    return BUILD / "example"
+    make(f"{BUILD.relative_to(ROOT)}/examples/regenerate")
+    return BUILD / "examples/regenerate"
 
 
 @TAKES_A_WHILE

@@ -66,6 +66,13 @@ def test_each_can_be_read_in_minutes():
     assert [f.name for f in files if len(f.read_text().splitlines()) > 150] == []
 
 
+def test_regenerate(arm):
+    name = arm.endpoint("three-polls")
+    before = arm.keys(name)
+    assert run("regenerate", *where(arm, name)) == "outcome 0, error , polls 3\n"
+    assert arm.keys(name)["primaryKey"] != before["primaryKey"]
+
+
 # ---- a rotation in flash -------------------------------------------------------------------------
 
 

@@ -248,7 +248,7 @@ def images(tmp_path_factory):
         (root / name).mkdir(parents=True)
     shutil.copy(found, root / "bin/kubectl")
     return {
-        "registry.example/rekey:0.1.0": (folder / "root", config["Entrypoint"], {}),
+        "registry.example/rekey:0.2.0": (folder / "root", config["Entrypoint"], {}),
         "registry.example/kubectl:1.32": (root, [], {"PATH": "/bin"}),
     }
 

@@ -38,7 +38,7 @@ def flags(prefix):
 
 @pytest.fixture
 def operate(arm):
-    """A function that runs a program with the arguments of README's example; returns what it
+    """A function that runs a program with the arguments of regenerate.c; returns what it
     printed and the keys, before and after."""
 
     def run_program(program):
@@ -128,10 +128,9 @@ def test_other_limits_than_those_of_the_archive(flags, tmp_path):
 
 def test_the_example_builds_against_the_installed_library(flags, operate, tmp_path):
     need("cc")
-    example = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
-    (tmp_path / "example.c").write_text(example)
     more = flags("--cflags", "--libs", "rekey")
-    run("cc", "-Wall", "-Wextra", "-Werror", "example.c", *more, "-o", "example", cwd=tmp_path)
+    source = ROOT / "boards/examples/regenerate.c"
+    run("cc", "-Wall", "-Wextra", "-Werror", source, *more, "-o", tmp_path / "example")
     text, before, after = operate(tmp_path / "example")
     assert text == "outcome 0, error , polls 3\n"
     assert after["primaryKey"] != before["primaryKey"]

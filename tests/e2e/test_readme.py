@@ -18,35 +18,6 @@ from conftest import (
 )
 
 
-def test_the_example_regenerates_a_key(arm):
-    name = arm.endpoint("three-polls")
-    before = arm.keys(name)
-    result = subprocess.run(
-        [
-            *EXEC,
-            BUILD / "example",
-            "localhost",
-            str(arm.ports["main"]),
-            CERTS / "ca.pem",
-            SUBSCRIPTION,
-            GROUP,
-            WORKSPACE,
-            name,
-        ],
-        env={**ENVIRONMENT, "TOKEN": TOKEN},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert result.returncode == 0 and result.stdout == "outcome 0, error , polls 3\n", result
-    assert arm.keys(name)["primaryKey"] != before["primaryKey"]
-
-
-def test_the_example_is_forty_lines_or_so():
-    text = (ROOT / "README.md").read_text()
-    assert len(re.search(r"```c\n(.*?)```", text, re.S)[1].splitlines()) <= 45
-
-
 def test_exit_codes():
     table = re.findall(r"^\| (\d+) \|", (ROOT / "README.md").read_text(), re.M)
     assert table == re.findall(r"^ +(\d+) ", help_pages.page("exit-codes"), re.M)

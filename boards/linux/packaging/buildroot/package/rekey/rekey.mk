@@ -4,7 +4,7 @@
 #
 ################################################################################
 
-REKEY_VERSION = 0.1.0
+REKEY_VERSION = 0.2.0
 # Where `make dist` of the source that this tree is part of puts its tarball. No hash of it can be in it.
 REKEY_SITE = $(realpath $(BR2_EXTERNAL_REKEY_PATH)/../../../..)/build
 REKEY_SITE_METHOD = file
