@@ -92,6 +92,8 @@ def find_faults(root):
     targets = targets_in(texts)
 
     for name, text in texts.items():
+        if name == "docs/changelog.md":
+            continue  # it tells of files and names that are gone
         is_page = name.endswith(".md")
         joined = BREAK.sub(lambda m: "\n" + " " * (len(m[0]) - 1), text)
         prose = (

@@ -34,7 +34,8 @@ def tree(tmp_path):
         "README.md": GOOD.replace("other.md", "docs/other.md"),
         "docs/page.md": GOOD,
         "docs/other.md": "# A heading, of `it`\n",
-        "src/a.c": '// docs/page.md 1.2, and docs/other.md,\n// "A heading,\n// of `it`"; page.md\n'
+        "docs/changelog.md": "src/gone.c, see changelog.md\n",
+        "src/a.c": '// docs/page.md 1.2, and docs/other.md,\n// "A heading,\n// of `it`"; page.md, changelog.md\n'
         'const char *path = "src/none.c"; // make sure; `make`\n',
     }
     for name, text in files.items():
