@@ -84,9 +84,9 @@ const struct option_row option_table[OPTION_COUNT] = {
 
 const struct option_topic option_topics[OPTION_TOPIC_COUNT] = {
     {"endpoint", "which endpoint", OPTIONS_ENDPOINT | OPTIONS_KIND},
-    {"identity", "who asks: secret, certificate, machine", OPTIONS_IDENTITY},
+    {"identity", "sign-in by secret, certificate or machine", OPTIONS_IDENTITY},
     {"connection", "host, trust, proxy, timeouts",
      OPTIONS_MANAGEMENT | OPTIONS_CONNECTION | OPTIONS_POLLS},
     {"output", "text or JSON, progress, version", OPTIONS_ALL},
-    {"exit-codes", "what each exit code says", 0},
+    {"exit-codes", "what each exit code means", 0},
 };
