@@ -19,8 +19,9 @@ check-style: deps-check
 	shellcheck -s sh $(sh_files)
 	shellcheck -s bash boards/linux/completion.bash
 
-check-layout: deps-test ## that the arrows between the files run one way, and that none of the command's is too long
+check-layout: deps-test ## that the arrows between the files run one way, that none is too long, and that each message is explained
 	$(PYTHON) tests/lint/layout.py
+	$(PYTHON) tests/lint/troubleshooting.py
 	$(pytest) tests/lint
 
 check-analysis: deps-check
