@@ -19,7 +19,7 @@ check-style: deps-check
 	shellcheck -s sh $(sh_files)
 	shellcheck -s bash boards/linux/completion.bash
 
-check-layout: deps-test ## that the arrows between the files run one way, that none is too long, and that each message is explained
+check-layout: deps-test html ## that the arrows between the files run one way, that none is too long, that each message is explained, that links lead somewhere
 	$(PYTHON) tests/lint/layout.py
 	$(PYTHON) tests/lint/troubleshooting.py
 	$(pytest) tests/lint
