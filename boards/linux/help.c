@@ -32,7 +32,7 @@ static const char exit_codes[] =
     "  12 outcome unknown    the key may have changed: see rekey list-keys\n"
     "  13 still running      accepted by the service; `rekey wait` continues\n"
     "  14 credentials        no token, or it was refused; nothing was executed\n"
-    "  15 local              disk, lock, hook, or standard output\n";
+    "  15 local              disk, lock, hook or standard output failed\n";
 
 static void put_option(const struct option_row *row) {
     const char *second = strchr(row->help, '\n');
