@@ -36,6 +36,12 @@ check-analysis: deps-check
 check-clang: deps-check
 	$(MAKE) unit all B=build/clang CC=clang
 
+.PHONY: check-pages
+check: check-pages
+check-pages: deps-test html ## that docs/troubleshooting.md explains each message and exit code, and that links lead somewhere
+	$(PYTHON) tests/lint/troubleshooting.py
+	$(pytest) tests/lint/test_troubleshooting.py tests/lint/test_to_html.py
+
 check-sanitizers: deps-check
 	ASAN_OPTIONS=detect_leaks=0 $(MAKE) unit e2e B=build/asan CFLAGS="$(sanitize)" FRAME_MAX=65536 REKEY_SANITIZED=1
 

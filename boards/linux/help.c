@@ -29,10 +29,10 @@ static const char exit_codes[] =
     "   2 usage              nothing was sent\n"
     "  10 not reached        nothing was sent or processed: run it again\n"
     "  11 not trusted        certificate, host name, clock; nothing was sent\n"
-    "  12 outcome unknown    the key may have changed: rekey list-keys, then decide\n"
+    "  12 outcome unknown    the key may have changed: see rekey list-keys\n"
     "  13 still running      accepted by the service; `rekey wait` continues\n"
     "  14 credentials        no token, or it was refused; nothing was executed\n"
-    "  15 local              disk, lock, hook, or standard output\n";
+    "  15 local              disk, lock, hook or standard output failed\n";
 
 static void put_option(const struct option_row *row) {
     const char *second = strchr(row->help, '\n');

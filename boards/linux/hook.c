@@ -60,11 +60,11 @@ static int ended(const struct hook *h, int status, struct fault *f) {
         return REKEY_DONE;
     }
     if (WIFEXITED(status)) {
-        return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK, "--exec '%s' ended with %d", h->program,
-                         WEXITSTATUS(status));
+        return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK, "--exec '%s' ended with exit code %d",
+                         h->program, WEXITSTATUS(status));
     }
-    return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK, "--exec '%s' was ended by signal %d", h->program,
-                     WTERMSIG(status));
+    return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK, "--exec '%s' was killed by signal %d",
+                     h->program, WTERMSIG(status));
 }
 
 void hook_stop(struct hook *h) {
@@ -100,7 +100,7 @@ int hook_run(struct hook *h, const struct hook_news *news, struct fault *f) {
     if (rekey_posix_now_ms(NULL) - h->started >= h->timeout_ms) {
         hook_stop(h);
         return fault_set(f, REKEY_LOCAL, REKEY_E_HOOK,
-                         "--exec '%s' took longer than %u s, and was ended", h->program,
+                         "--exec '%s' was killed after %u s (--exec-timeout)", h->program,
                          (unsigned)h->timeout_ms / 1000);
     }
     return REKEY_WANT_TIME;

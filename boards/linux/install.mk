@@ -22,7 +22,7 @@ libraries := mbedtls jsmn $(BOARD_DEPS) $(if $(findstring picolibc,$(BOARD_PACKA
 sbom      := DEPS_DIR="$(DEPS_DIR)" VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SOURCE_DATE_EPOCH)" MBEDTLS="$(MBEDTLS)" \
     JSMN_VERSION="$(JSMN_VERSION)" boards/linux/sbom.sh
 
-.PHONY: install install-command install-library uninstall sbom deb deb-all deb-one deps-cross deps-install check-install dist
+.PHONY: install install-command install-library uninstall html deps-html sbom deb deb-all deb-one deps-cross deps-install check-install dist
 
 ##@ Installing
 install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
@@ -56,6 +56,12 @@ uninstall: ## remove what install put there, with the same variables; configurat
 sbom: all ## what is in the program, as SPDX (JSON): build/BOARD/rekey.spdx.json
 	$(Q)$(sbom) $(B)/$(program) $(board) $(libraries) >$(B)/rekey.spdx.json
 	@echo $(B)/rekey.spdx.json
+
+html: deps-html ## README.md, docs and the manual pages as HTML into build/html; fails at a link that leads nowhere
+	$(Q)$(PYTHON) docs/to_html.py build/html
+
+deps-html:
+	$(Q)boards/deps.sh packages python3 cmark-gfm mandoc
 
 dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
 	$(Q)mkdir -p build && git archive --prefix=rekey-$(VERSION)/ HEAD | gzip -9n >build/rekey-$(VERSION).tar.gz

@@ -128,7 +128,7 @@ static bool take_time(struct options *o, int id, const char *value, struct fault
     number = rekey_number(digits, times[i].to + 1);
     if (number < !times[i].zero || number > times[i].to / unit) {
         snprintf(rule, sizeof(rule),
-                 "%d to %d seconds; a whole number, or with a unit as 10m, 12h, 30d",
+                 "%d to %d seconds: a whole number, or one with a unit, like 10m, 12h, 30d",
                  !times[i].zero, (int)times[i].to);
         return option_bad(f, times[i].option, value, rule);
     }
@@ -175,7 +175,7 @@ static bool parse_ids(struct options *o, const char *text, struct fault *f) {
                  {"providers", &namespace},
                  {"workspaces", &o->endpoint.workspace},
                  {"onlineEndpoints", &o->endpoint.name}};
-    const char *at = text, *expected = NULL, *behind = "";
+    const char *at = text, *expected = NULL, *before = "";
     char shown[128], rule[256];
 
     o->ids = true;
@@ -190,7 +190,7 @@ static bool parse_ids(struct options *o, const char *text, struct fault *f) {
         *parts[i].name = part = next_part(&at);
         if (part.len == 0) {
             expected = parts[i].word;
-            behind = "a name behind ";
+            before = "a name after ";
         } else if (i == 2 && !rekey_span_equal_nocase(part, text_of(provider))) {
             expected = provider;
         }
@@ -202,8 +202,9 @@ static bool parse_ids(struct options *o, const char *text, struct fault *f) {
         part = text_of(text[0] == '/' ? at : text);
         expected = text[0] == '/' ? "the end" : "/subscriptions";
     }
-    snprintf(rule, sizeof(rule), "%s%s%s stands where %s%s must be", part.len > 0 ? "'" : "nothing",
-             visible(part, shown, sizeof(shown)), part.len > 0 ? "'" : "", behind, expected);
+    snprintf(rule, sizeof(rule), "expected %s%s instead of %s%s%s", before, expected,
+             part.len > 0 ? "'" : "nothing", visible(part, shown, sizeof(shown)),
+             part.len > 0 ? "'" : "");
     return option_bad(f, "--ids", text, rule);
 }
 

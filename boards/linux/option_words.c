@@ -51,7 +51,8 @@ static const char *list_commands(struct list *list, const struct command_row *co
 bool no_command(const struct command_row *const *commands, struct fault *f) {
     struct list list = {.prefix = ""};
 
-    return bad_word(f, "no command: %s; see rekey help%s", list_commands(&list, commands), "");
+    return bad_word(f, "a command is missing: %s; see rekey help%s", list_commands(&list, commands),
+                    "");
 }
 
 bool unknown_command(const struct command_row *const *commands, const char *word, bool help,
@@ -73,7 +74,7 @@ bool unknown_command(const struct command_row *const *commands, const char *word
         return bad_word(f, "'%s' is not a command; did you mean %s?", shown, list.last);
     }
     return bad_word(
-        f, help ? "'%s' is not a command, and not a page of help: %s" : "'%s' is not a command: %s",
+        f, help ? "'%s' is neither a command nor a page of help: %s" : "'%s' is not a command: %s",
         shown, list_commands(&list, commands));
 }
 
@@ -105,7 +106,7 @@ bool unknown_option(struct rekey_span name, struct fault *f) {
                         shown, near->name);
     }
     if (begun.count > 0) {
-        return bad_word(f, "'--%s' is an abbreviation, and these are not accepted: write %s", shown,
+        return bad_word(f, "'--%s' is an abbreviation, which is not accepted: write %s", shown,
                         list_end(&begun, " or "));
     }
     return near != NULL
@@ -123,7 +124,7 @@ bool foreign_option(const struct command_row *command, const struct command_row 
         }
     }
     fault_set(f, REKEY_USAGE, REKEY_E_OPTIONS,
-              "--%s does not go with %s, but with %s; see rekey help %s", row->name, command->name,
+              "--%s is not an option of %s, but of %s; see rekey help %s", row->name, command->name,
               list_end(&list, " and "), command->name);
     return false;
 }

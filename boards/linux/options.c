@@ -76,12 +76,12 @@ static const struct {
 } needed[] = {
     {"--state", "", 0, OPTIONS_STATE, offsetof(struct options, state)},
     {"--operation-file", "", 0, OPTIONS_OPERATION, offsetof(struct options, operation_file)},
-    {"--subscription", ", and so is AZURE_SUBSCRIPTION_ID", REKEY_E_SUBSCRIPTION, OPTIONS_ENDPOINT,
+    {"--subscription", " (or AZURE_SUBSCRIPTION_ID)", REKEY_E_SUBSCRIPTION, OPTIONS_ENDPOINT,
      offsetof(struct options, endpoint.subscription)},
-    {"--resource-group", ", and so is AZURE_DEFAULTS_GROUP", REKEY_E_RESOURCE_GROUP,
-     OPTIONS_ENDPOINT, offsetof(struct options, endpoint.resource_group)},
-    {"--workspace-name", ", and so is AZURE_DEFAULTS_WORKSPACE", REKEY_E_WORKSPACE,
-     OPTIONS_ENDPOINT, offsetof(struct options, endpoint.workspace)},
+    {"--resource-group", " (or AZURE_DEFAULTS_GROUP)", REKEY_E_RESOURCE_GROUP, OPTIONS_ENDPOINT,
+     offsetof(struct options, endpoint.resource_group)},
+    {"--workspace-name", " (or AZURE_DEFAULTS_WORKSPACE)", REKEY_E_WORKSPACE, OPTIONS_ENDPOINT,
+     offsetof(struct options, endpoint.workspace)},
     {"--name", "", REKEY_E_ENDPOINT, OPTIONS_ENDPOINT, offsetof(struct options, endpoint.name)},
     {"--key-type", "", 0, OPTIONS_KEY_TYPE, offsetof(struct options, key_type)},
     {"--api-version", "", REKEY_E_API_VERSION, 0, offsetof(struct options, endpoint.api_version)},
@@ -101,7 +101,7 @@ static bool check(const struct options *o, struct fault *f) {
 
     for (size_t i = 0; i < NEEDED; i++) {
         if ((needed[i].group & needs) != 0 && value_at(o, needed[i].at) == NULL) {
-            fault_set(f, REKEY_USAGE, REKEY_E_OPTIONS, "%s is missing%s; see rekey help %s",
+            fault_set(f, REKEY_USAGE, REKEY_E_OPTIONS, "%s%s is missing; see rekey help %s",
                       needed[i].option, needed[i].variable, o->command->name);
             return false;
         }
@@ -111,7 +111,7 @@ static bool check(const struct options *o, struct fault *f) {
     }
     if (is_stdin(o->key_value_file) && (is_stdin(o->token_file) || is_stdin(o->secret_file))) {
         return option_bad(f, "--key-value-file", "-",
-                          "standard input is the token or the secret already");
+                          "standard input is already used for the token or the secret");
     }
     error = rekey_endpoint_check(&o->endpoint);
     for (size_t i = 0; error != 0 && i < NEEDED; i++) {
@@ -258,7 +258,7 @@ static bool take_ids(const struct options *o, uint64_t *given, struct fault *f) 
         uint64_t bit = bit_of(parts[i]);
 
         if ((*given & bit) != 0) {
-            return bad_word(f, "--%s is given beside --ids, which names the endpoint by itself",
+            return bad_word(f, "--%s cannot be combined with --ids, which names the whole endpoint",
                             find_row(parts[i])->name, "");
         }
         if (parts[i] != OPTION_KIND_OF_ENDPOINT || o->endpoint.serverless) {

@@ -42,24 +42,24 @@ static const char *not_reached_hint(int error) {
         return "nothing was changed: correct the proxy's address or credentials, then run it again";
     }
     if (error == REKEY_E_TLS) {
-        return "nothing was changed: does that port speak TLS 1.2 or 1.3? If so, run it again, "
-               "safely";
+        return "nothing was changed: does that port speak TLS 1.2 or 1.3? If so, it is safe to run "
+               "it again";
     }
     // An answer to something that was merely read, and that is not the service's: not HTTP, or not
     // the JSON that it should be.
     return group == 4 || group == 5
-               ? "nothing was changed; what answered was not understood: is a captive portal or a "
-                 "proxy between this device and the service? If not, run it again, safely"
-               : "nothing was changed: run it again, safely";
+               ? "nothing was changed, but the answer is not the service's: is there a captive "
+                 "portal or a proxy in between? If not, it is safe to run it again"
+               : "nothing was changed: it is safe to run it again";
 }
 
 static const char *not_trusted_hint(int error) {
     switch (error) {
     case REKEY_E_CERT_ISSUER:
-        return "nothing was sent: if that issuer is to be trusted, add its certificate to the file "
-               "of --ca-file";
+        return "nothing was sent: to trust that issuer, add its certificate to the file of "
+               "--ca-file";
     case REKEY_E_CERT_NAME:
-        return "nothing was sent: is it the right host (--management-url, --cloud)?";
+        return "nothing was sent: check the host (--management-url, --cloud)";
     case REKEY_E_CERT_DATES:
         return "nothing was sent: if the device's clock is wrong, set it";
     case REKEY_E_CLOCK:
@@ -76,7 +76,8 @@ const char *outcome_hint(enum rekey_outcome outcome, int error) {
     case REKEY_NOT_TRUSTED:
         return not_trusted_hint(error);
     case REKEY_UNKNOWN:
-        return "the key may have changed: compare with `rekey list-keys`, then decide";
+        return "the key may have changed: compare the key in use with `rekey list-keys` before you "
+               "run this again";
     default:
         return NULL;
     }
@@ -227,7 +228,7 @@ int outcome_finish(enum rekey_outcome outcome) {
     int code;
 
     if (!out_flush()) {
-        say("error: standard output could not be written; what the service said: %s",
+        say("error: standard output could not be written; the outcome at the service: %s",
             outcome_word(outcome));
         if (outcome != REKEY_UNKNOWN && outcome != REKEY_RUNNING) {
             outcome = REKEY_LOCAL; // those two say what matters more

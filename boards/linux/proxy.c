@@ -92,7 +92,7 @@ static int take_credentials(struct proxy *p, const char *file, uint64_t until, c
     }
     if (len > CREDENTIALS_MAX || memchr(text, ':', len) == NULL) {
         return fault_set(f, REKEY_USAGE, REKEY_E_PROXY,
-                         "%s: user:password is wanted, at most %zu bytes", name, CREDENTIALS_MAX);
+                         "%s: user:password is needed, at most %zu bytes", name, CREDENTIALS_MAX);
     }
     i = (size_t)((char *)memchr(text, ':', len) + 1 - text);
     memcpy(p->password, text + i, len - i);
@@ -148,7 +148,7 @@ static int read_url(struct proxy *p, bool given, const char *auth_file, uint64_t
     const char *text = p->url, *at = strrchr(text, '@');
     struct rekey_span scheme = {text, strcspn(text, ":")};
     bool plain = strncmp(text + scheme.len, "://", 3) != 0;
-    const char *rule = "http://HOST, http://HOST:PORT or HOST:PORT is wanted";
+    const char *rule = "http://HOST, http://HOST:PORT or HOST:PORT is needed";
 
     if (plain) {
         scheme = REKEY_SPAN("http");
@@ -161,7 +161,7 @@ static int read_url(struct proxy *p, bool given, const char *auth_file, uint64_t
                rekey_span_equal_nocase(rekey_span(scheme.ptr, 5), REKEY_SPAN("socks"))) {
         rule = "socks proxies are not supported";
     } else if (at != NULL && given) {
-        rule = "everybody can read the credentials in it: use --proxy-auth-file";
+        rule = "other users can read the credentials in it: use --proxy-auth-file";
     } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http"))) {
         int error = take_credentials(p, auth_file, until, text, at, f);
 
@@ -188,7 +188,7 @@ int proxy_choose(struct proxy *p, const char *option, const char *auth_file, uin
     if (p->name == NULL) {
         return auth_file == NULL ? 0
                                  : fault_set(f, REKEY_USAGE, REKEY_E_PROXY,
-                                             "--proxy-auth-file: there is no proxy");
+                                             "--proxy-auth-file: no proxy is configured");
     }
     fault = control_fault(rekey_span(p->url, strlen(p->url)), text, sizeof(text));
     if (fault != NULL) {
@@ -229,13 +229,13 @@ bool proxy_explain(const struct proxy *proxy, int error, int tcp_error, char *bu
             return true;
         }
         if (p->fault != 0) {
-            more = ", and with bytes behind it";
+            more = ", followed by unexpected bytes";
         } else if (p->status == 407 && p->schemes[0] != '\0' && !p->basic) {
             offer = ": it offers ";
-            rule = "; Basic is the only one that rekey has";
+            rule = "; rekey supports only Basic";
         } else if (p->status == 407) {
             more = p->authorization.len > 0 ? ": it refused the credentials"
-                                            : ": it wants credentials (--proxy-auth-file)";
+                                            : ": it requires credentials (--proxy-auth-file)";
             offer = p->schemes[0] != '\0' ? "; it offers " : "";
         }
         snprintf(buf, cap, "%s answered CONNECT with %u%s%s%s%s", name, p->status, more, offer,

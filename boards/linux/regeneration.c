@@ -30,7 +30,7 @@ static void say_wait_line(const struct session *s) {
                                     quoted(given[i].value, word, sizeof(word)));
         }
     }
-    say("to go on: rekey wait --operation-file %s --management-url https://%s%s",
+    say("to continue: rekey wait --operation-file %s --management-url https://%s%s",
         quoted(s->file.path, word, sizeof(word)), s->management, options);
 }
 

@@ -38,23 +38,22 @@ static void say_result(void) {
     const char *slot = slot_word(x->in_use), *directory = o->state;
 
     if (x->found_operation && !o->quiet) {
-        say("this run began with the operation that an earlier one had left");
+        say("this run first continued the operation of an earlier run");
     }
     if (x->by_comparison) {
-        say("the %s key has changed, but the service did not say that this rotation did it: "
-            "somebody else may have done it",
+        say("the %s key has changed, but the service did not confirm that this run did it: "
+            "somebody else may have changed it",
             slot_word(x->target));
     }
     if (x->foreign) {
-        say("warning: %s",
-            x->error == REKEY_E_KEY_FOREIGN
-                ? "the key that would be regenerated was changed by somebody else: "
-                  "another rotator, or by hand? It is left alone for --min-age"
-            : x->result == REKEY_ROTATION_ADOPTED
-                ? "the key that was in use here is not one of the service's keys any more: "
-                  "changed by another rotator, or by hand?"
-                : "both keys have changed since the last run: run sync at least "
-                  "twice within the rotator's --min-age");
+        say("warning: %s", x->error == REKEY_E_KEY_FOREIGN
+                               ? "another machine or a person regenerates this endpoint's keys: "
+                                 "that key is left alone for --min-age"
+                           : x->result == REKEY_ROTATION_ADOPTED
+                               ? "the key that was in use is no longer one of the endpoint's: "
+                                 "another machine or a person has changed it"
+                               : "both keys have changed since the last run: sync must run at "
+                                 "least twice within the --min-age of rotate");
     }
     switch (x->result) {
     case REKEY_ROTATION_ROTATED:
@@ -72,14 +71,14 @@ static void say_result(void) {
         if (!o->quiet) {
             say(x->result == REKEY_ROTATION_NOT_DUE
                     ? "not due: the %s key in '%s/key' is younger than --min-age"
-                    : "nothing has changed: the %s key in '%s/key' stays",
+                    : "nothing has changed: the %s key stays in '%s/key'",
                 slot, directory);
         }
         break;
     case REKEY_ROTATION_RESTORED:
         if (x->error == 0 && !o->quiet) {
             say("the previous key is in '%s/key' again%s", directory,
-                o->exec == NULL ? "; no --exec: nobody was told" : "");
+                o->exec == NULL ? "; without --exec, no program was run" : "");
         }
         break;
     default:
@@ -95,14 +94,14 @@ static const char *next_step(void) {
     case REKEY_NOT_TRUSTED:
         return outcome_hint(x->outcome, x->error);
     case REKEY_UNKNOWN:
-        return "the key in use stays; the next run finds out what became of the other one";
+        return "the key in use stays; the next run checks whether the other one has changed";
     case REKEY_RUNNING:
-        return "the key in use stays; the next run goes on";
+        return "the key in use stays; the next run continues";
     case REKEY_LOCAL:
         return x->error == REKEY_E_HOOK_PENDING                          ? "give --exec PROGRAM"
                : x->error != REKEY_E_HOOK && x->error != REKEY_E_ABORTED ? NULL
                : run.storage.hook == NULL
-                   ? "the hook of an earlier run is pending: give --exec PROGRAM"
+                   ? "the hook of an earlier run is still pending: give --exec PROGRAM"
                    : "the next run runs the hook again";
     default:
         return NULL;
@@ -324,7 +323,7 @@ static const char *waits_for(uint64_t *until) {
     case REKEY_ROTATION_NEW_KEY:
         return "the service to list the new key";
     case REKEY_ROTATION_KEY_IN_USE:
-        return "the key in use, which the service does not list now";
+        return "the service to list the key in use again";
     case REKEY_ROTATION_SETTLING:
         return "the new key to be listed again (--settle)";
     case REKEY_ROTATION_PROBING:

@@ -35,12 +35,12 @@ int secret_take_token(const char *file, uint64_t until, char buf[REKEY_TOKEN_MAX
     if (fault != NULL) {
         return fault_set(f, REKEY_USAGE, REKEY_E_TOKEN,
                          "%s: the token %s (`az account get-access-token --query accessToken -o "
-                         "tsv` prints it as it is wanted)",
+                         "tsv` prints it in the right form)",
                          name, fault);
     }
     if (*len > REKEY_TOKEN_MAX) {
         return fault_set(f, REKEY_USAGE, REKEY_E_LIMIT_TOKEN,
-                         "%s: the token is too long: %zu bytes needed, there are %d; `make "
+                         "%s: the token is too long: %zu bytes, the limit is %d; `make "
                          "LIMITS=REKEY_TOKEN_MAX=%zu` raises it",
                          name, *len, REKEY_TOKEN_MAX, (*len + 63) / 64 * 64);
     }
@@ -92,8 +92,8 @@ int secret_take_client(const char *file, uint64_t until, char buf[SECRET_CLIENT_
     }
     if (*len > SECRET_CLIENT_MAX) {
         return fault_set(f, REKEY_CREDENTIALS, REKEY_E_SECRET,
-                         "%s: the client secret is too long: %zu bytes, the most is %d", name, *len,
-                         SECRET_CLIENT_MAX);
+                         "%s: the client secret is too long: %zu bytes, the limit is %d", name,
+                         *len, SECRET_CLIENT_MAX);
     }
     if (*len == 0) {
         return fault_set(f, REKEY_CREDENTIALS, REKEY_E_SECRET, "client secret '%s': it is empty",
@@ -126,8 +126,8 @@ int secret_take_key_value(const char *file, uint64_t until, char buf[REKEY_KEY_V
     }
     if (*len > REKEY_KEY_VALUE_MAX) {
         return fault_set(f, REKEY_USAGE, REKEY_E_LIMIT_KEY_VALUE,
-                         "--key-value-file: the key value is too long: %zu bytes needed, there are "
-                         "%d; `make LIMITS=REKEY_KEY_VALUE_MAX=%zu` raises it",
+                         "--key-value-file: the key value is too long: %zu bytes, the limit is %d; "
+                         "`make LIMITS=REKEY_KEY_VALUE_MAX=%zu` raises it",
                          *len, REKEY_KEY_VALUE_MAX, (*len + 63) / 64 * 64);
     }
     return 0;

@@ -32,8 +32,8 @@ const char *control_fault(struct rekey_span text, char *buf, size_t cap) {
     byte = text.ptr[i];
     if (byte == '\r') {
         snprintf(buf, cap,
-                 "has a carriage return (\\x0D) as its byte %zu: the file that it comes from has "
-                 "the line ends of Windows (CRLF); convert it with dos2unix",
+                 "has a carriage return (\\x0D) as byte %zu: the file has Windows line ends "
+                 "(CRLF); convert it with dos2unix",
                  i + 1);
     } else if (byte == '\n') {
         snprintf(buf, cap, "has more than one line: byte %zu is a line end (\\x0A)", i + 1);
@@ -54,7 +54,7 @@ static const char *marks(enum secret_text kind, struct rekey_span text) {
         {'"', '"', "is in quotation marks, which are not part of it: leave them out"},
         {'\'', '\'', "is in quotation marks, which are not part of it: leave them out"},
         {'`', '`', "is in quotation marks, which are not part of it: leave them out"},
-        {'<', '>', "is in angle brackets: put the value alone in their place"},
+        {'<', '>', "is in angle brackets: give the value alone"},
         {'{', '}', "is JSON: give the value alone"},
         {'[', ']', "is JSON: give the value alone"},
     };
@@ -80,7 +80,7 @@ static const char *token_fault(struct rekey_span text, char *buf, size_t cap) {
     size_t end = text.len;
 
     if (begins(text, REKEY_SPAN("bearer ")) || begins(text, REKEY_SPAN("authorization:"))) {
-        return "begins with the name of the scheme or of the field: give the token alone";
+        return "begins with the name of a scheme or a header: give the token alone";
     }
     if (last == ',' || last == ';') {
         snprintf(buf, cap, "ends with '%c', which is not part of it: leave it out", last);
@@ -99,13 +99,13 @@ static const char *token_fault(struct rekey_span text, char *buf, size_t cap) {
             continue;
         }
         if (byte == ' ') {
-            snprintf(buf, cap, "has a blank: byte %zu; a bearer token has none", i + 1);
+            snprintf(buf, cap, "has a space: byte %zu; a bearer token has none", i + 1);
         } else if (byte > ' ' && byte <= '~') {
-            snprintf(buf, cap, "has '%c' as its byte %zu, which no bearer token has (RFC 6750)",
+            snprintf(buf, cap,
+                     "has '%c' as byte %zu, which is not allowed in a bearer token (RFC 6750)",
                      byte, i + 1);
         } else {
-            snprintf(buf, cap, "is not ASCII: byte %zu is \\x%02X, which no bearer token has",
-                     i + 1, (unsigned char)byte);
+            snprintf(buf, cap, "is not ASCII: byte %zu is \\x%02X", i + 1, (unsigned char)byte);
         }
         return buf;
     }
@@ -132,7 +132,7 @@ const char *secret_text_fault(enum secret_text kind, struct rekey_span text, cha
         return fault;
     }
     if (at(text, 0) == ' ' || (text.len > 0 && text.ptr[text.len - 1] == ' ')) {
-        return "has a blank in front or behind, which is not part of it";
+        return "begins or ends with a space, which is not part of it";
     }
     for (size_t i = 0; i < text.len;) {
         size_t n = rekey_utf8(text, i, NULL);

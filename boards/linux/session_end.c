@@ -20,7 +20,7 @@ static void explain_limit(const struct session *s, int error, unsigned long need
 
     identity_explain(&s->identity, error, buf, cap);
     len = strlen(buf);
-    snprintf(buf + len, cap - len, "%s%lu needed, there are %lu; `make LIMITS=%s=%lu` raises it",
+    snprintf(buf + len, cap - len, "%s%lu needed, the limit is %lu; `make LIMITS=%s=%lu` raises it",
              needed != 0 && !arena ? "" : "at least ", least, limit, macro,
              ((arena ? least + 16384 : least) + 63) / 64 * 64);
 }
@@ -95,7 +95,7 @@ const char *session_remedy(const struct session *s, const struct rekey_report *r
         return identity_remedy(&s->identity, report);
     }
     snprintf(text, sizeof(text),
-             "the identity needs the right %s there: an Owner or User Access Administrator of the "
+             "the identity needs the permission %s: an Owner or User Access Administrator of the "
              "workspace can grant it",
              session_right(s, action_of(report)));
     return text;
@@ -124,9 +124,9 @@ const char *session_hint(const struct session *s, const struct rekey_report *rep
     }
     if (report->outcome == REKEY_RUNNING) {
         return s->file.written
-                   ? "accepted, and running as far as is known: `rekey wait` goes on with it"
-                   : "accepted, and running as far as is known, but not saved: only "
-                     "--operation-file lets `rekey wait` go on";
+                   ? "accepted, and still running as far as is known: `rekey wait` continues it"
+                   : "accepted, and still running as far as is known; without --operation-file "
+                     "`rekey wait` cannot continue it: check `rekey list-keys` later";
     }
     return outcome_hint(report->outcome, report->error);
 }

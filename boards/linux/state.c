@@ -61,7 +61,7 @@ static int check_lock(struct state *s) {
         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino) {
         return 0;
     }
-    return failed(s, "lock", "it was removed while this run lasts: another one may be at work");
+    return failed(s, "lock", "it was removed during this run: another run may have started");
 }
 
 // Reads DIR/NAME; *len is 0 if it is not there.
@@ -197,7 +197,7 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         return failed(s, "state", damaged);
     }
     if (!rekey_span_equal(version, REKEY_SPAN("1"))) {
-        return failed(s, "state", "its format is that of another version of rekey");
+        return failed(s, "state", "it was written by another version of rekey");
     }
     if (!take_line(&rest, "endpoint", &endpoint) || !take_line(&rest, "slot", &slot) ||
         !take_line(&rest, "hook", &hook) || !take_line(&rest, "switched", &switched) ||
@@ -207,10 +207,9 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         return failed(s, "state", damaged);
     }
     if (len > 0 && endpoint.len > 0 && !rekey_span_equal(endpoint, rekey_span(s->endpoint, len))) {
-        return failed(
-            s, "state",
-            "it is of another endpoint: give another directory to --state; or, to begin anew with "
-            "this endpoint, remove that file");
+        return failed(s, "state",
+                      "it belongs to another endpoint: give another directory to --state, or "
+                      "remove this file to start again with this endpoint");
     }
     if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names none
         memcpy(s->endpoint, endpoint.ptr, endpoint.len);
@@ -238,7 +237,7 @@ static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key
         errno = f->error;
         return f->error == ENOENT ? 0 : failed(s, "operation", NULL);
     case OPERATION_FILE_FORMAT:
-        return failed(s, "operation", "its format is that of another version of rekey");
+        return failed(s, "operation", "it was written by another version of rekey");
     default:
         return failed(s, "operation", damaged);
     }

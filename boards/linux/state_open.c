@@ -153,18 +153,18 @@ int state_open(struct state *s, struct fault *f) {
     }
     if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
         s->busy = errno == EWOULDBLOCK;
-        return refuse(s, REKEY_LOCAL,
-                      s->busy ? "another rekey is at work there" : "it cannot be locked", f);
+        return refuse(s, REKEY_LOCAL, s->busy ? "another rekey is using it" : "it cannot be locked",
+                      f);
     }
     if (is_foreign(s)) {
         return fault_set(f, REKEY_LOCAL, REKEY_E_STORE,
-                         "'%s/status.json': its format is that of another version of rekey",
+                         "'%s/status.json': it was written by another version of rekey",
                          s->directory);
     }
     if (!s->volatile_ok && volatile_reason(s->directory, reason, sizeof(reason)) != NULL) {
         return fault_set(f, REKEY_USAGE, REKEY_E_STORE,
-                         "--state '%s': %s: what is written there may be gone after a restart, and "
-                         "with it the key; --volatile-ok takes it all the same",
+                         "--state '%s': %s: a restart may empty it, and the key would be lost; "
+                         "--volatile-ok allows it",
                          s->directory, reason);
     }
     if (!s->looks && !remove_temporaries(s)) {

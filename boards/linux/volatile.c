@@ -119,14 +119,14 @@ const char *volatile_reason(const char *directory, char *buf, size_t cap) {
         return NULL;
     }
     if (stat(directory, &d) != 0 || !find_upper(d.st_dev, upper)) {
-        snprintf(buf, cap, "it is on overlayfs, of whose upper directory nothing is known");
+        snprintf(buf, cap, "it is on overlayfs, and its upper directory is unknown");
         return buf;
     }
     visible(rekey_span(upper, strlen(upper)), shown, sizeof(shown));
     if (upper[0] != '/' || statfs(upper, &s) != 0 || (unsigned long)s.f_type == OVERLAYFS) {
         // A container sees neither the path nor what becomes of it.
         snprintf(buf, cap,
-                 "it is on overlayfs, whose upper directory '%s' cannot be judged from here",
+                 "it is on overlayfs, whose upper directory '%s' cannot be checked from here",
                  shown);
         return buf;
     }

@@ -8,7 +8,7 @@ static int rotate(const struct options *o) {
     static const struct rotation_kind kind = {.settle_ms = 60000,
                                               .due = true,
                                               .changed = "was regenerated",
-                                              .later = "a later run rotates"};
+                                              .later = "a run after --min-age rotates"};
     struct rekey_rotation *x;
     int code = rotation_open(o, &kind, &x);
 

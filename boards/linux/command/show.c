@@ -29,7 +29,7 @@ static void put_shown(const struct options *o) {
     }
     out("%s", o->json ? "}\n" : "");
     if (shown.auth_mode[0] != '\0' && strcmp(shown.auth_mode, "Key") != 0) {
-        say("the endpoint is authenticated by %s, not by keys: there is nothing to regenerate",
+        say("the endpoint uses authMode %s, and has no keys to regenerate",
             visible(rekey_span(shown.auth_mode, strlen(shown.auth_mode)), text, sizeof(text)));
     }
 }

@@ -66,7 +66,7 @@ static int token(const struct options *o) {
     }
     rekey_zeroize(&got, sizeof(got));
     if (s->identity.auth == AUTH_TOKEN && !o->quiet) {
-        say("the token was read, and checked by nobody: `rekey check` asks the service");
+        say("the token was read, but not checked: `rekey check` asks the service");
     }
     return session_end(s, REKEY_SUCCEEDED);
 }

@@ -61,7 +61,7 @@ static int read_file(struct session *s) {
         break;
     case OPERATION_FILE_FORMAT:
         outcome = REKEY_LOCAL;
-        why = "its format is that of another version of rekey";
+        why = "it was written by another version of rekey";
         break;
     default: // OPERATION_FILE_DAMAGED
         break;
@@ -76,9 +76,9 @@ static const char *remark(const struct session *s, const struct rekey_report *re
     switch (report->error) {
     case REKEY_E_POLL_REFUSED:
     case REKEY_E_POLL_NOT_FOUND:
-        return "another identity than the one that began the operation may be in use";
+        return "is this the identity that began the operation?";
     case REKEY_E_URL_FOREIGN:
-        snprintf(text, sizeof(text), "it was begun at %.*s: is --management-url missing?",
+        snprintf(text, sizeof(text), "the operation was begun with --management-url https://%.*s",
                  (int)s->file.management.len, s->file.management.ptr);
         return text;
     default:
