@@ -9,7 +9,7 @@ FUZZ_TIME := 120
 .PHONY: check check-style check-layout check-analysis check-clang check-sanitizers check-valgrind deps-check format fuzz vectors mutate proof model coverage
 
 ##@ Checking
-check: check-style check-layout check-analysis check-clang check-sanitizers check-valgrind ## formatting, static analysis, both compilers, sanitizers, valgrind
+check: check-style check-layout check-pictures check-analysis check-clang check-sanitizers check-valgrind ## formatting, pictures, static analysis, both compilers, sanitizers, valgrind
 
 deps-check: deps-test
 	$(Q)boards/deps.sh packages clang clang-format clang-tidy cppcheck valgrind libclang-rt-dev shellcheck

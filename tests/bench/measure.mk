@@ -9,8 +9,9 @@ size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; 
 	    $(PYTHON) tests/bench/size.py $(B) $(B)/$(program) file=$(BOARD_COMMAND_MAX) flash=$(BOARD_FLASH_MAX) ram=$(BOARD_RAM_MAX) \
 	    core=$(BOARD_CORE_MAX)
 
-memory: ## write docs/memory.md: what make size prints, for every board
+memory: ## write docs/memory.md: what make size prints, for every board; and its picture
 	+$(Q)tests/bench/memory.sh docs/memory.md "$(CC)"
+	+$(Q)$(MAKE) --no-print-directory pictures
 
 # The command with a clock that runs faster, for the long rows of `make bench`.
 $(B)/rekey-bench: link_more = ,--wrap=clock_gettime,--wrap=ppoll

@@ -16,6 +16,7 @@ done
 {
     printf '# Memory\n\n'
     echo "Written by \`make memory\` (gcc $($2 -dumpfullversion) and the cross compilers of the same distribution); do not edit."
+    printf '\n![Flash and RAM of each board as bars](memory.svg)\n'
     for board in $boards; do
         title=$(sed -n 's/^BOARD_TITLE *:= //p' "boards/$board/board.mk")
         printf '\n## %s: %s\n\n```\n' "$board" "$title"
