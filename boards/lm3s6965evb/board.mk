@@ -18,6 +18,7 @@ BOARD_UNIT     := unit-images
 BOARD_UNIT_WITHOUT := proxy tcp sockets lwip file pem
 BOARD_E2E      := tests/e2e/test_firmware.py
 BOARD_BENCH    := tests/bench/instructions.py
+BOARD_TRACE    := firmware-trace.elf
 BOARD_CMOCKA_CPPFLAGS := -DHAVE_SIGNAL_H
 EXEC           ?= boards/lm3s6965evb/run
 BOARD_FLASH_MAX := 131072

@@ -39,9 +39,9 @@ $(B)/clock.so: tests/e2e/clock.c
 	$(Q)$(HOST_CC) -shared -fPIC -O1 -Wall -Wextra -Werror $< -o $@ -ldl
 
 # The firmware that prints what its arena is used for (tests/bench/arena.py).
-$(B)/tests/arena_trace.o: our_cflags += -I$(MBEDTLS)/library
-$(B)/firmware-trace.elf: $(filter-out %/firmware.elf,$(board_objects)) $(B)/tests/arena_trace.o $(port_objects) $(lwip_objects) $(B)/librekey.a $(B)/libmbedtls.a boards/lm3s6965evb/link.ld
+comma  := ,
+traced := rekey_arena_calloc rekey_arena_free mbedtls_ssl_handshake_step mbedtls_ssl_write mbedtls_pk_verify_ext mbedtls_pk_verify_restartable \
+    board_read_file
+$(B)/firmware-trace.elf: $(board_objects) $(B)/tests/arena_trace.o $(port_objects) $(lwip_objects) $(B)/librekey.a $(B)/libmbedtls.a boards/lm3s6965evb/link.ld
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections \
-	    -Wl,--wrap=rekey_arena_calloc,--wrap=rekey_arena_free,--wrap=mbedtls_ssl_handshake_step,--wrap=board_read_file \
-	    $(filter %.o %.a,$^) -o $@
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $(addprefix -Wl$(comma)--wrap=,$(traced)) $(filter %.o %.a,$^) -o $@

@@ -1,8 +1,10 @@
 // arena_trace.c - linked into a firmware by `make arena`: prints each allocation and each release
-// of mbedTLS's arena, with the function that asked for it, and each state of the handshake. The
-// linker puts these functions before the product's own (--wrap). Random numbers are the same in
-// every run.
+// of mbedTLS's arena, with the function that asked for it and what is being done. The linker puts
+// these functions before the product's own (--wrap, boards/lm3s6965evb/rules.mk). The random
+// numbers are the same in every run.
 
+#include <mbedtls/ecdh.h>
+#include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,48 +12,71 @@
 #include "arena.h"
 #include "board.h"
 
-void *__real_rekey_arena_calloc(size_t count, size_t size);
-void *__wrap_rekey_arena_calloc(size_t count, size_t size);
-void __real_rekey_arena_free(void *ptr);
-void __wrap_rekey_arena_free(void *ptr);
-int __real_mbedtls_ssl_handshake_step(mbedtls_ssl_context *ssl);
-int __wrap_mbedtls_ssl_handshake_step(mbedtls_ssl_context *ssl);
-int __real_board_read_file(const char *path, void *buf, size_t cap);
-int __wrap_board_read_file(const char *path, void *buf, size_t cap);
+// Declares __real_NAME, which is the function itself, and begins __wrap_NAME, which is called in
+// place of it.
+#define WRAP(type, name, ...)                                                                      \
+    type __real_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__)
 
-static void print(const char *what, size_t a, size_t b, size_t c) {
-    char line[64];
+static const char *work = "other";
+static int state = -1;
 
-    snprintf(line, sizeof(line), "trace %s %lx %lu %lx\n", what, (unsigned long)a, (unsigned long)b,
-             (unsigned long)c);
+static void print(const char *what, const void *ptr, size_t size, const void *caller) {
+    char line[80];
+
+    snprintf(line, sizeof(line), "arena: %s %lx %lu %lx %d %s\n", what,
+             (unsigned long)(uintptr_t)ptr, (unsigned long)size, (unsigned long)(uintptr_t)caller,
+             state, work);
     board_print(line);
 }
 
-void *__wrap_rekey_arena_calloc(size_t count, size_t size) {
+WRAP(void *, rekey_arena_calloc, size_t count, size_t size) {
     void *ptr = __real_rekey_arena_calloc(count, size);
 
-    print("take", (uintptr_t)ptr, count * size, (uintptr_t)__builtin_return_address(0));
+    print("take", ptr, count * size, __builtin_return_address(0));
     return ptr;
 }
 
-void __wrap_rekey_arena_free(void *ptr) {
+WRAP(void, rekey_arena_free, void *ptr) {
     if (ptr != NULL) {
-        print("free", (uintptr_t)ptr, 0, 0);
+        print("free", ptr, 0, NULL);
     }
     __real_rekey_arena_free(ptr);
 }
 
-int __wrap_mbedtls_ssl_handshake_step(mbedtls_ssl_context *ssl) {
-    static int last = -1;
-
-    if (ssl->MBEDTLS_PRIVATE(state) != last) {
-        last = ssl->MBEDTLS_PRIVATE(state);
-        print("state", 0, (size_t)last, 0);
-    }
+WRAP(int, mbedtls_ssl_handshake_step, mbedtls_ssl_context *ssl) {
+    state = ssl->MBEDTLS_PRIVATE(state);
     return __real_mbedtls_ssl_handshake_step(ssl);
 }
 
-int __wrap_board_read_file(const char *path, void *buf, size_t cap) {
+WRAP(int, mbedtls_ssl_write, mbedtls_ssl_context *ssl, const unsigned char *buf, size_t len) {
+    state = MBEDTLS_SSL_HANDSHAKE_OVER;
+    return __real_mbedtls_ssl_write(ssl, buf, len);
+}
+
+static int done(int code) {
+    work = "other";
+    return code;
+}
+
+WRAP(int, mbedtls_pk_verify_ext, mbedtls_pk_type_t type, const void *options,
+     mbedtls_pk_context *pk, mbedtls_md_type_t md, const unsigned char *hash, size_t hash_len,
+     const unsigned char *signature, size_t len) {
+    work = "signature";
+    return done(
+        __real_mbedtls_pk_verify_ext(type, options, pk, md, hash, hash_len, signature, len));
+}
+
+WRAP(int, mbedtls_pk_verify_restartable, mbedtls_pk_context *pk, mbedtls_md_type_t md,
+     const unsigned char *hash, size_t hash_len, const unsigned char *signature, size_t len,
+     mbedtls_pk_restart_ctx *restart) {
+    work = "signature";
+    return done(
+        __real_mbedtls_pk_verify_restartable(pk, md, hash, hash_len, signature, len, restart));
+}
+
+WRAP(int, board_read_file, const char *path, void *buf, size_t cap) {
     static uint32_t value = 1;
 
     if (strcmp(path, "/dev/urandom") != 0) {
