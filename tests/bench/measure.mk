@@ -1,6 +1,6 @@
 # measure.mk - sizes, memory, and whole operations measured.
 
-.PHONY: size memory bench fleet
+.PHONY: size memory arena bench fleet
 
 ##@ Measuring
 size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; fails above a budget of the board
@@ -9,9 +9,14 @@ size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; 
 	    $(PYTHON) tests/bench/size.py $(B) $(B)/$(program) file=$(BOARD_COMMAND_MAX) flash=$(BOARD_FLASH_MAX) ram=$(BOARD_RAM_MAX) \
 	    core=$(BOARD_CORE_MAX)
 
-memory: ## write docs/memory.md: what make size prints, for every board; and its picture
+memory: ## write docs/memory.md: what make size prints, for every board, and make arena; and their pictures
 	+$(Q)tests/bench/memory.sh docs/memory.md "$(CC)"
 	+$(Q)$(MAKE) --no-print-directory pictures
+
+arena: deps-test build/certs/.made ## BOARD=lm3s6965evb: who holds the TLS arena when, in one operation; a table, and docs/arena.svg
+	$(if $(BOARD_TRACE),,$(error BOARD=$(BOARD): its allocations cannot be traced, those of BOARD=lm3s6965evb can))
+	$(make_quietly) $(B)/$(BOARD_TRACE)
+	$(Q)NM=$(NM) $(PYTHON) tests/bench/arena.py $(B)/$(BOARD_TRACE) $(patsubst REKEY_ARENA_SIZE=%,%,$(filter REKEY_ARENA_SIZE=%,$(limits)))
 
 # The command with a clock that runs faster, for the long rows of `make bench`.
 $(B)/rekey-bench: link_more = ,--wrap=clock_gettime,--wrap=ppoll

@@ -1,5 +1,5 @@
 #!/bin/sh
-# memory.sh - writes docs/memory.md: what `make size` prints, for every board; `make memory` calls it.
+# memory.sh - writes docs/memory.md: what `make size` prints, for every board, and `make arena`; `make memory` calls it.
 #
 #     memory.sh FILE COMPILER     COMPILER is this machine's
 
@@ -23,5 +23,9 @@ done
         $make size BOARD="$board"
         echo '```'
     done
+    printf '\n## The TLS arena of lm3s6965evb during one operation\n\n'
+    printf 'Where a state of the handshake needs the most:\n\n```\n'
+    $make arena BOARD=lm3s6965evb
+    printf '```\n\n![Bytes of the arena by owner, event by event](arena.svg)\n'
 } >build/memory.md
 mv build/memory.md "$1"
