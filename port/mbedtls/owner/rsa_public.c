@@ -8,6 +8,7 @@
 
 #include "arena.h"
 #include "rsa_public.h"
+#include "rsa_square.h"
 
 // Private keys never come here: exponents have one limb.
 struct modulus {
@@ -22,6 +23,14 @@ static void multiply(const struct modulus *m, mbedtls_mpi_uint *x, const mbedtls
     mbedtls_mpi_core_montmul(x, a, b, m->limbs, m->n, m->limbs, m->minus_inverse, m->scratch);
 }
 
+static void square(const struct modulus *m, mbedtls_mpi_uint *x) {
+#if REKEY_RSA_SQUARE
+    rekey_rsa_square(x, m->n, m->limbs, m->minus_inverse, m->scratch);
+#else
+    multiply(m, x, x, x);
+#endif
+}
+
 // x = 2 x mod n
 static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
     mbedtls_mpi_uint carry = mbedtls_mpi_core_add(x, x, x, m->limbs);
@@ -32,27 +41,37 @@ static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
     }
 }
 
-// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: `one_byte` is R times
-// 2^8, by doubling the largest power of two below n; from that R times 2^bits, by squaring and
-// multiplying.
-static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, mbedtls_mpi_uint *one_byte,
+// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: `one_word` is R times
+// 2^32, by doubling the largest power of two below n; from that R times 2^bits, by squaring and
+// multiplying. A doubling takes 1/50 of the time of a square.
+static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, mbedtls_mpi_uint *one_word,
                         size_t n_bits) {
-    const size_t bytes = m->limbs * sizeof(*x);
+    const size_t bytes = m->limbs * sizeof(*x), words = bytes / sizeof(uint32_t);
     size_t bit = 1;
 
-    one_byte[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % (sizeof(*x) * 8);
-    for (size_t i = n_bits - 1; i < (bytes + 1) * 8; i++) {
-        twice(m, one_byte);
+    one_word[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % (sizeof(*x) * 8);
+    for (size_t i = n_bits - 1; i < (words + 1) * 32; i++) {
+        twice(m, one_word);
     }
-    memcpy(x, one_byte, bytes);
-    while (bit <= bytes / 2) {
+    memcpy(x, one_word, bytes);
+    while (bit <= words / 2) {
         bit *= 2;
     }
     while ((bit /= 2) > 0) {
-        multiply(m, x, x, x);
-        if ((bytes & bit) != 0) {
-            multiply(m, x, x, one_byte);
+        square(m, x);
+        if ((words & bit) != 0) {
+            multiply(m, x, x, one_word);
         }
+    }
+}
+
+// x = a, which is below n. A number that was never set has no limbs.
+static void load(const struct modulus *m, mbedtls_mpi_uint *x, const mbedtls_mpi *a) {
+    size_t there = a->MBEDTLS_PRIVATE(n) < m->limbs ? a->MBEDTLS_PRIVATE(n) : m->limbs;
+
+    memset(x, 0, m->limbs * sizeof(*x));
+    if (there > 0) {
+        memcpy(x, a->MBEDTLS_PRIVATE(p), there * sizeof(*x));
     }
 }
 
@@ -83,24 +102,24 @@ int rekey_rsa_public(mbedtls_mpi *x, const mbedtls_mpi *a, const mbedtls_mpi *e,
     exponent = e->MBEDTLS_PRIVATE(p)[0];
     result = mbedtls_mpi_grow(x, m.limbs);
     if (result == 0) {
-        size_t there = a->MBEDTLS_PRIVATE(n) < m.limbs ? a->MBEDTLS_PRIVATE(n) : m.limbs;
-
         square_of_r(&m, power, base, n_bits);
-        memset(base, 0, m.limbs * sizeof(*base));
-        if (there > 0) { // a number that was never set has no limbs
-            memcpy(base, a->MBEDTLS_PRIVATE(p), there * sizeof(*base));
-        }
+        load(&m, base, a);
         multiply(&m, base, base, power);
         memcpy(power, base, m.limbs * sizeof(*power));
         for (bit = mbedtls_mpi_bitlen(e) - 1; bit > 0; bit--) {
-            multiply(&m, power, power, power);
-            if ((exponent >> (bit - 1) & 1) != 0) {
+            square(&m, power);
+            if (bit > 1 && (exponent >> (bit - 1) & 1) != 0) {
                 multiply(&m, power, power, base);
             }
         }
-        memset(base, 0, m.limbs * sizeof(*base));
-        base[0] = 1;
-        multiply(&m, power, power, base); // out of Montgomery's form
+        // The exponent's lowest bit. The factor is not in Montgomery's form, and so takes the power
+        // out of it.
+        load(&m, base, a);
+        if (exponent == 1 || exponent % 2 == 0) {
+            memset(base, 0, m.limbs * sizeof(*base));
+            base[0] = 1;
+        }
+        multiply(&m, power, power, base);
         result = mbedtls_mpi_lset(x, 0);
         memcpy(x->MBEDTLS_PRIVATE(p), power, m.limbs * sizeof(*power));
     }
