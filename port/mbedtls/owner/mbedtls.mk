@@ -18,7 +18,8 @@ $(B)/$(owner)/rsa_public.o $(B)/$(owner)/rsa_square.o: BOARD_CFLAGS += -isystem 
 fast_objects := $(patsubst %,$(B)/mbedtls/%.o,bignum_core bignum ecp ecp_curves constant_time)
 $(fast_objects): BOARD_CFLAGS += $(if $(BOARD_FAST),-O2)
 $(B)/$(owner)/rsa_square.o: BOARD_CFLAGS += $(if $(BOARD_FAST),-O2 -funroll-loops)
-$(fast_objects) $(B)/$(owner)/rsa_square.o: $(owner)/mbedtls.mk
+$(B)/port/anchors/pem.o: BOARD_CFLAGS += $(if $(BOARD_FAST),-O2)
+$(fast_objects) $(B)/$(owner)/rsa_square.o $(B)/port/anchors/pem.o: $(owner)/mbedtls.mk
 $(B)/mbedtls/%.o: $(MBEDTLS)/library/%.c $(B)/flags port/mbedtls/owner/mbedtls_config.h
 	$(call say,CC)
 	@mkdir -p $(@D)
