@@ -117,6 +117,13 @@ void mbedtls_mpi_core_montmul(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a,
     PROVE(!__CPROVER_same_object(t, n));
 }
 
+void rekey_rsa_square(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *n, size_t limbs,
+                      mbedtls_mpi_uint minus_inverse, mbedtls_mpi_uint *scratch) {
+    (void)minus_inverse;
+    PROVE(limbs >= 1 && readable(n, limbs) && writable(x, limbs) && writable(scratch, limbs));
+    PROVE(__CPROVER_same_object(scratch, x) && x + limbs <= scratch);
+}
+
 mbedtls_mpi_uint mbedtls_mpi_core_add(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a,
                                       const mbedtls_mpi_uint *b, size_t limbs) {
     PROVE(writable(x, limbs) && readable(a, limbs) && readable(b, limbs));

@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "rsa_public.h"
+#include "rsa_square.h"
 
 // Private keys never come here: exponents have one limb.
 struct modulus {
@@ -21,6 +22,14 @@ static void multiply(const struct modulus *m, mbedtls_mpi_uint *x, const mbedtls
     mbedtls_mpi_core_montmul(x, a, b, m->limbs, m->n, m->limbs, m->minus_inverse, m->scratch);
 }
 
+static void square(const struct modulus *m, mbedtls_mpi_uint *x) {
+#if REKEY_RSA_SQUARE
+    rekey_rsa_square(x, m->n, m->limbs, m->minus_inverse, m->scratch);
+#else
+    multiply(m, x, x, x);
+#endif
+}
+
 // x = 2 x mod n
 static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
     mbedtls_mpi_uint carry = mbedtls_mpi_core_add(x, x, x, m->limbs);
@@ -31,15 +40,15 @@ static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
     }
 }
 
-// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: R times 2^8, by doubling
-// the largest power of two below n; from that R times 2^bits, by squaring, and doubling it eight
-// times.
+// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: R times 2^32, by doubling
+// the largest power of two below n; from that R times 2^bits, by squaring, and doubling 32 times for
+// each bit of the exponent. A doubling takes 1/50 of the time of a square.
 static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, size_t n_bits) {
-    const size_t bytes = m->limbs * sizeof(*x);
-    size_t bit = 1, times = (bytes + 1) * 8 - (n_bits - 1);
+    const size_t words = m->limbs * sizeof(*x) / sizeof(uint32_t);
+    size_t bit = 1, times = (words + 1) * 32 - (n_bits - 1);
 
     x[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % (sizeof(*x) * 8);
-    while (bit <= bytes / 2) {
+    while (bit <= words / 2) {
         bit *= 2;
     }
     for (;;) {
@@ -50,8 +59,8 @@ static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, size_t n_b
         if (bit == 0) {
             return;
         }
-        multiply(m, x, x, x);
-        times = (bytes & bit) != 0 ? 8 : 0;
+        square(m, x);
+        times = (words & bit) != 0 ? 32 : 0;
     }
 }
 
@@ -88,7 +97,7 @@ int rekey_rsa_public(mbedtls_mpi *x, const mbedtls_mpi *a, const mbedtls_mpi *e,
         multiply(&m, base, base, power);
         memcpy(power, base, m.limbs * sizeof(*power));
         for (size_t bit = mbedtls_mpi_bitlen(e) - 1; bit > 0; bit--) {
-            multiply(&m, power, power, power);
+            square(&m, power);
             if ((exponent >> (bit - 1) & 1) != 0) {
                 multiply(&m, power, power, base);
             }
