@@ -56,6 +56,7 @@ LOST = {
     )
 }
 BODY = '{"keyType":"Primary"}'
+ERROR_LINE = re.compile(r"(\S+: )?\S*(error|exception)\S*( \[\w+\])?: ", re.I)
 
 
 class Service:
@@ -231,10 +232,7 @@ class Failed(Exception):
 def reason(text):
     """Of what a program said, the first line that names an error, or the last line."""
     lines = text.strip().splitlines() or ["nothing"]
-    return next(
-        (line for line in lines if re.match(r"(\S+: )?\S*(error|exception)\S*: ", line, re.I)),
-        lines[-1],
-    )[:200]
+    return next(filter(ERROR_LINE.match, lines), lines[-1])[:200]
 
 
 def measure(tools):
@@ -248,6 +246,8 @@ def measure(tools):
             try:
                 result = None if failed[name] else tools.run(name, number, how)
             except Failed as error:
+                if name == "rekey":  # all others are compared with it
+                    sys.exit(f"rekey: {error}")
                 failed[name].append(str(error))
                 print(f"{name}: {error}", file=sys.stderr)
                 continue
@@ -255,8 +255,6 @@ def measure(tools):
                 results[name].append(result)
         order = order[1:] + order[:1]
         print(f"round {number + 2} of {ROUNDS + SIZE_ROUNDS + 1}", file=sys.stderr)
-    if failed["rekey"]:
-        sys.exit(f"rekey: {failed['rekey'][0]}")
     results = {name: {"failed": reasons[0]} for name, reasons in failed.items() if reasons}
     for name in page.ROWS:
         if name not in results:
