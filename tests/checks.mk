@@ -22,7 +22,7 @@ check-style: deps-check
 check-layout: deps-test ## that the arrows between the files run one way, that none of the command's is too long, and that references lead somewhere
 	$(PYTHON) tests/lint/layout.py
 	$(PYTHON) tests/lint/references.py
-	$(pytest) tests/lint
+	$(pytest) tests/lint tests/compare
 
 check-analysis: deps-check
 	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \

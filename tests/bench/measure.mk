@@ -1,6 +1,10 @@
 # measure.mk - sizes, memory, and whole operations measured.
 
+<<<<<<< HEAD
 .PHONY: size memory arena bench fleet
+=======
+.PHONY: size memory bench compare fleet
+>>>>>>> compare
 
 ##@ Measuring
 size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; fails above a budget of the board
@@ -29,6 +33,17 @@ bench: all deps-test ## whole operations, also against a hostile service: memory
 	$(Q)REKEY=$(B)/$(program) REKEY_BENCH=$(B)/rekey-bench $(PYTHON) $(or $(BOARD_BENCH),tests/bench/bench.py)
 	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/operation.py)
 	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/beside_curl.py $(BENCH_FLAGS))
+
+# What cannot be installed is named in the page, with the reason. Node.js may be from elsewhere, with an npm of its own.
+compare_in := build/compare
+compare: deps-test ## write docs/comparison.md: rekey beside curl, az and the SDKs; installs them (a gigabyte, ten minutes)
+	$(make_quietly) build/certs/.made
+	$(Q)$(foreach b,linux linux-musl,$(MAKE) --no-print-directory -s all BOARD=$(b) B=build/$(b) &&) boards/deps.sh packages ca-certificates curl jq
+	$(Q)for package in azure-cli python3-azure; do boards/deps.sh packages $$package || true; done
+	$(Q)command -v npm >/dev/null || boards/deps.sh packages nodejs npm || true
+	$(Q)mkdir -p $(compare_in) && cp tests/compare/package.json tests/compare/sdk.mjs $(compare_in)
+	$(Q)cd $(compare_in) && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts || true
+	$(Q)REKEY=build/linux/rekey REKEY_STATIC=build/linux-musl/rekey $(PYTHON) tests/compare/compare.py docs/comparison.md
 
 fleet: ## 10,000 gateways against the service's limit of writes: the worst wait of the last one; writes docs/fleet.svg
 	$(Q)$(PYTHON) tests/bench/fleet.py write
