@@ -1,10 +1,6 @@
 # measure.mk - sizes, memory, and whole operations measured.
 
-<<<<<<< HEAD
-.PHONY: size memory arena bench fleet
-=======
-.PHONY: size memory bench compare fleet
->>>>>>> compare
+.PHONY: size memory arena bench compare fleet
 
 ##@ Measuring
 size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; fails above a budget of the board
