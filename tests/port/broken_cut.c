@@ -1,4 +1,4 @@
-// broken_cut.c - takes a TLS stream that was cut for one that ended.
+// broken_cut.c - reports the orderly end of a TLS stream that was cut.
 
 #include "pass.h"
 

@@ -1,12 +1,12 @@
-// check_open.c - opening and closing: what fails, what never ends, and close at any time.
+// check_open.c - opening and closing: failures, connections that never open, and close at any time.
 
 #include "checks.h"
 
 #include <string.h>
 
-#define STEPS_MAX 100000u // calls of open after which one of them has ended
+#define STEPS_MAX 100000u // calls of open by which it has surely ended
 
-// Whether a connection works: what was sent comes back.
+// Whether a connection works: the peer returns the data.
 static void check_works(struct line *l, const char *when) {
     unsigned char sent[BLOCK], got[BLOCK];
     size_t len = 0;
@@ -40,7 +40,7 @@ void check_open(struct run *run) {
     check_again(&l, "after close, twice");
 }
 
-// Opens what cannot be opened.
+// Opens connections that cannot be opened.
 static void check_fails(struct run *run, const char *host, enum listener listener) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, host, listener, LONG_MS);
@@ -58,7 +58,7 @@ void check_refused(struct run *run) {
     check_fails(run, run->check->host, PEER_CLOSED);
 }
 
-// A connection may be open before it is reset; then a read says so.
+// A connection may open before it is reset; then a read reports the reset.
 void check_reset_at_once(struct run *run) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, run->check->host, PEER_RESET_AT_ONCE, LONG_MS);
@@ -77,7 +77,7 @@ void check_reset_at_once(struct run *run) {
     check_again(&l, "after a reset");
 }
 
-// Opens what never answers, and gives it up.
+// Opens a connection that never gets an answer, and closes it.
 static void check_gives_up(struct run *run, const char *host, enum listener listener) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, host, listener, SHORT_MS);
@@ -108,7 +108,7 @@ void check_silent(struct run *run) {
     check_gives_up(run, run->check->host, PEER_SILENT);
 }
 
-// The first address does not answer. The loop sleeps as long as it may.
+// The first address does not answer. The loop sleeps for as long as it is allowed to.
 void check_second_address(struct run *run) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, run->check->two, PEER_SECOND, LONG_MS);
@@ -126,7 +126,7 @@ void check_second_address(struct run *run) {
     hang_up(&l);
 }
 
-// After one call of open, after two, and so on; in larger steps where there are many.
+// After one call of open, after two, and so on; in larger steps if there are many.
 void check_close_anywhere(struct run *run) {
     struct line l = line_of(run, 0);
     int result = REKEY_AGAIN;
@@ -168,7 +168,7 @@ void check_close_is_seen(struct run *run) {
     check_reported(&l, &reporter);
 }
 
-// Something else of this process may hold the connection open: a lookup, as a child process.
+// Another process may hold the connection open, for example a child that looks a name up.
 void check_close_beside_lookup(struct run *run) {
     struct line l = line_of(run, 0), other = line_of(run, 1);
 

@@ -1,6 +1,6 @@
 // firmware.c - checks port/lwip, and port/mbedtls over it, on a microcontroller without an
-// operating system (boards/lm3s6965evb). What is checked comes with the command line: FIRST-PORT
-// for TCP, FIRST-PORT and the file of a trust anchor in DER for TLS.
+// operating system (boards/lm3s6965evb). The command line selects the port: FIRST-PORT for TCP,
+// FIRST-PORT and the file of a trust anchor in DER for TLS.
 
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
@@ -35,7 +35,7 @@ static int64_t wall_s(void *ctx) {
     return forgotten ? -1 : board_time();
 }
 
-// For the emulator only, as in the board's main.c.
+// Only for the emulator, as in the board's main.c.
 static int entropy(void *ctx, void *buf, size_t len) {
     (void)ctx;
     return board_read_file("/dev/urandom", buf, len) == (int)len ? REKEY_DONE : REKEY_E_ENTROPY;
@@ -59,7 +59,7 @@ static void forget_clock(bool is_forgotten) {
 static void turn(void) {
     ethernet_poll(&netif);
     sys_check_timeouts();
-    __asm__ volatile("wfi"); // the tick of each millisecond, or a frame
+    __asm__ volatile("wfi"); // woken by the tick of each millisecond, or by a frame
 }
 
 static void print(void *ctx, const char *text) {

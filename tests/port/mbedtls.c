@@ -1,5 +1,5 @@
 // mbedtls.c - checks port/mbedtls over port/posix, or what breaks it. With "small" every byte below
-// TLS takes calls of its own: PROGRAM FIRST-PORT CA-FILE [small].
+// TLS needs a call of its own: PROGRAM FIRST-PORT CA-FILE [small].
 
 #include "owner.h"
 #include "pem_bundle.h"

@@ -1,10 +1,10 @@
-// small.c - a transport for the place below TLS: every record takes many calls.
+// small.c - a transport for use below TLS that needs many calls for every record.
 
 #include "small.h"
 
 #include "pass.h"
 
-#define WHOLE 40 // bytes that are taken at once: an alert, for close makes one attempt to send it
+#define WHOLE 40 // bytes accepted at once: an alert, which close attempts to send only once
 
 static int write_one(void *ctx, const void *data, size_t len, size_t *done) {
     struct pass *p = ctx;

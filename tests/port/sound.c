@@ -1,4 +1,4 @@
-// sound.c - in the place of what breaks a transport: nothing.
+// sound.c - breaks nothing: used instead of a file that breaks a transport.
 
 #include "subject.h"
 

@@ -1,4 +1,4 @@
-// subject.h - what the programs have in common that check a port of rekey on this machine.
+// subject.h - shared by the programs that check a port of rekey on this machine.
 
 #ifndef SUBJECT_H
 #define SUBJECT_H
@@ -7,16 +7,16 @@
 
 #define HOST "localhost"
 #define ADDRESS "127.0.0.1"
-#define HOLE "127.0.0.2" // peer.py lets nobody in there
+#define HOLE "127.0.0.2" // an address at which peer.py accepts no connection
 #define TWO "two.localhost"
 #define HANGING "hanging.localhost"
-#define OTHER "other.example" // in the certificate that is for another name
+#define OTHER "other.example" // the name in the certificate for another host
 
-// The addresses of a name: none for one that there is not. `HANGING` has none either.
+// The addresses of a name; none for a name that does not exist. `HANGING` has none either.
 #define SUBJECT_ADDRESSES 2
 size_t subject_addresses(const char *name, const char *addresses[SUBJECT_ADDRESSES]);
 
-// Puts something over a transport that makes it break a sentence; sound.c leaves it as it is.
+// Wraps a transport so that it breaks a sentence; sound.c does not change it.
 struct rekey_transport subject_break(struct rekey_transport good, size_t which);
 
 // Waits until `fd` is ready for `want`, or `ms` have passed.
