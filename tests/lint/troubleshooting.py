@@ -1,6 +1,6 @@
 """Compares docs/troubleshooting.md with the code. Every exit code with its words, every text of
 src/rekey_error.h, and every printed text of boards/linux that has five words or more must have an
-entry, as it is printed: where the code inserts something, the entry has "...". What an entry shows
+entry with the same text; if the code inserts a value, the entry has "...". Every text of an entry
 must be in the code.
 
     troubleshooting.py [ROOT]    prints each fault; the exit code is 1 if there is one
@@ -13,7 +13,7 @@ from pathlib import Path
 PAGE = "docs/troubleshooting.md"
 WORDS = 5
 
-# What boards/linux prints that is no message: help, metrics, the files of a state, -v.
+# Texts in boards/linux that are not messages: help, metrics, the files of a state, -v.
 OTHER = [
     r"^\\n|^# HELP |\\n$|^\{",
     r"^(?:When|What) .*\.$",
@@ -28,13 +28,13 @@ SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 
 
 def as_printed(text):
-    """A literal of C, with "..." where it has a conversion or more next to each other."""
+    """A C literal, with "..." for one conversion or several adjacent ones."""
     text = re.sub(r"(?:\.\.\.)+", "...", CONVERSION.sub("...", text))
     return text.replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\")
 
 
 def literals(path):
-    """What the strings of a file are printed as, without the rows of commands."""
+    """The strings of a file as they are printed, without the rows of commands."""
     code = re.sub(r"^\s*//.*|\s// .*", "", path.read_text(encoding="utf-8"), flags=re.M)
     code = re.sub(r"^const struct command_row.*?^};", "", code, flags=re.M | re.S)
     code = re.sub(r"_Static_assert\(.*?\);", "", code, flags=re.S)
@@ -50,7 +50,7 @@ def errors(root):
 
 
 def messages(root):
-    """{text: the file that has it}"""
+    """{text: the file that contains it}"""
     found = {text: "src/rekey_error.h" for text in errors(root)}
     for path in sorted((root / "boards/linux").rglob("*.c")):
         if path.name not in WITHOUT_MESSAGES:
@@ -59,7 +59,7 @@ def messages(root):
 
 
 def exit_codes(root):
-    """{code: the words that outcome= has with it}, by rekey.h and outcome.c."""
+    """{code: the words after outcome= for it}, from rekey.h and outcome.c."""
     header = (root / "src/rekey.h").read_text(encoding="utf-8")
     code = (root / "boards/linux/outcome.c").read_text(encoding="utf-8")
     numbers = dict(re.findall(r"^    REKEY_(\w+) = (\d+),", header, re.M))
@@ -73,7 +73,7 @@ def exit_codes(root):
 
 
 def rows(page, heading):
-    """The first two cells of the rows of the tables below a heading."""
+    """The first two cells of each row in the tables below a heading."""
     section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", page, re.M | re.S)
     return re.findall(r"^\| (.+?) \| (.+?) \|", section[1] if section else "", re.M)
 
