@@ -61,7 +61,7 @@ $(B)/verify: $(B)/tests/verify.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls
 	$(call say,LD)
 	$(link)
 
-# A separate build, in which the time of the build is 0, so that no clock is too early.
+# A separate build with a build time in 1970, so that no clock is too early.
 export WYCHEPROOF_DIR LIMBO_DIR
 vectors: deps-test ## run published vectors from checkouts in WYCHEPROOF_DIR and LIMBO_DIR; list the differences
 	$(make_quietly) B=build/vectors SOURCE_DATE_EPOCH=1 $(addprefix build/vectors/,verify rekey clock.so)
