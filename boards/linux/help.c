@@ -72,7 +72,7 @@ static void put_topic(const struct option_topic *topic, const struct command_row
     }
     out("Options%s%s: %s\n", command != NULL ? " of rekey " : "",
         command != NULL ? command->name : "", topic->help);
-    put_options(topic->groups & (command != NULL ? command->takes | OPTIONS_ALL : ~0U));
+    put_options(topic->groups & (command != NULL ? command->accepts | OPTIONS_ALL : ~0U));
     if (topic->groups == OPTIONS_IDENTITY) {
         out("%s", identities);
     }
@@ -90,7 +90,7 @@ static void put_examples(const struct command_row *command) {
 }
 
 static void put_command(const struct command_row *command) {
-    unsigned own = command->takes;
+    unsigned own = command->accepts;
 
     out("rekey %s: %s\nUsage: rekey %s %s\n", command->name, command->summary, command->name,
         command->synopsis);
@@ -103,7 +103,7 @@ static void put_command(const struct command_row *command) {
     }
     out("\nMore options, by page:\n");
     for (size_t i = 0; i < OPTION_TOPIC_COUNT; i++) {
-        if (((command->takes | OPTIONS_ALL) & option_topics[i].groups) != 0) {
+        if (((command->accepts | OPTIONS_ALL) & option_topics[i].groups) != 0) {
             out("  rekey help %s %-12s %s\n", command->name, option_topics[i].name,
                 option_topics[i].help);
         }

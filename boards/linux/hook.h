@@ -20,13 +20,13 @@ struct hook {
 };
 
 // What the program is told in its environment.
-struct hook_news {
+struct hook_event {
     const char *key_file, *endpoint, *key_type;
 };
 
 // Starts the program, or looks whether it has ended. Returns REKEY_DONE; REKEY_WANT_TIME to be
 // called again; or REKEY_E_HOOK with *f.
-int hook_run(struct hook *h, const struct hook_news *news, struct fault *f);
+int hook_run(struct hook *h, const struct hook_event *event, struct fault *f);
 
 // Ends the program, if it runs, with what it has started.
 void hook_stop(struct hook *h);

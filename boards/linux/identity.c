@@ -36,11 +36,11 @@ static const char *secret_file(const struct identity *id, char buf[256]) {
     return buf;
 }
 
-static int take_secret(struct identity *id, struct fault *f) {
-    return secret_take_client(secret_file(id, id->path), id->until, id->secret, &id->secret_len, f);
+static int read_secret(struct identity *id, struct fault *f) {
+    return secret_load_client(secret_file(id, id->path), id->until, id->secret, &id->secret_len, f);
 }
 
-static int take_certificate(struct identity *id, struct fault *f) {
+static int read_certificate(struct identity *id, struct fault *f) {
     id->file = input_variable("AZURE_CLIENT_CERTIFICATE_PATH");
     if (id->file == NULL) {
         return fault_set(
@@ -105,7 +105,7 @@ static int read_arc_key(void *ctx, struct rekey_span path, char *buf, size_t cap
 // ---- the choice ---------------------------------------------------------------------------------
 
 // Why a kind cannot be used here, in words; NULL if it can.
-static const char *lacks(const struct identity *id, enum auth auth) {
+static const char *missing_part(const struct identity *id, enum auth auth) {
     static const char no_tenant[] = "AZURE_TENANT_ID is not set";
     static const char no_client[] = "AZURE_CLIENT_ID is not set";
     const char *names = input_variable("AZURE_TENANT_ID") == NULL   ? no_tenant
@@ -153,7 +153,7 @@ void identity_choose(struct identity *id) {
         id->auth = AUTH_SECRET; // what was given as an option counts before the environment
     }
     for (size_t i = 0; id->auth == AUTH_DEFAULT; i++) {
-        const char *reason = lacks(id, order[i]);
+        const char *reason = missing_part(id, order[i]);
 
         if (reason == NULL) {
             id->auth = order[i];
@@ -183,7 +183,7 @@ static int check_name(const char *name, struct fault *f) {
                                      visible(value, shown, sizeof(shown)), fault);
 }
 
-static int take_names(struct identity *id, struct fault *f) {
+static int read_names(struct identity *id, struct fault *f) {
     static const char *const names[] = {"AZURE_TENANT_ID", "AZURE_CLIENT_ID"};
     int code;
 
@@ -205,16 +205,16 @@ static int take_names(struct identity *id, struct fault *f) {
 }
 
 // Reads what the chosen kind needs.
-static int take_identity(struct identity *id, struct fault *f) {
+static int read_identity(struct identity *id, struct fault *f) {
     int error;
 
     switch (id->auth) {
     case AUTH_TOKEN:
-        return secret_take_token(id->token_file, id->until, id->token, &id->token_len, f);
+        return secret_load_token(id->token_file, id->until, id->token, &id->token_len, f);
     case AUTH_SECRET:
-        return take_secret(id, f);
+        return read_secret(id, f);
     case AUTH_CERTIFICATE:
-        return take_certificate(id, f);
+        return read_certificate(id, f);
     case AUTH_WORKLOAD:
         id->file = input_variable("AZURE_FEDERATED_TOKEN_FILE");
         return id->file != NULL ? 0
@@ -260,10 +260,10 @@ static int make_credential(struct identity *id) {
 }
 
 int identity_read(struct identity *id, struct fault *f) {
-    int error = id->auth >= AUTH_SECRET && id->auth <= AUTH_WORKLOAD ? take_names(id, f) : 0;
+    int error = id->auth >= AUTH_SECRET && id->auth <= AUTH_WORKLOAD ? read_names(id, f) : 0;
 
     if (error == 0) {
-        error = take_identity(id, f);
+        error = read_identity(id, f);
     }
     if (error != 0) {
         return error;

@@ -25,7 +25,7 @@ const char *input_variable(const char *name);
 
 // Copies the variable `name`, overwrites it where it stands, and unsets it. False if it is not set,
 // or empty. *len as above.
-bool input_take_variable(const char *name, char *buf, size_t cap, size_t *len);
+bool input_move_variable(const char *name, char *buf, size_t cap, size_t *len);
 
 // Overwrites and unsets every variable that may hold a secret and was not taken.
 void input_forget_variables(void);

@@ -17,7 +17,7 @@ struct operation_file {
     bool written;     // by this run, or read and whole
     int error;        // errno of the last failure
     const char *what; // what could not be done, as rekey_posix_write_file names it; or NULL
-    bool alone;       // nobody else writes there: its temporary file needs no name of its own
+    bool exclusive;   // nobody else writes there: its temporary file needs no name of its own
     uid_t owner;      // whom root writes for; 0: nobody else
     // What the record stands for; for a person who reads the file, and for `rekey wait` to show.
     int64_t time;                 // of the intent, seconds since 1970
@@ -57,7 +57,7 @@ bool operation_file_remove(struct operation_file *f);
 void operation_file_explain(const void *ctx, char *buf, size_t cap);
 
 // Takes the next line of `rest`, which must be `name`, a space and the value.
-bool take_line(struct rekey_span *rest, const char *name, struct rekey_span *value);
+bool read_line(struct rekey_span *rest, const char *name, struct rekey_span *value);
 
 // The field name of a kind, as "Azure-AsyncOperation".
 const char *poll_kind_name(enum rekey_poll_kind kind);

@@ -91,7 +91,7 @@ struct command_row {
     const char *summary;                 // what it does, in the list of commands
     const char *synopsis;                // behind the name: what it needs
     const char *example;                 // behind the name: one command line, or two
-    unsigned takes, needs;               // groups of options; OPTIONS_ALL goes without saying
+    unsigned accepts, needs;             // groups of options; OPTIONS_ALL goes without saying
     int (*run)(const struct options *o); // returns the exit code
 };
 

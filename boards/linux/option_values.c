@@ -59,7 +59,7 @@ static const struct {
 };
 
 // False if the option is not one of these.
-static bool take_plain(struct options *o, int id, const char *value) {
+static bool set_plain(struct options *o, int id, const char *value) {
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
         void *at = (char *)o + plain[i].at;
 
@@ -113,7 +113,7 @@ static int32_t unit_of(char letter) {
 }
 
 // A whole number of seconds, or of the unit that its last letter names. The option is one of these.
-static bool take_time(struct options *o, int id, const char *value, struct fault *f) {
+static bool parse_time(struct options *o, int id, const char *value, struct fault *f) {
     struct rekey_span digits = text_of(value);
     int32_t unit = digits.len > 0 ? unit_of(value[digits.len - 1]) : 0;
     size_t i = 0;
@@ -138,8 +138,8 @@ static bool take_time(struct options *o, int id, const char *value, struct fault
 
 // ---- options with a rule of their own -----------------------------------------------------------
 
-bool option_take_management_url(struct options *o, const char *name, const char *text,
-                                struct fault *f) {
+bool option_set_management_url(struct options *o, const char *name, const char *text,
+                               struct fault *f) {
     struct rekey_url url;
     int error = rekey_url_parse(text_of(text), &url);
 
@@ -253,8 +253,8 @@ static bool is_program(const char *path) {
     return found && access(path, X_OK) == 0;
 }
 
-bool option_take(struct options *o, int id, const char *value, struct fault *f) {
-    if (take_plain(o, id, value)) {
+bool option_set(struct options *o, int id, const char *value, struct fault *f) {
+    if (set_plain(o, id, value)) {
         return true;
     }
     switch (id) {
@@ -267,7 +267,7 @@ bool option_take(struct options *o, int id, const char *value, struct fault *f) 
     case OPTION_KEY_TYPE:
         return parse_key_type(o, value, f);
     case OPTION_MANAGEMENT_URL:
-        return option_take_management_url(o, "--management-url", value, f);
+        return option_set_management_url(o, "--management-url", value, f);
     case OPTION_API_VERSION:
         o->endpoint.api_version = text_of(value);
         return value[0] != '\0' ||
@@ -294,6 +294,6 @@ bool option_take(struct options *o, int id, const char *value, struct fault *f) 
         return o->json || strcmp(value, "text") == 0 ||
                option_bad(f, "--output", value, "text or json");
     default:
-        return take_time(o, id, value, f);
+        return parse_time(o, id, value, f);
     }
 }

@@ -37,11 +37,11 @@ struct options {
 
 // Takes the value of the option `id` (option_table.h); NULL for one without. False with *f if it
 // breaks the option's rule.
-bool option_take(struct options *o, int id, const char *value, struct fault *f);
+bool option_set(struct options *o, int id, const char *value, struct fault *f);
 
 // The same for the management URL, which `name` gives: an option or a variable.
-bool option_take_management_url(struct options *o, const char *name, const char *text,
-                                struct fault *f);
+bool option_set_management_url(struct options *o, const char *name, const char *text,
+                               struct fault *f);
 
 // Says in *f which rule the value of an option breaks. Always false.
 bool option_bad(struct fault *f, const char *name, const char *value, const char *rule);

@@ -8,9 +8,9 @@
 #include "option_table.h"
 
 // `format` has a %s for each of the two words; the first one is made safe to print.
-bool bad_word(struct fault *f, const char *format, const char *word, const char *more);
+bool usage_error(struct fault *f, const char *format, const char *word, const char *more);
 
-bool no_command(const struct command_row *const *commands, struct fault *f);
+bool missing_command(const struct command_row *const *commands, struct fault *f);
 
 // `help`: a page of help could have been meant as well.
 bool unknown_command(const struct command_row *const *commands, const char *word, bool help,
@@ -20,7 +20,8 @@ bool unknown_command(const struct command_row *const *commands, const char *word
 bool unknown_option(struct rekey_span name, struct fault *f);
 
 // An option that `command` does not take.
-bool foreign_option(const struct command_row *command, const struct command_row *const *commands,
-                    const struct option_row *row, struct fault *f);
+bool unsupported_option(const struct command_row *command,
+                        const struct command_row *const *commands, const struct option_row *row,
+                        struct fault *f);
 
 #endif

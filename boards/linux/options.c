@@ -29,7 +29,7 @@ static uint64_t bit_of(int id) {
 }
 
 // The environment fills in what was not given. Empty variables count as not set.
-static bool take_environment(struct options *o, uint64_t given, struct fault *f) {
+static bool apply_environment(struct options *o, uint64_t given, struct fault *f) {
     static const struct {
         const char *variable;
         int id;
@@ -48,11 +48,11 @@ static bool take_environment(struct options *o, uint64_t given, struct fault *f)
             continue;
         }
         if (variables[i].id == OPTION_MANAGEMENT_URL) {
-            if (!option_take_management_url(o, "REKEY_MANAGEMENT_URL", value, f)) {
+            if (!option_set_management_url(o, "REKEY_MANAGEMENT_URL", value, f)) {
                 return false;
             }
         } else {
-            option_take(o, variables[i].id, value, f);
+            option_set(o, variables[i].id, value, f);
         }
     }
     if (o->host.ptr == NULL) {
@@ -149,8 +149,8 @@ static const char unexpected[] = "unexpected argument '%s'";
 
 // A word that is not an option, nor its value: the command, wherever it stands; "help", and behind
 // it a command, a page, or both.
-static bool take_word(struct options *o, const struct command_row *const *commands,
-                      const char *word, struct fault *f) {
+static bool parse_word(struct options *o, const struct command_row *const *commands,
+                       const char *word, struct fault *f) {
     const struct option_topic *topic = o->help ? find_topic(word) : NULL;
 
     if (topic != NULL && o->topic == NULL) {
@@ -158,7 +158,7 @@ static bool take_word(struct options *o, const struct command_row *const *comman
         return true;
     }
     if (o->command != NULL || o->topic != NULL) {
-        return bad_word(f, unexpected, word, "");
+        return usage_error(f, unexpected, word, "");
     }
     if (!o->help && strcmp(word, "help") == 0) {
         o->help = true;
@@ -182,7 +182,7 @@ static const struct option_row *find_option(struct rekey_span name) {
 }
 
 // Reads one word of options, and the next word where that is the value. False at an error.
-static bool take_option(struct options *o, char ***at, uint64_t *given, struct fault *f) {
+static bool parse_option(struct options *o, char ***at, uint64_t *given, struct fault *f) {
     const char *word = **at + 1, *rest; // the rest of the word, behind the name of the option
     bool longer = word[0] == '-', more = true;
 
@@ -196,26 +196,26 @@ static bool take_option(struct options *o, char ***at, uint64_t *given, struct f
             return unknown_option(name, f);
         }
         if (row == NULL) {
-            return bad_word(f, "'-%s' is not an option; see rekey help",
-                            visible(name, (char[8]){0}, 8), "");
+            return usage_error(f, "'-%s' is not an option; see rekey help",
+                               visible(name, (char[8]){0}, 8), "");
         }
         more = !longer && row->argument == NULL && *rest != '\0';
         if (row->argument == NULL && longer && *rest != '\0') {
-            return bad_word(f, "--%s takes no value", row->name, "");
+            return usage_error(f, "--%s takes no value", row->name, "");
         }
         if (row->argument != NULL) {
             value = *rest == '\0' ? *++*at : longer ? rest + 1 : rest;
         }
         if (row->argument != NULL && value == NULL) {
-            return bad_word(f, longer ? "--%s needs a value: %s" : "-%s needs a value: %s",
-                            longer ? row->name : (char[2]){word[0], '\0'}, row->argument);
+            return usage_error(f, longer ? "--%s needs a value: %s" : "-%s needs a value: %s",
+                               longer ? row->name : (char[2]){word[0], '\0'}, row->argument);
         }
         o->help |= row->id == OPTION_HELP;
         o->version |= row->id == OPTION_VERSION;
         if (o->help || o->version) {
             return true;
         }
-        if (!option_take(o, row->id, value, f)) {
+        if (!option_set(o, row->id, value, f)) {
             return false;
         }
         *given |= bit_of(row->id);
@@ -228,15 +228,15 @@ static bool read_words(struct options *o, const struct command_row *const *comma
                        uint64_t *given, struct fault *f) {
     for (char **at = argv; *at != NULL; at++) {
         if ((*at)[0] != '-' || (*at)[1] == '\0') {
-            if (!take_word(o, commands, *at, f)) {
+            if (!parse_word(o, commands, *at, f)) {
                 return false;
             }
             continue;
         }
         if (strcmp(*at, "--") == 0) { // no word behind it is an option, and no other one is taken
-            return at[1] == NULL || bad_word(f, unexpected, at[1], "");
+            return at[1] == NULL || usage_error(f, unexpected, at[1], "");
         }
-        if (!take_option(o, &at, given, f)) {
+        if (!parse_option(o, &at, given, f)) {
             return false;
         }
         if (o->help || o->version) { // of what is behind it, only the command counts
@@ -250,7 +250,7 @@ static bool read_words(struct options *o, const struct command_row *const *comma
 }
 
 // --ids has in it what these options and variables name: they are not given as well, and not taken.
-static bool take_ids(const struct options *o, uint64_t *given, struct fault *f) {
+static bool apply_ids(const struct options *o, uint64_t *given, struct fault *f) {
     static const uint16_t parts[] = {OPTION_SUBSCRIPTION, OPTION_RESOURCE_GROUP, OPTION_WORKSPACE,
                                      OPTION_NAME, OPTION_KIND_OF_ENDPOINT};
 
@@ -258,8 +258,9 @@ static bool take_ids(const struct options *o, uint64_t *given, struct fault *f) 
         uint64_t bit = bit_of(parts[i]);
 
         if ((*given & bit) != 0) {
-            return bad_word(f, "--%s cannot be combined with --ids, which names the whole endpoint",
-                            find_row(parts[i])->name, "");
+            return usage_error(f,
+                               "--%s cannot be combined with --ids, which names the whole endpoint",
+                               find_row(parts[i])->name, "");
         }
         if (parts[i] != OPTION_KIND_OF_ENDPOINT || o->endpoint.serverless) {
             *given |= bit;
@@ -287,16 +288,16 @@ bool options_parse(struct options *o, const struct command_row *const *commands,
         return true;
     }
     if (o->command == NULL) {
-        return no_command(commands, f);
+        return missing_command(commands, f);
     }
-    if (!take_ids(o, &given, f)) {
+    if (!apply_ids(o, &given, f)) {
         return false;
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if ((given & (UINT64_C(1) << i)) != 0 &&
-            (option_table[i].group & (o->command->takes | OPTIONS_ALL)) == 0) {
-            return foreign_option(o->command, commands, &option_table[i], f);
+            (option_table[i].group & (o->command->accepts | OPTIONS_ALL)) == 0) {
+            return unsupported_option(o->command, commands, &option_table[i], f);
         }
     }
-    return take_environment(o, given, f) && check(o, f);
+    return apply_environment(o, given, f) && check(o, f);
 }

@@ -35,7 +35,7 @@ static const char *const result_words[] = {"none",    "rotated",   "adopted",
 static void say_result(void) {
     const struct rekey_rotation_report *x = &run.report;
     const struct options *o = run.session->options;
-    const char *slot = slot_word(x->in_use), *directory = o->state;
+    const char *slot = slot_name(x->in_use), *directory = o->state;
 
     if (x->found_operation && !o->quiet) {
         say("this run first continued the operation of an earlier run");
@@ -43,7 +43,7 @@ static void say_result(void) {
     if (x->by_comparison) {
         say("the %s key has changed, but the service did not confirm that this run did it: "
             "somebody else may have changed it",
-            slot_word(x->target));
+            slot_name(x->target));
     }
     if (x->foreign) {
         say("warning: %s", x->error == REKEY_E_KEY_FOREIGN
@@ -126,7 +126,7 @@ static size_t make_status(const char *request_id, char *buf, size_t cap) {
                  ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64
                  ",\"nextDue\":%" PRId64 ",\"hookPending\":%s,\"requestId\":\"%.*s\"}",
                  outcome_word(x->outcome), outcome_exit_code(x->outcome), result_words[x->result],
-                 now, slot_word(x->in_use), x->switched, x->in_use != 0 ? now - x->switched : 0,
+                 now, slot_name(x->in_use), x->switched, x->in_use != 0 ? now - x->switched : 0,
                  x->in_use != 0 && run.due ? x->switched + run.options.min_age_s : 0,
                  x->hook_pending ? "true" : "false", (int)id_len, request_id);
 
@@ -154,18 +154,18 @@ static void hook_not_started(const char *program, int error) {
 
 // rekey_storage.hook
 static int run_hook(void *ctx) {
-    struct hook_news news = {.key_file = state_path(&run.state, "key"),
-                             .endpoint = run.state.endpoint};
+    struct hook_event event = {.key_file = state_path(&run.state, "key"),
+                               .endpoint = run.state.endpoint};
     int result;
 
     (void)ctx; // that of the storage's other functions: the struct state
     rekey_rotation_report(&run.rotation, &run.report);
-    news.key_type = slot_word(run.report.in_use);
+    event.key_type = slot_name(run.report.in_use);
     if (run.hook.child == 0 &&
         run.report.result != REKEY_ROTATION_NONE) { // else it is an earlier run's
         session_forget(run.session);
     }
-    result = hook_run(&run.hook, &news, &run.session->fault);
+    result = hook_run(&run.hook, &event, &run.session->fault);
     if (result == REKEY_E_HOOK) {
         say("error: %s", run.session->fault.text);
     }

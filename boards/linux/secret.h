@@ -13,7 +13,7 @@
 // rekey_posix_now_ms. Returns 0 with *len > 0, or an error with *f.
 
 // The bearer token: of `file`, or if that is NULL of AZURE_ACCESS_TOKEN, which is unset.
-int secret_take_token(const char *file, uint64_t until, char buf[REKEY_TOKEN_MAX], size_t *len,
+int secret_load_token(const char *file, uint64_t until, char buf[REKEY_TOKEN_MAX], size_t *len,
                       struct fault *f);
 
 // The bearer token of `file`, read once more after the service has refused it. *f is filled in with
@@ -22,11 +22,11 @@ int secret_read_token(const char *file, uint64_t until, char *buf, size_t cap, s
                       struct fault *f);
 
 // The client secret: of `file`, or if that is NULL of AZURE_CLIENT_SECRET, which is unset.
-int secret_take_client(const char *file, uint64_t until, char buf[SECRET_CLIENT_MAX], size_t *len,
+int secret_load_client(const char *file, uint64_t until, char buf[SECRET_CLIENT_MAX], size_t *len,
                        struct fault *f);
 
 // The key value of `file`.
-int secret_take_key_value(const char *file, uint64_t until, char buf[REKEY_KEY_VALUE_MAX],
+int secret_load_key_value(const char *file, uint64_t until, char buf[REKEY_KEY_VALUE_MAX],
                           size_t *len, struct fault *f);
 
 #endif

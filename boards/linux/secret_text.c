@@ -70,7 +70,7 @@ static const char *marks(enum secret_text kind, struct rekey_span text) {
     return NULL;
 }
 
-static bool begins(struct rekey_span text, struct rekey_span with) {
+static bool starts_with(struct rekey_span text, struct rekey_span with) {
     return text.len >= with.len && rekey_span_equal_nocase(rekey_span(text.ptr, with.len), with);
 }
 
@@ -79,7 +79,8 @@ static const char *token_fault(struct rekey_span text, char *buf, size_t cap) {
     const char last = at(text, text.len - 1); // of an empty text: none is there, either
     size_t end = text.len;
 
-    if (begins(text, REKEY_SPAN("bearer ")) || begins(text, REKEY_SPAN("authorization:"))) {
+    if (starts_with(text, REKEY_SPAN("bearer ")) ||
+        starts_with(text, REKEY_SPAN("authorization:"))) {
         return "begins with the name of a scheme or a header: give the token alone";
     }
     if (last == ',' || last == ';') {

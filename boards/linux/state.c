@@ -131,7 +131,7 @@ static int restore_key(void *ctx) {
 
 // ---- the state ----------------------------------------------------------------------------------
 
-const char *slot_word(enum rekey_key slot) {
+const char *slot_name(enum rekey_key slot) {
     return slot == REKEY_KEY_PRIMARY     ? "Primary"
            : slot == REKEY_KEY_SECONDARY ? "Secondary"
                                          : "none";
@@ -139,7 +139,7 @@ const char *slot_word(enum rekey_key slot) {
 
 static bool parse_slot(struct rekey_span word, enum rekey_key *slot) {
     for (int i = 0; i <= REKEY_KEY_SECONDARY; i++) {
-        const char *each = slot_word((enum rekey_key)i);
+        const char *each = slot_name((enum rekey_key)i);
 
         if (rekey_span_equal(word, rekey_span(each, strlen(each)))) {
             *slot = (enum rekey_key)i;
@@ -174,7 +174,7 @@ static int save_state(void *ctx, const struct rekey_rotation_state *state) {
     len = snprintf(s->text, sizeof(s->text),
                    FORMAT "\nendpoint %s\nslot %s\nhook %s%s\nswitched %lld\nprimary %.64s\n"
                           "secondary %.64s\nend\n",
-                   s->endpoint, slot_word(state->slot), state->rolled_back ? "rollback-" : "",
+                   s->endpoint, slot_name(state->slot), state->rolled_back ? "rollback-" : "",
                    state->hook_pending ? "pending" : "done", (long long)state->switched, sums[0],
                    sums[1]);
     if ((size_t)len >= sizeof(s->text)) {
@@ -193,15 +193,15 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
     if (error != 0 || rest.len == 0) {
         return error;
     }
-    if (!take_line(&rest, "rekey-state", &version)) {
+    if (!read_line(&rest, "rekey-state", &version)) {
         return failed(s, "state", damaged);
     }
     if (!rekey_span_equal(version, REKEY_SPAN("1"))) {
         return failed(s, "state", "it was written by another version of rekey");
     }
-    if (!take_line(&rest, "endpoint", &endpoint) || !take_line(&rest, "slot", &slot) ||
-        !take_line(&rest, "hook", &hook) || !take_line(&rest, "switched", &switched) ||
-        !take_line(&rest, "primary", &sums[0]) || !take_line(&rest, "secondary", &sums[1]) ||
+    if (!read_line(&rest, "endpoint", &endpoint) || !read_line(&rest, "slot", &slot) ||
+        !read_line(&rest, "hook", &hook) || !read_line(&rest, "switched", &switched) ||
+        !read_line(&rest, "primary", &sums[0]) || !read_line(&rest, "secondary", &sums[1]) ||
         !rekey_span_equal(rest, REKEY_SPAN("end\n")) || !parse_slot(slot, &state->slot) ||
         !parse_sum(sums[0], state->sha256[0]) || !parse_sum(sums[1], state->sha256[1])) {
         return failed(s, "state", damaged);
@@ -246,7 +246,7 @@ static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key
 static int save_operation(void *ctx, const struct rekey_record *record, enum rekey_key slot) {
     struct state *s = ctx;
     struct operation_file *f = s->operation;
-    const char *word = slot_word(slot);
+    const char *word = slot_name(slot);
 
     if (check_lock(s) != 0) {
         return REKEY_E_STORE;

@@ -24,7 +24,7 @@ struct state {
     const char *key_group;             // by name or number; NULL: the key file is nobody else's
     bool keep_group;                   // where key_group is NULL, that of the key file stays
     bool volatile_ok;                  // a directory that does not survive a restart is taken
-    bool looks;                        // nothing that is there is corrected, or removed
+    bool check_only;                   // nothing that is there is corrected, or removed
     struct rekey_span management;      // host or host:port, for the operation file
     char endpoint[REKEY_PATH_MAX + 1]; // its path; "": that of the state that is loaded
 
@@ -54,7 +54,7 @@ void state_explain(const void *ctx, char *buf, size_t cap);
 const char *state_path(struct state *s, const char *name);
 
 // "Primary", "Secondary", or "none" for 0.
-const char *slot_word(enum rekey_key slot);
+const char *slot_name(enum rekey_key slot);
 
 // Replaces DIR/NAME. Returns 0 or REKEY_E_STORE.
 int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group);

@@ -139,7 +139,7 @@ int state_open(struct state *s, struct fault *f) {
     }
     strcpy(s->operation_path, state_path(s, "operation"));
     s->operation->path = s->operation_path;
-    s->operation->alone = true;
+    s->operation->exclusive = true;
     if (s->key_group != NULL && !find_group(s->key_group, &s->group)) {
         return fault_set(f, REKEY_USAGE, REKEY_E_STORE, "--key-group '%s': there is no such group",
                          s->key_group);
@@ -167,14 +167,14 @@ int state_open(struct state *s, struct fault *f) {
                          "--volatile-ok allows it",
                          s->directory, reason);
     }
-    if (!s->looks && !remove_temporaries(s)) {
+    if (!s->check_only && !remove_temporaries(s)) {
         return fault_set(f, REKEY_LOCAL, REKEY_E_STORE, "'%s': %s", s->path,
                          file_error("remove it", errno));
     }
     if (!probe(s)) {
         return refuse(s, REKEY_LOCAL, file_error(s->what, s->error), f);
     }
-    if (!s->looks) {
+    if (!s->check_only) {
         correct_key_file(s);
     }
     s->opened = true;

@@ -84,8 +84,8 @@ const struct command_row command_list_keys = {
     .summary = "print the keys of an endpoint",
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT",
     .example = "-n scoring\n-n scoring --key-type primary -o json",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
-             OPTIONS_MANAGEMENT | OPTIONS_SECRETS,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
+               OPTIONS_MANAGEMENT | OPTIONS_SECRETS,
     .needs = OPTIONS_ENDPOINT,
     .run = list_keys,
 };

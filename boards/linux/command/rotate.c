@@ -24,8 +24,8 @@ const struct command_row command_rotate = {
     .synopsis = "--state DIR --subscription ID -g RG -w WS -n ENDPOINT",
     .example =
         "--state /var/lib/rekey/a -n scoring --min-age 30d\n--state /var/lib/rekey/a --rollback",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
-             OPTIONS_POLLS | OPTIONS_STATE | OPTIONS_ROTATION | OPTIONS_ROTATE,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
+               OPTIONS_POLLS | OPTIONS_STATE | OPTIONS_ROTATION | OPTIONS_ROTATE,
     .needs = OPTIONS_ENDPOINT | OPTIONS_STATE,
     .run = rotate,
 };

@@ -105,7 +105,7 @@ const struct command_row command_status = {
     .summary = "print the result of the last rotate or sync",
     .synopsis = "--state DIR",
     .example = "--state /var/lib/rekey/a\n--state /var/lib/rekey/a --prometheus",
-    .takes = OPTIONS_STATE | OPTIONS_STATUS,
+    .accepts = OPTIONS_STATE | OPTIONS_STATUS,
     .needs = OPTIONS_STATE,
     .run = status,
 };

@@ -76,7 +76,7 @@ const struct command_row command_token = {
     .summary = "get a token with the identity",
     .synopsis = "[--auth KIND]",
     .example = "--auth imds -v",
-    .takes = OPTIONS_NETWORK | OPTIONS_SECRETS,
+    .accepts = OPTIONS_NETWORK | OPTIONS_SECRETS,
     .needs = 0,
     .run = token,
 };

@@ -108,7 +108,7 @@ const struct command_row command_wait = {
     .summary = "wait for an operation that regenerate began",
     .synopsis = "--operation-file FILE",
     .example = "--operation-file scoring.op",
-    .takes = OPTIONS_NETWORK | OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION,
+    .accepts = OPTIONS_NETWORK | OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION,
     .needs = OPTIONS_OPERATION,
     .run = wait_for_end,
 };
