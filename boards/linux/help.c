@@ -8,12 +8,12 @@
 #include "output.h"
 #include "rekey.h"
 
-#ifdef REKEY_LIBC // a static command has it inside
+#ifdef REKEY_LIBC // a static command contains its C library
 #define LIBC "\n" REKEY_LIBC
 #else
 #define LIBC ""
 #endif
-#define WIDTH "30" // of the names of options; of everything else 12
+#define WIDTH "30" // of the column of option names; other columns have 12
 
 static const char identities[] =
     "\nIdentities are configured by the variables of the Azure SDKs:\n"
@@ -64,7 +64,8 @@ static void put_options(unsigned groups) {
     }
 }
 
-// A page about options of several commands: all of these, or those of one command.
+// A page about options that several commands share; with `command`, only the options of that
+// command.
 static void put_topic(const struct option_topic *topic, const struct command_row *command) {
     if (topic->groups == 0) {
         out("%s", exit_codes);

@@ -15,7 +15,8 @@
 #include "process.h"
 #include "text.h"
 
-// All but the first three. Ours close by themselves; those that we inherited may not.
+// Closes all descriptors but the first three. Our own are closed by exec; inherited ones may not
+// be.
 static void close_others(void) {
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, 3, ~0u, 0) == 0) {
@@ -27,8 +28,8 @@ static void close_others(void) {
     }
 }
 
-// The child's whole life. It is stopped when rekey dies, because the next run starts the program
-// again; what it has started itself is not.
+// Runs in the child. The program is stopped when rekey dies, because the next run starts it again;
+// its own children are not stopped.
 static void child(const struct hook *h, pid_t parent, const struct hook_event *event) {
     static char key_file[600], endpoint[REKEY_PATH_MAX + 32], key_type[32];
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -40,11 +41,11 @@ static void child(const struct hook *h, pid_t parent, const struct hook_event *e
     snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", event->endpoint);
     snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s", event->key_type);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent) { // it has died already
+    if (getppid() != parent) { // rekey has died already
         _exit(127);
     }
-    setpgid(0, 0);                      // so that it can be killed with what it has started
-    dup2(null, STDIN_FILENO);           // ours may have been the secret
+    setpgid(0, 0);            // a group of its own, so that it can be killed with its children
+    dup2(null, STDIN_FILENO); // ours may have had the secret
     dup2(STDERR_FILENO, STDOUT_FILENO); // ours is for results
     close_others();
     signal(SIGPIPE, SIG_DFL);

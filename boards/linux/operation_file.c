@@ -39,7 +39,7 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
     int len;
 
     f->record = *record;
-    if (record->kind == REKEY_POLL_NONE) { // the intent: the POST is about to go out
+    if (record->kind == REKEY_POLL_NONE) { // the intent: the POST will be sent next
         f->time = rekey_posix_wall_s(NULL);
         f->boot_ms = rekey_posix_now_ms(NULL);
         rekey_posix_boot_id(f->boot);
@@ -109,7 +109,7 @@ static bool parse_number(struct rekey_span text, uint64_t *number) {
     return ok;
 }
 
-// The lines that format 1 does not have.
+// Parses the lines that format 1 does not have.
 static bool parse_boot(struct operation_file *f, struct rekey_span *rest) {
     struct rekey_span boot, ms;
 
@@ -139,7 +139,7 @@ static bool parse(struct operation_file *f, struct rekey_span rest, bool has_boo
         parse_kind(kind, &f->record.kind) && f->record.request_id.len == 36 &&
         (f->record.url.len > 0) == (f->record.kind != REKEY_POLL_NONE);
 
-    for (size_t i = 0; i < whole.len; i++) { // it is shown, and sent
+    for (size_t i = 0; i < whole.len; i++) { // the values are shown, and sent
         ok = ok && (whole.ptr[i] == '\n' || (whole.ptr[i] >= ' ' && whole.ptr[i] <= '~'));
     }
     f->time = (int64_t)seconds;
@@ -179,7 +179,7 @@ uint64_t operation_file_age_ms(const struct operation_file *f) {
     if (f->boot[0] == '\0' || !rekey_posix_boot_id(boot)) {
         return 0;
     }
-    if (strcmp(boot, f->boot) != 0) { // it is older than this boot
+    if (strcmp(boot, f->boot) != 0) { // it was saved before this boot
         return now;
     }
     return now > f->boot_ms ? now - f->boot_ms : 0;

@@ -15,10 +15,10 @@ bool usage_error(struct fault *f, const char *format, const char *word, const ch
     return false;
 }
 
-// A list in an error: "a", "a or b", "a, b or c". `prefix` stands before each.
+// A list in a message: "a", "a or b", "a, b or c". `prefix` is put before each name.
 struct list {
     char text[256];
-    const char *prefix, *last; // the last name is written when there is another one, or at the end
+    const char *prefix, *last; // the last name is written when another one follows, or at the end
     size_t len, count;
 };
 

@@ -1,5 +1,5 @@
-// options.c - see options.h. option_table.c says what each option is for. Words are read as
-// getopt_long reads them, but for abbreviations, which are refused.
+// options.c - see options.h. option_table.c describes each option. The syntax is that of
+// getopt_long, without abbreviations.
 
 #include "options.h"
 
@@ -23,12 +23,12 @@ static const struct option_row *find_row(int id) {
     return row;
 }
 
-// The bit of an option in the set of those that were given.
+// The bit of an option in the set of given options.
 static uint64_t bit_of(int id) {
     return UINT64_C(1) << (find_row(id) - option_table);
 }
 
-// The environment fills in what was not given. Empty variables count as not set.
+// Uses environment variables for options that were not given. Empty variables count as not set.
 static bool apply_environment(struct options *o, uint64_t given, struct fault *f) {
     static const struct {
         const char *variable;
@@ -62,17 +62,17 @@ static bool apply_environment(struct options *o, uint64_t given, struct fault *f
     return true;
 }
 
-// ---- what the command must have -----------------------------------------------------------------
+// ---- required options ---------------------------------------------------------------------------
 
 static bool is_stdin(const char *file) {
     return file != NULL && strcmp(file, "-") == 0;
 }
 
-// The options that a command can need, by their group.
+// The options that a command can require, by group.
 static const struct {
     const char *option, *variable;
-    int rule;           // what the core says of a value that it refuses; 0: it refuses none
-    uint16_t group, at; // a pointer there in struct options is NULL where it was not given
+    int rule;           // the core's error for a bad value; 0: it has no rule
+    uint16_t group, at; // offset in struct options of a pointer; NULL: the option was not given
 } needed[] = {
     {"--state", "", 0, OPTIONS_STATE, offsetof(struct options, state)},
     {"--operation-file", "", 0, OPTIONS_OPERATION, offsetof(struct options, operation_file)},
@@ -147,8 +147,8 @@ static const struct option_topic *find_topic(const char *word) {
 
 static const char unexpected[] = "unexpected argument '%s'";
 
-// A word that is not an option, nor its value: the command, wherever it stands; "help", and behind
-// it a command, a page, or both.
+// Parses a word that is neither an option nor a value: the command, in any place; or "help",
+// followed by a command, a page, or both.
 static bool parse_word(struct options *o, const struct command_row *const *commands,
                        const char *word, struct fault *f) {
     const struct option_topic *topic = o->help ? find_topic(word) : NULL;
@@ -168,7 +168,7 @@ static bool parse_word(struct options *o, const struct command_row *const *comma
     return o->command != NULL || unknown_command(commands, word, o->help, f);
 }
 
-// The row of an option of more letters or of one; NULL if there is none.
+// The row of an option, by its long or short name; NULL if there is no such option.
 static const struct option_row *find_option(struct rekey_span name) {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option_row *row = &option_table[i];
@@ -181,9 +181,9 @@ static const struct option_row *find_option(struct rekey_span name) {
     return NULL;
 }
 
-// Reads one word of options, and the next word where that is the value. False at an error.
+// Parses one word with options, and the next word if that is the value. False with *f at an error.
 static bool parse_option(struct options *o, char ***at, uint64_t *given, struct fault *f) {
-    const char *word = **at + 1, *rest; // the rest of the word, behind the name of the option
+    const char *word = **at + 1, *rest; // what follows the name of the option
     bool longer = word[0] == '-', more = true;
 
     for (word += longer; more; word = rest) {
@@ -223,7 +223,7 @@ static bool parse_option(struct options *o, char ***at, uint64_t *given, struct 
     return true;
 }
 
-// Reads all words. *given gets a bit for each row of the table.
+// Parses all words. *given gets a bit for each row of the table.
 static bool read_words(struct options *o, const struct command_row *const *commands, char **argv,
                        uint64_t *given, struct fault *f) {
     for (char **at = argv; *at != NULL; at++) {
@@ -233,13 +233,13 @@ static bool read_words(struct options *o, const struct command_row *const *comma
             }
             continue;
         }
-        if (strcmp(*at, "--") == 0) { // no word behind it is an option, and no other one is taken
+        if (strcmp(*at, "--") == 0) { // no option follows, and no other word is accepted
             return at[1] == NULL || usage_error(f, unexpected, at[1], "");
         }
         if (!parse_option(o, &at, given, f)) {
             return false;
         }
-        if (o->help || o->version) { // of what is behind it, only the command counts
+        if (o->help || o->version) { // of the following words, only the command counts
             while (o->command == NULL && *++at != NULL) {
                 o->command = find_command(commands, *at);
             }
@@ -249,7 +249,8 @@ static bool read_words(struct options *o, const struct command_row *const *comma
     return true;
 }
 
-// --ids has in it what these options and variables name: they are not given as well, and not taken.
+// --ids contains what these options and variables name. The options are refused beside it, and the
+// variables are not used.
 static bool apply_ids(const struct options *o, uint64_t *given, struct fault *f) {
     static const uint16_t parts[] = {OPTION_SUBSCRIPTION, OPTION_RESOURCE_GROUP, OPTION_WORKSPACE,
                                      OPTION_NAME, OPTION_KIND_OF_ENDPOINT};

@@ -18,8 +18,9 @@ _Static_assert(sizeof(FIELD) - 1 + CREDENTIALS_MAX / 3 * 4 + 2 <=
                    sizeof(((struct proxy *)0)->authorization),
                "the field with its line end");
 
-// Copies the proxy's URL to p->url, and sets p->name and p->ignored. Of the environment, lower case
-// wins, and what is not used does not stay there either: it often has the same password.
+// Copies the proxy's URL to p->url, and sets p->name and p->ignored. In the environment, lower case
+// has priority. Variables that are not used are removed as well, because they often have the same
+// password.
 static void copy_url(struct proxy *p, const char *option) {
     static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy",
                                         "ALL_PROXY",   "http_proxy",  "HTTP_PROXY"};
@@ -28,7 +29,7 @@ static void copy_url(struct proxy *p, const char *option) {
 
     if (option != NULL) {
         p->name = "--proxy";
-        snprintf(p->url, cap, "%s", option); // if it is cut, it is no URL either
+        snprintf(p->url, cap, "%s", option); // a URL that is cut off here is refused later
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         bool use = i < 2 && p->name == NULL;
@@ -45,8 +46,8 @@ static void copy_url(struct proxy *p, const char *option) {
     }
 }
 
-// Decodes %XX; a `%` that is not followed by two hexadecimal digits stands for itself, as with
-// curl. Returns the length; more than CREDENTIALS_MAX if it does not fit.
+// Decodes %XX; a `%` that is not followed by two hexadecimal digits is kept, as with curl. Returns
+// the length; more than CREDENTIALS_MAX if it does not fit.
 static size_t decode(const char *text, const char *end, char *buf) {
     size_t len = 0;
 
@@ -66,8 +67,8 @@ static size_t decode(const char *text, const char *end, char *buf) {
     return text == end ? len : CREDENTIALS_MAX + 1;
 }
 
-// The credentials of --proxy-auth-file, or those between `userinfo` and `end` in the URL, if there
-// is an `end`. A user without a colon has an empty password, as with curl.
+// Reads the credentials from --proxy-auth-file, or from the URL between `userinfo` and `end`, if
+// `end` is not NULL. A user without a colon has an empty password, as with curl.
 static int read_credentials(struct proxy *p, const char *file, uint64_t until, const char *userinfo,
                             const char *end, struct fault *f) {
     const char *name = p->name;
@@ -98,7 +99,7 @@ static int read_credentials(struct proxy *p, const char *file, uint64_t until, c
     memcpy(p->password, text + i, len - i);
     memcpy(field, FIELD, sizeof(FIELD) - 1);
     field += sizeof(FIELD) - 1;
-    len = rekey_base64url(text, len, field); // RFC 7617 has the other alphabet, and padding
+    len = rekey_base64url(text, len, field); // RFC 7617 needs the other alphabet, and padding
     rekey_zeroize(text, sizeof(text));
     for (i = 0; i < len; i++) {
         if (field[i] == '-') {
@@ -115,9 +116,8 @@ static int read_credentials(struct proxy *p, const char *file, uint64_t until, c
     return 0;
 }
 
-// Takes HOST[:PORT][/] apart, as it would stand in a URL of https but for the default port, and
-// leaves it in p->url, without what stood before and behind it. False if it is malformed, or
-// if it has no port although it must have one.
+// Parses HOST[:PORT][/], as in a URL of https but with another default port, and stores it in
+// p->url without the rest. False if it is malformed, or lacks a port that it needs.
 static bool parse_address(struct proxy *p, const char *address, bool need_port) {
     char *text = p->url + 8, *end;
     struct rekey_url url;
@@ -141,8 +141,8 @@ static bool parse_address(struct proxy *p, const char *address, bool need_port) 
     return true;
 }
 
-// Takes [http://][USER:PASSWORD@]HOST[:PORT][/] in p->url apart. Without the scheme the port must
-// be there: curl, which takes that as well, has another default than most.
+// Parses [http://][USER:PASSWORD@]HOST[:PORT][/] in p->url. Without the scheme the port is
+// required, because curl, which accepts this form as well, has an unusual default port.
 static int parse_proxy(struct proxy *p, bool given, const char *auth_file, uint64_t until,
                        struct fault *f) {
     const char *text = p->url, *at = strrchr(text, '@');

@@ -8,7 +8,7 @@
 #include "secret_text.h"
 #include "text.h"
 
-// What there is of a text of which `len` bytes came for a buffer of `cap`.
+// The part of a text of `len` bytes that is in a buffer of `cap` bytes.
 static struct rekey_span held(const char *buf, size_t len, size_t cap) {
     return rekey_span(buf, len < cap ? len : cap);
 }
@@ -29,7 +29,7 @@ int secret_load_token(const char *file, uint64_t until, char buf[REKEY_TOKEN_MAX
         return fault_set(f, REKEY_CREDENTIALS, REKEY_E_NO_TOKEN,
                          "no token: give --token-file FILE, or set AZURE_ACCESS_TOKEN");
     }
-    // Before its length: what is of the wrong kind is often too long as well.
+    // This check comes before the length: a text of the wrong kind is often too long as well.
     fault =
         secret_text_fault(SECRET_TEXT_TOKEN, held(buf, *len, REKEY_TOKEN_MAX), text, sizeof(text));
     if (fault != NULL) {

@@ -40,7 +40,7 @@ const char *state_path(struct state *s, const char *name) {
 }
 
 int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group) {
-    // What root writes belongs to whom the directory belongs to, who will want to replace it.
+    // Files that root writes get the owner of the directory, who must be able to replace them.
     const char *what =
         rekey_posix_write_file(state_path(s, name), text, len, REKEY_POSIX_ALONE, s->owner, group);
 
@@ -52,8 +52,8 @@ int state_write(struct state *s, const char *name, const char *text, size_t len,
     return REKEY_E_STORE;
 }
 
-// Before a run changes what must not be changed by two runs at once: whether `lock` is still the
-// file that this run has locked. Who removes it lets another run begin, and ends this one.
+// Before each change that two runs must not make at once: checks that `lock` is still the file that
+// this run has locked. If somebody removes it, another run can start, and this one ends.
 static int check_lock(struct state *s) {
     struct stat ours, there;
 
@@ -78,7 +78,7 @@ static int state_read(struct state *s, const char *name, char *buf, size_t cap, 
 static int load_key(void *ctx, bool previous, char *key, size_t cap, size_t *len) {
     int error = state_read(ctx, previous ? "key.previous" : "key", key, cap, len);
 
-    if (*len > 0 && key[*len - 1] == '\n') { // put there by hand
+    if (*len > 0 && key[*len - 1] == '\n') { // written by hand
         (*len)--;
     }
     return error;
@@ -104,8 +104,8 @@ static int save_key(void *ctx, struct rekey_span key) {
     return error == 0 ? state_write(s, "key", key.ptr, key.len, s->group) : error;
 }
 
-// The key that is put back comes first: where power fails between the two it is in use, while the
-// other order would have lost it.
+// The restored key is written first: if power fails between the two writes, it is in use; in the
+// other order it would be lost.
 static int restore_key(void *ctx) {
     struct state *s = ctx;
     char key[REKEY_KEY_VALUE_MAX], before[REKEY_KEY_VALUE_MAX];
@@ -211,7 +211,7 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
                       "it belongs to another endpoint: give another directory to --state, or "
                       "remove this file to start again with this endpoint");
     }
-    if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names none
+    if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names no endpoint
         memcpy(s->endpoint, endpoint.ptr, endpoint.len);
         s->endpoint[endpoint.len] = '\0';
     }
@@ -254,7 +254,7 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
     f->management = s->management;
     f->endpoint = rekey_span(s->endpoint, strlen(s->endpoint));
     f->key_type = rekey_span(word, strlen(word));
-    f->written = true; // by the lock nobody else writes it, and it may be there
+    f->written = true; // the lock keeps others from writing it, and it may exist
     if (operation_file_save(f, record) == REKEY_DONE) {
         return 0;
     }

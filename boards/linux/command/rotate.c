@@ -1,5 +1,5 @@
-// rotate.c - `rekey rotate`: regenerates the key that is not in use, and activates it; or with
-// --rollback the previous key again.
+// rotate.c - `rekey rotate`: regenerates the key that is not in use, and switches to it; with
+// --rollback switches back to the previous key.
 
 #include "../rotation.h"
 #include "commands.h"

@@ -1,4 +1,4 @@
-// show.c - `rekey show`: prints what the service says of an endpoint.
+// show.c - `rekey show`: prints properties of an endpoint.
 
 #include "show.h"
 

@@ -1,4 +1,4 @@
-// sync.c - `rekey sync`: follows a rotation that another device makes.
+// sync.c - `rekey sync`: follows a rotation that another machine makes.
 
 #include "../rotation.h"
 #include "commands.h"
