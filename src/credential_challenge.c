@@ -1,10 +1,10 @@
-// credential_challenge.c - one parameter out of a WWW-Authenticate field (RFC 9110 11.6.1).
-// A field is a list of challenges, each a scheme and a list of parameters, and both lists have the
-// comma as their separator: a word that no '=' follows begins a challenge.
+// credential_challenge.c - finds one parameter in a WWW-Authenticate field (RFC 9110 11.6.1). The
+// field is a list of challenges, and each challenge is a scheme with a list of parameters. Both
+// lists are separated by commas: a word that is not followed by '=' begins a challenge.
 
 #include "credential.h"
 
-// What is left of the field.
+// The part of the field that was not read yet.
 struct reader {
     struct rekey_span rest;
 };
@@ -22,7 +22,7 @@ static void skip(struct reader *in, const char *set) {
     }
 }
 
-// Takes what stands before the next byte of `set`.
+// Reads up to the next byte that is in `set`.
 static struct rekey_span until(struct reader *in, const char *set) {
     struct rekey_span taken = rekey_span(in->rest.ptr, 0);
 
@@ -33,7 +33,8 @@ static struct rekey_span until(struct reader *in, const char *set) {
     return taken;
 }
 
-// A value: a token, or a quoted string, in which a backslash quotes the next byte (left as it is).
+// Reads a value: a token, or a quoted string, in which a backslash quotes the next byte (the
+// backslash is kept).
 static struct rekey_span value(struct reader *in) {
     struct rekey_span taken;
 
@@ -49,7 +50,7 @@ static struct rekey_span value(struct reader *in) {
         }
         i += in->rest.ptr[i] == '\\';
     }
-    in->rest.len = 0; // no end: no value
+    in->rest.len = 0; // without a closing quotation mark there is no value
     return taken;
 }
 

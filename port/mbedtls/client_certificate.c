@@ -1,6 +1,6 @@
-// client_certificate.c - PEM or DER into what mbedTLS signs with, and away with it again. Keys are
-// RSA keys in PKCS#1 (RFC 8017 A.1.2), or in PKCS#8 (RFC 5208), which has PKCS#1 inside.
-// mbedTLS 3.6 signs with its RSA functions, which need no PSA; 4.x has PSA alone.
+// client_certificate.c - imports a key in PEM or DER into mbedTLS, signs, and destroys the key
+// again. Keys are RSA keys in PKCS#1 (RFC 8017 A.1.2), or in PKCS#8 (RFC 5208), which contains
+// PKCS#1. mbedTLS 3.6 signs with its RSA functions, which do not need PSA; 4.x has only PSA.
 
 #include "client_certificate.h"
 
@@ -21,14 +21,14 @@
 #include <mbedtls/rsa.h>
 #endif
 
-#define SIGNATURE_MAX 512 // of src/credential_entra.h
+#define SIGNATURE_MAX 512 // as in src/credential_entra.h
 
 static const char no_rsa_key[] = "its private key is not an RSA key, or is damaged";
 static const char no_signature[] = "its private key does not sign";
 static const struct rekey_span rsa_encryption = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9};
 static const struct rekey_span rsassa_pss = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 9};
 
-// A DER that was found, or decoded into what mbedTLS allocates.
+// A DER structure in the caller's text, or decoded into memory that mbedTLS allocates.
 struct der {
     struct rekey_span text;
     unsigned char *decoded; // to free; or NULL
@@ -49,8 +49,8 @@ static bool is_private_key(const struct rekey_pem *p) {
     return len >= sizeof(end) - 1 && strcmp(p->label + len - (sizeof(end) - 1), end) == 0;
 }
 
-// Reads up to the end of the block number `n` (from 0) of those that are wanted, into *pem, which
-// is initialised. The event is REKEY_PEM_MORE if there is none.
+// Reads up to the end of wanted block number `n` (from 0), into *pem, which must be initialised.
+// Returns REKEY_PEM_MORE if there is no such block.
 static enum rekey_pem_event read_block(struct rekey_span text, struct rekey_pem *pem,
                                        bool (*wanted)(const struct rekey_pem *), unsigned n) {
     for (size_t i = 0; i < text.len; i++) {
@@ -63,7 +63,7 @@ static enum rekey_pem_event read_block(struct rekey_span text, struct rekey_pem 
     return wanted(pem) ? rekey_pem_end(pem) : REKEY_PEM_MORE;
 }
 
-// Decodes that block. Its label and what is wrong with it are in *pem.
+// Decodes that block. Its label and its fault, if any, are in *pem.
 static enum rekey_pem_event decode(struct rekey_span text, struct rekey_pem *pem,
                                    bool (*wanted)(const struct rekey_pem *), unsigned n,
                                    struct der *der) {
@@ -84,8 +84,8 @@ static enum rekey_pem_event decode(struct rekey_span text, struct rekey_pem *pem
     return event;
 }
 
-// DER is taken as it is. RFC 7292: PKCS#12 begins with the version 3, which no certificate does and
-// no key.
+// DER is used directly. RFC 7292: PKCS#12 begins with the version 3; no certificate and no key
+// does.
 static bool take_der(struct rekey_client_certificate *c, struct rekey_span text, int *error) {
     struct rekey_span rest = text, version;
 
@@ -104,7 +104,7 @@ static bool take_der(struct rekey_client_certificate *c, struct rekey_span text,
     return true;
 }
 
-// The certificate number `n` of the file; in DER there is one.
+// Finds certificate number `n` of the file; DER has only one.
 static int read_certificate(struct rekey_client_certificate *c, unsigned n, struct der *der) {
     struct rekey_pem pem;
     int error;
@@ -147,12 +147,13 @@ static int read_key(struct rekey_client_certificate *c, struct der *der) {
     } else {
         error = 0;
     }
-    rekey_zeroize(&pem, sizeof(pem)); // the last bits of the key are in it
+    rekey_zeroize(&pem, sizeof(pem)); // it contains the last bits of the key
     return error;
 }
 
-// What PKCS#8 wraps around an RSA key: version, algorithm, an octet string. Moves *der to what is
-// inside. Returns false, with c->fault where there is more to say, if it is another kind of key.
+// PKCS#8 wraps an RSA key in a version, an algorithm and an octet string: moves *der to the content
+// of the octet string. Returns false if it is another kind of key, and sets c->fault if there is a
+// reason to give.
 static bool unwrap(struct rekey_client_certificate *c, struct rekey_span *der) {
     struct rekey_span rest = *der, version, algorithm, oid, key;
 
@@ -181,7 +182,8 @@ static bool unwrap(struct rekey_client_certificate *c, struct rekey_span *der) {
     return true;
 }
 
-// What is behind the version of a key in PKCS#1: modulus, public exponent, the secret numbers.
+// The numbers that follow the version of a key in PKCS#1: modulus, public exponent, the secret
+// numbers.
 static struct rekey_span numbers_of(struct rekey_span key) {
     struct rekey_span version, numbers = {NULL, 0};
 
@@ -190,7 +192,7 @@ static struct rekey_span numbers_of(struct rekey_span key) {
     return numbers;
 }
 
-// Reads the key into *der, as PKCS#1; it is freed by the caller in any case.
+// Reads the key into *der, as PKCS#1. The caller must free *der also after an error.
 static int load_key(struct rekey_client_certificate *c, struct der *der) {
     struct rekey_span numbers, modulus;
     int error = read_key(c, der);
@@ -206,15 +208,15 @@ static int load_key(struct rekey_client_certificate *c, struct der *der) {
     if (!rekey_der_take_tag(&numbers, REKEY_DER_INTEGER, &modulus)) {
         return REKEY_E_SIGN;
     }
-    if (modulus.len < 256 || modulus.len > SIGNATURE_MAX + 1) { // most begin with a byte of zeros
+    if (modulus.len < 256 || modulus.len > SIGNATURE_MAX + 1) { // most begin with a zero byte
         c->fault = "its private key has fewer than 2048 or more than 4096 bits";
         return REKEY_E_SIGN;
     }
     return 0;
 }
 
-// Takes the key (PKCS#1) and signs `hash` with it, unless that is NULL. Returns 0 with *len, or an
-// error.
+// Imports the key (PKCS#1) and signs `hash` with it, unless `hash` is NULL. Returns 0 with *len, or
+// an error.
 #if REKEY_TLS_4
 static int error_of(psa_status_t status) {
     return status == PSA_SUCCESS                      ? 0
@@ -253,7 +255,7 @@ static int random_bytes(void *ctx, unsigned char *buf, size_t len) {
     return port->entropy(port->ctx, buf, len) == REKEY_DONE ? 0 : MBEDTLS_ERR_RSA_RNG_FAILED;
 }
 
-// The numbers of PKCS#1: modulus, public and private exponent, two primes.
+// The first five numbers of PKCS#1: modulus, public and private exponent, two primes.
 static int import_key(mbedtls_rsa_context *rsa, struct rekey_span der) {
     struct rekey_span rest = numbers_of(der), n[5];
     const unsigned char *p[5];
@@ -293,7 +295,7 @@ static int use_key(struct rekey_client_certificate *c, struct rekey_span der,
 }
 #endif
 
-// A failure for want of memory is told as that.
+// A failure because of too little memory is reported as such.
 static int result_of(int error) {
 #ifdef REKEY_TLS_SHORTAGE
     return REKEY_TLS_SHORTAGE() != 0 ? REKEY_E_LIMIT_ARENA : error;
@@ -331,8 +333,9 @@ struct rekey_signer rekey_client_certificate_signer(struct rekey_client_certific
     return (struct rekey_signer){.ctx = c, .thumbprint = thumbprint, .sign = sign};
 }
 
-// Whether the public key of the certificate (RFC 5280 4.1: an algorithm, and in a bit string the
-// sequence of modulus and exponent) has the numbers of the private key.
+// Whether the public key of the certificate has the modulus and exponent of the private key. RFC
+// 5280 4.1: a public key is an algorithm and a bit string, which contains the sequence of modulus
+// and exponent.
 static bool belong_together(const mbedtls_x509_crt *certificate, struct rekey_span key) {
     const struct rekey_span numbers = numbers_of(key);
     struct rekey_span rest = {(const char *)certificate->pk_raw.p, certificate->pk_raw.len};
@@ -343,12 +346,13 @@ static bool belong_together(const mbedtls_x509_crt *certificate, struct rekey_sp
         !rekey_der_take_tag(&rest, REKEY_DER_BITS, &value) || value.len == 0) {
         return false;
     }
-    value = rekey_span(value.ptr + 1, value.len - 1); // no bits are unused
+    value = rekey_span(value.ptr + 1, value.len - 1); // skip the number of unused bits, which is 0
     return rekey_der_take_tag(&value, REKEY_DER_SEQUENCE, &value) && value.len < numbers.len &&
            memcmp(value.ptr, numbers.ptr, value.len) == 0;
 }
 
-// Parses certificate number `n`; *certificate is initialised, and freed by the caller in any case.
+// Parses certificate number `n`. *certificate must be initialised, and the caller must free it also
+// after an error.
 static int parse_certificate(struct rekey_client_certificate *c, unsigned n,
                              mbedtls_x509_crt *certificate) {
     struct der der;
@@ -363,7 +367,7 @@ static int parse_certificate(struct rekey_client_certificate *c, unsigned n,
     return error;
 }
 
-// Whether a certificate behind the first has the key.
+// Whether a certificate after the first one belongs to the key.
 static bool belongs_to_a_later_one(struct rekey_client_certificate *c, struct rekey_span key) {
     mbedtls_x509_crt certificate;
     bool found = false;
@@ -385,7 +389,7 @@ static void write_time(char text[REKEY_CERTIFICATE_TIME], int year, int mon, int
              (unsigned)sec % 100);
 }
 
-// Whether the key can be used, and belongs to the certificate.
+// Checks that the key can be used, and that it belongs to the certificate.
 static int check_key(struct rekey_client_certificate *c, const mbedtls_x509_crt *certificate,
                      struct rekey_span der) {
     int error = use_key(c, der, NULL, NULL, NULL);
@@ -406,12 +410,12 @@ int rekey_client_certificate_check(struct rekey_client_certificate *c) {
     struct der der;
     int error;
 
-#if REKEY_TLS_4 || defined(MBEDTLS_USE_PSA_CRYPTO) // also to parse a certificate
+#if REKEY_TLS_4 || defined(MBEDTLS_USE_PSA_CRYPTO) // PSA is needed even to parse a certificate
     if (psa_crypto_init() != PSA_SUCCESS) {
         return REKEY_E_LIMIT_ARENA;
     }
 #endif
-    result_of(0); // what came before is not of this call
+    result_of(0); // clear earlier results
     mbedtls_x509_crt_init(&certificate);
     error = parse_certificate(c, 0, &certificate);
     if (error == 0) {

@@ -157,7 +157,8 @@ def debian():
 @pytest.fixture(scope="module")
 def machine(debian):
     """One with the package, installed as the guide has it."""
-    debian.guide("dpkg -i")
+    for line in block("dpkg -i")[1:]:  # without apt-get, which needs a mirror
+        debian.run("sh", "-ec", line)
     return debian
 
 

@@ -28,6 +28,7 @@ NOT_RUN = {
     "make test": GATE,
     "make deps": "it installs packages; `make check-install` has done so",
     "make format": "it changes files",
+    "apt-get install ca-certificates": "it needs a mirror; the test brings its own trust anchor",
     "editor /etc/rekey/scoring.conf": "it is for a person; the test writes the values",
     **dict.fromkeys(
         (
@@ -196,8 +197,6 @@ def test_readme(tree, arm):
 
 # ---- docs/gateway.md -----------------------------------------------------------------------------
 
-CODES = {"systemctl status --lines 30 rekey-check@scoring": 3}  # of a unit that has ended
-
 
 @TAKES_A_WHILE
 @FOR_THIS_BUILD
@@ -292,9 +291,9 @@ def test_gateway(debian, arm):  # noqa: F811
         # Another machine follows; here it is another instance.
         there = command.replace("@scoring", "@follower") if "rekey-sync@" in command else command
         given = f"{secret}\n" if "cat >/etc" in command else None
-        text = debian.run("sh", "-ec", there, code=CODES.get(command, 0), given=given)
-        if "status --lines" in command:
-            assert "outcome=succeeded" in text
+        text = debian.run("sh", "-ec", there, given=given)
+        if command.startswith("journalctl --unit rekey-check@"):
+            assert "clock: ok" in text and "outcome=succeeded" in text
         call(behind, command)
     assert not before and not behind
     assert not (debian.root / "usr/bin/rekey").exists() and (state / "key").exists()

@@ -235,7 +235,7 @@ static void check_keys(struct session *s) {
 static void check_state(struct session *s) {
     struct state *state = &run.state;
 
-    state->looks = true;
+    state->check_only = true;
     if (rotation_open_state(s, state) != 0) {
         if (state->busy) {
             note(STATE, SKIPPED, "%s", s->fault.text);
@@ -338,8 +338,8 @@ const struct command_row command_check = {
     .summary = "check what a rotation needs, and change nothing",
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT [--state DIR]",
     .example = "-n scoring --state /var/lib/rekey/a",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
-             OPTIONS_STATE | OPTIONS_ROTATION, // what both rotate and sync take
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
+               OPTIONS_STATE | OPTIONS_ROTATION, // what both rotate and sync take
     .needs = OPTIONS_ENDPOINT,
     .run = check,
 };

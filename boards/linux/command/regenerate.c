@@ -59,7 +59,7 @@ static int prepare(struct session *s) {
         error = session_choose(s);
     }
     if (error == 0 && o->key_value_file != NULL) {
-        error = secret_take_key_value(o->key_value_file, process.started + o->timeout_ms,
+        error = secret_load_key_value(o->key_value_file, process.started + o->timeout_ms,
                                       run.key_value, &run.key_value_len, &s->fault);
     }
     return error != 0 ? error : session_connect(s);
@@ -155,8 +155,8 @@ const struct command_row command_regenerate = {
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT\n"
                 "           --key-type primary|secondary",
     .example = "-n scoring --key-type primary --operation-file scoring.op",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
-             OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION | OPTIONS_REGENERATE,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
+               OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION | OPTIONS_REGENERATE,
     .needs = OPTIONS_ENDPOINT | OPTIONS_KEY_TYPE,
     .run = regenerate,
 };
