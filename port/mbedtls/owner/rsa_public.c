@@ -41,8 +41,8 @@ static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
 }
 
 // x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: R times 2^32, by doubling
-// the largest power of two below n; from that R times 2^bits, by squaring, and doubling 32 times for
-// each bit of the exponent. A doubling takes 1/50 of the time of a square.
+// the largest power of two below n; from that R times 2^bits, by squaring, and doubling 32 times
+// for each bit of the exponent. A doubling takes 1/50 of the time of a square.
 static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, size_t n_bits) {
     const size_t words = m->limbs * sizeof(*x) / sizeof(uint32_t);
     size_t bit = 1, times = (words + 1) * 32 - (n_bits - 1);
