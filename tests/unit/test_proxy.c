@@ -285,7 +285,8 @@ static void test_status_stays(void **state) {
     struct rekey_transport t = rekey_proxy_transport(&p);
 
     (void)state;
-    begin(&p, BYTES("HTTP/1.1 503 \r\n\r\n"), 300);
+    row("503, then a half answer");
+    begin(&p, REKEY_SPAN("HTTP/1.1 503 \r\n\r\n"), 300);
     check_int(run(&p, REKEY_SPAN("management.example"), 443), REKEY_E_PROXY_TARGET);
     t.close(&p);
     script.answer = REKEY_SPAN("HTTP/1.1 5");
@@ -294,6 +295,7 @@ static void test_status_stays(void **state) {
     check_int(p.status, 503);
     check_int(run(&p, REKEY_SPAN("management.example"), 443), REKEY_E_END);
     check_int(p.status, 0);
+    rows_done();
 }
 
 // The schemes of a 407, of one field or several.
