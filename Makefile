@@ -156,7 +156,7 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 	$(link)
 
 # What the board alone builds; then the verbs.
-parts := boards/linux/install.mk boards/linux/image/image.mk tests/tests.mk tests/port/port.mk boards/examples/examples.mk tests/checks.mk tests/bench/measure.mk
+parts := boards/linux/install.mk boards/linux/image/image.mk tests/tests.mk tests/port/port.mk boards/examples/examples.mk tests/checks.mk tests/bench/measure.mk tests/pictures/pictures.mk
 -include $(BOARD_DIR)/rules.mk
 include $(parts)
 -include $(wildcard $(B)/src/*.d $(B)/port/*/*.d $(B)/port/*/*/*.d $(B)/board/*.d $(B)/boards/*/*.d $(B)/boards/*/*/*.d $(B)/tests/*.d $(B)/tests/port/*.d)

@@ -27,7 +27,7 @@ extern "C" {
     X(REKEY_E_KEY_VALUE,        -106, "key value: not UTF-8") \
     X(REKEY_E_HOST,             -107, "management host: a host name of letters, digits, '-' '.', 1 to 253 bytes") \
     X(REKEY_E_OPTIONS,          -108, "options: a timeout is zero, or a required pointer is NULL") \
-    X(REKEY_E_RECORD,           -109, "saved operation: it has no request id of 36 bytes") \
+    X(REKEY_E_RECORD,           -109, "the saved operation has no request id of 36 bytes") \
     X(REKEY_E_BUSY,             -110, "an operation is running: finish or abort it first") \
     X(REKEY_E_IDLE,             -111, "no operation was started") \
     X(REKEY_E_NO_PREVIOUS,      -112, "there is no previous key to restore") \
@@ -37,16 +37,16 @@ extern "C" {
     X(REKEY_E_LOOKUP,           -200, "the host name could not be resolved") \
     X(REKEY_E_CONNECT,          -201, "no connection to the host") \
     X(REKEY_E_CONNECT_TIMEOUT,  -202, "the connection was not ready within the connect timeout") \
-    X(REKEY_E_IDLE_TIMEOUT,     -203, "the peer sent no byte for the idle timeout") \
+    X(REKEY_E_IDLE_TIMEOUT,     -203, "no data from the peer within the idle timeout") \
     X(REKEY_E_IO,               -204, "the connection broke") \
     X(REKEY_E_END,              -205, "the connection ended before the answer was complete") \
     X(REKEY_E_TLS,              -206, "TLS failed") \
-    X(REKEY_E_DEADLINE,         -207, "no time is left before the deadline") \
-    X(REKEY_E_ABORTED,          -208, "stopped on request") \
+    X(REKEY_E_DEADLINE,         -207, "the deadline (--timeout) was reached") \
+    X(REKEY_E_ABORTED,          -208, "stopped by a signal, or by the caller") \
     X(REKEY_E_PROXY,            -209, "the proxy did not open a tunnel") \
     X(REKEY_E_PROXY_TARGET,     -210, "the proxy could not reach the host") \
     /* trust: who the peer is could not be proved */ \
-    X(REKEY_E_CERT_ISSUER,      -300, "the server's certificate leads to no trust anchor") \
+    X(REKEY_E_CERT_ISSUER,      -300, "the issuer of the server's certificate is not trusted") \
     X(REKEY_E_CERT_NAME,        -301, "the server's certificate is for another host name") \
     X(REKEY_E_CERT_DATES,       -302, "the server's certificate is outside its validity dates") \
     X(REKEY_E_CERT_OTHER,       -303, "the server's certificate was refused") \
@@ -56,37 +56,37 @@ extern "C" {
     X(REKEY_E_STATUS_LINE,      -400, "the status line is malformed") \
     X(REKEY_E_FIELD,            -401, "a field line is malformed, or folded") \
     X(REKEY_E_CONTENT_LENGTH,   -402, "Content-Length is malformed or contradicts itself") \
-    X(REKEY_E_TRANSFER_ENCODING, -403, "Transfer-Encoding is not chunked alone") \
+    X(REKEY_E_TRANSFER_ENCODING, -403, "Transfer-Encoding is other than chunked") \
     X(REKEY_E_CHUNK,            -404, "the chunked coding is malformed") \
-    X(REKEY_E_REPEATED_FIELD,   -405, "a field that may come once came twice") \
+    X(REKEY_E_REPEATED_FIELD,   -405, "a field that may appear only once is repeated") \
     X(REKEY_E_CONTENT_CODING,   -406, "the body has a Content-Encoding that was not asked for") \
     /* JSON: the body is not what it should be */ \
     X(REKEY_E_JSON,             -500, "the body is not JSON") \
     X(REKEY_E_JSON_DUPLICATE,   -501, "the JSON body has a member name twice") \
-    X(REKEY_E_JSON_STATUS,      -502, "the status body has no string 'status'") \
-    X(REKEY_E_JSON_KEYS,        -503, "the answer to listKeys does not hold the keys") \
-    X(REKEY_E_CONTRADICTORY,    -504, "the answer says neither that the operation succeeded nor that it failed: it contradicts itself") \
+    X(REKEY_E_JSON_STATUS,      -502, "the status answer has no string 'status'") \
+    X(REKEY_E_JSON_KEYS,        -503, "the answer to listKeys does not contain the keys") \
+    X(REKEY_E_CONTRADICTORY,    -504, "the answer contradicts itself: it shows neither success nor failure") \
     /* service: what it said */ \
     X(REKEY_E_REFUSED,          -600, "the service refused the request") \
     X(REKEY_E_FAILED,           -601, "the operation failed") \
     X(REKEY_E_CANCELED,         -602, "the operation was canceled") \
-    X(REKEY_E_REDIRECT,         -603, "the service redirects, which is never followed with the token") \
-    X(REKEY_E_MAYBE_EXECUTED,   -604, "the service answered with an error after which the request may have been executed") \
-    X(REKEY_E_NOT_PROCESSED,    -605, "the service answered with 408, 429 or 5xx, however often the request was repeated") \
-    X(REKEY_E_STATUS,           -606, "the service answered with a status that is not in its contract") \
-    X(REKEY_E_NO_POLL_URL,      -607, "the service accepted the request but named no polling URL") \
-    X(REKEY_E_POLL_REFUSED,     -608, "the service refused to tell how the operation stands") \
-    X(REKEY_E_POLL_NOT_FOUND,   -609, "the service does not know the operation any more") \
+    X(REKEY_E_REDIRECT,         -603, "the service answered with a redirect: rekey follows none") \
+    X(REKEY_E_MAYBE_EXECUTED,   -604, "the service answered with an error: the request may have been executed") \
+    X(REKEY_E_NOT_PROCESSED,    -605, "the service answered every attempt with 408, 429 or 5xx") \
+    X(REKEY_E_STATUS,           -606, "the service answered with an unexpected HTTP status") \
+    X(REKEY_E_NO_POLL_URL,      -607, "the service accepted the request but gave no polling URL") \
+    X(REKEY_E_POLL_REFUSED,     -608, "the service refused to report the operation's status") \
+    X(REKEY_E_POLL_NOT_FOUND,   -609, "the service no longer knows the operation") \
     X(REKEY_E_URL_SCHEME,       -610, "the URL is not an absolute https URL") \
     X(REKEY_E_URL_HOST,         -611, "the URL's host or port is malformed, or it has user information") \
     X(REKEY_E_URL_BYTE,         -612, "the URL has a byte that a URL may not have") \
-    X(REKEY_E_URL_FOREIGN,      -613, "the polling URL leads to another host or port than the one called") \
+    X(REKEY_E_URL_FOREIGN,      -613, "the polling URL is for another host or port than the request") \
     X(REKEY_E_RESUME_NO_URL,    -614, "the saved operation has no polling URL") \
-    X(REKEY_E_KEYS_NULL,        -615, "the service has not both keys: one of them is null") \
-    X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: which one is in use cannot be said") \
-    X(REKEY_E_KEY_UNCHANGED,    -617, "the service lists the old key still") \
-    X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that would be regenerated") \
-    X(REKEY_E_KEY_REFUSED,      -619, "the scoring URI does not take the new key yet") \
+    X(REKEY_E_KEYS_NULL,        -615, "one of the endpoint's two keys is null or empty") \
+    X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: it is unclear which one is in use") \
+    X(REKEY_E_KEY_UNCHANGED,    -617, "the service still lists the old key") \
+    X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that was to be regenerated") \
+    X(REKEY_E_KEY_REFUSED,      -619, "the scoring URI does not accept the new key yet") \
     /* limits: each names the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
     X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \
@@ -102,26 +102,26 @@ extern "C" {
     X(REKEY_E_LIMIT_TOKEN_ANSWER, -711, "limit: the token service's answer is longer than REKEY_TOKEN_MAX") \
     X(REKEY_E_LIMIT_CREDENTIAL, -712, "limit: the token request is longer than REKEY_STAGING_MAX") \
     /* credentials */ \
-    X(REKEY_E_NO_TOKEN,         -800, "no token could be had") \
-    X(REKEY_E_TOKEN,            -801, "the token has a byte that a bearer token may not have, or is empty") \
+    X(REKEY_E_NO_TOKEN,         -800, "no token could be obtained") \
+    X(REKEY_E_TOKEN,            -801, "the token is empty, or has a byte that a bearer token may not have") \
     X(REKEY_E_UNAUTHORIZED,     -802, "the service refused the token") \
-    X(REKEY_E_CLAIMS,           -803, "the service refused the token with a claims challenge: a policy asks for more than a device can show") \
-    X(REKEY_E_TOKEN_REFUSED,    -804, "the token service gave no token") \
-    X(REKEY_E_TOKEN_ANSWER,     -805, "the token service's answer holds no token") \
-    X(REKEY_E_IDENTITY,         -806, "tenant or client id: missing, or not of letters, digits, '-' '.'") \
+    X(REKEY_E_CLAIMS,           -803, "the service refused the token with a claims challenge: a policy requires more than a device can prove") \
+    X(REKEY_E_TOKEN_REFUSED,    -804, "the token service issued no token") \
+    X(REKEY_E_TOKEN_ANSWER,     -805, "the token service's answer contains no token") \
+    X(REKEY_E_IDENTITY,         -806, "tenant or client id: missing, or not only letters, digits, '-' '.'") \
     X(REKEY_E_SECRET,           -807, "the client secret is missing or empty") \
     X(REKEY_E_ASSERTION,        -808, "the federated token cannot be read, or is not a token") \
     X(REKEY_E_SIGN,             -809, "the client certificate or its private key cannot be used") \
     X(REKEY_E_CHALLENGE,        -810, "Azure Arc: the challenge names no key file in /var/opt/azcmagent/tokens/") \
     X(REKEY_E_KEY_FILE,         -811, "Azure Arc: the key file cannot be read, or is not a key file") \
-    X(REKEY_E_PLAIN,            -812, "plain http is spoken to this machine and to 169.254.169.254 only") \
-    X(REKEY_E_ARC,              -813, "what answers in the place of IMDS is the agent of Azure Arc: the identity is arc, not imds") \
+    X(REKEY_E_PLAIN,            -812, "http:// is allowed only for this machine and for 169.254.169.254") \
+    X(REKEY_E_ARC,              -813, "the Azure Arc agent answers in place of IMDS: the identity is arc, not imds") \
     /* local: the device itself */ \
-    X(REKEY_E_ENTROPY,          -900, "the device has no randomness") \
+    X(REKEY_E_ENTROPY,          -900, "the device provides no random numbers") \
     X(REKEY_E_SAVE,             -901, "the operation could not be saved") \
     X(REKEY_E_STORE,            -902, "the state of the rotation could not be read or written") \
-    X(REKEY_E_HOOK,             -903, "the hook failed") \
-    X(REKEY_E_HOOK_PENDING,     -904, "the hook of an earlier run is pending: it must run first, and this run has none")
+    X(REKEY_E_HOOK,             -903, "the hook (--exec) failed") \
+    X(REKEY_E_HOOK_PENDING,     -904, "the hook of an earlier run is still pending: it must run first, and this run has none")
 // clang-format on
 
 enum rekey_error {

@@ -58,11 +58,10 @@ bool rekey_is_one_of(char c, const char *set) {
 }
 
 void rekey_zeroize(void *ptr, size_t len) {
-    volatile unsigned char *p = ptr;
+    // The compiler cannot know which function this is by then, and so has to call it.
+    void *(*volatile set)(void *, int, size_t) = memset;
 
-    while (len-- > 0) {
-        *p++ = 0;
-    }
+    set(ptr, 0, len);
 }
 
 size_t rekey_utf8(struct rekey_span text, size_t at, uint32_t *code) {

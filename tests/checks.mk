@@ -9,7 +9,7 @@ FUZZ_TIME := 120
 .PHONY: check check-style check-layout check-analysis check-clang check-sanitizers check-valgrind deps-check format fuzz vectors mutate proof model coverage
 
 ##@ Checking
-check: check-style check-layout check-analysis check-clang check-sanitizers check-valgrind ## formatting, static analysis, both compilers, sanitizers, valgrind
+check: check-style check-layout check-pictures check-analysis check-clang check-sanitizers check-valgrind ## formatting, pictures, static analysis, both compilers, sanitizers, valgrind
 
 deps-check: deps-test
 	$(Q)boards/deps.sh packages clang clang-format clang-tidy cppcheck valgrind libclang-rt-dev shellcheck
@@ -22,7 +22,7 @@ check-style: deps-check
 check-layout: deps-test ## that the arrows between the files run one way, that none of the command's is too long, and that references lead somewhere
 	$(PYTHON) tests/lint/layout.py
 	$(PYTHON) tests/lint/references.py
-	$(pytest) tests/lint
+	$(pytest) tests/lint tests/compare
 
 check-analysis: deps-check
 	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
@@ -35,6 +35,12 @@ check-analysis: deps-check
 
 check-clang: deps-check
 	$(MAKE) unit all B=build/clang CC=clang
+
+.PHONY: check-pages
+check: check-pages
+check-pages: deps-test html ## that docs/troubleshooting.md explains each message and exit code, and that links lead somewhere
+	$(PYTHON) tests/lint/troubleshooting.py
+	$(pytest) tests/lint/test_troubleshooting.py tests/lint/test_to_html.py
 
 check-sanitizers: deps-check
 	ASAN_OPTIONS=detect_leaks=0 $(MAKE) unit e2e B=build/asan CFLAGS="$(sanitize)" FRAME_MAX=65536 REKEY_SANITIZED=1

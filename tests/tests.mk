@@ -6,7 +6,7 @@ pytest        := $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(PYTEST_FLAGS)
 # Side by side, because most of the time is waiting. An emulator takes a processor.
 PYTEST_JOBS   ?= $(if $(EXEC),3,6)
 side_by_side  := $(if $(BOARD_E2E),,-n $(PYTEST_JOBS) --dist loadgroup)
-vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e tests/model
+vpath %.c tests/unit tests/fault tests/fuzz tests/bench tests/vectors tests/e2e tests/model tests/pictures
 
 .PHONY: test test-all unit unit-here e2e e2e-guest guest-one template demo arm deps-demo deps-test deps-peers
 

@@ -10,7 +10,7 @@
 #include "text.h"
 
 static int find_given(struct rekey_pem_bundle *bundle, const char *file, struct fault *f) {
-    char shown[512], why[128] = "there is no certificate in PEM in it";
+    char shown[512], why[128] = "it contains no PEM certificate";
 
     if (rekey_pem_bundle_usable(bundle)) {
         return 0;
@@ -21,8 +21,7 @@ static int find_given(struct rekey_pem_bundle *bundle, const char *file, struct 
     }
     if (bundle->passed_over > 0) {
         snprintf(why, sizeof(why),
-                 "there is no certificate in it that can be read; damaged, or longer than %d "
-                 "bytes, are %u",
+                 "it contains no usable PEM certificate (damaged, or longer than %d bytes: %u)",
                  REKEY_PEM_CERTIFICATE_MAX, bundle->passed_over);
     }
     return fault_set(f, REKEY_NOT_TRUSTED, REKEY_E_NO_ANCHORS,

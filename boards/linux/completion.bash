@@ -1,5 +1,5 @@
-# Completion of rekey(1) for bash. Commands, options and their values are read out of `rekey help`, so that this cannot say
-# anything else than the command that is installed.
+# Completion of rekey(1) for bash. It reads commands, options and values from the output of `rekey help`, so that it always
+# fits the command that is installed.
 
 _rekey() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -17,7 +17,7 @@ _rekey() {
         [[ -n $word && " $commands help " == *" $word "* ]] && command=${command:-$word}
     done
 
-    # The options of the command, from its page and the pages that this names; before there is a command, the general ones.
+    # The options of the command, from its page and the pages that it names; without a command, the general options.
     local pages=("$command output")
     [[ -n $command && $command != help ]] && pages=("$command")
     for ((i = 0; i < ${#pages[@]}; i++)); do
@@ -37,7 +37,7 @@ _rekey() {
     --auth:?*) argument='token secret certificate workload arc imds' ;;
     *'|'*) argument=${argument//|/ } ;;
     *:FILE | *:PROGRAM | *:DIR)
-        compopt -o filenames 2>/dev/null || : # outside of a completion it is an error
+        compopt -o filenames 2>/dev/null || : # it fails outside of a completion
         [[ $argument == DIR ]] && line=-d || line=-f
         mapfile -t COMPREPLY < <(compgen "$line" -- "$current")
         return

@@ -16,7 +16,7 @@ void identity_explain(const struct identity *id, int error, char *buf, size_t ca
         snprintf(buf, cap, "'%s': %s%s", id->file, id->fault != NULL ? "the token " : "",
                  id->fault != NULL ? id->fault
                  : id->error != 0  ? input_error(id->error)
-                                   : "it holds something else");
+                                   : "it contains something else");
     } else if (error == REKEY_E_LIMIT_CREDENTIAL && id->auth == AUTH_WORKLOAD) {
         snprintf(buf, cap, "'%s': ", id->file);
     }
@@ -27,11 +27,12 @@ const char *identity_remedy(const struct identity *id, const struct rekey_report
         const char *code, *remedy;
     } remedies[] = {
         {"AADSTS7000215", "the client secret is wrong: give the secret's value, not its id"},
-        {"AADSTS7000222", "the client secret has expired: make a new one for the application"},
-        {"AADSTS90002", "there is no such tenant: AZURE_TENANT_ID, or --cloud"},
-        {"AADSTS700016", "the tenant has no such application: AZURE_CLIENT_ID, or AZURE_TENANT_ID"},
-        {"AADSTS700024", "the assertion is outside its time: set the device's clock"},
-        {"AADSTS700027", "the certificate is not registered for the application, or has ended"},
+        {"AADSTS7000222", "the client secret has expired: create a new one for the application"},
+        {"AADSTS90002", "there is no such tenant: check AZURE_TENANT_ID and --cloud"},
+        {"AADSTS700016",
+         "the tenant has no such application: check AZURE_CLIENT_ID and AZURE_TENANT_ID"},
+        {"AADSTS700024", "the assertion is not valid at this time: set the device's clock"},
+        {"AADSTS700027", "the certificate is not registered for the application, or has expired"},
         {"AADSTS70021", "no federated credential of the application matches the federated token's "
                         "issuer, subject and audience"},
         {"AADSTS700213", "no federated credential of the application matches the federated "
@@ -44,12 +45,12 @@ const char *identity_remedy(const struct identity *id, const struct rekey_report
     case REKEY_E_KEY_FILE:
         return id->error == EACCES ? "the user that runs rekey must be in the group himds" : NULL;
     case REKEY_E_ARC:
-        return "give --auth arc; IMDS_ENDPOINT leads to that agent";
+        return "give --auth arc; IMDS_ENDPOINT points to that agent";
     case REKEY_E_NO_TOKEN:
         return id->auth != AUTH_IMDS ? NULL
                : input_variable("INVOCATION_ID") != NULL // of systemd
-                   ? "there is no managed identity here: give the unit an identity, by one of the "
-                     "drop-ins among rekey's examples"
+                   ? "there is no managed identity here: configure an identity for the unit, with "
+                     "a drop-in from rekey's examples"
                    : "there is no managed identity here: give --token-file FILE, set "
                      "AZURE_ACCESS_TOKEN, or choose an identity with --auth";
     case REKEY_E_TOKEN_REFUSED:

@@ -22,7 +22,7 @@ libraries := mbedtls jsmn $(BOARD_DEPS) $(if $(findstring picolibc,$(BOARD_PACKA
 sbom      := DEPS_DIR="$(DEPS_DIR)" VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SOURCE_DATE_EPOCH)" MBEDTLS="$(MBEDTLS)" \
     JSMN_VERSION="$(JSMN_VERSION)" boards/linux/sbom.sh
 
-.PHONY: install install-command install-library uninstall sbom deb deb-all deb-one deps-cross deps-install check-install dist
+.PHONY: install install-command install-library uninstall html deps-html sbom deb deb-all deb-one deps-cross deps-install check-install dist
 
 ##@ Installing
 install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
@@ -57,6 +57,12 @@ sbom: all ## what is in the program, as SPDX (JSON): build/BOARD/rekey.spdx.json
 	$(Q)$(sbom) $(B)/$(program) $(board) $(libraries) >$(B)/rekey.spdx.json
 	@echo $(B)/rekey.spdx.json
 
+html: deps-html ## README.md, docs and the manual pages as HTML into build/html; fails at a link that leads nowhere
+	$(Q)$(PYTHON) docs/to_html.py build/html
+
+deps-html:
+	$(Q)boards/deps.sh packages python3 cmark-gfm mandoc
+
 dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
 	$(Q)mkdir -p build && git archive --prefix=rekey-$(VERSION)/ HEAD | gzip -9n >build/rekey-$(VERSION).tar.gz
 	@echo build/rekey-$(VERSION).tar.gz
@@ -88,4 +94,4 @@ deps-install: deps-test
 
 check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, C++, CMake, the armhf package
 	$(make_quietly) build/certs/.made
-	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) $(addprefix tests/e2e/test_,install.py library.py build.py systemd.py packaging.py)
+	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) $(addprefix tests/e2e/test_,install.py library.py build.py systemd.py packaging.py pages.py)

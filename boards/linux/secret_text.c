@@ -9,7 +9,7 @@ static char at(struct rekey_span text, size_t i) {
     return (char)(i < text.len ? text.ptr[i] : '\0');
 }
 
-// By its byte order mark, or because every other byte of what is ASCII is zero.
+// UTF-16 has a byte order mark, or, if it is ASCII text, every other byte is zero.
 static bool is_utf16(struct rekey_span text) {
     bool marked = (at(text, 0) == '\xFF' && at(text, 1) == '\xFE') ||
                   (at(text, 0) == '\xFE' && at(text, 1) == '\xFF');
@@ -32,8 +32,8 @@ const char *control_fault(struct rekey_span text, char *buf, size_t cap) {
     byte = text.ptr[i];
     if (byte == '\r') {
         snprintf(buf, cap,
-                 "has a carriage return (\\x0D) as its byte %zu: the file that it comes from has "
-                 "the line ends of Windows (CRLF); convert it with dos2unix",
+                 "has a carriage return (\\x0D) as byte %zu: the file has Windows line ends "
+                 "(CRLF); convert it with dos2unix",
                  i + 1);
     } else if (byte == '\n') {
         snprintf(buf, cap, "has more than one line: byte %zu is a line end (\\x0A)", i + 1);
@@ -44,8 +44,8 @@ const char *control_fault(struct rekey_span text, char *buf, size_t cap) {
     return buf;
 }
 
-// A pair of marks around a text. A token has none of them; a client secret could begin or end with
-// one, but not with both.
+// Finds a pair of marks around a text. A token cannot have any of them; a client secret may begin
+// or end with one, but not both.
 static const char *marks(enum secret_text kind, struct rekey_span text) {
     static const struct {
         char first, last;
@@ -54,7 +54,7 @@ static const char *marks(enum secret_text kind, struct rekey_span text) {
         {'"', '"', "is in quotation marks, which are not part of it: leave them out"},
         {'\'', '\'', "is in quotation marks, which are not part of it: leave them out"},
         {'`', '`', "is in quotation marks, which are not part of it: leave them out"},
-        {'<', '>', "is in angle brackets: put the value alone in their place"},
+        {'<', '>', "is in angle brackets: give the value alone"},
         {'{', '}', "is JSON: give the value alone"},
         {'[', ']', "is JSON: give the value alone"},
     };
@@ -70,17 +70,18 @@ static const char *marks(enum secret_text kind, struct rekey_span text) {
     return NULL;
 }
 
-static bool begins(struct rekey_span text, struct rekey_span with) {
+static bool starts_with(struct rekey_span text, struct rekey_span with) {
     return text.len >= with.len && rekey_span_equal_nocase(rekey_span(text.ptr, with.len), with);
 }
 
-// RFC 6750 2.1: letters, digits, "-._~+/", and '=' at the end alone.
+// RFC 6750 2.1: letters, digits, "-._~+/", and '=' only at the end.
 static const char *token_fault(struct rekey_span text, char *buf, size_t cap) {
-    const char last = at(text, text.len - 1); // of an empty text: none is there, either
+    const char last = at(text, text.len - 1); // at returns NUL outside of the text
     size_t end = text.len;
 
-    if (begins(text, REKEY_SPAN("bearer ")) || begins(text, REKEY_SPAN("authorization:"))) {
-        return "begins with the name of the scheme or of the field: give the token alone";
+    if (starts_with(text, REKEY_SPAN("bearer ")) ||
+        starts_with(text, REKEY_SPAN("authorization:"))) {
+        return "begins with the name of a scheme or a header: give the token alone";
     }
     if (last == ',' || last == ';') {
         snprintf(buf, cap, "ends with '%c', which is not part of it: leave it out", last);
@@ -99,13 +100,13 @@ static const char *token_fault(struct rekey_span text, char *buf, size_t cap) {
             continue;
         }
         if (byte == ' ') {
-            snprintf(buf, cap, "has a blank: byte %zu; a bearer token has none", i + 1);
+            snprintf(buf, cap, "has a space: byte %zu; a bearer token has none", i + 1);
         } else if (byte > ' ' && byte <= '~') {
-            snprintf(buf, cap, "has '%c' as its byte %zu, which no bearer token has (RFC 6750)",
+            snprintf(buf, cap,
+                     "has '%c' as byte %zu, which is not allowed in a bearer token (RFC 6750)",
                      byte, i + 1);
         } else {
-            snprintf(buf, cap, "is not ASCII: byte %zu is \\x%02X, which no bearer token has",
-                     i + 1, (unsigned char)byte);
+            snprintf(buf, cap, "is not ASCII: byte %zu is \\x%02X", i + 1, (unsigned char)byte);
         }
         return buf;
     }
@@ -132,7 +133,7 @@ const char *secret_text_fault(enum secret_text kind, struct rekey_span text, cha
         return fault;
     }
     if (at(text, 0) == ' ' || (text.len > 0 && text.ptr[text.len - 1] == ' ')) {
-        return "has a blank in front or behind, which is not part of it";
+        return "begins or ends with a space, which is not part of it";
     }
     for (size_t i = 0; i < text.len;) {
         size_t n = rekey_utf8(text, i, NULL);

@@ -50,9 +50,9 @@ int session_choose_proxy(struct session *s) {
         }
     }
     if (error == 0 && p->name != NULL && o->verbose) {
-        say("proxy: %s, by %s%s", proxy_host(p), p->name,
+        say("proxy: %s, from %s%s", proxy_host(p), p->name,
             rekey_proxy_excepts(p->tunnel.except, o->host, o->port)
-                ? "; not for the management host, by NO_PROXY"
+                ? "; not for the management host (NO_PROXY)"
                 : "");
     }
     return error;
@@ -70,8 +70,7 @@ int session_choose_identity(struct session *s) {
     id->port = &s->port;
     identity_choose(id);
     if (o->verbose) {
-        say("auth: %s%s", auth_names[id->auth],
-            o->auth != AUTH_DEFAULT ? ", as --auth says" : id->why);
+        say("auth: %s%s", auth_names[id->auth], o->auth != AUTH_DEFAULT ? ", by --auth" : id->why);
     }
     if (o->verbose && id->note != NULL) {
         say("auth: %s", id->note);
@@ -147,7 +146,7 @@ int session_connect(struct session *s) {
     make_client(s, anchors);
     error = identity_check(&s->identity, &s->fault);
     if (error == 0 && identity_ends(&s->identity, day)) {
-        say("warning: the client certificate '%s' is valid until %s", s->identity.file, day);
+        say("warning: the client certificate '%s' expires on %s", s->identity.file, day);
     }
     return error;
 }

@@ -24,7 +24,7 @@ const char *status_file_read(struct status_file *s, const char *directory) {
     if (rekey_json_parse(&s->json, rekey_span(s->text, s->len), false, s->tokens,
                          STATUS_FILE_TOKENS) != 0 ||
         !rekey_span_equal(status_file_member(s, "format"), REKEY_SPAN("1"))) {
-        return "it is damaged, or of another version of rekey";
+        return "it is damaged, or was written by another version of rekey";
     }
     return NULL;
 }

@@ -37,3 +37,11 @@ unit-images: $(addprefix $(B)/unit/,$(unit_tests))
 $(B)/clock.so: tests/e2e/clock.c
 	@mkdir -p $(@D)
 	$(Q)$(HOST_CC) -shared -fPIC -O1 -Wall -Wextra -Werror $< -o $@ -ldl
+
+# The firmware that prints what its arena is used for (tests/bench/arena.py).
+comma  := ,
+traced := rekey_arena_calloc rekey_arena_free mbedtls_ssl_handshake_step mbedtls_ssl_write mbedtls_pk_verify_ext mbedtls_pk_verify_restartable \
+    board_read_file
+$(B)/firmware-trace.elf: $(board_objects) $(B)/tests/arena_trace.o $(port_objects) $(lwip_objects) $(B)/librekey.a $(B)/libmbedtls.a boards/lm3s6965evb/link.ld
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections $(addprefix -Wl$(comma)--wrap=,$(traced)) $(filter %.o %.a,$^) -o $@

@@ -3,31 +3,39 @@
 #include "der.h"
 
 // A length is one byte, or 0x80 and the number of bytes that follow and hold it (X.690 8.1.3); four
-// are enough for any certificate.
-bool rekey_der_take(struct rekey_span *from, struct rekey_der *out) {
+// are enough for any certificate. `from` becomes what follows the head.
+static bool take_head(struct rekey_span *from, unsigned char *tag, size_t *len) {
     const unsigned char *at = (const unsigned char *)from->ptr;
-    size_t head = 2, len;
+    size_t head = 2;
 
     if (from->len < head) {
         return false;
     }
-    len = at[1];
-    if (len >= 0x80) {
-        head += len - 0x80;
+    *tag = at[0];
+    *len = at[1];
+    if (*len >= 0x80) {
+        head += *len - 0x80;
         if (head == 2 || head > 6 || from->len < head) {
             return false;
         }
-        len = 0;
+        *len = 0;
         for (size_t i = 2; i < head; i++) {
-            len = len << 8 | at[i];
+            *len = *len << 8 | at[i];
         }
     }
-    if (len > from->len - head) {
+    *from = rekey_span(from->ptr + head, from->len - head);
+    return true;
+}
+
+bool rekey_der_take(struct rekey_span *from, struct rekey_der *out) {
+    struct rekey_span rest = *from;
+    size_t len;
+
+    if (!take_head(&rest, &out->tag, &len) || len > rest.len) {
         return false;
     }
-    out->tag = at[0];
-    out->value = rekey_span(from->ptr + head, len);
-    *from = rekey_span(from->ptr + head + len, from->len - head - len);
+    out->value = rekey_span(rest.ptr, len);
+    *from = rekey_span(rest.ptr + len, rest.len - len);
     return true;
 }
 
@@ -48,12 +56,14 @@ struct rekey_span rekey_der_subject(struct rekey_span certificate) {
     static const unsigned char before[] = {REKEY_DER_INTEGER, REKEY_DER_SEQUENCE,
                                            REKEY_DER_SEQUENCE, REKEY_DER_SEQUENCE};
     struct rekey_span rest = certificate, value, start;
+    unsigned char tag;
+    size_t len;
 
     for (int nested = 0; nested < 2; nested++) { // Certificate, TBSCertificate
-        if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value)) {
+        if (!take_head(&rest, &tag, &len) || tag != REKEY_DER_SEQUENCE) {
             return rekey_span(NULL, 0);
         }
-        rest = value;
+        rest.len = len < rest.len ? len : rest.len;
     }
     rekey_der_take_tag(&rest, REKEY_DER_VERSION, &value); // optional
     for (size_t i = 0; i < sizeof(before); i++) {

@@ -30,8 +30,8 @@ bool rekey_der_take(struct rekey_span *from, struct rekey_der *out);
 // The same, and whether it has that tag.
 bool rekey_der_take_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value);
 
-// The subject of a certificate: a whole Name, with tag and length. Empty if the certificate is
-// malformed before it.
+// The subject of a certificate: a whole Name, with tag and length. The certificate may be cut off
+// behind it. Empty if it is malformed before that.
 struct rekey_span rekey_der_subject(struct rekey_span certificate);
 
 // Whether two Names are equal as mbedTLS compares them: a PrintableString equals a UTF8String, and

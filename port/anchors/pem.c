@@ -7,6 +7,7 @@
 #define DASHES "-----"
 #define BEGIN "-----BEGIN "
 #define END "-----END "
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" // in UTF-8
 
 void rekey_pem_init(struct rekey_pem *p, unsigned char *der, size_t cap) {
     memset(p, 0, sizeof(*p));
@@ -15,32 +16,34 @@ void rekey_pem_init(struct rekey_pem *p, unsigned char *der, size_t cap) {
     p->fresh = true;
 }
 
-// The value of a base64 digit (RFC 4648 4), or -1.
-static int digit_of(char c) {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (rekey_is_digit(c)) {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+#define NO_DIGIT 0x80
+
+// The value of a base64 digit (RFC 4648 4), or NO_DIGIT.
+static unsigned digit_of(char c) {
+    static const unsigned char digits[] = {
+        // from '+' to 'z'
+        62,  128, 128, 128, 63,  52,  53, 54, 55, 56, 57, 58, 59, 60, 61, 128,
+        128, 128, 128, 128, 128, 128, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,
+        10,  11,  12,  13,  14,  15,  16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+        128, 128, 128, 128, 128, 128, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35,
+        36,  37,  38,  39,  40,  41,  42, 43, 44, 45, 46, 47, 48, 49, 50, 51};
+    unsigned at = (unsigned char)c - (unsigned)'+';
+
+    return at < sizeof(digits) ? digits[at] : NO_DIGIT;
 }
 
 static void decode(struct rekey_pem *p, char c) {
-    int digit = digit_of(c);
+    unsigned digit = digit_of(c);
 
     if (c == '=' && p->quantum >= 2) {
         p->padding++;
         digit = 0;
-    } else if (digit < 0 || p->padding > 0) { // nothing comes after padding
+    } else if (digit == NO_DIGIT || p->padding > 0) { // nothing comes after padding
         p->headers |= c == ':';
         p->bad = true;
         return;
     }
-    p->bits = p->bits << 6 | (uint32_t)digit;
+    p->bits = p->bits << 6 | digit;
     if (++p->quantum < 4) {
         return;
     }
@@ -53,12 +56,13 @@ static void decode(struct rekey_pem *p, char c) {
     }
 }
 
-// Whether the bytes that were collected are the beginning of a marker.
+// Whether the byte that was collected last goes on with the beginning of a marker.
 static bool may_be_marker(const struct rekey_pem *p) {
-    const size_t begin = sizeof(BEGIN) - 1, end = sizeof(END) - 1, n = p->marked;
+    const size_t at = p->marked - 1u;
+    const bool begins = at >= sizeof(DASHES) - 1 && p->mark[sizeof(DASHES) - 1] == 'B';
 
-    return memcmp(p->mark, BEGIN, n < begin ? n : begin) == 0 ||
-           memcmp(p->mark, END, n < end ? n : end) == 0;
+    return at >= (begins ? sizeof(BEGIN) : sizeof(END)) - 1 ||
+           p->mark[at] == (begins ? BEGIN : END)[at];
 }
 
 // Begins the block whose label is in mark.
@@ -69,15 +73,16 @@ static void begin_block(struct rekey_pem *p) {
     memset(p->label, 0, sizeof(p->label));
     memcpy(p->label, p->mark + sizeof(BEGIN) - 1, p->bad ? 0 : p->begun);
     p->inside = true;
+    p->passed = false;
     p->begun = 0;
 }
 
 // A whole marker is there. `before` is how many of its bytes come before the label.
-static enum rekey_pem_event take_marker(struct rekey_pem *p, size_t before) {
+static enum rekey_pem_event end_marker(struct rekey_pem *p, size_t before) {
     const struct rekey_span label =
         rekey_span(p->mark + before, p->marked - before - (sizeof(DASHES) - 1));
     const bool begins = before == sizeof(BEGIN) - 1;
-    enum rekey_pem_event event = p->inside ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
+    enum rekey_pem_event event = p->inside && !p->passed ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 
     p->marked = 0;
     if (begins && !p->fresh) { // behind base64
@@ -86,8 +91,8 @@ static enum rekey_pem_event take_marker(struct rekey_pem *p, size_t before) {
     }
     if (begins) { // with the next byte: until then the label is that of the block before
         p->begun = (unsigned char)label.len;
-    } else if (p->inside && !p->bad && p->len > 0 && p->len <= p->cap && p->quantum == 0 &&
-               rekey_span_equal(label, rekey_span(p->label, strlen(p->label)))) {
+    } else if (event == REKEY_PEM_FAULTY && !p->bad && p->len > 0 && p->len <= p->cap &&
+               p->quantum == 0 && rekey_span_equal(label, rekey_span(p->label, strlen(p->label)))) {
         event = REKEY_PEM_BLOCK;
     }
     p->inside = false;
@@ -109,18 +114,97 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
     }
     before = p->mark[sizeof(DASHES) - 1] == 'B' ? sizeof(BEGIN) - 1 : sizeof(END) - 1;
     least = before + sizeof(DASHES); // a label has a byte at least
-    if (p->marked >= least &&
+    if (c == '-' && p->marked >= least &&
         memcmp(p->mark + p->marked - (sizeof(DASHES) - 1), DASHES, sizeof(DASHES) - 1) == 0) {
-        return take_marker(p, before);
+        return end_marker(p, before);
     }
     return REKEY_PEM_MORE;
+}
+
+// Groups of four digits go into the buffer at once.
+static size_t take_groups(struct rekey_pem *p, const char *text, size_t len) {
+    unsigned char *der = p->der + p->len;
+    size_t taken = 0, room = p->len < p->cap ? p->cap - p->len : 0;
+
+    for (; len - taken >= 4 && room >= 3; taken += 4, room -= 3) {
+        const unsigned a = digit_of(text[taken]), b = digit_of(text[taken + 1]),
+                       c = digit_of(text[taken + 2]), d = digit_of(text[taken + 3]);
+
+        if (((a | b | c | d) & NO_DIGIT) != 0) {
+            break;
+        }
+        *der++ = (unsigned char)(a << 2 | b >> 4);
+        *der++ = (unsigned char)(b << 4 | c >> 2);
+        *der++ = (unsigned char)(c << 6 | d);
+    }
+    p->len += taken / 4 * 3;
+    return taken;
+}
+
+static bool is_line_end(char c) {
+    return c == '\n' || c == '\r';
+}
+
+// All up to the next dash; but not what may come between the start of a line and a marker.
+static size_t take_passed(struct rekey_pem *p, const char *text, size_t len) {
+    const char *dash = memchr(text, '-', len);
+    size_t taken = dash != NULL ? (size_t)(dash - text) : len;
+
+    while (taken > 0 && rekey_is_one_of(text[taken - 1], " \t" BYTE_ORDER_MARK)) {
+        taken--;
+    }
+    if (taken > 0) {
+        p->fresh = is_line_end(text[taken - 1]);
+    }
+    return taken;
+}
+
+// A marker of the kind that bundles are full of, but for its last byte.
+static size_t take_marker_of_certificate(struct rekey_pem *p, const char *text, size_t len) {
+    const char *marker = p->inside ? END "CERTIFICATE----" : BEGIN "CERTIFICATE----";
+    const size_t size = strlen(marker);
+
+    if (len < size || memcmp(text, marker, size) != 0) {
+        return 0;
+    }
+    memcpy(p->mark, marker, size);
+    p->marked = (unsigned char)size;
+    return size;
+}
+
+size_t rekey_pem_take(struct rekey_pem *p, const char *text, size_t len) {
+    size_t taken = 0;
+
+    if (p->begun > 0 || p->marked > 0) {
+        return 0;
+    }
+    if (p->text) {
+        while (taken < len && !is_line_end(text[taken])) {
+            taken++;
+        }
+        return taken;
+    }
+    if (p->fresh && len > 0 && text[0] == '-') {
+        return take_marker_of_certificate(p, text, len);
+    }
+    if (!p->inside) {
+        return 0;
+    }
+    if (p->passed) {
+        return take_passed(p, text, len);
+    }
+    if (!p->bad && p->quantum == 0 && p->padding == 0 && p->der != NULL) {
+        taken = take_groups(p, text, len);
+        p->fresh = p->fresh && taken == 0;
+    }
+    return taken;
 }
 
 enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
     if (p->begun > 0) {
         begin_block(p);
     }
-    if (c == '\n' || c == '\r') {
+    if (is_line_end(c)) {
         p->bad |= p->marked > 0; // dashes that did not become a marker
         p->marked = 0;
         p->fresh = true;
@@ -133,11 +217,13 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
     if (c == ' ' || c == '\t' || p->text) {
         return REKEY_PEM_MORE;
     }
-    if (p->fresh && rekey_is_one_of(c, "\xef\xbb\xbf")) { // a byte order mark, in UTF-8
-        p->bad = true;                                    // of a block, if one was cut off here
+    if (p->fresh && rekey_is_one_of(c, BYTE_ORDER_MARK)) {
+        p->bad = true; // of a block, if one was cut off here
     } else if (p->inside) {
         p->fresh = false;
-        decode(p, c);
+        if (!p->passed) {
+            decode(p, c);
+        }
     } else {
         p->text = true;
     }
@@ -148,7 +234,7 @@ enum rekey_pem_event rekey_pem_end(struct rekey_pem *p) {
     if (p->begun > 0) {
         begin_block(p);
     }
-    return p->inside ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
+    return p->inside && !p->passed ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 }
 
 bool rekey_pem_is_certificate(const struct rekey_pem *p) {

@@ -21,6 +21,7 @@ struct rekey_pem {
     char label[32];        // of the block that has ended, as "CERTIFICATE"
     bool headers;          // a faulty block has RFC 1421 headers, as encrypted keys have
     bool inside, bad;      // a block was begun; it is faulty
+    bool passed;           // it is not wanted: its end is no event
     bool fresh, text;      // only blanks since the line began; the rest of the line is text
     unsigned char marked;  // bytes in mark
     unsigned char begun;   // length of the label in mark, of a block that begins; or 0
@@ -31,6 +32,16 @@ struct rekey_pem {
 };
 
 void rekey_pem_init(struct rekey_pem *p, unsigned char *der, size_t cap);
+
+// Takes what needs no look at each byte, from the beginning of `text`, and returns how many bytes
+// that were; the one behind them, if there is one, is for rekey_pem_push. This is for speed alone:
+// between pushes, or not at all.
+size_t rekey_pem_take(struct rekey_pem *p, const char *text, size_t len);
+
+// The block that was begun is not wanted: the rest of it is not decoded, and its end not reported.
+static inline void rekey_pem_pass(struct rekey_pem *p) {
+    p->passed = true;
+}
 
 // Takes the next byte of the text.
 enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c);

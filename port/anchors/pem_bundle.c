@@ -65,6 +65,22 @@ static int open_bundle(struct rekey_pem_bundle *bundle) {
     return bundle->copy >= 0 && lseek(bundle->copy, 0, SEEK_SET) == 0 ? bundle->copy : -1;
 }
 
+// In most certificates, the subject is in the first bytes, as many as these.
+#define SUBJECT_END 240
+
+// Whether the certificate that is being read has another subject than the one that is looked for.
+// The rest of it is not decoded then: most certificates of a bundle are others.
+static bool is_other(const struct rekey_pem *pem, struct rekey_span subject) {
+    struct rekey_span own;
+
+    if (subject.ptr == NULL || !pem->inside || pem->passed || pem->len < SUBJECT_END ||
+        pem->len > pem->cap || !rekey_pem_is_certificate(pem)) {
+        return false;
+    }
+    own = rekey_der_subject(rekey_span((const char *)pem->der, pem->len));
+    return own.ptr != NULL && !rekey_der_same_name(own, subject);
+}
+
 // Calls `found` for the certificates with that subject, or for all if `subject` is empty. False if
 // the bundle cannot be read; errno says why.
 static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
@@ -72,7 +88,7 @@ static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
     int fd = open_bundle(bundle);
     struct rekey_pem pem;
     enum rekey_pem_event event = REKEY_PEM_MORE;
-    char buf[512];
+    char buf[4096];
     ssize_t n = 0;
 
     if (fd < 0) {
@@ -82,22 +98,29 @@ static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
     rekey_pem_init(&pem, bundle->der, sizeof(bundle->der));
     *result = 0;
     while (*result == 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
-        for (ssize_t i = 0; i < n && *result == 0; i++) {
+        for (size_t i = 0; i < (size_t)n && *result == 0; i++) {
             struct rekey_span der, own, rest;
             struct rekey_der whole;
+            size_t taken = rekey_pem_take(&pem, buf + i, (size_t)n - i);
 
-            event = rekey_pem_push(&pem, buf[i]);
+            i += taken;
+            if (taken > 0 && is_other(&pem, subject)) {
+                rekey_pem_pass(&pem);
+            }
+            event = i < (size_t)n ? rekey_pem_push(&pem, buf[i]) : REKEY_PEM_MORE;
             if (event == REKEY_PEM_MORE || !rekey_pem_is_certificate(&pem)) {
                 continue;
             }
             der = rest = rekey_span((const char *)pem.der, pem.len);
-            own = event == REKEY_PEM_BLOCK ? rekey_der_subject(der) : rekey_span(NULL, 0);
+            own = rekey_span(NULL, 0);
+            if (event == REKEY_PEM_BLOCK && rekey_der_take(&rest, &whole)) {
+                der.len -= rest.len; // what comes behind is not the certificate's
+                own = rekey_der_subject(der);
+            }
             if (own.ptr == NULL) {
                 bundle->passed_over++;
                 continue;
             }
-            rekey_der_take(&rest, &whole); // what comes behind is not the certificate's
-            der.len -= rest.len;
             if (subject.ptr == NULL || rekey_der_same_name(own, subject)) {
                 *result = found(arg, der);
             }

@@ -28,7 +28,7 @@ struct rekey_pem_bundle {
     uint64_t until;        // when the writer of a pipe must be done, by rekey_posix_now_ms
     const void *unblocked; // a sigset_t, the signal mask while it is waited for; or NULL
     int copy;              // the descriptor of a copy, which stays open; or -1
-    unsigned passed_over;  // certificates that the last look-up could not read
+    unsigned passed_over;  // certificates that the last look-up could not read, up to their name
     unsigned char der[REKEY_PEM_CERTIFICATE_MAX];
 };
 

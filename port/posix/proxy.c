@@ -100,8 +100,8 @@ static int answered(struct rekey_proxy *p, bool more) {
     unsigned status = p->http.status;
 
     p->status = (uint16_t)status;
+    p->fault = status / 100 == 2 && more ? REKEY_E_PROXY : 0;
     if (status / 100 == 2) {
-        p->fault = more ? REKEY_E_PROXY : 0;
         p->phase = more ? REKEY_PROXY_WAITING : REKEY_PROXY_TUNNEL;
         return more ? REKEY_E_PROXY : REKEY_DONE;
     }
@@ -113,6 +113,7 @@ static int hear(struct rekey_proxy *p) {
     int result = p->lower.read(p->lower.ctx, p->io, sizeof(p->io), &len);
 
     if (result == REKEY_END) {
+        p->status = 0;
         return REKEY_E_END;
     }
     if (result != REKEY_DONE) {
@@ -129,6 +130,7 @@ static int hear(struct rekey_proxy *p) {
             return answered(p, i + 1 < len);
         }
         if (result < 0) {
+            p->status = 0;
             p->fault = result;
             return REKEY_E_PROXY;
         }
@@ -148,8 +150,7 @@ static int proxy_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t
         p->phase = p->host.len == 0 || rekey_proxy_excepts(p->except, host, port)
                        ? REKEY_PROXY_UNUSED
                        : REKEY_PROXY_CONNECTING;
-        p->status = p->at = p->len = 0;
-        p->fault = 0;
+        p->at = p->len = 0;
         p->place = NAME;
         p->name_len = 0;
         p->schemes[0] = '\0';

@@ -32,6 +32,8 @@ struct rekey_proxy {
     struct rekey_span except; // hosts that are connected to directly, in the form of NO_PROXY
 
     // The caller may read these fields: how the last attempt ended, until the next one begins.
+    // `status` and `fault` stay until the proxy answers the next attempt, or closes: an application
+    // that stops in the middle of an attempt can still say why the one before failed.
     uint8_t phase;
     uint16_t status; // of the proxy's answer; 0: there was none
     int fault; // error of the answer: one of http.h, or REKEY_E_PROXY for bytes that a proxy must

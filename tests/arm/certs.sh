@@ -20,14 +20,14 @@ past="20200101000000Z 20210101000000Z"
 future="20480101000000Z 20491231000000Z"
 
 # As many names as the certificate of management.azure.com has, to make the leaf as long.
-names="DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:::1"
+regions=
 for region in eastus eastus2 westus westus2 westus3 centralus northcentralus southcentralus westcentralus \
     canadacentral canadaeast brazilsouth northeurope westeurope uksouth ukwest francecentral germanywestcentral \
     switzerlandnorth norwayeast swedencentral polandcentral italynorth spaincentral uaenorth qatarcentral \
     israelcentral southafricanorth centralindia southindia westindia southeastasia eastasia \
     japaneast japanwest koreacentral koreasouth australiaeast australiasoutheast australiacentral \
     newzealandnorth mexicocentral chilecentral; do
-    names="$names,DNS:$region.management.example"
+    regions="$regions,DNS:$region.management.example"
 done
 
 cat > openssl.cnf <<END
@@ -87,12 +87,14 @@ authorityKeyIdentifier = keyid
 certificatePolicies = 2.23.140.1.2.2, 1.3.6.1.4.1.311.42.1
 authorityInfoAccess = OCSP;URI:http://ocsp.example, caIssuers;URI:http://www.example/pkiops/certs/issuing.crt
 crlDistributionPoints = URI:http://www.example/pkiops/crl/issuing.crl
-subjectAltName = $names
+subjectAltName = DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:::1$regions
 [clouds]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature, keyEncipherment
-extendedKeyUsage = serverAuth
-subjectAltName = DNS:management.azure.com,DNS:management.usgovcloudapi.net,DNS:management.chinacloudapi.cn,DNS:login.microsoftonline.com,DNS:login.microsoftonline.us,DNS:login.chinacloudapi.cn
+extendedKeyUsage = serverAuth, clientAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+subjectAltName = DNS:management.azure.com,DNS:management.usgovcloudapi.net,DNS:management.chinacloudapi.cn,DNS:login.microsoftonline.com,DNS:login.microsoftonline.us,DNS:login.chinacloudapi.cn$regions
 [client]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
@@ -128,7 +130,7 @@ certificate issuer2 "/C=US/O=rekey tests/CN=rekey test RSA TLS issuing authority
 certificate server "/C=US/O=rekey tests/CN=localhost" azure issuer2 sha384 "$good"
 certificate expired /CN=localhost leaf ca sha256 "$past"
 certificate future /CN=localhost leaf ca sha256 "$future"
-certificate clouds /CN=management.azure.com clouds ca sha256 "$good"
+certificate clouds /CN=management.azure.com clouds issuer2 sha384 "$good"
 certificate client "/CN=rekey test device" client client sha256 "$good"
 certificate client4096 "/CN=rekey test device with a long key" client client4096 sha256 "$good"
 certificate clientec "/CN=rekey test device with an EC key" client clientec sha256 "$good"
@@ -151,9 +153,9 @@ for kind in forMail excluding elsewhereOnly permitting; do
     cat $kind.one $kind-issuer.one > $kind.pem
 done
 
-cat server.one issuer2.one issuer1.one > server.pem
+for name in server clouds; do cat $name.one issuer2.one issuer1.one > $name.pem; done
 cat ec.one ecissuer.one > ec.pem
-for name in ca expired future wronghost selfsigned unknown impostor clouds; do cp $name.one $name.pem; done
+for name in ca expired future wronghost selfsigned unknown impostor; do cp $name.one $name.pem; done
 cat ca.one ecroot.one > ca-all.pem
 cat impostorroot.one ca.one > bundle-same-name.pem
 

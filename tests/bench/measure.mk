@@ -1,6 +1,6 @@
 # measure.mk - sizes, memory, and whole operations measured.
 
-.PHONY: size memory bench fleet
+.PHONY: size memory arena bench compare fleet
 
 ##@ Measuring
 size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; fails above a budget of the board
@@ -9,8 +9,14 @@ size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; 
 	    $(PYTHON) tests/bench/size.py $(B) $(B)/$(program) file=$(BOARD_COMMAND_MAX) flash=$(BOARD_FLASH_MAX) ram=$(BOARD_RAM_MAX) \
 	    core=$(BOARD_CORE_MAX)
 
-memory: ## write docs/memory.md: what make size prints, for every board
+memory: ## write docs/memory.md: what make size prints, for every board, and make arena; and their pictures
 	+$(Q)tests/bench/memory.sh docs/memory.md "$(CC)"
+	+$(Q)$(MAKE) --no-print-directory pictures
+
+arena: deps-test build/certs/.made ## BOARD=lm3s6965evb: who holds the TLS arena when, in one operation; a table, and docs/arena.svg
+	$(if $(BOARD_TRACE),,$(error BOARD=$(BOARD): its allocations cannot be traced, those of BOARD=lm3s6965evb can))
+	$(make_quietly) $(B)/$(BOARD_TRACE)
+	$(Q)NM=$(NM) $(PYTHON) tests/bench/arena.py $(B)/$(BOARD_TRACE) $(patsubst REKEY_ARENA_SIZE=%,%,$(filter REKEY_ARENA_SIZE=%,$(limits)))
 
 # The command with a clock that runs faster, for the long rows of `make bench`.
 $(B)/rekey-bench: link_more = ,--wrap=clock_gettime,--wrap=ppoll
@@ -23,6 +29,17 @@ bench: all deps-test ## whole operations, also against a hostile service: memory
 	$(Q)REKEY=$(B)/$(program) REKEY_BENCH=$(B)/rekey-bench $(PYTHON) $(or $(BOARD_BENCH),tests/bench/bench.py)
 	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/operation.py)
 	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/beside_curl.py $(BENCH_FLAGS))
+
+# What cannot be installed is named in the page, with the reason. Node.js may be from elsewhere, with an npm of its own.
+compare_in := build/compare
+compare: deps-test ## write docs/comparison.md: rekey beside curl, az and the SDKs; installs them (a gigabyte, ten minutes)
+	$(make_quietly) build/certs/.made
+	$(Q)$(foreach b,linux linux-musl,$(MAKE) --no-print-directory -s all BOARD=$(b) B=build/$(b) &&) boards/deps.sh packages ca-certificates curl jq
+	$(Q)for package in azure-cli python3-azure; do boards/deps.sh packages $$package || true; done
+	$(Q)command -v npm >/dev/null || boards/deps.sh packages nodejs npm || true
+	$(Q)mkdir -p $(compare_in) && cp tests/compare/package.json tests/compare/sdk.mjs $(compare_in)
+	$(Q)cd $(compare_in) && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts || true
+	$(Q)REKEY=build/linux/rekey REKEY_STATIC=build/linux-musl/rekey $(PYTHON) tests/compare/compare.py docs/comparison.md
 
 fleet: ## 10,000 gateways against the service's limit of writes: the worst wait of the last one; writes docs/fleet.svg
 	$(Q)$(PYTHON) tests/bench/fleet.py write

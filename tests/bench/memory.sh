@@ -1,5 +1,5 @@
 #!/bin/sh
-# memory.sh - writes docs/memory.md: what `make size` prints, for every board; `make memory` calls it.
+# memory.sh - writes docs/memory.md: what `make size` prints, for every board, and `make arena`; `make memory` calls it.
 #
 #     memory.sh FILE COMPILER     COMPILER is this machine's
 
@@ -16,11 +16,16 @@ done
 {
     printf '# Memory\n\n'
     echo "Written by \`make memory\` (gcc $($2 -dumpfullversion) and the cross compilers of the same distribution); do not edit."
+    printf '\n![Flash and RAM of each board as bars](memory.svg)\n'
     for board in $boards; do
         title=$(sed -n 's/^BOARD_TITLE *:= //p' "boards/$board/board.mk")
         printf '\n## %s: %s\n\n```\n' "$board" "$title"
         $make size BOARD="$board"
         echo '```'
     done
+    printf '\n## The TLS arena of lm3s6965evb during one operation\n\n'
+    printf 'Where a state of the handshake needs the most:\n\n```\n'
+    $make arena BOARD=lm3s6965evb
+    printf '```\n\n![Bytes of the arena by owner, event by event](arena.svg)\n'
 } >build/memory.md
 mv build/memory.md "$1"

@@ -1,5 +1,5 @@
-// clock.c - LD_PRELOAD: a device whose wall clock is wrong by CLOCK_SHIFT seconds (environment),
-// and one that was started BOOT_SHIFT seconds earlier than this machine.
+// clock.c - LD_PRELOAD: a device whose wall clock is wrong by CLOCK_SHIFT seconds (environment), or
+// stands at CLOCK_AT; and one that was started BOOT_SHIFT seconds earlier than this machine.
 
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -13,10 +13,14 @@ int clock_gettime(clockid_t clock, struct timespec *t) {
     const char *shift = clock == CLOCK_REALTIME   ? getenv("CLOCK_SHIFT")
                         : clock == CLOCK_BOOTTIME ? getenv("BOOT_SHIFT")
                                                   : NULL;
+    const char *at = clock == CLOCK_REALTIME ? getenv("CLOCK_AT") : NULL;
     long result = syscall(SYS_clock_gettime, clock, t);
 
     if (result == 0 && shift != NULL) {
         t->tv_sec += strtol(shift, NULL, 10);
+    }
+    if (result == 0 && at != NULL) {
+        *t = (struct timespec){strtol(at, NULL, 10), 0};
     }
     return (int)result;
 }

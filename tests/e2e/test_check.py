@@ -207,7 +207,7 @@ def test_a_run_at_work_is_no_failure(arm, rekey, tmp_path, gate):
     found = check(rekey, other, "--state", "state", "--volatile-ok")
     assert found["state directory"] == (
         "skipped",
-        "--state 'state': another rekey is at work there",
+        "--state 'state': another rekey is using it",
     )
     gate.open()
     rekey.finish(run, 0, name)

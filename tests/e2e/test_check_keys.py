@@ -13,21 +13,21 @@ def check(rekey, name, *arguments, **more):
 
 def test_a_success_is_seen(arm, rekey):
     name = arm.endpoint("ok-200")
-    check(rekey, name).says("--check-keys: the key is another one than before")
+    check(rekey, name).says("--check-keys: the key has changed")
     assert [each["kind"] for each in arm.requests(name)] == ["list", "post", "list"]
 
 
 def test_unknown_and_changed_is_a_success_by_comparison(arm, rekey, tmp_path):
     name, file = arm.play(post=[{"cut": 0, "then": "reset"}], execute="post"), tmp_path / "operation"
     result = check(rekey, name, "--operation-file", str(file), code=0)
-    result.says("succeeded, by comparison (somebody else may have changed it)")
+    result.says("which counts as success (somebody else may have changed it)")
     assert result.word == "succeeded" and not file.exists()
 
 
 def test_unknown_and_not_changed_stays_unknown(arm, rekey, tmp_path):
     name, file = arm.play(post=[{"cut": 0, "then": "reset"}], execute="never"), tmp_path / "operation"
     result = check(rekey, name, "--operation-file", str(file), code=12)
-    result.says("listed as it was before, which proves nothing")
+    result.says("unchanged in the list: this proves nothing")
     assert file.exists()
 
 
@@ -59,5 +59,5 @@ def test_the_timeout_is_for_all_of_it(arm, rekey):
     keys = {"status": 200, "body": "{keys}"}
     name = arm.play(list=[late, keys, STALL], post=[{"status": 200}])
     result = check(rekey, name, "--timeout", "5")
-    result.says("could not be listed afterwards", "no time is left")
+    result.says("could not be listed afterwards", "the deadline")
     assert result.seconds < 7 or EXEC

@@ -217,7 +217,7 @@ def test_bad_values_in_the_environment(arm, rekey, variable, option):
 
 
 BAD_LINES = [
-    ([], ["no command"]),
+    ([], ["a command is missing: "]),
     (["frobnicate"], ["'frobnicate'"]),
     (["regenerate", "more"], ["'more'"]),
     (["regenerate", "--frobnicate"], ["--frobnicate"]),
@@ -292,7 +292,7 @@ MISTYPED = [
     (["list"], "did you mean list-keys?"),
     (["regenerate-keys"], "did you mean regenerate?"),
     (["help", "statsu"], "did you mean status?"),
-    (["help", "frobnicate"], "not a page of help"),
+    (["help", "frobnicate"], "neither a command nor a page of help"),
     (["frobnicate"], "regenerate, list-keys, wait"),
     (["w" * 200], "is not a command"),
     (["regenerate", "--kye-type", "primary"], "did you mean --key-type?"),
@@ -314,9 +314,9 @@ MISTYPED = [
     (["token", "--quiet=yes"], "--quiet takes no value"),
     (["token", "-qn"], "-n needs a value: ENDPOINT"),
     (["token", "--name"], "--name needs a value: ENDPOINT"),
-    (["list-keys", "--operation-file", "x"], "does not go with list-keys", "regenerate and wait"),
-    (["status", "-n", "x"], "--name does not go with status", "list-keys, check, show, rotate and sync"),
-    (["token", "--prometheus"], "does not go with token, but with status;"),
+    (["list-keys", "--operation-file", "x"], "is not an option of list-keys, but of regenerate and wait;"),
+    (["status", "-n", "x"], "--name is not an option of status", "list-keys, check, show, rotate and sync"),
+    (["token", "--prometheus"], "is not an option of token, but of status;"),
     (["wait"], "--operation-file is missing", "see rekey help wait"),
     (["token", "-"], "unexpected argument '-'"),
     (["help", "rotate", "endpoint", "more"], "unexpected argument 'more'"),
@@ -1115,7 +1115,7 @@ def test_a_pipe_that_nobody_writes_is_no_bundle(arm, rekey):
     """A writer may be slow: it is waited for as long as --timeout says."""
     os.mkfifo(rekey.directory / "pipe")
     result = rekey.regenerate(arm.endpoint(), "--ca-file", "pipe", "--timeout", "1", code=11)
-    result.says("'pipe'", "nothing more came within --timeout")
+    result.says("'pipe'", "no more data came within --timeout")
     assert 0.95 <= result.seconds < 5 * SLOW
 
 
@@ -1142,7 +1142,7 @@ def test_a_service_that_says_our_token(arm, rekey):
 def test_an_empty_key_is_none(arm, rekey):
     name = arm.endpoint()
     arm.set_keys(name, primaryKey="")
-    rekey.list_keys(name, "--key-type", "primary", code=1).says("null, or empty")
+    rekey.list_keys(name, "--key-type", "primary", code=1).says("null or empty")
 
 
 # ---- --ids ---------------------------------------------------------------------------------------
@@ -1188,21 +1188,21 @@ def test_ids_in_any_case_of_the_fixed_words(arm, rekey):
 
 # A resource ID, and what is said of it.
 BAD_IDS = [
-    ("", "nothing stands where subscriptions must be"),
-    ("e", "'e' stands where subscriptions must be"),
-    ("https://ml.azure.com/x", "'https:' stands where subscriptions must be"),
-    (resource_id("e")[1:], "where /subscriptions must be"),
-    ("/subscription/s", "'subscription' stands where subscriptions must be"),
-    ("/subscriptions", "a name behind subscriptions"),
-    ("/subscriptions//resourceGroups/g", "a name behind subscriptions"),
-    ("/subscriptions/s", "nothing stands where resourceGroups must be"),
-    ("/subscriptions/s/resourceGroup/g", "'resourceGroup' stands where resourceGroups must be"),
-    (resource_id("e", p="Microsoft.Web"), f"'Microsoft.Web' stands where {PROVIDER} must be"),
-    (resource_id("e", w=""), "a name behind workspaces"),
-    (resource_id("e", "batchEndpoints"), "'batchEndpoints' stands where onlineEndpoints must be"),
-    (resource_id(""), "a name behind onlineEndpoints"),
-    (resource_id("e") + "/", "'/' stands where the end must be"),
-    (resource_id("e") + "/deployments/blue", "'/deployments/blue' stands where the end must be"),
+    ("", "expected subscriptions instead of nothing"),
+    ("e", "expected subscriptions instead of 'e'"),
+    ("https://ml.azure.com/x", "expected subscriptions instead of 'https:'"),
+    (resource_id("e")[1:], "expected /subscriptions instead of"),
+    ("/subscription/s", "expected subscriptions instead of 'subscription'"),
+    ("/subscriptions", "a name after subscriptions"),
+    ("/subscriptions//resourceGroups/g", "a name after subscriptions"),
+    ("/subscriptions/s", "expected resourceGroups instead of nothing"),
+    ("/subscriptions/s/resourceGroup/g", "expected resourceGroups instead of 'resourceGroup'"),
+    (resource_id("e", p="Microsoft.Web"), f"expected {PROVIDER} instead of 'Microsoft.Web'"),
+    (resource_id("e", w=""), "a name after workspaces"),
+    (resource_id("e", "batchEndpoints"), "expected onlineEndpoints instead of 'batchEndpoints'"),
+    (resource_id(""), "a name after onlineEndpoints"),
+    (resource_id("e") + "/", "expected the end instead of '/'"),
+    (resource_id("e") + "/deployments/blue", "expected the end instead of '/deployments/blue'"),
     (resource_id("e") + "?x", "'e?x': endpoint:"),
     (resource_id("e", w="a"), "'a': workspace:"),
     (resource_id("e", g="a b"), "'a b': resource group:"),
@@ -1235,7 +1235,7 @@ def test_ids_beside_the_single_options(arm, rekey):
             ["--ids", resource_id("e"), option, value],
             [option, value, "--ids", resource_id("e")],
         ):
-            rekey.run("list-keys", *given, code=2).says(f"{option} is given beside --ids")
+            rekey.run("list-keys", *given, code=2).says(f"{option} cannot be combined with --ids")
     text = resource_id("e", "serverlessEndpoints")
-    rekey.run("show", "--ids", text, code=2).says("--kind does not go with show")
-    rekey.run("token", "--ids", text, code=2).says("--ids does not go with token")
+    rekey.run("show", "--ids", text, code=2).says("--kind is not an option of show")
+    rekey.run("token", "--ids", text, code=2).says("--ids is not an option of token")

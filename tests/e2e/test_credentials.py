@@ -460,13 +460,13 @@ def test_a_pipe_in_the_place_of_the_federated_token(arm, rekey, native, regenera
     os.mkfifo(file)
     if end == "the timeout":
         result = rekey.finish(process, 13, name)
-        result.says(f"'{file}': nothing more came within --timeout")
+        result.says(f"'{file}': no more data came within --timeout")
         assert result.seconds < 5 * SLOW
     else:
         wait_until(lambda: has_opened(process.pid, file), "it is opened")
         process.signal(signal.SIGTERM)
         result = rekey.finish(process, 13, name)
-        result.says("stopped on request")
+        result.says("stopped by a signal")
         assert result.after_signal < 0.2 * SLOW
     assert (rekey.directory / "op").exists()
 
@@ -979,7 +979,7 @@ def test_imds_that_is_the_agent_of_arc(refused, identity, case, chosen):
     """It sets IMDS_ENDPOINT, too. Nobody is asked twice."""
     answer = {"status": 401, "headers": [["WWW-Authenticate", ARCS[case]]]}
     who = identity("imds", answers=[answer])
-    refused(who, auth=chosen).says("the agent of Azure Arc", "--auth arc", "HTTP 401")
+    refused(who, auth=chosen).says("the Azure Arc agent", "--auth arc", "HTTP 401")
     assert who.count() == 1
 
 

@@ -53,20 +53,20 @@ TOKENS = {
     "a JSON object": ('{"accessToken":"T","expiresOn":"2026-01-01"}', "is JSON"),
     "JSON in lines": ('{\n  "accessToken": "T"\n}', "is JSON"),
     "a JSON array": ('["T"]', "is JSON"),
-    "the scheme": ("Bearer T", "name of the scheme"),
-    "the scheme in another case": ("bEARER T", "name of the scheme"),
-    "the field": ("Authorization: Bearer T", "name of the scheme or of the field"),
-    "a blank in front": (" T", "has a blank: byte 1"),
-    "a blank behind": ("T ", "has a blank"),
+    "the scheme": ("Bearer T", "name of a scheme"),
+    "the scheme in another case": ("bEARER T", "name of a scheme"),
+    "the field": ("Authorization: Bearer T", "name of a scheme or a header"),
+    "a blank in front": (" T", "has a space: byte 1"),
+    "a blank behind": ("T ", "has a space"),
     "a tab": ("T\tx", "byte {} is \\x09"),
-    "two": ("T T", "has a blank"),
+    "two": ("T T", "has a space"),
     "two lines": ("T\nT", "has more than one line"),
     "an empty line behind": ("T\n\n", "has more than one line"),
-    "a name in front": ("access_token=T", "has '=' as its byte 13"),
+    "a name in front": ("access_token=T", "has '=' as byte 13"),
     "a comma inside": ("T,T", "has ','"),
     "a colon": ("T:x", "has ':'"),
     "a percent sign": ("T%3D", "has '%'"),
-    "a dollar sign": ("$T", "has '$' as its byte 1"),
+    "a dollar sign": ("$T", "has '$' as byte 1"),
     "another alphabet": ("Tö", "is not ASCII"),
     "a typographic quote": ("“T”", "is not ASCII: byte 1"),
     "a zero-width space": ("T\u200b", "is not ASCII"),
@@ -170,8 +170,8 @@ CLIENT_SECRETS = {
     "a line end behind": ("S\n", "has more than one line"),
     "CRLF behind": ("S\r\n", "carriage return"),
     "a tab": ("S\tx", "byte {} is \\x09"),
-    "a blank in front": (" S", "blank in front or behind"),
-    "a blank behind": ("S ", "blank in front or behind"),
+    "a blank in front": (" S", "begins or ends with a space"),
+    "a blank behind": ("S ", "begins or ends with a space"),
     "Latin-1": (b"S\xe4", "is not UTF-8: byte {} is \\xE4"),
 }
 
@@ -201,8 +201,8 @@ FEDERATED = {
     "quotes": ('"T"', QUOTES),
     "JSON": ('{"value":"T","count":1}', "is JSON"),
     "a comma": ("T,", "ends with ','"),
-    "the scheme": ("Bearer T", "name of the scheme"),
-    "two": ("T T", "has a blank"),
+    "the scheme": ("Bearer T", "name of a scheme"),
+    "two": ("T T", "has a space"),
     "a path": ("file:T", "has ':'"),
 }
 
@@ -310,7 +310,7 @@ def test_a_pipe_that_nobody_writes(rekey, refuses, who, option):
     """--timeout bounds the wait."""
     arguments, more = with_pipe(rekey, who, option)
     result = refuses(*arguments, "--timeout", "1", code=(2, 11, 14), **more)
-    result.says("'pipe'", "nothing more came within --timeout")
+    result.says("'pipe'", "no more data came within --timeout")
     assert 1 <= result.seconds < 3 * SLOW
 
 
@@ -326,7 +326,7 @@ def test_a_signal_ends_the_wait_for_a_pipe(arm, rekey, who, option, number):
     wait_until(lambda: opened(descriptors, "/pipe") and sleeps(process.pid), "it waits")
     process.signal(number)
     result = rekey.finish(process, 10)
-    result.says("stopped on request")
+    result.says("stopped by a signal")
     assert result.after_signal < 0.2 * SLOW
     assert arm.requests(name) == []
 
@@ -347,7 +347,7 @@ def test_a_pipe_that_never_ends(rekey, refuses, who, option):
     try:
         os.write(pipe, JWT.encode())
         result = refuses(*arguments, "--timeout", "1", code=(2, 14), **more)
-        result.says("nothing more came within --timeout")
+        result.says("no more data came within --timeout")
     finally:
         os.close(pipe)
 

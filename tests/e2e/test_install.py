@@ -282,40 +282,75 @@ def test_man_pages_are_silent(prefix, namespace):
     assert run(*mount, "mandoc", "-Tlint", *pages.glob("man?/*")) == ""
 
 
-def read_whom(lines):
-    """The commands that the manual names in a sentence that begins with "For", in front of `lines`;
-    None if there is no such sentence."""
-    if not lines or not lines[0].startswith("For"):
-        return None
-    if lines[0].startswith("For every command"):
-        named = set(help_pages.commands())
-        return named if lines[0].endswith(".") else named - read_whom(["For", *lines[1:]])
-    end = next(i for i, line in enumerate(lines) if line.endswith(" ."))
-    return set(re.findall(r"[a-z-]+", " ".join(lines[1 : end + 1]).replace(".Cm", ""))) - {"and"}
+def sections(text, heading):
+    """{heading of a subsection: its text} of a section of the manual."""
+    section = text.split(f"\n.Sh {heading}\n")[1].split("\n.Sh ")[0]
+    parts = re.split(r"^\.Ss (.+)\n", section, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def described(section):
+    """{option: the text behind it} in a section of the manual."""
+    options = {}
+    for part in re.split(r"^\.It ", section, flags=re.M)[1:]:
+        short, name = re.match(r"Fl (?:(\w) , Fl )?-([a-z-]+)", part).groups()
+        options[f"-{short}, --{name}" if short else f"--{name}"] = part
+    return options
+
+
+def excepted(text, command):
+    """Whether an option of a common section is not one of this command."""
+    for word, named in re.findall(r"^(Only|Not) with\n(.*?) \.$", text, re.M | re.S):
+        commands = re.findall(r"[a-z-]+", re.sub(r"\.Cm|\band\b", "", named))
+        assert set(commands) <= set(help_pages.commands()), named
+        if (command in commands) == (word == "Not"):
+            return True
+    return False
 
 
 def read_manual(text):
-    """{command: its options}, by the section OPTIONS."""
-    found = {command: [] for command in help_pages.commands()}
-    for section in re.split(
-        r"^\.Ss ", text.split(".Sh OPTIONS\n")[1].split("\n.Sh ")[0], flags=re.M
-    )[1:]:
-        parts = [part.splitlines() for part in re.split(r"^(?=\.It )", section, flags=re.M)]
-        for part in parts[1:]:
-            short, name = re.match(r"\.It Fl (?:(\w) , Fl )?-([a-z-]+)", part[0]).groups()
-            for command in read_whom(part[1:]) or read_whom(parts[0][1:]):
-                found[command].append(f"-{short}, --{name}" if short else f"--{name}")
+    """{command: its options}: its own, and those of the sections that it refers to."""
+    common = {name: described(section) for name, section in sections(text, "OPTIONS").items()}
+    found = {}
+    for command, section in sections(text, "COMMANDS").items():
+        found[command] = list(described(section))
+        for name in re.findall(r"^\.Sx (.+ options)", section, re.M):
+            found[command] += [
+                option for option, each in common[name].items() if not excepted(each, command)
+            ]
     return found
 
 
 def test_the_manual_has_the_options_of_the_help(prefix):
     """Command by command."""
+    found = read_manual((prefix / "share/man/man1/rekey.1").read_text())
+    assert found.pop("help") == []
+    assert list(found) == help_pages.commands()
+    for command, options in found.items():
+        assert sorted(options) == help_pages.options(command), command
+
+
+def test_the_manual_has_the_variables_of_the_configuration(prefix):
+    """Those of the example, in its section about that file."""
     text = (prefix / "share/man/man1/rekey.1").read_text()
-    found = read_manual(text)
-    for command in help_pages.commands():
-        assert sorted(found[command]) == help_pages.options(command), command
-    verbs = re.findall(r"^\.It Cm ([a-z-]+)", text, re.M)
-    assert sorted(verbs) == sorted([*help_pages.commands(), "help"])
+    section = text.split("\n.Sh CONFIGURATION FILE\n")[1].split("\n.Sh ")[0]
+    names = " ".join(re.findall(r"^\.It Ev (.*)", section, re.M))
+    example = (prefix / "share/doc/rekey/examples/endpoint.conf").read_text()
+    assert sorted(re.findall(r"[A-Z_]{5,}", names)) == sorted(re.findall(r"^#?([A-Z_]+)=", example, re.M))
+
+
+def test_the_examples_of_the_manual_are_command_lines(prefix, rekey):
+    """Their options are those of the command, and their values are good: what is wrong is only what
+    was added."""
+    text = (prefix / "share/man/man1/rekey.1").read_text()
+    examples = text.split("\n.Sh EXAMPLES\n")[1].split("\n.Sh ")[0].replace("\\e\n", "")
+    lines = re.findall(r"(?:^|\()rekey (.*?)\)?$", examples, re.M)
+    assert len(lines) > 5
+    for line in lines:
+        arguments = line.replace("/usr/local/bin/reload-scoring", "/bin/true").split()
+        names = ", ".join(help_pages.options(arguments[0])).split(", ")
+        assert [each for each in arguments if each[0] == "-" and each not in names] == [], line
+        rekey.run(*arguments, "--output", "x", code=2).says("--output 'x'")
 
 
 def test_the_manual_has_the_exit_codes_of_the_help(prefix):

@@ -537,7 +537,7 @@ def test_the_line_names_the_token_file(arm, rekey):
 def test_no_wait_without_a_file_prints_no_line(arm, rekey):
     """There is nothing that `rekey wait` could read."""
     result = rekey.regenerate(arm.endpoint("forever"), "--no-wait", code=13)
-    assert "rekey wait --operation-file" not in result.err and "not saved" in result.err
+    assert "rekey wait --operation-file" not in result.err and "cannot continue it" in result.err
 
 
 def test_no_wait_of_an_operation_that_ends_at_once(arm, rekey, op):
@@ -554,7 +554,7 @@ def test_a_wait_without_the_management_url(arm, rekey, left, op):
     mark = arm.mark()
     more = ["--ca-file", CERTS / "ca-all.pem"]
     result = rekey.run("wait", "--operation-file", op, *more, code=12)
-    result.says(f"it was begun at localhost:{arm.ports['main']}", "--management-url")
+    result.says(f"begun with --management-url https://localhost:{arm.ports['main']}")
     assert arm.connections("main", mark) == [] and op.exists()
 
 

@@ -53,8 +53,8 @@ ANSWERS = {
     "http-504": (12, "unknown", ["HTTP 504"]),
     "unauthorized": (14, "credentials", ["HTTP 401", "ExpiredAuthenticationToken"]),
     "redirect-307": (1, "refused", ["redirect", "localhost"]),
-    "status-101": (12, "unknown", ["not in its contract"]),
-    "status-206": (12, "unknown", ["not in its contract"]),
+    "status-101": (12, "unknown", ["unexpected HTTP status"]),
+    "status-206": (12, "unknown", ["unexpected HTTP status"]),
     "no-url": (12, "unknown", ["no polling URL"]),
     "reset-after-post": (12, "unknown", ["the connection broke"]),
     "abort-after-post": (12, "unknown", ["ended"]),
@@ -89,7 +89,7 @@ def test_other_2xx(arm, rekey):
     """Only 200, 201, 202 and 204 are in the contract."""
     names = {arm.play(post=[status(code)]): 12 for code in (203, 205, 207, 226, 299)}
     for name, result in zip(names, rekey.regenerate_all(names)):
-        result.says("not in its contract")
+        result.says("unexpected HTTP status")
         assert arm.counts(name) == (1, 0)
 
 
@@ -215,7 +215,7 @@ def test_throttled_to_the_end(arm, rekey):
     """Bounded: five tries, and nothing was executed."""
     name = arm.play(post=[error(429, NOW, code="TooManyRequests")])
     result = rekey.regenerate(name, code=10)
-    result.says("TooManyRequests", "run it again, safely")
+    result.says("TooManyRequests", "it is safe to run it again")
     assert arm.counts(name) == (5, 0)
 
 
@@ -659,7 +659,7 @@ def test_network_before_the_post_is_10(arm, rekey):
     sent."""
     mark = arm.mark()
     rekey.regenerate(arm.endpoint(), "--timeout", "1", listener="closer", code=10).says(
-        "run it again, safely"
+        "it is safe to run it again"
     )
     assert arm.connections("closer", mark)
 
@@ -767,7 +767,7 @@ def test_signals(arm, rekey, phase, code):
             arm.wait_for(name, "answer", {"during": 1, "polling": 2}[phase])
         process.signal(number)
         result = rekey.finish(process, code, name)
-        result.says("stopped on request")
+        result.says("stopped by a signal")
         assert result.after_signal < 0.2 * SLOW
 
 
@@ -904,7 +904,7 @@ def test_list_keys_without_keys(arm, rekey):
     ):
         name = arm.play(list=[status(200, body=body)])
         result = rekey.list_keys(name, code=10)
-        result.says("nothing was changed; what answered was not understood")
+        result.says("the answer is not the service's")
         assert result.out == "" and result.word == "not-reached", body
 
 

@@ -172,7 +172,7 @@ def test_an_operation_that_another_process_began(arm, rekey, proxy, credentials)
     assert arm.counts(name) == (1, 1)
 
 
-MISSING = "407: it wants credentials (--proxy-auth-file)"
+MISSING = "407: it requires credentials (--proxy-auth-file)"
 WRONG = {"squid": "407: it refused the credentials", "tinyproxy": "401"}
 
 
@@ -414,7 +414,7 @@ REFUSALS = {
     "garbage": ([b"220 mail.example ESMTP\r\n"], "the status line is malformed"),
     "TLS": ([b"\x15\x03\x03\x00\x02\x02\x28"], "the status line is malformed"),
     "a folded line": ([OPEN[:-2] + b" x\r\n\r\n"], "a field line is malformed"),
-    "bytes behind": ([OPEN + b"hello"], "answered CONNECT with 200, and with bytes behind it"),
+    "bytes behind": ([OPEN + b"hello"], "answered CONNECT with 200, followed by unexpected bytes"),
     "endless head": ([OPEN[:-2] + HUGE * 2], "the head is longer than REKEY_HEAD_MAX"),
     "many interim": ([b"HTTP/1.1 100 Continue\r\n\r\n" * 20], "more interim answers than"),
     "redirect": (
@@ -441,8 +441,8 @@ def test_answers_that_refuse(arm, rekey, script, answer):
 
 
 # What of a 407 stands behind the status line, and what is said of it, without credentials and with.
-NEEDED, WRONG_ONES = "it wants credentials (--proxy-auth-file)", "it refused the credentials"
-NO_BASIC = "Basic is the only one that rekey has"
+NEEDED, WRONG_ONES = "it requires credentials (--proxy-auth-file)", "it refused the credentials"
+NO_BASIC = "rekey supports only Basic"
 SCHEMES = {
     "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM": (False, "Negotiate, NTLM"),
     'Proxy-Authenticate: Digest realm="Basic, a", nonce=x': (False, "Digest"),
@@ -631,10 +631,10 @@ def test_other_variables_are_ignored(arm, rekey):
 
 def test_verbose(arm, rekey, script):
     rekey.regenerate(arm.endpoint(), "-v", env=script.env).says(
-        f"rekey: proxy: {script.url[7:]}, by https_proxy\n"
+        f"rekey: proxy: {script.url[7:]}, from https_proxy\n"
     )
     result = rekey.regenerate(arm.endpoint(), "-v", "--proxy", script.url, env={"NO_PROXY": "*"})
-    result.says("by --proxy; not for the management host, by NO_PROXY")
+    result.says("from --proxy; not for the management host (NO_PROXY)")
 
 
 def test_the_default_port(arm, rekey):
@@ -661,7 +661,7 @@ def test_an_address_of_ipv6_without_a_scheme(arm, rekey):
         result.says(f"the proxy {url}: Connection refused")
 
 
-RULE = "http://HOST, http://HOST:PORT or HOST:PORT is wanted"
+RULE = "http://HOST, http://HOST:PORT or HOST:PORT is needed"
 URLS = {
     "https://proxy.example:3128": "https:// proxies are not supported",
     "HTTPS://proxy.example": "https:// proxies are not supported",
@@ -713,7 +713,7 @@ def test_credentials_in_an_argument_are_refused(rekey, userinfo):
         url = f"{scheme}{userinfo}@proxy.example:3128"
         result = rekey.start("token", "--proxy", url, token="t").end()
         assert result.code == 2 and PROXY_PASSWORD not in result.err + result.out
-        result.says("--proxy: everybody can read the credentials in it: use --proxy-auth-file")
+        result.says("--proxy: other users can read the credentials in it: use --proxy-auth-file")
 
 
 @pytest.mark.parametrize("userinfo", [":" * 217, "x" * 216, "x" * 300, "x" * 600])
@@ -729,10 +729,10 @@ def test_files_of_credentials_that_are_none(arm, rekey, script):
         (rekey.directory / "auth").write_text(content)
         arguments = ["--proxy", script.url, "--proxy-auth-file", "auth"]
         result = rekey.regenerate(arm.endpoint(), *arguments, code=2)
-        result.says("--proxy-auth-file: user:password is wanted")
+        result.says("--proxy-auth-file: user:password is needed")
     result = rekey.regenerate(arm.endpoint(), *arguments[:3], "missing", code=2)
     result.says("--proxy-auth-file 'missing': No such file or directory")
     rekey.regenerate(arm.endpoint(), *arguments[2:], code=2).says(
-        "--proxy-auth-file: there is no proxy"
+        "--proxy-auth-file: no proxy is configured"
     )
     assert script.heads == []

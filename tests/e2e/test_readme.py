@@ -67,10 +67,17 @@ def test_what_the_security_page_names_exists():
 
 
 def test_the_man_page_lists_every_function():
+    """Of the headers that an application includes. What is for the files of the library, its header
+    says."""
     page = (ROOT / "docs/librekey.3").read_text()
-    headers = "rekey rekey_error show rotate credential credential_entra credential_managed"
-    for name in headers.split():
-        text = (ROOT / f"src/{name}.h").read_text()
+    core = "rekey rekey_error show rotate credential credential_entra credential_managed"
+    ports = "posix proxy sockets tcp pem_bundle der_table tls client_certificate owner"
+    headers = [ROOT / f"src/{name}.h" for name in core.split()]
+    for name in ports.split():
+        headers += (ROOT / "port").rglob(f"{name}.h")
+    assert len(headers) == 16
+    for header in headers:
+        text = header.read_text()
         public = re.sub(r"//.*", "", re.split(r"// (?:---- )?[Ff]or the \w+ files", text)[0])
         functions = re.findall(r"^(?:static inline )?\w[\w ]*[ *](rekey_\w+)\(", public, re.M)
         assert functions

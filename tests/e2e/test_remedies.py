@@ -34,7 +34,7 @@ def test_a_right_that_is_missing(arm, rekey, command, kind, action):
     name = arm.play(**{kind: [FORBIDDEN]})
     more = ["--key-type", "primary"] if command == "regenerate" else []
     result = rekey.run(command, *rekey.options(name), *more, code=1, name=name)
-    assert result.lines[-2].startswith(f"rekey: the identity needs the right {RIGHT}{action} there: an Owner")
+    assert result.lines[-2].startswith(f"rekey: the identity needs the permission {RIGHT}{action}: an Owner")
 
 
 def test_a_right_of_a_serverless_endpoint(arm, rekey):
@@ -45,7 +45,7 @@ def test_a_right_of_a_serverless_endpoint(arm, rekey):
 
 def test_another_refusal_is_not_of_a_right(arm, rekey):
     result = rekey.list_keys(arm.play(list=[error(404)]), code=1)
-    assert "needs the right" not in result.err
+    assert "needs the permission" not in result.err
 
 
 def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
@@ -53,8 +53,8 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     rekey.rotate(arm.endpoint())
     result = rekey.rotate(arm.endpoint(), code=15)
     assert own(result) == [
-        "error: the state of the rotation could not be read or written: 'state/state': it is of another "
-        "endpoint: give another directory to --state; or, to begin anew with this endpoint, remove that file"
+        "error: the state of the rotation could not be read or written: 'state/state': it belongs to another "
+        "endpoint: give another directory to --state, or remove this file to start again with this endpoint"
     ]
     name = arm.endpoint()
     (tmp_path / "two").mkdir()
@@ -62,7 +62,7 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     assert "localhost" not in result.err and "x-ms-" not in result.err
     result = rekey.rotate(name, state="two", code=15)
     assert own(result) == [
-        "error: the hook of an earlier run is pending: it must run first, and this run has none",
+        "error: the hook of an earlier run is still pending: it must run first, and this run has none",
         "give --exec PROGRAM",
     ]
 
@@ -85,7 +85,7 @@ def test_no_identity(arm, rekey):
     there = {"IMDS_ENDPOINT": f"http://127.0.0.1:{nobody_listens()}"}
     result = rekey.list_keys(arm.endpoint(), token=None, code=14, env=there)
     lines = own(result)
-    assert lines[0].startswith("error: no token could be had (")
+    assert lines[0].startswith("error: no token could be obtained (")
     kinds = [line.split(":")[1].strip() for line in lines[1:-1] if line.startswith("error: not ")]
     assert kinds == ["not token", "not secret", "not certificate", "not workload", "not arc", "not imds"]
     assert lines[-1].startswith("there is no managed identity here: give --token-file FILE")
@@ -103,7 +103,7 @@ def test_an_authority_that_cannot_be_reached(arm, rekey):
 
 # What makes it, and the only line behind the errors.
 HINTS = {
-    "issuer": (["--ca-file", str(CERTS / "elsewhereOnly.pem")], {}, 11, "if that issuer is to be trusted"),
+    "issuer": (["--ca-file", str(CERTS / "elsewhereOnly.pem")], {}, 11, "to trust that issuer"),
     "clock": ([], {"CLOCK_SHIFT": "-1000000000"}, 11, "nothing was sent: set the device's clock"),
     "no anchors": (["--ca-file", "/nowhere"], {}, 11, None),
     "no tenant": (["--auth", "secret"], {}, 14, None),
@@ -129,7 +129,7 @@ def test_no_system_certificates(arm, rekey, namespace):
 
 def test_a_given_token_is_not_checked(arm, rekey):
     result = rekey.run("token", "--ca-file", CERTS / "ca-all.pem", code=0)
-    assert own(result) == ["the token was read, and checked by nobody: `rekey check` asks the service"]
+    assert own(result) == ["the token was read, but not checked: `rekey check` asks the service"]
 
 
 def test_a_key_that_is_null_afterwards(arm, rekey):
@@ -137,4 +137,4 @@ def test_a_key_that_is_null_afterwards(arm, rekey):
         list=[{"status": 200, "body": "{keys}"}, {"status": 200, "body": {"primaryKey": None, "secondaryKey": "x"}}],
         post=[{"status": 200}],
     )
-    rekey.regenerate(name, "--check-keys").says("--check-keys: the key is null now, which proves nothing")
+    rekey.regenerate(name, "--check-keys").says("--check-keys: the key is null now: this proves nothing")

@@ -85,7 +85,7 @@ def edit(path, old, new):
 @pytest.mark.board
 def test_adopt_rotate_rotate(arm, rekey, state):
     name = arm.endpoint("three-polls")
-    rekey.rotate(name).says("the Primary key is in 'state/key' now; a later run rotates")
+    rekey.rotate(name).says("the Primary key is in 'state/key' now; a run after --min-age rotates")
     assert kinds(arm, name) == ["list"] and arm.keys(name)["regenerated"] == []
     assert in_use(arm, name, state) == "Primary" and not (state / "key.previous").exists()
     first = key_of(state)
@@ -113,7 +113,7 @@ def test_a_key_that_the_service_does_not_know(arm, rekey, state):
     """It is replaced by the primary one, said so, and kept as key.previous; nothing is regenerated."""
     name = arm.endpoint()
     (state / "key").write_text("of-another-endpoint")
-    rekey.rotate(name, "--timeout", "4").says("not one of the service's keys")
+    rekey.rotate(name, "--timeout", "4").says("no longer one of the endpoint's")
     assert arm.keys(name)["regenerated"] == [] and in_use(arm, name, state) == "Primary"
     assert (state / "key.previous").read_text() == "of-another-endpoint"
 
@@ -182,7 +182,7 @@ def test_failed(arm, rekey, adopted, state):
 def test_not_reached(arm, rekey, adopted, state, main_put_back):
     name = adopted()
     arm.control("PUT", "/listener/main?state=down")
-    rekey.rotate(name, "--timeout", "1", code=10).says("run it again, safely")
+    rekey.rotate(name, "--timeout", "1", code=10).says("it is safe to run it again")
     assert status_of(state)["exit"] == 10 and status_of(state)["slot"] == "Primary"
 
 
@@ -279,7 +279,7 @@ def test_a_lock_that_is_removed(arm, rekey, adopted, state):
     process = rekey.start_switch("rotate", name)
     arm.wait_for(name, "request", 2, "list")
     (state / "lock").unlink()
-    rekey.finish(process, 15, name).says("'state/lock': it was removed while this run lasts")
+    rekey.finish(process, 15, name).says("'state/lock': it was removed during this run")
     assert "post" not in kinds(arm, name)
 
 
@@ -347,9 +347,9 @@ def test_a_key_file_with_a_newline_before(arm, rekey, state):
 def test_executed_without_an_answer(arm, rekey, adopted, state, base):
     """The first run ends as unknown, and changes nothing; the next one sees the new key."""
     name = adopted(base=base, execute="post")
-    rekey.rotate(name, code=12).says("the next run finds out")
+    rekey.rotate(name, code=12).says("the next run checks whether the other one has changed")
     assert (state / "operation").exists() and in_use(arm, name, state) == "Primary"
-    rekey.rotate(name).says("did not say that this rotation did it")
+    rekey.rotate(name).says("did not confirm that this run did it")
     assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
     assert not (state / "operation").exists()
 
@@ -359,7 +359,7 @@ def test_executed_late(arm, rekey, adopted, state):
     name = adopted(post=[LOST], execute={"after": 2.5})
     rekey.rotate(name, "--timeout", "20", code=12)
     result = rekey.rotate(name, "--timeout", "20", "--poll-interval", "1")
-    result.says("did not say that this rotation did it")
+    result.says("did not confirm that this run did it")
     assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
     assert kinds(arm, name).count("post") == 1
 
@@ -377,7 +377,7 @@ def test_executed_later_than_anybody_waits(arm, rekey, adopted, state, gate):
         arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
     )
     wait_until(lambda: len(arm.keys(name)["regenerated"]) == 2, "the late one")
-    rekey.rotate(name, "--timeout", "3").says("not one of the service's keys")
+    rekey.rotate(name, "--timeout", "3").says("no longer one of the endpoint's")
     in_use(arm, name, state)  # one of the two
 
 
@@ -469,7 +469,7 @@ def test_resumed_after_a_kill_while_polling(arm, rekey, adopted, state):
     arm.wait_for(name, "request", 2, "async")
     process.kill()
     assert fields(state / "operation")["kind"] == "Azure-AsyncOperation"
-    rekey.rotate(name).says("began with the operation that an earlier one had left")
+    rekey.rotate(name).says("first continued the operation of an earlier run")
     assert kinds(arm, name).count("post") == 1 and not (state / "operation").exists()
     assert in_use(arm, name, state) == "Secondary"
 
@@ -490,7 +490,7 @@ def test_resumed_and_failed(arm, rekey, adopted, state):
 
 def test_still_running_at_the_deadline(arm, rekey, adopted, state):
     name = adopted(base="forever")
-    rekey.rotate(name, "--timeout", "2", code=13).says("the next run goes on")
+    rekey.rotate(name, "--timeout", "2", code=13).says("the next run continues")
     assert in_use(arm, name, state) == "Primary" and (state / "operation").exists()
     assert status_of(state)["outcome"] == "running"
 
@@ -590,7 +590,7 @@ def test_a_second_rotator(arm, rekey, adopted, state):
     for --min-age; then it goes on."""
     name = adopted()
     arm.regenerate(name, "Secondary")
-    rekey.rotate(name, code=1).says("changed by somebody else", "--min-age")
+    rekey.rotate(name, code=1).says("somebody else has changed the key", "left alone for --min-age")
     assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Primary"
     rekey.rotate(name, "--min-age", "3600").says("not due")
     rekey.rotate(name)
@@ -601,7 +601,7 @@ def test_the_key_in_use_is_changed_by_hand(arm, rekey, adopted, state):
     """The other key is as it was: that one is taken, not one that may be from an old list."""
     name = adopted()
     arm.regenerate(name, "Primary")
-    rekey.rotate(name, "--timeout", "3").says("changed by another rotator, or by hand?")
+    rekey.rotate(name, "--timeout", "3").says("another machine or a person has changed it")
     assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Secondary"
 
 
@@ -612,7 +612,7 @@ def test_two_at_once(arm, rekey, adopted, state):
     arm.wait_for(name, "request", 2, "list")
     for command in ("rotate", "sync"):
         result = rekey.finish(rekey.start_switch(command, name), 15)
-        result.says("another rekey is at work there")
+        result.says("another rekey is using it")
     process.signal(signal.SIGTERM)
     rekey.finish(process, 10, name)
     assert kinds(arm, name) == ["list", "list"]
@@ -791,7 +791,7 @@ def test_the_kinds_are_not_the_same(arm, rekey, state):
 def test_sync_follows(arm, rekey, state, first):
     name = arm.endpoint()
     slot, other = first.capitalize(), {"primary": "Secondary", "secondary": "Primary"}[first]
-    rekey.sync(name, "--key-type", first).says("later runs follow the rotator")
+    rekey.sync(name, "--key-type", first).says("later runs follow the machine that rotates")
     assert in_use(arm, name, state) == slot
     rekey.sync(name).says("nothing has changed")
     arm.regenerate(name, other)
@@ -816,7 +816,7 @@ def test_sync_after_a_change_by_hand(arm, rekey, state):
     name = arm.endpoint()
     rekey.sync(name, "--key-type", "secondary")
     (state / "key").write_text("by hand")
-    rekey.sync(name, "--timeout", "4").says("changed by another rotator, or by hand?")
+    rekey.sync(name, "--timeout", "4").says("another machine or a person has changed it")
     assert in_use(arm, name, state) == "Secondary"
 
 
@@ -1042,7 +1042,7 @@ def test_show(arm, rekey):
 def test_show_of_other_modes(arm, rekey, mode):
     name = arm.play(properties={"authMode": mode, "provisioningState": "Updating"})
     result = show(rekey, name, "-o", "json")
-    result.says(mode, "there is nothing to regenerate")
+    result.says(mode, "has no keys to regenerate")
     assert result.json["authMode"] == mode and result.json["provisioningState"] == "Updating"
 
 

@@ -89,10 +89,10 @@ def test_a_hook_that_fails_and_then_succeeds(arm, rekey, state, hook):
     rotation due."""
     name = arm.endpoint()
     rekey.rotate(name)
-    rekey.rotate(name, "--exec", hook.that("exit 7"), code=15).says("ended with 7", "hook again")
+    rekey.rotate(name, "--exec", hook.that("exit 7"), code=15).says("ended with exit code 7", "hook again")
     assert accepted(arm, name, state) and posts(arm, name) == 1
     assert json.loads((state / "status.json").read_text())["hookPending"] is True
-    rekey.rotate(name, "--exec", hook.that("kill -9 $$"), code=15).says("ended by signal 9")
+    rekey.rotate(name, "--exec", hook.that("kill -9 $$"), code=15).says("killed by signal 9")
     assert posts(arm, name) == 1
     more = ["--min-age", "3600"]
     rekey.rotate(name, *more, "--exec", hook.that("exit 0"))
@@ -107,14 +107,14 @@ def test_a_hook_that_fails_and_then_succeeds(arm, rekey, state, hook):
 def test_a_hook_that_is_no_program(arm, rekey, state, hook):
     program = hook.path
     program.write_text("exit 0\n")
-    rekey.rotate(arm.endpoint(), "--exec", program, code=15).says("Exec format error", "with 127")
+    rekey.rotate(arm.endpoint(), "--exec", program, code=15).says("Exec format error", "with exit code 127")
 
 
 def test_a_run_without_the_hook_that_is_due(arm, rekey, state, hook):
     """Nobody has been told of the key in use: no rotation begins, and it is not forgotten."""
     name = arm.endpoint()
     rekey.rotate(name, "--exec", hook.that("exit 1"), code=15)
-    rekey.rotate(name, code=15).says("is pending", "give --exec")
+    rekey.rotate(name, code=15).says("is still pending", "give --exec")
     assert posts(arm, name) == 0
     rekey.rotate(name, "--exec", hook.that("exit 0"))
     assert posts(arm, name) == 1
@@ -128,7 +128,7 @@ def test_a_hook_that_takes_too_long(arm, rekey, state, hook):
     process = rekey.start_switch("rotate", name, "--exec", script, "--exec-timeout", "1")
     wait_until(lambda: hook.runs() and len(hook.alive()) == 2, "the hook and its child")
     result = rekey.finish(process, 15, name)
-    result.says("took longer than 1 s")
+    result.says("killed after 1 s (--exec-timeout)")
     assert 1 <= result.seconds < 10 * SLOW
     wait_until(lambda: not hook.alive(), "their end")
     assert accepted(arm, name, state)
@@ -230,7 +230,7 @@ def test_a_rollback_keeps_the_group(arm, rekey, state):
     for _ in range(2):
         rekey.rotate(name, "--key-group", str(GROUP))
     arguments = ["rotate", "--rollback", "--state", "state", "--volatile-ok"]
-    rekey.run(*arguments, token=None, code=0).says("nobody was told")
+    rekey.run(*arguments, token=None, code=0).says("no program was run")
     assert mode(state / "key") == 0o640 and (state / "key").stat().st_gid == GROUP
 
 
@@ -302,7 +302,7 @@ VOLATILE = {
     "tmpfs": "it is on tmpfs",
     "ramfs": "it is on ramfs",
     "overlay over tmpfs": "is on tmpfs",
-    "overlay, hidden": "cannot be judged from here",
+    "overlay, hidden": "cannot be checked from here",
 }
 
 
@@ -447,7 +447,7 @@ def test_a_status_of_another_version(arm, rekey, state, left, text):
     (state / "status.json").write_text(text)
     before, mark = (state / "state").read_text(), arm.mark()
     for run in rekey.rotate, rekey.sync:
-        run(name, code=15).says("'state/status.json': its format is that of another version")
+        run(name, code=15).says("'state/status.json': it was written by another version")
     assert (state / "status.json").read_text() == text and (state / "state").read_text() == before
     assert arm.connections("main", mark) == []
 
@@ -466,8 +466,8 @@ def test_an_endpoint_of_another_name(arm, rekey, state, left):
     left()
     before, mark = (state / "state").read_text(), arm.mark()
     other = arm.endpoint()
-    rekey.rotate(other, code=15).says("it is of another endpoint")
-    rekey.sync(other, "--key-type", "primary", code=15).says("it is of another endpoint")
+    rekey.rotate(other, code=15).says("it belongs to another endpoint")
+    rekey.sync(other, "--key-type", "primary", code=15).says("it belongs to another endpoint")
     assert (state / "state").read_text() == before and arm.connections("main", mark) == []
 
 

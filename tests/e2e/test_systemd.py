@@ -1,214 +1,28 @@
 """The package under a live systemd: a small Debian (boards/deps.sh tree) that systemd-nspawn boots.
 
-`make check-install` runs it; it takes root. The commands of docs/gateway.md are run as they are
+`make check-install` runs it; it takes root. The blocks of docs/gateway.md that it uses are run as they are
 there. The machine is one for all tests, and shares the network of this one, where the stand-in
 service is; each test has instances of its own. The last ones restart it and remove the package.
 """
 
-import os
 import re
-import secrets
 import shutil
-import signal
-import subprocess
-import tempfile
-import uuid
-from pathlib import Path
 
 import pytest
-from conftest import (
-    ACCEPTED,
-    BUILD,
-    CERTS,
-    DONE,
-    EXEC,
-    GROUP,
-    ROOT,
-    RUNNING,
-    SANITIZED,
-    SUBSCRIPTION,
-    WORKSPACE,
-    wait_until,
+from conftest import ACCEPTED, DONE, RUNNING, wait_until
+from nspawn import (  # noqa: F401 (three fixtures)
+    FOR_THIS_BUILD,
+    UNITS,
+    block,
+    configure,
+    debian,
+    instance,
+    machine,
 )
 
-pytestmark = pytest.mark.skipif(
-    bool(EXEC) or SANITIZED or BUILD.name != "linux",
-    reason="of what is built for this machine, without an emulator or a sanitizer",
-)
-DEPS = ROOT / os.environ.get("DEPS_DIR", "build/deps")
-UNITS = "etc/systemd/system"
+pytestmark = FOR_THIS_BUILD
 PORTAL = {"status": 200, "headers": [["Content-Type", "text/html"]], "body": "<html>Log in</html>"}
 FAST = "[Timer]\nOnCalendar=\nOnCalendar=*:*:*\nRandomizedDelaySec=0\nAccuracySec=1ms\n"
-
-
-class Machine:
-    """A Debian in a directory, and the systemd that runs it."""
-
-    def __init__(self, root):
-        self.root, self.output = root, Path(f"{root}.log")
-        try:
-            self.boot()
-        except AssertionError:  # where there can be no such machine systemd-nspawn ends
-            if self.process.poll() is None:
-                raise
-            pytest.skip(f"systemd-nspawn cannot boot here: {self.output.read_text()[-300:]}")
-
-    def boot(self):
-        options = ["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe"]
-        with open(self.output, "w") as output:
-            self.process = subprocess.Popen(
-                ["systemd-nspawn", *options, "--link-journal=no", "--directory", self.root],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-
-        def up():
-            assert self.process.poll() is None
-            self.leader = next(iter(children.read_text().split()), None)
-            if self.leader is None:
-                return False
-            state = self.popen("systemctl", "is-system-running").communicate()[0]
-            return state.strip() in ("running", "degraded")
-
-        wait_until(up, "the machine is up", 90)
-
-    def popen(self, *arguments, **more):
-        enter = ["nsenter", "--target", self.leader, "--all", "env", "--chdir=/root"]
-        return subprocess.Popen(
-            [*enter, *arguments],
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            **more,
-        )
-
-    def run(self, *arguments, code=0):
-        process = self.popen(*arguments)
-        text = process.communicate(timeout=60)[0]
-        assert process.returncode == code, f"{arguments}: {process.returncode}\n{text}"
-        return text
-
-    def guide(self, text):
-        """Runs the block of docs/gateway.md that has this text, as it is there."""
-        return "".join(self.run("sh", "-ec", line) for line in block(text))
-
-    def write(self, name, text, mode=0o644):
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(mode)
-        return path
-
-    def show(self, unit, name):
-        return self.run("systemctl", "show", "-P", name, unit).strip()
-
-    def journal(self, unit):
-        self.run("journalctl", "--sync")
-        return self.run("journalctl", "--unit", unit, "--output=cat")
-
-    def outcomes(self, unit):
-        """The words of the runs so far."""
-        return re.findall(r"^rekey: outcome=(\S+) ", self.journal(unit), re.M)
-
-    def key(self, instance):
-        return (self.root / f"var/lib/rekey/{instance}/key").read_text()
-
-    def restart(self):
-        """systemd-nspawn ends with 133 and leaves the second half to whoever started it."""
-        self.popen("systemctl", "reboot")
-        assert self.process.wait(60) == 133
-        self.boot()
-
-    def close(self):
-        """The end of process 1 is the end of all others."""
-        if self.process.poll() is None:
-            os.kill(int(self.leader or self.process.pid), signal.SIGKILL)
-            self.process.wait(30)
-
-
-def block(text):
-    """The lines of a block of commands in docs/gateway.md."""
-    guide = (ROOT / "docs/gateway.md").read_text()
-    (found,) = [each for each in re.findall(r"(?:^ {4}.*\n)+", guide, re.M) if text in each]
-    return [line.strip() for line in found.splitlines()]
-
-
-@pytest.fixture(scope="module")
-def machine():
-    """One with the package, installed as the guide has it, by root of a machine without rekey."""
-    if os.getuid() != 0 or shutil.which("systemd-nspawn") is None:
-        pytest.skip("takes root and systemd-nspawn: make check-install")
-    if not (DEPS / "tree.version").exists():
-        pytest.skip("there is no Debian to boot: boards/deps.sh tree")
-    architecture = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
-    package = list((ROOT / os.environ.get("REKEY_DEB", "none")).glob(f"*_{architecture}.deb"))
-    if len(package) != 1:
-        pytest.skip("make check-install makes the package")
-    with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
-        root = Path(folder) / "machine"
-        subprocess.run(["cp", "-a", "--reflink=auto", DEPS / "tree", root], check=True)
-        (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
-        (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
-        shutil.copy(package[0], root / "root")
-        one = Machine(root)
-        try:
-            one.guide_lines = iter(block("dpkg -i"))
-            one.run("sh", "-ec", next(one.guide_lines))  # dpkg -i
-            one.run("sh", "-ec", next(one.guide_lines))  # install -d
-            shutil.copy(CERTS / "ca.pem", root / "etc/rekey/ca.pem")
-            yield one
-        finally:
-            one.close()
-
-
-@pytest.fixture
-def instance(machine, arm):
-    """A function that makes an instance, with an endpoint and the identity that secret.conf has;
-    returns both names."""
-
-    def make(name=None, **members):
-        name = name or f"own-{secrets.token_hex(3)}"
-        endpoint = arm.play(**{"tokens": "issued", **members})
-        tenant, client, secret = str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_hex(20)
-        arm.identity(tenant, client_id=client, secret=secret)
-        machine.write(f"etc/rekey/{name}.secret", secret, 0o600)
-        example = machine.root / "usr/share/doc/rekey/examples/endpoint.conf"
-        configure(
-            machine.write(f"etc/rekey/{name}.conf", example.read_text(), 0o600),
-            AZURE_SUBSCRIPTION_ID=SUBSCRIPTION,
-            AZURE_DEFAULTS_GROUP=GROUP,
-            AZURE_DEFAULTS_WORKSPACE=WORKSPACE,
-            REKEY_ENDPOINT_NAME=endpoint,
-            AZURE_TENANT_ID=tenant,
-            AZURE_CLIENT_ID=client,
-            AZURE_AUTHORITY_HOST=arm.url("authority"),
-            REKEY_MANAGEMENT_URL=arm.url(),
-            SSL_CERT_FILE="/etc/rekey/ca.pem",
-            REKEY_MIN_AGE="0",
-            REKEY_ROTATE_OPTIONS="--settle 0",
-            REKEY_SYNC_OPTIONS="--settle 0",
-        )
-        drop_in = machine.root / UNITS / f"rekey-@{name}.service.d"
-        drop_in.mkdir(parents=True, exist_ok=True)
-        shutil.copy(machine.root / "usr/share/doc/rekey/examples/secret.conf", drop_in)
-        machine.run("systemctl", "daemon-reload")
-        return name, endpoint
-
-    return make
-
-
-def configure(path, **values):
-    """Sets variables of a configuration, where they are, or at its end."""
-    text = path.read_text()
-    for name, value in values.items():
-        line = f"{name}={value}\n"
-        text, n = re.subn(rf"^#?{name}=.*\n", line.replace("\\", r"\\"), text, flags=re.M)
-        text += "" if n else line
-    path.write_text(text)
 
 
 def state_of(machine, unit):
@@ -232,35 +46,6 @@ def more_runs(arm, endpoint):
 
     count = lists()
     wait_until(lambda: lists() >= count + 2, "the timer fires", 30)
-
-
-# ---- the guide, from the package to the first rotation -------------------------------------------
-
-
-def test_the_guide(machine, instance, arm):
-    """What it says, in its order, for the instance scoring."""
-    name, endpoint = instance("scoring")
-    filled = (machine.root / "etc/rekey/scoring.conf").read_text()
-    shutil.rmtree(machine.root / UNITS / "rekey-@scoring.service.d")
-    machine.guide("rekey-@scoring.service.d")
-    for line in machine.guide_lines:
-        # systemctl status has 3 for a unit that has ended.
-        text = machine.run("sh", "-ec", line, code=3 if "systemctl status" in line else 0)
-        if "endpoint.conf" in line:
-            assert "my-endpoint" in (machine.root / "etc/rekey/scoring.conf").read_text()
-            machine.write("etc/rekey/scoring.conf", filled, 0o600)
-        if "systemctl status" in line:
-            assert "outcome=succeeded" in text
-    assert machine.key("scoring") == arm.keys(endpoint)["primaryKey"]
-    assert arm.keys(endpoint)["regenerated"] == []
-    assert machine.show("rekey-rotate@scoring.timer", "ActiveState") == "active"
-    for file, mode, owner in (
-        ("", "750", "rekey:rekey-key"),
-        ("/key", "640", "rekey:rekey-key"),
-        ("/state", "600", "rekey:rekey-key"),
-    ):
-        path = f"/var/lib/rekey/scoring{file}"
-        assert machine.run("stat", "-c", "%a %U:%G", path).split() == [mode, owner]
 
 
 def test_one_configuration_for_rotate_and_sync(machine, instance, arm):

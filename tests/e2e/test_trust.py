@@ -268,7 +268,7 @@ NOT_READ = {
 def test_what_cannot_be_read_is_counted(ask, root, plain, way):
     """Alone, and where another anchor is not the one."""
     text = NOT_READ[way](pem(root)).rstrip("\n") + "\n"
-    ask(plain, text, code=11, says=["'anchors'", "no certificate in it that can be read", "are 1"])
+    ask(plain, text, code=11, says=["'anchors'", "no usable PEM certificate", "bytes: 1)"])
     says = ["CN=root is not among the trust anchors", "cannot be read, and were passed over: 2"]
     ask(plain, text + text + pem(certificate("other", "other")), code=11, says=says)
 
@@ -281,7 +281,7 @@ def test_what_is_no_anchor(ask, root, plain, way):
         "UTF-16": "\0".join(pem(root)),
         "another label": labelled("CERTIFICATE REQUEST")(pem(root)),
     }[way]
-    ask(plain, text, code=11, says=["there is no certificate in PEM in it"])
+    ask(plain, text, code=11, says=["it contains no PEM certificate"])
 
 
 # ---- how a bundle is given -----------------------------------------------------------------------
@@ -337,8 +337,8 @@ def test_a_named_pipe_with_a_late_writer(ask, rekey, root, plain):
     "pieces, options, text",
     [
         ([b"x" * 65536] * 65, [], "File too large"),
-        ([b"# no certificate\n"], [], "no certificate in PEM"),
-        ([], [], "no certificate in PEM"),
+        ([b"# no certificate\n"], [], "no PEM certificate"),
+        ([], [], "no PEM certificate"),
         ([b"x"] * 20, ["--timeout", "1"], "within --timeout"),
     ],
     ids=["4 MB", "text", "empty", "no end"],

@@ -86,7 +86,7 @@ def test_a_key_that_has_vanished(arm, rekey, tmp_path):
     rekey.rotate(name)
     arm.regenerate(name, "Primary")
     process = rekey.start_switch("rotate", name)
-    wait_line(process, "the key in use, which the service does not list now", 60)
+    wait_line(process, "the service to list the key in use again", 60)
     stop(rekey, process, name, 10)
 
 
@@ -135,7 +135,7 @@ def test_quiet_says_nothing(arm, rekey, hook):
     result.says("somebody else", "outcome=refused exit=1")
     (rekey.directory / "two").mkdir()
     result = rekey.rotate(arm.endpoint(), "-q", "--exec", hook.that("exit 3"), state="two", code=15)
-    result.says("ended with 3", "outcome=local")
+    result.says("ended with exit code 3", "outcome=local")
 
 
 @pytest.mark.skipif(bool(EXEC), reason="the program is started by the emulator")

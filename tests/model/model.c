@@ -7,6 +7,7 @@
 //     model               the explorations of `make model`
 //     model -d            those of `make model MODEL=deep`
 //     model -q            the first, short ones
+//     model -a            so many that each phase is seen after each that it can follow
 //     model -p SCRIPT     plays what was printed as broken, and prints each event
 //
 // Network, service, storage and power are always adverse. The classes add:
@@ -1028,6 +1029,12 @@ static int begin_run(void) {
 }
 
 static uint32_t phases_seen;
+static uint32_t followed_by[32]; // for each phase: those that came next
+
+static void note_phase(unsigned before) {
+    phases_seen |= 1u << rotation.phase;
+    followed_by[before] |= 1u << rotation.phase & ~(1u << before);
+}
 
 // Whether it ends in success.
 static bool run_to_end(void) {
@@ -1039,10 +1046,13 @@ static bool run_to_end(void) {
     run.unfinished = run.disk.operation != 0 && (int)run.disk.operation != run.disk.key / 100;
     run.accepted = run.unfinished && run.device->accepted;
     result = begin_run();
+    note_phase(0);
     result = result == 0 ? REKEY_AGAIN : result;
     while (result > 0 && !run.dead && !between_steps() && steps++ < 200000) {
-        phases_seen |= 1u << rotation.phase;
+        unsigned before = rotation.phase;
+
         result = rekey_rotation_step(&rotation);
+        note_phase(before);
         if (result > 0 && result != REKEY_AGAIN) {
             uint32_t ms = rekey_rotation_wait_ms(&rotation);
 
@@ -1050,7 +1060,6 @@ static bool run_to_end(void) {
         }
     }
     never(steps > 200000, "a run without an end");
-    phases_seen |= 1u << rotation.phase;
     check_end();
     return !run.dead && rotation.outcome == REKEY_SUCCEEDED;
 }
@@ -1351,7 +1360,7 @@ static const struct exploration {
     {"a follower, rollback", "fv", 2, 2, 'p'},
     {"mixed", "acgv", 2, 3, 'p'},
 };
-enum { QUICK = 2, USUAL = 7 };
+enum { QUICK = 2, ALL_ARROWS = 3, USUAL = 7 };
 
 // Returns how many promises were broken.
 static int explore(const struct exploration *e) {
@@ -1407,10 +1416,24 @@ static int play(const char *text) {
     return print_broken() > 0;
 }
 
+static void print_phases(const char *title, uint32_t phases) {
+    printf("%s:", title);
+    for (unsigned phase = 0; phase_name(phase) != NULL; phase++) {
+        if ((phases & 1u << phase) != 0) {
+            printf(" %s", phase_name(phase));
+        }
+    }
+    printf("\n");
+}
+
 int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
+    char title[40];
     int i = strcmp(mode, "-d") == 0 ? USUAL : 0, bad = 0;
-    int end = i == USUAL ? COUNT(explorations) : strcmp(mode, "-q") == 0 ? QUICK : USUAL;
+    int end = i == USUAL                ? COUNT(explorations)
+              : strcmp(mode, "-q") == 0 ? QUICK
+              : strcmp(mode, "-a") == 0 ? ALL_ARROWS
+                                        : USUAL;
 
     if (argc > 2) {
         return play(argv[2]);
@@ -1418,12 +1441,10 @@ int main(int argc, char **argv) {
     while (i < end) {
         bad += explore(&explorations[i++]);
     }
-    printf("phases never reached:");
-    for (unsigned phase = 0; phase_name(phase) != NULL; phase++) {
-        if ((phases_seen & 1u << phase) == 0) {
-            printf(" %s", phase_name(phase));
-        }
+    print_phases("phases never reached", ~phases_seen);
+    for (unsigned phase = 0; phase_name(phase) != NULL; phase++) { // for tests/pictures/rotation.py
+        snprintf(title, sizeof(title), "after %s", phase_name(phase));
+        print_phases(title, followed_by[phase]);
     }
-    printf("\n");
     return bad > 0;
 }

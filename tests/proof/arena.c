@@ -1,7 +1,8 @@
 // arena.c - proofs about port/mbedtls/owner/arena.c, by induction over its block list.
 // `init` proves that a new arena is whole. `allocate` and `release` prove that one call leaves it
 // whole, from any arena that is whole, and that the contents of other blocks stay as they were. So
-// this holds after any number of calls.
+// this holds after any number of calls. Both are proved for the arena itself and for memory that is
+// lent to it.
 
 #include "../../port/mbedtls/owner/arena.c"
 
@@ -11,10 +12,11 @@
 #define UNIT REKEY_ARENA_ALIGN
 
 static _Alignas(REKEY_ARENA_ALIGN) unsigned char memory[UNITS * UNIT];
+static struct region *region = &arena.own; // the one of the two that has memory
 unsigned char nondet_uchar(void);
 
-static bool is_used(size_t unit) {
-    return (head_at(unit)->size & USED) != 0;
+static bool in_use(size_t unit) {
+    return is_used(head_at(region, unit));
 }
 
 static bool is_zero(size_t first_byte, size_t end_byte) {
@@ -28,22 +30,23 @@ static bool is_zero(size_t first_byte, size_t end_byte) {
 
 // Whole: the blocks lie one after the other from the first unit to the last, each knows the length
 // of the one before it, no two free ones are neighbours, and free memory is zero; so is what is
-// left of the unit of a header. No block before arena.first is free, and one begins there, or it is
-// the end.
+// left of the unit of a header. No block before region->first is free, and one begins there, or it
+// is the end.
 static bool is_whole(void) {
     size_t unit = 0, before = 0;
-    bool whole = arena.memory == memory && arena.units == UNITS && arena.peak <= UNITS;
-    bool free_before = false, first = arena.first == UNITS;
+    bool whole = region->memory == memory && region->units == UNITS && arena.peak <= UNITS;
+    bool free_before = false, first = region->first == UNITS;
 
     for (size_t i = 0; i < UNITS && whole && unit < UNITS; i++) {
-        size_t size = size_of(head_at(unit));
+        size_t size = size_of(head_at(region, unit));
 
         whole =
-            size > 0 && size <= UNITS - unit && (unit == 0 || head_at(unit)->before == before) &&
-            (is_used(unit) || !free_before) && (is_used(unit) || unit >= arena.first) &&
-            is_zero(unit * UNIT + sizeof(struct head), (unit + (is_used(unit) ? 1 : size)) * UNIT);
-        first = first || unit == arena.first;
-        free_before = !is_used(unit);
+            size > 0 && size <= UNITS - unit &&
+            (unit == 0 || head_at(region, unit)->before == before) &&
+            (in_use(unit) || !free_before) && (in_use(unit) || unit >= region->first) &&
+            is_zero(unit * UNIT + sizeof(struct head), (unit + (in_use(unit) ? 1 : size)) * UNIT);
+        first = first || unit == region->first;
+        free_before = !in_use(unit);
         before = size;
         unit += size;
     }
@@ -55,7 +58,7 @@ static bool is_block(size_t unit) {
     size_t at = 0;
 
     for (size_t i = 0; i < UNITS && at < unit; i++) {
-        at += size_of(head_at(at));
+        at += size_of(head_at(region, at));
     }
     return at == unit && unit < UNITS;
 }
@@ -64,10 +67,12 @@ static void any_arena(void) {
     for (size_t i = 0; i < sizeof(memory); i++) {
         memory[i] = nondet_uchar();
     }
-    arena.memory = memory;
-    arena.units = UNITS;
+    arena.uses_lent = nondet_bool();
+    region = arena.uses_lent ? &arena.lent : &arena.own;
+    region->memory = memory;
+    region->units = UNITS;
+    region->first = nondet_size();
     arena.peak = nondet_size();
-    arena.first = nondet_size();
     arena.failed = false;
     ASSUME(is_whole());
 }
@@ -77,8 +82,9 @@ static size_t any_byte_in_use(size_t *block) {
     size_t byte = nondet_size();
 
     *block = nondet_size();
-    ASSUME(*block < UNITS && is_block(*block) && is_used(*block));
-    ASSUME(byte >= (*block + 1) * UNIT && byte < (*block + size_of(head_at(*block))) * UNIT);
+    ASSUME(*block < UNITS && is_block(*block) && in_use(*block));
+    ASSUME(byte >= (*block + 1) * UNIT &&
+           byte < (*block + size_of(head_at(region, *block))) * UNIT);
     return byte;
 }
 
@@ -88,7 +94,39 @@ void init(void) {
     }
     rekey_arena_init(memory, sizeof(memory));
     PROVE(is_whole());
-    PROVE(!is_used(0));
+    PROVE(!in_use(0));
+}
+
+// Memory that is lent is whole as well, at any address, and nothing outside of it is touched. It
+// can be returned as long as it is one free block; then it is zero.
+void lend(void) {
+    size_t first = nondet_size(), end = nondet_size(), byte = nondet_size();
+    unsigned char before;
+
+    for (size_t i = 0; i < sizeof(memory); i++) {
+        memory[i] = nondet_uchar();
+    }
+    ASSUME(first <= end && end <= sizeof(memory));
+    ASSUME(byte < sizeof(memory) && (byte < first || byte >= end));
+    before = memory[byte];
+    rekey_arena_lend(memory + first, end - first);
+    PROVE(arena.lent.units * UNIT + 2 * UNIT > end - first);
+    PROVE(arena.lent.units == 0 || (arena.lent.memory >= memory + first &&
+                                    arena.lent.memory + arena.lent.units * UNIT <= memory + end));
+    PROVE(rekey_arena_return() && arena.lent.units == 0 && !arena.uses_lent);
+    PROVE(memory[byte] == before);
+    REACHED(first == 1 && end == sizeof(memory));
+}
+
+// Memory is not given back while a block of it is in use.
+void give_back(void) {
+    size_t other, byte;
+
+    any_arena();
+    ASSUME(arena.uses_lent);
+    byte = any_byte_in_use(&other);
+    PROVE(!rekey_arena_return() && arena.lent.units == UNITS && byte < sizeof(memory));
+    REACHED(other == 3);
 }
 
 void allocate(void) {
@@ -101,7 +139,7 @@ void allocate(void) {
     ASSUME(count <= 2 || size <= 2); // and all overflows of their product
     block = rekey_arena_calloc(count, size);
     PROVE(is_whole());
-    PROVE(memory[byte] == before && is_block(other) && is_used(other));
+    PROVE(memory[byte] == before && is_block(other) && in_use(other));
     PROVE(arena.failed == (block == NULL));
     if (block != NULL) {
         size_t bytes = count * size, unit = (size_t)(block - memory) / UNIT;
@@ -109,11 +147,11 @@ void allocate(void) {
         PROVE(size == 0 || count <= SIZE_MAX / size);
         PROVE(block >= memory + UNIT && (size_t)(block - memory) % UNIT == 0 &&
               bytes <= sizeof(memory));
-        PROVE(is_block(unit - 1) && is_used(unit - 1) && unit - 1 != other);
-        PROVE(bytes <= (size_of(head_at(unit - 1)) - 1) * UNIT);
+        PROVE(is_block(unit - 1) && in_use(unit - 1) && unit - 1 != other);
+        PROVE(bytes <= (size_of(head_at(region, unit - 1)) - 1) * UNIT);
         PROVE(at >= bytes || block[at] == 0);
     }
-    REACHED(block != NULL && size_of(head_at(0)) == 2 && block == memory + 3 * UNIT);
+    REACHED(block != NULL && size_of(head_at(region, 0)) == 2 && block == memory + 3 * UNIT);
 }
 
 void release(void) {
@@ -123,12 +161,12 @@ void release(void) {
     any_arena();
     byte = any_byte_in_use(&other);
     before = memory[byte];
-    ASSUME(mine < UNITS && is_block(mine) && is_used(mine) && mine != other);
-    size = size_of(head_at(mine));
+    ASSUME(mine < UNITS && is_block(mine) && in_use(mine) && mine != other);
+    size = size_of(head_at(region, mine));
     ASSUME(size > 1 || mine + 1 < UNITS);
     rekey_arena_free(memory + (mine + 1) * UNIT);
     PROVE(is_whole());
-    PROVE(memory[byte] == before && is_block(other) && is_used(other));
+    PROVE(memory[byte] == before && is_block(other) && in_use(other));
     PROVE(is_zero((mine + 1) * UNIT, (mine + size) * UNIT));
-    REACHED(mine == 3 && size_of(head_at(2)) == 4);
+    REACHED(mine == 3 && size_of(head_at(region, 2)) == 4);
 }

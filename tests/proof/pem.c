@@ -54,6 +54,24 @@ void byte(void) {
     REACHED(event == REKEY_PEM_FAULTY && p.begun == 31);
 }
 
+void take(void) {
+    struct rekey_pem p;
+    struct rekey_span text = any_text(40);
+    size_t before, taken;
+
+    any_state(&p);
+    if (nondet_bool()) {
+        rekey_pem_pass(&p);
+    }
+    before = p.len;
+    taken = rekey_pem_take(&p, text.ptr, text.len);
+    PROVE(taken <= text.len);
+    PROVE(invariant(&p));
+    PROVE(p.len == before || p.len <= p.cap);
+    REACHED(p.len == before + 9);
+    REACHED(p.marked == 26);
+}
+
 void end(void) {
     struct rekey_pem p;
     enum rekey_pem_event event;

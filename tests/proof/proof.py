@@ -261,8 +261,8 @@ PROOFS = [
         "is_whole.0:10",
         mutant=(
             "port/mbedtls/owner/arena.c",
-            "        put(0, arena.units, 0);",
-            "        put(0, arena.units, USED);",
+            "        put(r, 0, r->units, 0);",
+            "        put(r, 0, r->units, USED);",
         ),
     ),
     proof(
@@ -274,8 +274,8 @@ PROOFS = [
         "any_arena.0:73 is_zero.0:73",
         mutant=(
             "port/mbedtls/owner/arena.c",
-            "head_at(unit)->size < need",
-            "head_at(unit)->size + 1u < need",
+            "head_at(r, unit)->size < need",
+            "head_at(r, unit)->size + 1u < need",
         ),
     ),
     proof(
@@ -286,6 +286,27 @@ PROOFS = [
         10,
         "any_arena.0:73 is_zero.0:73",
         mutant=("port/mbedtls/owner/arena.c", "        memset(own, 0, sizeof(*own));", "        ;"),
+    ),
+    proof(
+        "arena",
+        "lend",
+        "lent memory is within its bounds",
+        "72 bytes, at any address",
+        73,
+        mutant=("port/mbedtls/owner/arena.c", "size - skipped : 0);", "size : 0);"),
+    ),
+    proof(
+        "arena",
+        "give_back",
+        "memory in use is not returned",
+        "arenas of 9 units, any number of calls",
+        10,
+        "any_arena.0:73 is_zero.0:73",
+        mutant=(
+            "port/mbedtls/owner/arena.c",
+            "head_at(&lent, 0)->size == lent.units;",
+            "size_of(head_at(&lent, 0)) > 0;",
+        ),
     ),
     proof(
         "operation_file",
@@ -444,11 +465,11 @@ PROOFS = [
         "mbedTLS gets what it demands",
         "10,000 limbs, exponents of 17 bits",
         9,
-        "rekey_rsa_public.0:18 square_of_r.0:16 square_of_r.1:18 square_of_r.2:18",
+        "rekey_rsa_public.0:18 square_of_r.0:40 square_of_r.1:16 square_of_r.2:16",
         mutant=(
             "port/mbedtls/owner/rsa_public.c",
-            "rekey_arena_calloc(4 * m.limbs + 1,",
-            "rekey_arena_calloc(4 * m.limbs,",
+            "rekey_arena_calloc(3 * m.limbs + 1,",
+            "rekey_arena_calloc(3 * m.limbs,",
         ),
     ),
     proof(
@@ -471,6 +492,7 @@ PROOFS = [
             "p->begun > sizeof(p->label)",
         ),
     ),
+    proof("pem", "take", "a part keeps it", "parts of 40 bytes", 42),
     proof(
         "pem", "end", "the end is a fault where one must be", "texts of any length (induction)", 33
     ),

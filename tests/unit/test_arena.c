@@ -173,9 +173,71 @@ static void test_random(void **state) {
     rows_done();
 }
 
+// Memory that is lent is used first, the arena when it has no room, and neither for what is to
+// stay.
+static void test_lent(void **state) {
+    unsigned char *memory, *lent, *in_lent, *in_own, *again;
+
+    (void)state;
+    row("at any address");
+    memory = guarded(64 * UNIT_SIZE);
+    rekey_arena_init(memory, 64 * UNIT_SIZE);
+    lent = guarded(8 * UNIT_SIZE);
+    for (size_t skipped = 0; skipped <= 8 * UNIT_SIZE; skipped++) {
+        const size_t whole = (8 * UNIT_SIZE - skipped) / UNIT_SIZE;
+        const size_t first = (8 - whole) * UNIT_SIZE;
+
+        memset(lent, 0xFF, 8 * UNIT_SIZE);
+        rekey_arena_lend(lent + skipped, 8 * UNIT_SIZE - skipped);
+        check(all(lent, first, 0xFF));
+        in_lent = rekey_arena_calloc(1, whole > 1 ? (whole - 1) * UNIT_SIZE : 1);
+        check(in_lent == (whole > 1 ? lent + first : memory) + UNIT_SIZE);
+        check_int(rekey_arena_return(), whole <= 1);
+        rekey_arena_free(in_lent);
+        check(rekey_arena_return());
+        check(all(lent, first, 0xFF) && all(lent + first, whole * UNIT_SIZE, 0));
+    }
+    row("first, and then the arena");
+    rekey_arena_init(memory, 64 * UNIT_SIZE);
+    memset(lent, 0xFF, 8 * UNIT_SIZE);
+    rekey_arena_lend(lent, 8 * UNIT_SIZE);
+    in_lent = rekey_arena_calloc(3, UNIT_SIZE);
+    check(in_lent == lent + UNIT_SIZE && all(in_lent, 3 * UNIT_SIZE, 0));
+    check_int(rekey_arena_peak(), 0);
+    memset(in_lent, 0xFF, 3 * UNIT_SIZE);
+    in_own = rekey_arena_calloc(4, UNIT_SIZE);
+    check(in_own == memory + UNIT_SIZE && !rekey_arena_failed());
+    check_int(rekey_arena_peak(), 5 * UNIT_SIZE);
+    again = rekey_arena_calloc(3, UNIT_SIZE);
+    check(again == lent + 5 * UNIT_SIZE);
+    row("nor for what is to stay");
+    rekey_arena_free(again);
+    rekey_arena_use_lent(false);
+    again = rekey_arena_calloc(1, UNIT_SIZE);
+    check(again == memory + 6 * UNIT_SIZE);
+    row("what did not fit into either, would have into a longer arena");
+    rekey_arena_use_lent(true);
+    check(rekey_arena_calloc(60, UNIT_SIZE) == NULL && rekey_arena_failed());
+    check_int(rekey_arena_needed(), (7 + 61) * UNIT_SIZE);
+    row("it is not returned while a block is in use");
+    check(!rekey_arena_return());
+    check(all(in_lent, 3 * UNIT_SIZE, 0xFF));
+    rekey_arena_free(in_own);
+    check(!rekey_arena_return());
+    rekey_arena_free(in_lent);
+    check(all(in_lent, 3 * UNIT_SIZE, 0));
+    check(rekey_arena_return());
+    check(all(lent, 8 * UNIT_SIZE, 0));
+    row("and afterwards it is not used");
+    in_own = rekey_arena_calloc(3, UNIT_SIZE);
+    check(in_own == memory + UNIT_SIZE);
+    check(rekey_arena_return());
+    rows_done();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {UNIT(test_bounds), UNIT(test_no_arena), UNIT(test_orders),
-                                       UNIT(test_random)};
+                                       UNIT(test_random), UNIT(test_lent)};
 
     return cmocka_run_group_tests_name("arena", tests, NULL, rows_total);
 }

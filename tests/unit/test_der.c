@@ -200,6 +200,15 @@ static void test_subject(void **state) {
         subject = rekey_der_subject(whole);
         check_span(subject, name(rows[i].subject));
     }
+    built_len = 0;
+    for (size_t n = 0; n <= 4; n++) {
+        struct rekey_span whole = certificate(true, "/NpRoot", "key"), subject;
+
+        row_n("of what is behind it, so much is cut off", (long)n);
+        subject = rekey_der_subject(guarded_copy(rekey_span(whole.ptr, whole.len - n)));
+        check_span(subject, n <= 3 ? name("/NpRoot") : rekey_span(NULL, 0));
+        built_len = 0;
+    }
     row("cut off");
     built_len = 0;
     for (size_t n = 0; n < 40; n++) {

@@ -98,6 +98,11 @@ static void test_buffers(void **state) {
     row("a buffer");
     rekey_hide_text(text, 8, false, rekey_span(buffer, sizeof(buffer)));
     check_span(rekey_span(text, 8), rekey_span("a **** b", 8));
+    row("one with three bytes");
+    memcpy(buffer, "our", 4);
+    memcpy(text, "it's our", 8);
+    rekey_hide_text(text, 8, false, rekey_span(buffer, sizeof(buffer)));
+    check_span(rekey_span(text, 8), rekey_span("it's our", 8));
     row("an empty one");
     memset(buffer, 0, sizeof(buffer));
     memset(text, 0, sizeof(text));

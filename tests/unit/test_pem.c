@@ -142,16 +142,33 @@ static void put(char *out, size_t cap, const struct rekey_pem *pem, enum rekey_p
     }
 }
 
-static void read_text(struct rekey_span text, unsigned char *der, size_t cap, char *out,
-                      size_t out_cap) {
+// In parts of so many bytes, of which rekey_pem_take takes what it can; with 0 it is not called.
+// `pass`: the first block is not wanted, which is said after so many of its bytes.
+static void read_parts(struct rekey_span text, size_t size, size_t pass, char *out, size_t cap) {
     struct rekey_pem pem;
+    size_t inside = 0;
 
     out[0] = '\0';
-    rekey_pem_init(&pem, der, cap);
-    for (size_t i = 0; i < text.len; i++) {
-        put(out, out_cap, &pem, rekey_pem_push(&pem, text.ptr[i]));
+    rekey_pem_init(&pem, guarded(10), 10);
+    for (size_t at = 0; at < text.len; at++) {
+        size_t left = size > 0 ? size - at % size : 0, taken;
+
+        taken = rekey_pem_take(&pem, text.ptr + at, left < text.len - at ? left : text.len - at);
+        check(taken <= left);
+        at += taken;
+        inside += pem.inside;
+        if (inside > 0 && inside == pass) {
+            rekey_pem_pass(&pem);
+        }
+        if (at < text.len) {
+            put(out, cap, &pem, rekey_pem_push(&pem, text.ptr[at]));
+        }
     }
-    put(out, out_cap, &pem, rekey_pem_end(&pem));
+    put(out, cap, &pem, rekey_pem_end(&pem));
+}
+
+static void read_text(struct rekey_span text, char *out, size_t cap) {
+    read_parts(text, 0, 0, out, cap);
 }
 
 static void test_texts(void **state) {
@@ -159,10 +176,53 @@ static void test_texts(void **state) {
 
     (void)state;
     for (size_t i = 0; i < COUNT(texts); i++) {
-        row(texts[i].name);
-        read_text(guarded_copy(texts[i].text), guarded(10), 10, out, sizeof(out));
-        check_span(rekey_span(out, strlen(out)),
-                   rekey_span(texts[i].expected, strlen(texts[i].expected)));
+        for (size_t size = 0; size <= texts[i].text.len; size++) {
+            row_n(texts[i].name, (long)size);
+            read_parts(texts[i].text, size, 0, out, sizeof(out));
+            check_span(rekey_span(out, strlen(out)),
+                       rekey_span(texts[i].expected, strlen(texts[i].expected)));
+        }
+    }
+    rows_done();
+}
+
+// What is not wanted ends without an event, and what follows it is found.
+static void test_passed(void **state) {
+    static const struct {
+        const char *name;
+        struct rekey_span text;
+        const char *expected;
+    } rows[] = {
+        {"alone", BYTES(B "\n" HELLO "\n" E "\n"), ""},
+        {"two", BYTES(B "\n" HELLO "\n" E "\n" B "\n" TEN "\n" E), "CERTIFICATE(hello worl)"},
+        {"CRLF", BYTES(B "\r\n" HELLO "\r\n" E "\r\n" B "\r\n" TEN "\r\n" E),
+         "CERTIFICATE(hello worl)"},
+        {"one line", BYTES(B HELLO E B TEN E), "CERTIFICATE(hello worl)"},
+        {"longer than the buffer", BYTES(B "\n" TEN TEN TEN "\n" E "\n" B HELLO E),
+         "CERTIFICATE(hello)"},
+        {"another byte", BYTES(B "aG\nVs*bG8=\n" E "\n" B HELLO E), "CERTIFICATE(hello)"},
+        {"dashes", BYTES(B "aG\n-----x\n-Vs-\n" E "\n" B HELLO E), "CERTIFICATE(hello)"},
+        {"cut off by the end", BYTES(B "\n" HELLO), ""},
+        {"cut off by another", BYTES(B "\naGVs\n" B "\n" HELLO "\n" E), "CERTIFICATE(hello)"},
+        {"blanks before another", BYTES(B "\naGVs\n \t " B "\n" HELLO "\n" E),
+         "CERTIFICATE(hello)"},
+        {"BOM before another", BYTES(B "\naGVs\n\xef\xbb\xbf" B "\n" HELLO "\n" E),
+         "CERTIFICATE(hello)"},
+        {"another behind base64", BYTES(B "\naGVs" B "\n" HELLO "\n" E "\n" B HELLO E),
+         "CERTIFICATE(hello)"},
+    };
+    char out[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t size = 1; size <= rows[i].text.len; size++) {
+            for (size_t pass = 1; pass <= 3; pass++) {
+                row_nn(rows[i].name, (long)size, (long)pass);
+                read_parts(rows[i].text, size, pass, out, sizeof(out));
+                check_span(rekey_span(out, strlen(out)),
+                           rekey_span(rows[i].expected, strlen(rows[i].expected)));
+            }
+        }
     }
     rows_done();
 }
@@ -201,7 +261,7 @@ static void test_digits(void **state) {
 
         row_n("byte", byte);
         text[sizeof(B) + 2] = (char)byte;
-        read_text(rekey_span(text, sizeof(text) - 1), guarded(10), 10, out, sizeof(out));
+        read_text(rekey_span(text, sizeof(text) - 1), out, sizeof(out));
         if (digit != NULL) {
             memcpy(expected + 12, (char[3]){0, 0, (char)(digit - digits)}, 3);
             check_int(memcmp(out, expected, sizeof(expected)), 0);
@@ -261,8 +321,8 @@ static void test_headers(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {UNIT(test_texts), UNIT(test_lengths), UNIT(test_digits),
-                                       UNIT(test_labels), UNIT(test_headers)};
+    const struct CMUnitTest tests[] = {UNIT(test_texts),  UNIT(test_passed), UNIT(test_lengths),
+                                       UNIT(test_digits), UNIT(test_labels), UNIT(test_headers)};
 
     return cmocka_run_group_tests(tests, NULL, rows_total);
 }

@@ -302,19 +302,19 @@ static void test_longer_numbers(void **state) {
     rows_done();
 }
 
-// `left` bytes of the arena are there for it. It needs four numbers and a limb,
-// and the result is a fifth; with less than that it fails, and gives back what it took.
+// `left` bytes of the arena are there for it. It needs three numbers and a limb,
+// and the result is a fourth; with less than that it fails, and gives back what it took.
 static void test_arena_use(void **state) {
     const size_t number = BITS_MAX / 8;
     const size_t limb = (sizeof(mbedtls_mpi_uint) + REKEY_ARENA_ALIGN - 1) / REKEY_ARENA_ALIGN *
                         REKEY_ARENA_ALIGN; // a half one, where a limb has 32 of 64 bits
-    const size_t need = 4 * number + limb + REKEY_ARENA_ALIGN;
+    const size_t need = 3 * number + limb + REKEY_ARENA_ALIGN;
     const size_t need_all = need + number + REKEY_ARENA_ALIGN;
 
     (void)state;
-    for (size_t i = 0; i <= 5 * number / 8 + 11; i++) { // the last ones in steps of a limb
+    for (size_t i = 0; i <= 4 * number / 8 + 11; i++) { // the last ones in steps of a limb
         const size_t left =
-            i <= 5 * number / 8 ? 8 * i : 5 * number + (i - 5 * number / 8) * REKEY_ARENA_ALIGN;
+            i <= 4 * number / 8 ? 8 * i : 4 * number + (i - 4 * number / 8) * REKEY_ARENA_ALIGN;
         mbedtls_mpi a, e, n, x;
         size_t used;
         void *filler;

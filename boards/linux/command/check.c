@@ -137,9 +137,9 @@ static int connect_once(struct session *s, const struct rekey_transport *t) {
 // connection ends below TLS.
 static bool check_connection(struct session *s, bool trusts) {
     static const char *const remedies[] = {
-        [LOOKUP] = "is the name right (--cloud, --management-url; --proxy), and does this machine "
-                   "have a name server?",
-        [ROUTE] = "is there a route, and no firewall, to that port? Behind a proxy: --proxy",
+        [LOOKUP] =
+            "check the name (--cloud, --management-url, --proxy) and this machine's name server",
+        [ROUTE] = "check the route and the firewall for that port; behind a proxy, give --proxy",
         [TRUST] = "",
     };
     const struct rekey_transport below = rekey_proxy_transport(&s->proxy.tunnel);
@@ -195,9 +195,7 @@ static bool check_endpoint(struct session *s) {
     }
     if (report.error != 0) {
         failed_by(s, READ, &report,
-                  report.http_status == 404
-                      ? "is there such an endpoint? --subscription, -g, -w, -n, --kind"
-                      : "");
+                  report.http_status == 404 ? "check --subscription, -g, -w, -n and --kind" : "");
         return report.http_status == 403; // the right to list is another one
     }
     note(READ, OK, "provisioningState %s",
@@ -230,14 +228,14 @@ static void check_keys(struct session *s) {
     } else {
         failed(LIST, REKEY_REFUSED, rekey_error_text(REKEY_E_KEYS_NULL), "");
     }
-    note(REGENERATE, NOT_CHECKED, "only a regeneration can show it; the identity needs %s",
+    note(REGENERATE, NOT_CHECKED, "only a regeneration can show this; the identity needs %s",
          session_right(s, "regenerateKeys/action"));
 }
 
 static void check_state(struct session *s) {
     struct state *state = &run.state;
 
-    state->looks = true;
+    state->check_only = true;
     if (rotation_open_state(s, state) != 0) {
         if (state->busy) {
             note(STATE, SKIPPED, "%s", s->fault.text);
@@ -258,7 +256,7 @@ static void check_hook(const struct options *o) {
     if (o->exec != NULL) { // options.c has looked whether it can be started
         note(HOOK, OK, "%s", o->exec);
     } else if (run.rotation.hook_pending) {
-        failed(HOOK, REKEY_LOCAL, "the hook of an earlier run is pending", "give --exec");
+        failed(HOOK, REKEY_LOCAL, "the hook of an earlier run is still pending", "give --exec");
     } else {
         note(HOOK, SKIPPED, "no --exec");
     }
@@ -340,8 +338,8 @@ const struct command_row command_check = {
     .summary = "check what a rotation needs, and change nothing",
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT [--state DIR]",
     .example = "-n scoring --state /var/lib/rekey/a",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
-             OPTIONS_STATE | OPTIONS_ROTATION, // what both rotate and sync take
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
+               OPTIONS_STATE | OPTIONS_ROTATION, // what both rotate and sync take
     .needs = OPTIONS_ENDPOINT,
     .run = check,
 };

@@ -31,10 +31,10 @@ static int refuse_used_file(const char *path, struct fault *f) {
     if (path == NULL || (!there && errno == ENOENT)) {
         return 0;
     }
-    return fault_set(f, there ? REKEY_USAGE : REKEY_LOCAL, REKEY_E_SAVE,
-                     "--operation-file '%s': %s", path,
-                     there ? "it exists already: finish it with `rekey wait`, or remove it"
-                           : rekey_posix_error_text(errno));
+    return fault_set(
+        f, there ? REKEY_USAGE : REKEY_LOCAL, REKEY_E_SAVE, "--operation-file '%s': %s", path,
+        there ? "it already exists: finish its operation with `rekey wait`, or remove it"
+              : rekey_posix_error_text(errno));
 }
 
 static void name_file(struct session *s) {
@@ -59,7 +59,7 @@ static int prepare(struct session *s) {
         error = session_choose(s);
     }
     if (error == 0 && o->key_value_file != NULL) {
-        error = secret_take_key_value(o->key_value_file, process.started + o->timeout_ms,
+        error = secret_load_key_value(o->key_value_file, process.started + o->timeout_ms,
                                       run.key_value, &run.key_value_len, &s->fault);
     }
     return error != 0 ? error : session_connect(s);
@@ -106,15 +106,15 @@ static void compare_keys(struct session *s, struct rekey_report *report) {
         say("--check-keys: the keys could not be listed afterwards: %s",
             rekey_error_text(listed.error));
     } else if (!has_changed(s->options)) {
-        say("--check-keys: the key is %s, which proves nothing",
-            key_of(s->options, &run.after)->null ? "null now" : "listed as it was before");
+        say("--check-keys: the key is %s: this proves nothing",
+            key_of(s->options, &run.after)->null ? "null now" : "unchanged in the list");
     } else if (report->outcome == REKEY_UNKNOWN) {
-        say("--check-keys: the key is another one than before: succeeded, by comparison (somebody "
-            "else may have changed it)");
+        say("--check-keys: the key has changed, which counts as success (somebody else may have "
+            "changed it)");
         report->outcome = REKEY_SUCCEEDED;
         report->error = 0;
     } else {
-        say("--check-keys: the key is another one than before");
+        say("--check-keys: the key has changed");
     }
 }
 
@@ -155,8 +155,8 @@ const struct command_row command_regenerate = {
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT\n"
                 "           --key-type primary|secondary",
     .example = "-n scoring --key-type primary --operation-file scoring.op",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
-             OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION | OPTIONS_REGENERATE,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
+               OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION | OPTIONS_REGENERATE,
     .needs = OPTIONS_ENDPOINT | OPTIONS_KEY_TYPE,
     .run = regenerate,
 };

@@ -1,4 +1,4 @@
-// show.c - `rekey show`: prints what the service says of an endpoint.
+// show.c - `rekey show`: prints properties of an endpoint.
 
 #include "show.h"
 
@@ -29,7 +29,7 @@ static void put_shown(const struct options *o) {
     }
     out("%s", o->json ? "}\n" : "");
     if (shown.auth_mode[0] != '\0' && strcmp(shown.auth_mode, "Key") != 0) {
-        say("the endpoint is authenticated by %s, not by keys: there is nothing to regenerate",
+        say("the endpoint uses authMode %s, and has no keys to regenerate",
             visible(rekey_span(shown.auth_mode, strlen(shown.auth_mode)), text, sizeof(text)));
     }
 }
@@ -56,7 +56,7 @@ const struct command_row command_show = {
     .summary = "print an endpoint's authMode, state and scoring URI",
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT",
     .example = "-n scoring -o json",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_NETWORK | OPTIONS_MANAGEMENT,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_NETWORK | OPTIONS_MANAGEMENT,
     .needs = OPTIONS_ENDPOINT,
     .run = show,
 };

@@ -1,4 +1,4 @@
-// sync.c - `rekey sync`: follows a rotation that another device makes.
+// sync.c - `rekey sync`: follows a rotation that another machine makes.
 
 #include "../rotation.h"
 #include "commands.h"
@@ -7,7 +7,8 @@ static int follow(const struct options *o) {
     static const struct rotation_kind kind = {.settle_ms = 0,
                                               .due = false,
                                               .changed = "has changed",
-                                              .later = "later runs follow the rotator"};
+                                              .later =
+                                                  "later runs follow the machine that rotates"};
     struct rekey_rotation_report report;
     struct rekey_rotation *x;
     int code = rotation_open(o, &kind, &x), result;
@@ -19,7 +20,7 @@ static int follow(const struct options *o) {
     rekey_rotation_report(x, &report);
     if (result == 0 && o->key == 0 && report.in_use == 0) {
         return rotation_refuse(REKEY_USAGE, REKEY_E_KEY_TYPE,
-                               "--key-type is missing: the first sync has no default");
+                               "--key-type is missing: the first sync needs it");
     }
     return rotation_run(result);
 }
@@ -29,8 +30,8 @@ const struct command_row command_sync = {
     .summary = "follow the rotation that another machine makes",
     .synopsis = "--state DIR --subscription ID -g RG -w WS -n ENDPOINT",
     .example = "--state /var/lib/rekey/a -n scoring --key-type primary",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
-             OPTIONS_MANAGEMENT | OPTIONS_STATE | OPTIONS_ROTATION,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
+               OPTIONS_MANAGEMENT | OPTIONS_STATE | OPTIONS_ROTATION,
     .needs = OPTIONS_ENDPOINT | OPTIONS_STATE,
     .run = follow,
 };

@@ -1,5 +1,5 @@
-// wait.c - `rekey wait`: goes on with an operation that another run has left in its file. Where no
-// run has left one, there is nothing to do: it may be called after every restart.
+// wait.c - `rekey wait`: continues an operation that another run has saved in a file. If there is
+// no such file, there is nothing to do, so that it can be called after every restart.
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 #include "../text.h"
 #include "commands.h"
 
-// Whether there is no file, but the directory that it would be in: where that is missing as well,
-// the path is wrong, or a file system was not mounted.
+// Whether there is no file, but its directory exists. If the directory is missing as well, the path
+// is wrong, or a file system is not mounted.
 static bool is_nothing_left(const char *path) {
     char directory[512];
     struct stat there;
@@ -61,7 +61,7 @@ static int read_file(struct session *s) {
         break;
     case OPERATION_FILE_FORMAT:
         outcome = REKEY_LOCAL;
-        why = "its format is that of another version of rekey";
+        why = "it was written by another version of rekey";
         break;
     default: // OPERATION_FILE_DAMAGED
         break;
@@ -69,16 +69,16 @@ static int read_file(struct session *s) {
     return fault_set(&s->fault, outcome, error, "--operation-file '%s': %s", path, why);
 }
 
-// One more line on an error that a run in another place, or by another identity, brings about.
+// One more line about an error that another host or another identity may cause.
 static const char *remark(const struct session *s, const struct rekey_report *report) {
     static char text[512];
 
     switch (report->error) {
     case REKEY_E_POLL_REFUSED:
     case REKEY_E_POLL_NOT_FOUND:
-        return "another identity than the one that began the operation may be in use";
+        return "is this the identity that began the operation?";
     case REKEY_E_URL_FOREIGN:
-        snprintf(text, sizeof(text), "it was begun at %.*s: is --management-url missing?",
+        snprintf(text, sizeof(text), "the operation was begun with --management-url https://%.*s",
                  (int)s->file.management.len, s->file.management.ptr);
         return text;
     default:
@@ -108,7 +108,7 @@ const struct command_row command_wait = {
     .summary = "wait for an operation that regenerate began",
     .synopsis = "--operation-file FILE",
     .example = "--operation-file scoring.op",
-    .takes = OPTIONS_NETWORK | OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION,
+    .accepts = OPTIONS_NETWORK | OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION,
     .needs = OPTIONS_OPERATION,
     .run = wait_for_end,
 };

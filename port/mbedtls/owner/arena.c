@@ -17,51 +17,113 @@ struct head {
 
 _Static_assert(sizeof(struct head) <= REKEY_ARENA_ALIGN, "a header takes one unit");
 
-static struct {
+struct region {
     unsigned char *memory;
-    size_t units, peak, needed;
+    size_t units;
     size_t first; // no block before this unit is free
+};
+
+static struct {
+    struct region own, lent;
+    size_t peak, needed; // of `own`
     bool failed;
+    bool uses_lent; // allocations come out of `lent` if it has room
 } arena;
 
-static struct head *head_at(size_t unit) {
-    return (struct head *)(void *)(arena.memory + unit * REKEY_ARENA_ALIGN);
+static struct head *head_at(const struct region *r, size_t unit) {
+    return (struct head *)(void *)(r->memory + unit * REKEY_ARENA_ALIGN);
 }
 
 static size_t size_of(const struct head *h) {
     return h->size & ~USED;
 }
 
+static bool is_used(const struct head *h) {
+    return (h->size & USED) != 0;
+}
+
 // Writes the header of a block, and tells the block behind it.
-static void put(size_t unit, size_t size, unsigned used) {
-    head_at(unit)->size = (uint16_t)(size | used);
-    if (unit + size < arena.units) {
-        head_at(unit + size)->before = (uint16_t)size;
+static void put(const struct region *r, size_t unit, size_t size, unsigned used) {
+    head_at(r, unit)->size = (uint16_t)(size | used);
+    if (unit + size < r->units) {
+        head_at(r, unit + size)->before = (uint16_t)size;
+    }
+}
+
+static void begin(struct region *r, void *memory, size_t size) {
+    *r = (struct region){.memory = memory, .units = size / REKEY_ARENA_ALIGN};
+    if (r->units > 0) {
+        memset(memory, 0, size);
+        put(r, 0, r->units, 0);
     }
 }
 
 void rekey_arena_init(void *memory, size_t size) {
-    arena.memory = memory;
-    arena.units = size / REKEY_ARENA_ALIGN;
-    arena.peak = arena.needed = arena.first = 0;
-    arena.failed = false;
-    if (arena.units > 0) {
-        memset(memory, 0, size);
-        put(0, arena.units, 0);
+    memset(&arena, 0, sizeof(arena));
+    begin(&arena.own, memory, size);
+}
+
+void rekey_arena_lend(void *memory, size_t size) {
+    const size_t odd = (uintptr_t)memory % REKEY_ARENA_ALIGN;
+    const size_t skipped = odd > 0 ? REKEY_ARENA_ALIGN - odd : 0;
+
+    begin(&arena.lent, (unsigned char *)memory + skipped, size > skipped ? size - skipped : 0);
+    arena.uses_lent = true;
+}
+
+void rekey_arena_use_lent(bool use) {
+    arena.uses_lent = use;
+}
+
+bool rekey_arena_return(void) {
+    const struct region lent = arena.lent;
+    const bool empty = lent.units == 0 || head_at(&lent, 0)->size == lent.units;
+
+    arena.uses_lent = false;
+    if (empty && lent.units > 0) {
+        memset(lent.memory, 0, sizeof(struct head)); // the rest is zero
+        begin(&arena.lent, NULL, 0);
     }
+    return empty;
 }
 
 // With more memory, the last block would have been longer if it is free, or one behind it.
-static void *fail(size_t last, size_t need) {
-    const bool in_use = last == arena.units || (head_at(last)->size & USED) != 0;
+static void *fail(size_t need) {
+    const struct region *own = &arena.own;
+    size_t end = own->units, unit = own->first;
 
+    while (unit < own->units) {
+        const struct head *h = head_at(own, unit);
+
+        end = is_used(h) ? own->units : unit;
+        unit += size_of(h);
+    }
     arena.failed = true;
-    arena.needed = ((in_use ? arena.units : last) + need) * REKEY_ARENA_ALIGN;
+    arena.needed = (end + need) * REKEY_ARENA_ALIGN;
     return NULL;
 }
 
+// The unit behind the header of a new block of `need` units; 0 if no free block is that long.
+static size_t take(struct region *r, size_t need) {
+    size_t unit = r->first;
+
+    while (unit < r->units && (is_used(head_at(r, unit)) || head_at(r, unit)->size < need)) {
+        unit += size_of(head_at(r, unit));
+    }
+    if (unit >= r->units) {
+        return 0;
+    }
+    if (head_at(r, unit)->size > need) {
+        put(r, unit + need, head_at(r, unit)->size - need, 0);
+    }
+    put(r, unit, need, USED);
+    r->first = unit == r->first ? unit + need : r->first;
+    return unit + 1;
+}
+
+// A new block is zero: so the region was at first, and free leaves it so.
 void *rekey_arena_calloc(size_t count, size_t size) {
-    size_t unit = arena.first, last = arena.first, need;
+    size_t need, unit;
 
     if (size > 0 && count > REKEY_ARENA_MAX / size) {
         arena.failed = true;
@@ -69,50 +131,50 @@ void *rekey_arena_calloc(size_t count, size_t size) {
         return NULL;
     }
     need = 1 + (count * size + REKEY_ARENA_ALIGN - 1) / REKEY_ARENA_ALIGN;
-    while (unit < arena.units &&
-           ((head_at(unit)->size & USED) != 0 || head_at(unit)->size < need)) {
-        last = unit;
-        unit += size_of(head_at(unit));
+    unit = arena.uses_lent ? take(&arena.lent, need) : 0;
+    if (unit > 0) {
+        return head_at(&arena.lent, unit);
     }
-    if (unit >= arena.units) {
-        return fail(last, need);
+    unit = take(&arena.own, need);
+    if (unit == 0) {
+        return fail(need);
     }
-    if (head_at(unit)->size > need) {
-        put(unit + need, head_at(unit)->size - need, 0);
-    }
-    put(unit, need, USED);
-    arena.first = unit == arena.first ? unit + need : arena.first;
-    arena.peak = unit + need > arena.peak ? unit + need : arena.peak;
-    return head_at(unit + 1); // it is zero: so the arena was at first, and free leaves it so
+    arena.peak = unit - 1 + need > arena.peak ? unit - 1 + need : arena.peak;
+    return head_at(&arena.own, unit);
+}
+
+static bool is_in(const struct region *r, const void *ptr) {
+    return (uintptr_t)ptr - (uintptr_t)r->memory < r->units * REKEY_ARENA_ALIGN;
 }
 
 void rekey_arena_free(void *ptr) {
+    struct region *r = is_in(&arena.lent, ptr) ? &arena.lent : &arena.own;
     size_t unit, size;
 
     if (ptr == NULL) {
         return;
     }
-    unit = (size_t)((unsigned char *)ptr - arena.memory) / REKEY_ARENA_ALIGN - 1;
-    size = size_of(head_at(unit));
+    unit = (size_t)((unsigned char *)ptr - r->memory) / REKEY_ARENA_ALIGN - 1;
+    size = size_of(head_at(r, unit));
     // Volatile: what was there may be a secret, and the next block made of it must be zero.
-    for (volatile uintptr_t *p = ptr; p < (uintptr_t *)(void *)head_at(unit + size); p++) {
+    for (volatile uintptr_t *p = ptr; p < (uintptr_t *)(void *)head_at(r, unit + size); p++) {
         *p = 0;
     }
-    if (unit + size < arena.units && (head_at(unit + size)->size & USED) == 0) {
-        struct head *next = head_at(unit + size);
+    if (unit + size < r->units && !is_used(head_at(r, unit + size))) {
+        struct head *next = head_at(r, unit + size);
 
         size += next->size;
         memset(next, 0, sizeof(*next));
     }
-    if (unit > 0 && (head_at(unit - head_at(unit)->before)->size & USED) == 0) {
-        struct head *own = head_at(unit);
+    if (unit > 0 && !is_used(head_at(r, unit - head_at(r, unit)->before))) {
+        struct head *own = head_at(r, unit);
 
         unit -= own->before;
-        size += head_at(unit)->size;
+        size += head_at(r, unit)->size;
         memset(own, 0, sizeof(*own));
     }
-    put(unit, size, 0);
-    arena.first = unit < arena.first ? unit : arena.first;
+    put(r, unit, size, 0);
+    r->first = unit < r->first ? unit : r->first;
 }
 
 size_t rekey_arena_peak(void) {

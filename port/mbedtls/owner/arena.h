@@ -2,7 +2,7 @@
 // less. mbedTLS's own spends 32 bytes on each block, and has some hundred of them. There is one
 // arena in the image, because mbedTLS has one allocator; it is not for use from several threads.
 // The first free block that is large enough is taken, so that what is never needed stays free at
-// the end.
+// the end. For a calculation it may be lent memory that somebody else needs only later.
 
 #ifndef REKEY_ARENA_H
 #define REKEY_ARENA_H
@@ -24,7 +24,16 @@ void rekey_arena_init(void *memory, size_t size);
 void *rekey_arena_calloc(size_t count, size_t size);
 void rekey_arena_free(void *ptr);
 
-// Bytes from the start of the arena that were ever in use.
+// Lends the arena more memory, for a calculation: `size` bytes, fewer than REKEY_ARENA_MAX, which
+// are overwritten with zeros. Until it is returned, allocations come out of it if it has room, and
+// else out of the arena; with use_lent(false) they do not, for what is to stay. What was allocated
+// there is freed before: return says whether this is so. Then the memory is zero again; if not, it
+// is still lent, and the caller cannot go on. One piece of memory is lent at a time.
+void rekey_arena_lend(void *memory, size_t size);
+void rekey_arena_use_lent(bool use);
+bool rekey_arena_return(void);
+
+// Bytes from the start of the arena that were ever in use, without what was lent.
 size_t rekey_arena_peak(void);
 
 // Whether an allocation has failed since the last call.

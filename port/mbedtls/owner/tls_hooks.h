@@ -1,8 +1,9 @@
 // tls_hooks.h - put before mbedTLS's ssl_tls.c and ssl_tls13_generic.c (and no other file) by
 // mbedtls.mk. Certificates of the server are parsed by peer.c, which passes over what is of no use;
-// and its chain is verified by peer.c alone, and not by mbedTLS before that.
+// and its chain is verified by peer.c alone, and not by mbedTLS before that. Signatures are
+// verified in memory that is lent (lend.h).
 
-#include "ssl_misc.h"
+#include "lend.h"
 
 int rekey_peer_parse(void *ctx, mbedtls_x509_crt *chain, const unsigned char *der, size_t len,
                      _Bool copy);
@@ -12,10 +13,17 @@ int rekey_peer_parse(void *ctx, mbedtls_x509_crt *chain, const unsigned char *de
 // arena, which the next full handshake needs if the server has forgotten the session.
 static mbedtls_ssl_context *const ssl;
 
-static inline int rekey_parse(mbedtls_ssl_context *of, mbedtls_x509_crt *chain,
+static inline int rekey_parse(const mbedtls_ssl_context *of, mbedtls_x509_crt *chain,
                               const unsigned char *der, size_t len, _Bool copy) {
-    return of == NULL ? 0
-                      : rekey_peer_parse(mbedtls_ssl_get_user_data_p(of), chain, der, len, copy);
+    if (of == NULL) {
+        return 0;
+    }
+#if !defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+    if (chain->version == 0) {
+        rekey_lend(of); // for the chain, until it is freed
+    }
+#endif
+    return rekey_peer_parse(mbedtls_ssl_get_user_data_p(of), chain, der, len, copy);
 }
 
 static inline int rekey_verify(mbedtls_x509_crt *leaf, uint32_t *flags,
@@ -28,5 +36,12 @@ static inline int rekey_verify(mbedtls_x509_crt *leaf, uint32_t *flags,
 
 #define mbedtls_x509_crt_parse_der(chain, der, len) rekey_parse(ssl, chain, der, len, 1)
 #define mbedtls_x509_crt_parse_der_nocopy(chain, der, len) rekey_parse(ssl, chain, der, len, 0)
+#define mbedtls_pk_verify_ext(...) REKEY_WITH_LENT(mbedtls_pk_verify_ext(__VA_ARGS__))
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+#define mbedtls_x509_crt_verify_restartable(leaf, ca, crl, profile, host, flags, check, ctx, rs)   \
+    REKEY_WITH_LENT(rekey_verify(leaf, flags, check, ctx))
+#else
 #define mbedtls_x509_crt_verify_restartable(leaf, ca, crl, profile, host, flags, check, ctx, rs)   \
     rekey_verify(leaf, flags, check, ctx)
+#define mbedtls_x509_crt_free(chain) (mbedtls_x509_crt_free(chain), (void)rekey_return(0))
+#endif
