@@ -1,4 +1,4 @@
-// broken_cut.c - takes a TLS stream that was cut for one that ended.
+// broken_cut.c - reports a TLS stream that was cut as an orderly end.
 
 #include "pass.h"
 

@@ -1,5 +1,5 @@
-// broken_notify.c - closes without close_notify. It takes the place of the function of mbedTLS that
-// sends one (port.mk, --wrap).
+// broken_notify.c - closes without close_notify. It replaces the function of mbedTLS that sends it
+// (port.mk, --wrap).
 
 #include <mbedtls/ssl.h>
 

@@ -1,4 +1,4 @@
-// broken_part.c - has taken a part of the bytes when it says that a write would block.
+// broken_part.c - returns that a write would block although it has accepted a part of the bytes.
 
 #include "pass.h"
 

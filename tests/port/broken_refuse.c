@@ -1,4 +1,4 @@
-// broken_refuse.c - reads no more after a write has failed.
+// broken_refuse.c - returns no more data after a write has failed.
 
 #include "pass.h"
 

@@ -1,11 +1,11 @@
-// check.c - the table of the checks, and what is printed of each.
+// check.c - the table of the checks, and the output for each.
 
 #include "check.h"
 #include "checks.h"
 
 #include <stdio.h>
 
-// What a check needs; where it is not there, the check is not applicable.
+// What a check needs. If something is missing, the check is not applicable.
 enum need {
     ANY = 0,
     IS_TLS = 1,
@@ -70,7 +70,7 @@ static const char *const sentences[] = {
 #undef SENTENCE_TEXT
 };
 
-// NULL, or why a check is not applicable.
+// NULL, or the reason why a check is not applicable.
 static const char *lacks(const struct rekey_port_check *check, int needs) {
     const struct {
         enum need need;

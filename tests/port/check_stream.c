@@ -1,5 +1,5 @@
-// check_stream.c - bytes in both directions: all of them, once, in order, and sent when they were
-// taken.
+// check_stream.c - checks the bytes in both directions: all arrive, once, in order, and accepted
+// bytes are sent without another call.
 
 #include "checks.h"
 
@@ -13,7 +13,7 @@ static uint32_t large_of(const struct run *run) {
     return run->check->large != 0 ? run->check->large : LARGE;
 }
 
-// Tells the peer how much is to be sent, by either side.
+// Tells the peer how many bytes each side will send.
 static void send_size(struct line *l, uint32_t size) {
     const unsigned char bytes[] = {(unsigned char)(size >> 24), (unsigned char)(size >> 16),
                                    (unsigned char)(size >> 8), (unsigned char)size};
@@ -23,7 +23,7 @@ static void send_size(struct line *l, uint32_t size) {
     }
 }
 
-// Pieces of each length up to 300 bytes there and back.
+// Sends pieces of each length up to 300 bytes, which the peer returns.
 void check_echo(struct run *run) {
     struct line l = line_of(run, 0);
     unsigned char sent[300], got[300];
@@ -92,8 +92,8 @@ void check_large_read(struct run *run) {
     }
 }
 
-// Writes the pattern up to `size`; returns whether a call would have blocked. With `stop`, that is
-// the end of it.
+// Writes the pattern up to `size`; returns whether a call would have blocked. With `stop`, it ends
+// at such a call.
 static bool write_pattern(struct line *l, size_t size, bool stop) {
     const uint64_t until = now(l->run) + LARGE_MS;
     bool blocked = false;
@@ -117,7 +117,7 @@ static bool write_pattern(struct line *l, size_t size, bool stop) {
     return blocked;
 }
 
-// The peer reads late and slowly, so that writes have to be repeated; and it compares.
+// The peer reads late and slowly, so that writes must be repeated. It compares the bytes.
 void check_large_write(struct run *run) {
     struct line l = line_of(run, 0);
     char verdict[8];
@@ -138,7 +138,7 @@ void check_large_write(struct run *run) {
     hang_up(&l);
 }
 
-// While a write would block, and with bytes that were not read.
+// Closes while a write would block, and while bytes were not read.
 void check_close_blocked(struct run *run) {
     struct line l = line_of(run, 0);
     unsigned char byte;
@@ -160,7 +160,7 @@ void check_close_blocked(struct run *run) {
     }
 }
 
-// The peer gets what was taken, although the transport is not called any more.
+// The peer receives all accepted bytes, although the transport is not called again.
 void check_flush(struct run *run) {
     struct line l = line_of(run, 0), reporter = line_of(run, 1);
     unsigned char sent[BLOCK];
@@ -180,7 +180,7 @@ void check_flush(struct run *run) {
     hang_up(&l);
 }
 
-// Nothing happens, and nothing has to be called.
+// Nothing happens, and no call is needed.
 void check_idle(struct run *run) {
     struct line l = line_of(run, 0);
     unsigned char byte;

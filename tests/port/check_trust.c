@@ -1,8 +1,9 @@
-// check_trust.c - who the peer is: what a TLS transport has to refuse, and as which error.
+// check_trust.c - checks the identity of the peer: what a TLS transport must refuse, and with which
+// error.
 
 #include "checks.h"
 
-// `error` 0: any of the group trust.
+// `error` 0: any error of the group trust.
 static void check_refuses(struct run *run, const char *host, enum listener listener, int error,
                           enum sentence fault) {
     struct line l = line_of(run, 0);
@@ -25,7 +26,7 @@ void check_plaintext(struct run *run) {
     check_refuses(run, run->check->host, PEER_PLAINTEXT, REKEY_E_TLS, SAYS_FAULT_TLS);
 }
 
-// Without a clock nobody knows whether a certificate is valid still.
+// Without a clock the dates of a certificate cannot be checked.
 void check_no_clock(struct run *run) {
     struct line l = line_of(run, 0);
     int result;
@@ -63,7 +64,7 @@ void check_self_signed(struct run *run) {
     check_refuses(run, run->check->host, PEER_SELF_SIGNED, REKEY_E_CERT_ISSUER, SAYS_FAULT_ISSUER);
 }
 
-// An IP address as host. Under TLS it is in the certificate, as iPAddress.
+// The host is an IP address. With TLS the certificate has it as iPAddress.
 void check_address(struct run *run) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, run->check->address, PEER_ECHO, LONG_MS);
@@ -78,7 +79,7 @@ void check_no_authority(struct run *run) {
     check_refuses(run, run->check->host, PEER_NO_AUTHORITY, 0, SAYS_FAULT_OTHER);
 }
 
-// It is there as the text of a dNSName only.
+// The certificate has the address only as the text of a dNSName.
 void check_no_address(struct run *run) {
     check_refuses(run, run->check->address, PEER_NO_ADDRESS, REKEY_E_CERT_NAME, SAYS_FAULT_NAME);
 }

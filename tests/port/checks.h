@@ -5,7 +5,7 @@
 
 #include "calls.h"
 
-// check_port.c: what a port gives beside transports
+// check_port.c: the rest of a port
 void check_clock(struct run *run);
 void check_entropy(struct run *run);
 void check_wait(struct run *run);
@@ -42,7 +42,7 @@ void check_answer(struct run *run);
 void check_garbage(struct run *run);
 void check_changed(struct run *run);
 
-// check_trust.c: who the peer is
+// check_trust.c: the identity of the peer
 void check_plaintext(struct run *run);
 void check_no_clock(struct run *run);
 void check_wrong_name(struct run *run);

@@ -1,6 +1,6 @@
 // firmware.c - checks port/lwip, and port/mbedtls over it, on a microcontroller without an
-// operating system (boards/lm3s6965evb). What is checked comes with the command line: FIRST-PORT
-// for TCP, FIRST-PORT and the file of a trust anchor in DER for TLS.
+// operating system (boards/lm3s6965evb). The command line selects the check: FIRST-PORT for TCP;
+// FIRST-PORT and the file of a trust anchor in DER for TLS.
 
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
@@ -23,7 +23,7 @@
 uint16_t dns_port = 53;
 
 static struct netif netif;
-static bool forgotten; // the clock
+static bool forgotten; // the clock was never set
 
 static uint64_t now_ms(void *ctx) {
     (void)ctx;
@@ -59,7 +59,7 @@ static void forget_clock(bool is_forgotten) {
 static void turn(void) {
     ethernet_poll(&netif);
     sys_check_timeouts();
-    __asm__ volatile("wfi"); // the tick of each millisecond, or a frame
+    __asm__ volatile("wfi"); // wakes at the tick of each millisecond, or when a frame arrives
 }
 
 static void print(void *ctx, const char *text) {
@@ -107,7 +107,7 @@ int main(void) {
         ports[i] = (struct rekey_port){.now_ms = now_ms, .wall_s = wall_s, .entropy = entropy};
         ports[i].plain = rekey_lwip_transport(&tcp[i]);
     }
-    if (*path == ' ') { // the arena has memory for one connection
+    if (*path == ' ') { // the arena has memory for only one connection
         int len = board_read_file(path + 1, der, sizeof(der));
 
         certificate.len = len > 0 ? (size_t)len : 0;

@@ -1,4 +1,4 @@
-// lookup.c - in the place of the C library's getaddrinfo: the names of subject.h. A lookup of
+// lookup.c - replaces the C library's getaddrinfo: it knows the names of subject.h. A lookup of
 // HANGING never ends.
 
 #include <arpa/inet.h>

@@ -1,6 +1,7 @@
 // lwip.c - checks port/lwip under an operating system: lwIP runs in threads of this process, and
-// what it sends to its own loopback interface is relayed to peer.py (tests/lwip/host.h). With a CA
-// file, port/mbedtls over it, in a task that only new data wakes: PROGRAM FIRST-PORT [CA-FILE].
+// the packets that it sends to its own loopback interface are relayed to peer.py
+// (tests/lwip/host.h). With a CA file, it checks port/mbedtls over lwIP, in a task that is woken
+// only by new data: PROGRAM FIRST-PORT [CA-FILE].
 
 #include <lwip/dns.h>
 #include <lwip/tcpip.h>
@@ -17,7 +18,7 @@
 #include "tcp.h"
 #include "tls.h"
 
-#define NOBODY "10.1.2.3" // host.c loses what is sent there
+#define NOBODY "10.1.2.3" // host.c drops packets to this address
 
 static struct task {
     struct rekey_lwip_tcp tcp;
@@ -35,7 +36,7 @@ static void on_ready(void *arg) {
     pthread_mutex_unlock(&task->mutex);
 }
 
-// Sleeps until lwIP says that the task is to go on.
+// Sleeps until lwIP wakes the task.
 static void wait_here(void *ctx, int want, uint32_t ms) {
     struct task *task = ctx;
     struct timespec t;
@@ -82,7 +83,7 @@ int main(int argc, char **argv) {
     ip_addr_t nobody;
 
     lwip_host_start();
-    lwip_host_relay(first, PEER_CLOSED); // and not those two where nobody accepts
+    lwip_host_relay(first, PEER_CLOSED); // but not the two that accept no connection
     lwip_host_relay((uint16_t)(first + PEER_SECOND), PEER_LISTENERS - PEER_SECOND);
     ipaddr_aton(NOBODY, &nobody);
     LOCK_TCPIP_CORE();

@@ -1,5 +1,5 @@
-// posix.c - checks port/posix, or what breaks it. With "poll" the program waits by itself, as an
-// application with a loop of its own does: PROGRAM FIRST-PORT [poll].
+// posix.c - checks port/posix, or a broken variant of it. With "poll" the program waits by itself,
+// like an application with its own event loop: PROGRAM FIRST-PORT [poll].
 
 #include "posix.h"
 #include "subject.h"

@@ -1,5 +1,5 @@
-// sentences.h - the sentences of src/rekey_port.h that a check can find broken, word for word.
-// run.py compares them with that header.
+// sentences.h - the sentences of src/rekey_port.h that the checks test, word for word. run.py
+// compares them with that header.
 
 #ifndef SENTENCES_H
 #define SENTENCES_H

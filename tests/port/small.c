@@ -1,10 +1,11 @@
-// small.c - a transport for the place below TLS: every record takes many calls.
+// small.c - a transport to put below TLS: every record needs many calls.
 
 #include "small.h"
 
 #include "pass.h"
 
-#define WHOLE 40 // bytes that are taken at once: an alert, for close makes one attempt to send it
+// Bytes that are accepted at once. An alert must fit, because close tries only once to send it.
+#define WHOLE 40
 
 static int write_one(void *ctx, const void *data, size_t len, size_t *done) {
     struct pass *p = ctx;

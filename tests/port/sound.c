@@ -1,4 +1,4 @@
-// sound.c - in the place of what breaks a transport: nothing.
+// sound.c - leaves the transport unchanged, in place of a file that breaks it.
 
 #include "subject.h"
 

@@ -1,4 +1,4 @@
-// subject.h - what the programs have in common that check a port of rekey on this machine.
+// subject.h - the code that the programs share which check a port of rekey on this machine.
 
 #ifndef SUBJECT_H
 #define SUBJECT_H
@@ -7,16 +7,16 @@
 
 #define HOST "localhost"
 #define ADDRESS "127.0.0.1"
-#define HOLE "127.0.0.2" // peer.py lets nobody in there
+#define HOLE "127.0.0.2" // peer.py accepts no connection there
 #define TWO "two.localhost"
 #define HANGING "hanging.localhost"
-#define OTHER "other.example" // in the certificate that is for another name
+#define OTHER "other.example" // the name in the certificate that is for another host
 
-// The addresses of a name: none for one that there is not. `HANGING` has none either.
+// The addresses of a name; none for an unknown name, or for HANGING.
 #define SUBJECT_ADDRESSES 2
 size_t subject_addresses(const char *name, const char *addresses[SUBJECT_ADDRESSES]);
 
-// Puts something over a transport that makes it break a sentence; sound.c leaves it as it is.
+// Returns a variant of the transport that breaks a sentence; sound.c returns it unchanged.
 struct rekey_transport subject_break(struct rekey_transport good, size_t which);
 
 // Waits until `fd` is ready for `want`, or `ms` have passed.

@@ -1,5 +1,5 @@
-// test_pem.c - the reader of PEM: what ends, under which label, and with which bytes; for texts as
-// tools and hands make them, and for damaged ones.
+// test_pem.c - the reader of PEM: the blocks that it finds, with their labels and bytes, in texts
+// as tools and people write them, and in damaged ones.
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #define HELLO "aGVsbG8="       // "hello"
 #define TEN "aGVsbG8gd29ybA==" // "hello worl", as many bytes as the buffer has
 
-// What ends is written as LABEL(bytes), and as LABEL! where it is faulty.
+// A block is written as LABEL(bytes), and a faulty one as LABEL!.
 static const struct {
     const char *name;
     struct rekey_span text;
@@ -125,7 +125,7 @@ static const struct {
      "CERTIFICATE!CERTIFICATE(hello)"},
 };
 
-// Appends what has ended.
+// Appends the block that has ended.
 static void put(char *out, size_t cap, const struct rekey_pem *pem, enum rekey_pem_event event) {
     const size_t at = strlen(out), label = strlen(pem->label);
 

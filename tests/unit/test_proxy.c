@@ -1,6 +1,6 @@
-// test_proxy.c - proxy.h: what a list in the form of NO_PROXY matches, and the tunnel over a
-// scripted transport: the request byte by byte, every answer whole and in pieces, and what each
-// leads to.
+// test_proxy.c - proxy.h: the matches of a list in the form of NO_PROXY, and the tunnel over a
+// scripted transport: the bytes of the request, and the result of every answer, whole and in
+// pieces.
 
 #include <stdio.h>
 
@@ -367,7 +367,7 @@ static void test_schemes(void **state) {
     rows_done();
 }
 
-// What comes in one piece with the head is refused; what comes later is TLS's.
+// Bytes that arrive together with the head are refused; later bytes belong to TLS.
 static void test_bytes_behind(void **state) {
     struct rekey_proxy p;
 
@@ -397,7 +397,7 @@ static void test_limit_head(void **state) {
     rows_done();
 }
 
-// The target as it stands in the request, and whether there is a tunnel at all.
+// The target in the request, and whether there is a tunnel.
 static void test_targets(void **state) {
     static const struct {
         struct rekey_span host, except;
@@ -480,7 +480,7 @@ static void script_explain(void *ctx, int error, char *buf, size_t cap) {
     snprintf(buf, cap, "error %d", error);
 }
 
-// What the transport below has, and what it has not.
+// The functions that the transport below has, and those that it does not have.
 static void test_passed_on(void **state) {
     struct rekey_proxy p = {.lower = {.wait_ms = script_wait_ms, .explain = script_explain}};
     struct rekey_transport t = rekey_proxy_transport(&p);
