@@ -144,7 +144,7 @@ certificate ecroot "/O=rekey tests/CN=rekey test EC root" root ecroot sha512 "$g
 certificate ecissuer "/O=rekey tests/CN=rekey test EC issuing authority" issuer ecroot sha512 "$good"
 certificate ec /CN=localhost leaf ecissuer sha384 "$good"
 
-# Issuers that may not certify every server; only the last may certify this one.
+# Issuers that are not allowed to certify every server; only the last may certify this one.
 for kind in forMail excluding elsewhereOnly permitting; do
     ec $kind-issuer P-256
     cp server.key $kind.key
@@ -159,8 +159,8 @@ for name in ca expired future wronghost selfsigned unknown impostor; do cp $name
 cat ca.one ecroot.one > ca-all.pem
 cat impostorroot.one ca.one > bundle-same-name.pem
 
-# What a device proves with who it is: a file with certificate and key, as AZURE_CLIENT_CERTIFICATE_PATH has it. The key
-# is PKCS#8, or PKCS#1, or first; one does not fit, one is encrypted, one is not RSA, some are not all there.
+# How a device proves its identity: a file with certificate and key, as AZURE_CLIENT_CERTIFICATE_PATH names it. The key
+# is PKCS#8, or PKCS#1, or comes first; one does not fit, one is encrypted, one is not RSA, some files are incomplete.
 for name in client client4096 clientec; do cat $name.one $name.key > device-$name.pem; done
 mv device-client4096.pem device-4096.pem; mv device-client.pem device.pem; mv device-clientec.pem device-ec.pem
 openssl rsa -in client.key -traditional -out client.pkcs1 2>/dev/null
@@ -173,7 +173,7 @@ cat client.one client.encrypted > device-encrypted.pem
 cp client.one device-no-key.pem
 cp client.key device-no-certificate.pem
 
-# Decoys: ten with EC keys, two with the RSA-4096 keys at hand, ten times over, among the text that bundles have.
+# Decoys: ten with EC keys and two with the existing RSA-4096 keys, each ten times, between texts as in bundles.
 for n in 0 1 2 3 4 5 6 7 8 9 10 11; do
     case $n in 10) cp issuer1.key decoy$n.key ;; 11) cp issuer2.key decoy$n.key ;; *) ec decoy$n P-384 ;; esac
     certificate decoy$n "/C=ZZ/O=Decoy Trust Services/CN=Decoy Root $n" root decoy$n sha384 "$good"
@@ -191,5 +191,5 @@ done
 } > bundle.pem
 
 mv ./*.pem ./*.key ..
-rm ../issuer?.key ../*-issuer.key ../decoy*.key ../*root.key ../ecissuer.key ../ca.key ../client*.key # nobody signs with these again
+rm ../issuer?.key ../*-issuer.key ../decoy*.key ../*root.key ../ecissuer.key ../ca.key ../client*.key # nothing is signed with these any more
 echo "$stamp" > ../complete
