@@ -114,7 +114,6 @@ void mbedtls_mpi_core_montmul(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a,
     PROVE(!__CPROVER_same_object(t, x) || x + limbs <= t);
     PROVE(!__CPROVER_same_object(t, a) || a + limbs <= t);
     PROVE(!__CPROVER_same_object(t, b) || b + limbs <= t);
-    PROVE(!__CPROVER_same_object(t, n));
 }
 
 mbedtls_mpi_uint mbedtls_mpi_core_add(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a,

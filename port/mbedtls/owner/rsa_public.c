@@ -21,13 +21,15 @@ static void multiply(const struct modulus *m, mbedtls_mpi_uint *x, const mbedtls
     mbedtls_mpi_core_montmul(x, a, b, m->limbs, m->n, m->limbs, m->minus_inverse, m->scratch);
 }
 
-// x = 2 x mod n
-static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
-    mbedtls_mpi_uint carry = mbedtls_mpi_core_add(x, x, x, m->limbs);
-    mbedtls_mpi_uint borrow = mbedtls_mpi_core_sub(m->scratch, x, m->n, m->limbs);
+// x = 2^times x mod n
+static void double_it(const struct modulus *m, mbedtls_mpi_uint *x, size_t times) {
+    for (; times > 0; times--) {
+        mbedtls_mpi_uint carry = mbedtls_mpi_core_add(x, x, x, m->limbs);
+        mbedtls_mpi_uint borrow = mbedtls_mpi_core_sub(m->scratch, x, m->n, m->limbs);
 
-    if (carry >= borrow) { // x was n or more
-        memcpy(x, m->scratch, m->limbs * sizeof(*x));
+        if (carry >= borrow) { // x was n or more
+            memcpy(x, m->scratch, m->limbs * sizeof(*x));
+        }
     }
 }
 
@@ -36,22 +38,18 @@ static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
 // times.
 static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, size_t n_bits) {
     const size_t bytes = m->limbs * sizeof(*x);
-    size_t bit = 1, times = (bytes + 1) * 8 - (n_bits - 1);
+    size_t bit = 1;
 
     x[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % (sizeof(*x) * 8);
+    double_it(m, x, (bytes + 1) * 8 - (n_bits - 1));
     while (bit <= bytes / 2) {
         bit *= 2;
     }
-    for (;;) {
-        while (times-- > 0) {
-            twice(m, x);
-        }
-        bit /= 2;
-        if (bit == 0) {
-            return;
-        }
+    while ((bit /= 2) > 0) {
         multiply(m, x, x, x);
-        times = (bytes & bit) != 0 ? 8 : 0;
+        if ((bytes & bit) != 0) {
+            double_it(m, x, 8);
+        }
     }
 }
 
