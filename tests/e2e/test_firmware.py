@@ -1,6 +1,6 @@
-"""The firmware of the board lm3s6965evb, in QEMU, against the stand-in service. What the command
-shows of outcomes is in the other files; here is what a microcontroller adds: DHCP, DNS and TCP by
-lwIP, TLS in a small arena, and memory that stays the same."""
+"""The firmware of the board lm3s6965evb, in QEMU, against the stand-in service. The other files
+test the outcomes with the command. This file tests what is special on a microcontroller: DHCP, DNS
+and TCP by lwIP, TLS in a small arena, and memory that stays the same."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def test_what_the_demo_shows(arm, firmware, title):
 def test_the_key_changes_once(arm, run):
     for key_type in ("primary", "secondary"):
         name = arm.endpoint("three-polls")
-        result = run(name, 0, "address: 10.0.2.15", key_type=key_type)  # of QEMU's DHCP server
+        result = run(name, 0, "address: 10.0.2.15", key_type=key_type)  # by QEMU's DHCP server
         assert (result.requests, result.polls) == (4, 3)
         assert arm.counts(name) == (1, 3)
         assert arm.keys(name)["regenerated"] == [key_type.capitalize()]
@@ -184,7 +184,7 @@ def test_no_answer_of_the_name_server(arm, run):
 
 
 def test_connection_refused(arm, run):
-    with socket.socket() as sock:  # has a port, and does not listen
+    with socket.socket() as sock:  # the port is bound, but nothing listens
         sock.bind(("127.0.0.1", 0))
         run(arm.endpoint(), 10, port=sock.getsockname()[1], flags=SKIP_SLEEP, timeout=30)
 
