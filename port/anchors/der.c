@@ -1,9 +1,9 @@
-// der.c - elements of DER one after the other, and names out of them.
+// der.c - reads elements of DER, and compares names.
 
 #include "der.h"
 
-// A length is one byte, or 0x80 and the number of bytes that follow and hold it (X.690 8.1.3); four
-// are enough for any certificate. `from` becomes what follows the head.
+// Reads a tag and a length, and moves *from behind them. A length is one byte, or 0x80 plus the
+// number of bytes that follow and contain it (X.690 8.1.3); four are enough for any certificate.
 static bool take_head(struct rekey_span *from, unsigned char *tag, size_t *len) {
     const unsigned char *at = (const unsigned char *)from->ptr;
     size_t head = 2;
@@ -51,7 +51,7 @@ bool rekey_der_take_tag(struct rekey_span *from, unsigned char tag, struct rekey
     return true;
 }
 
-// RFC 5280 4.1: the subject comes after version, serial number, signature, issuer and validity.
+// RFC 5280 4.1: the subject follows version, serial number, signature, issuer and validity.
 struct rekey_span rekey_der_subject(struct rekey_span certificate) {
     static const unsigned char before[] = {REKEY_DER_INTEGER, REKEY_DER_SEQUENCE,
                                            REKEY_DER_SEQUENCE, REKEY_DER_SEQUENCE};
@@ -82,7 +82,7 @@ static bool is_text(unsigned char tag) {
     return tag == REKEY_DER_UTF8 || tag == REKEY_DER_PRINTABLE;
 }
 
-// An AttributeTypeAndValue of each.
+// Compares an AttributeTypeAndValue of each name.
 static bool same_attribute(struct rekey_span a, struct rekey_span b) {
     struct rekey_span oid_a, oid_b;
     struct rekey_der x, y;
@@ -96,7 +96,7 @@ static bool same_attribute(struct rekey_span a, struct rekey_span b) {
            (is_text(x.tag) && is_text(y.tag) && rekey_span_equal_nocase(x.value, y.value));
 }
 
-// A RelativeDistinguishedName of each.
+// Compares a RelativeDistinguishedName of each name.
 static bool same_rdn(struct rekey_span a, struct rekey_span b) {
     struct rekey_span x, y;
 
@@ -109,7 +109,8 @@ static bool same_rdn(struct rekey_span a, struct rekey_span b) {
     return b.len == 0;
 }
 
-// Compares as many components as `base` has. *more is how many bytes `name` has beyond them.
+// Whether `name` begins with all components of `base`. *more is the number of bytes of `name` after
+// them.
 static bool begins_with(struct rekey_span base, struct rekey_span name, size_t *more) {
     struct rekey_span x, y;
 

@@ -1,6 +1,6 @@
-// pem.c - the reader of PEM: a line is a marker (BEGIN or END), base64, or text. A marker counts at
-// the start of a line or directly behind another marker only, so that a line that was commented out
-// stays out.
+// pem.c - the reader of PEM. A line is a marker (BEGIN or END), base64, or text. A marker is
+// recognized only at the start of a line or directly behind another marker, so that a line that was
+// commented out is ignored.
 
 #include "pem.h"
 
@@ -38,7 +38,7 @@ static void decode(struct rekey_pem *p, char c) {
     if (c == '=' && p->quantum >= 2) {
         p->padding++;
         digit = 0;
-    } else if (digit == NO_DIGIT || p->padding > 0) { // nothing comes after padding
+    } else if (digit == NO_DIGIT || p->padding > 0) { // no digit may follow padding
         p->headers |= c == ':';
         p->bad = true;
         return;
@@ -56,7 +56,7 @@ static void decode(struct rekey_pem *p, char c) {
     }
 }
 
-// Whether the byte that was collected last goes on with the beginning of a marker.
+// Whether the collected bytes, with the last one, can still be the beginning of a marker.
 static bool may_be_marker(const struct rekey_pem *p) {
     const size_t at = p->marked - 1u;
     const bool begins = at >= sizeof(DASHES) - 1 && p->mark[sizeof(DASHES) - 1] == 'B';
@@ -65,7 +65,7 @@ static bool may_be_marker(const struct rekey_pem *p) {
            p->mark[at] == (begins ? BEGIN : END)[at];
 }
 
-// Begins the block whose label is in mark.
+// Begins the block whose label is in `mark`.
 static void begin_block(struct rekey_pem *p) {
     p->bad = p->begun >= sizeof(p->label);
     p->headers = false;
@@ -77,7 +77,7 @@ static void begin_block(struct rekey_pem *p) {
     p->begun = 0;
 }
 
-// A whole marker is there. `before` is how many of its bytes come before the label.
+// A marker is complete. `before` is the number of its bytes before the label.
 static enum rekey_pem_event end_marker(struct rekey_pem *p, size_t before) {
     const struct rekey_span label =
         rekey_span(p->mark + before, p->marked - before - (sizeof(DASHES) - 1));
@@ -85,11 +85,11 @@ static enum rekey_pem_event end_marker(struct rekey_pem *p, size_t before) {
     enum rekey_pem_event event = p->inside && !p->passed ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 
     p->marked = 0;
-    if (begins && !p->fresh) { // behind base64
+    if (begins && !p->fresh) { // not allowed directly behind base64
         p->bad = true;
         return REKEY_PEM_MORE;
     }
-    if (begins) { // with the next byte: until then the label is that of the block before
+    if (begins) { // begin_block runs with the next byte: the caller may still read the old label
         p->begun = (unsigned char)label.len;
     } else if (event == REKEY_PEM_FAULTY && !p->bad && p->len > 0 && p->len <= p->cap &&
                p->quantum == 0 && rekey_span_equal(label, rekey_span(p->label, strlen(p->label)))) {
@@ -100,7 +100,7 @@ static enum rekey_pem_event end_marker(struct rekey_pem *p, size_t before) {
     return event;
 }
 
-// Takes a byte of what may be a marker.
+// Reads a byte of a possible marker.
 static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
     size_t before, least;
 
@@ -113,7 +113,7 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
         return REKEY_PEM_MORE;
     }
     before = p->mark[sizeof(DASHES) - 1] == 'B' ? sizeof(BEGIN) - 1 : sizeof(END) - 1;
-    least = before + sizeof(DASHES); // a label has a byte at least
+    least = before + sizeof(DASHES); // a label has at least one byte
     if (c == '-' && p->marked >= least &&
         memcmp(p->mark + p->marked - (sizeof(DASHES) - 1), DASHES, sizeof(DASHES) - 1) == 0) {
         return end_marker(p, before);
@@ -121,7 +121,7 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
     return REKEY_PEM_MORE;
 }
 
-// Groups of four digits go into the buffer at once.
+// Decodes groups of four digits at once. Returns the number of bytes read.
 static size_t take_groups(struct rekey_pem *p, const char *text, size_t len) {
     unsigned char *der = p->der + p->len;
     size_t taken = 0, room = p->len < p->cap ? p->cap - p->len : 0;
@@ -145,7 +145,8 @@ static bool is_line_end(char c) {
     return c == '\n' || c == '\r';
 }
 
-// All up to the next dash; but not what may come between the start of a line and a marker.
+// Skips the bytes of an unwanted block up to the next dash, except bytes that may come between the
+// start of a line and a marker.
 static size_t take_passed(struct rekey_pem *p, const char *text, size_t len) {
     const char *dash = memchr(text, '-', len);
     size_t taken = dash != NULL ? (size_t)(dash - text) : len;
@@ -159,7 +160,7 @@ static size_t take_passed(struct rekey_pem *p, const char *text, size_t len) {
     return taken;
 }
 
-// A marker of the kind that bundles are full of, but for its last byte.
+// Reads the marker of a certificate, the most frequent one, except its last byte.
 static size_t take_marker_of_certificate(struct rekey_pem *p, const char *text, size_t len) {
     const char *marker = p->inside ? END "CERTIFICATE----" : BEGIN "CERTIFICATE----";
     const size_t size = strlen(marker);
@@ -205,7 +206,7 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
         begin_block(p);
     }
     if (is_line_end(c)) {
-        p->bad |= p->marked > 0; // dashes that did not become a marker
+        p->bad |= p->marked > 0; // dashes that are not a marker
         p->marked = 0;
         p->fresh = true;
         p->text = false;
@@ -218,7 +219,7 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
         return REKEY_PEM_MORE;
     }
     if (p->fresh && rekey_is_one_of(c, BYTE_ORDER_MARK)) {
-        p->bad = true; // of a block, if one was cut off here
+        p->bad = true; // matters only if a block was cut off here
     } else if (p->inside) {
         p->fresh = false;
         if (!p->passed) {
