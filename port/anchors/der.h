@@ -25,10 +25,10 @@ struct rekey_der {
 
 // Stores the first element of *from in *out, and moves *from behind it. Returns false if there is
 // no element, or if it is longer than *from; *from is then unchanged.
-bool rekey_der_take(struct rekey_span *from, struct rekey_der *out);
+bool rekey_der_read(struct rekey_span *from, struct rekey_der *out);
 
 // The same for an element with this tag. Returns false if it has another tag.
-bool rekey_der_take_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value);
+bool rekey_der_read_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value);
 
 // The subject of a certificate: a whole Name, with tag and length. The certificate may be cut off
 // behind the subject. Empty if the certificate is malformed before that.

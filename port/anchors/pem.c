@@ -73,7 +73,7 @@ static void begin_block(struct rekey_pem *p) {
     memset(p->label, 0, sizeof(p->label));
     memcpy(p->label, p->mark + sizeof(BEGIN) - 1, p->bad ? 0 : p->begun);
     p->inside = true;
-    p->passed = false;
+    p->skipped = false;
     p->begun = 0;
 }
 
@@ -82,7 +82,7 @@ static enum rekey_pem_event end_marker(struct rekey_pem *p, size_t before) {
     const struct rekey_span label =
         rekey_span(p->mark + before, p->marked - before - (sizeof(DASHES) - 1));
     const bool begins = before == sizeof(BEGIN) - 1;
-    enum rekey_pem_event event = p->inside && !p->passed ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
+    enum rekey_pem_event event = p->inside && !p->skipped ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 
     p->marked = 0;
     if (begins && !p->fresh) { // not allowed directly behind base64
@@ -122,7 +122,7 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
 }
 
 // Decodes groups of four digits at once. Returns the number of bytes read.
-static size_t take_groups(struct rekey_pem *p, const char *text, size_t len) {
+static size_t decode_groups(struct rekey_pem *p, const char *text, size_t len) {
     unsigned char *der = p->der + p->len;
     size_t taken = 0, room = p->len < p->cap ? p->cap - p->len : 0;
 
@@ -147,7 +147,7 @@ static bool is_line_end(char c) {
 
 // Skips the bytes of an unwanted block up to the next dash, except bytes that may come between the
 // start of a line and a marker.
-static size_t take_passed(struct rekey_pem *p, const char *text, size_t len) {
+static size_t skip_unwanted(struct rekey_pem *p, const char *text, size_t len) {
     const char *dash = memchr(text, '-', len);
     size_t taken = dash != NULL ? (size_t)(dash - text) : len;
 
@@ -161,7 +161,7 @@ static size_t take_passed(struct rekey_pem *p, const char *text, size_t len) {
 }
 
 // Reads the marker of a certificate, the most frequent one, except its last byte.
-static size_t take_marker_of_certificate(struct rekey_pem *p, const char *text, size_t len) {
+static size_t read_certificate_marker(struct rekey_pem *p, const char *text, size_t len) {
     const char *marker = p->inside ? END "CERTIFICATE----" : BEGIN "CERTIFICATE----";
     const size_t size = strlen(marker);
 
@@ -173,7 +173,7 @@ static size_t take_marker_of_certificate(struct rekey_pem *p, const char *text, 
     return size;
 }
 
-size_t rekey_pem_take(struct rekey_pem *p, const char *text, size_t len) {
+size_t rekey_pem_push_many(struct rekey_pem *p, const char *text, size_t len) {
     size_t taken = 0;
 
     if (p->begun > 0 || p->marked > 0) {
@@ -186,16 +186,16 @@ size_t rekey_pem_take(struct rekey_pem *p, const char *text, size_t len) {
         return taken;
     }
     if (p->fresh && len > 0 && text[0] == '-') {
-        return take_marker_of_certificate(p, text, len);
+        return read_certificate_marker(p, text, len);
     }
     if (!p->inside) {
         return 0;
     }
-    if (p->passed) {
-        return take_passed(p, text, len);
+    if (p->skipped) {
+        return skip_unwanted(p, text, len);
     }
     if (!p->bad && p->quantum == 0 && p->padding == 0 && p->der != NULL) {
-        taken = take_groups(p, text, len);
+        taken = decode_groups(p, text, len);
         p->fresh = p->fresh && taken == 0;
     }
     return taken;
@@ -222,7 +222,7 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
         p->bad = true; // matters only if a block was cut off here
     } else if (p->inside) {
         p->fresh = false;
-        if (!p->passed) {
+        if (!p->skipped) {
             decode(p, c);
         }
     } else {
@@ -235,7 +235,7 @@ enum rekey_pem_event rekey_pem_end(struct rekey_pem *p) {
     if (p->begun > 0) {
         begin_block(p);
     }
-    return p->inside && !p->passed ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
+    return p->inside && !p->skipped ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 }
 
 bool rekey_pem_is_certificate(const struct rekey_pem *p) {

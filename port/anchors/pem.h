@@ -21,7 +21,7 @@ struct rekey_pem {
     char label[32];        // of the block that has ended, such as "CERTIFICATE"
     bool headers;          // a faulty block has RFC 1421 headers, like an encrypted key
     bool inside, bad;      // a block has begun; it is faulty
-    bool passed;           // the block is not wanted, and its end is not reported
+    bool skipped;          // the block is not wanted, and its end is not reported
     bool fresh, text;      // only spaces since the line began; the rest of the line is text
     unsigned char marked;  // bytes in mark
     unsigned char begun;   // length of the label in `mark` of a block that begins; or 0
@@ -35,11 +35,11 @@ void rekey_pem_init(struct rekey_pem *p, unsigned char *der, size_t cap);
 
 // Reads the bytes at the beginning of `text` that can be processed in one go, and returns how many;
 // pass the next byte, if there is one, to rekey_pem_push. This is optional, and only for speed.
-size_t rekey_pem_take(struct rekey_pem *p, const char *text, size_t len);
+size_t rekey_pem_push_many(struct rekey_pem *p, const char *text, size_t len);
 
 // Skips the block that has begun: the rest of it is not decoded, and its end is not reported.
-static inline void rekey_pem_pass(struct rekey_pem *p) {
-    p->passed = true;
+static inline void rekey_pem_skip(struct rekey_pem *p) {
+    p->skipped = true;
 }
 
 // Reads the next byte of the text.

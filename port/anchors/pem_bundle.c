@@ -74,7 +74,7 @@ static int open_bundle(struct rekey_pem_bundle *bundle) {
 static bool is_other(const struct rekey_pem *pem, struct rekey_span subject) {
     struct rekey_span own;
 
-    if (subject.ptr == NULL || !pem->inside || pem->passed || pem->len < SUBJECT_END ||
+    if (subject.ptr == NULL || !pem->inside || pem->skipped || pem->len < SUBJECT_END ||
         pem->len > pem->cap || !rekey_pem_is_certificate(pem)) {
         return false;
     }
@@ -102,11 +102,11 @@ static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
         for (size_t i = 0; i < (size_t)n && *result == 0; i++) {
             struct rekey_span der, own, rest;
             struct rekey_der whole;
-            size_t taken = rekey_pem_take(&pem, buf + i, (size_t)n - i);
+            size_t taken = rekey_pem_push_many(&pem, buf + i, (size_t)n - i);
 
             i += taken;
             if (taken > 0 && is_other(&pem, subject)) {
-                rekey_pem_pass(&pem);
+                rekey_pem_skip(&pem);
             }
             event = i < (size_t)n ? rekey_pem_push(&pem, buf[i]) : REKEY_PEM_MORE;
             if (event == REKEY_PEM_MORE || !rekey_pem_is_certificate(&pem)) {
@@ -114,7 +114,7 @@ static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
             }
             der = rest = rekey_span((const char *)pem.der, pem.len);
             own = rekey_span(NULL, 0);
-            if (event == REKEY_PEM_BLOCK && rekey_der_take(&rest, &whole)) {
+            if (event == REKEY_PEM_BLOCK && rekey_der_read(&rest, &whole)) {
                 der.len -= rest.len; // bytes behind it are not part of the certificate
                 own = rekey_der_subject(der);
             }

@@ -349,8 +349,8 @@ PROOFS = [
         text=9,
         mutant=(
             "src/json.c",
-            "if (take(c, '.') && !digits(c)) {",
-            "if (take(c, '.') && digits(c)) {",
+            "if (accept(c, '.') && !digits(c)) {",
+            "if (accept(c, '.') && digits(c)) {",
         ),
     ),
     proof(
