@@ -30,28 +30,28 @@ struct check {
 enum { VALUE = 1, NAME = 2, COLON = 4, COMMA = 8, CLOSE = 16 };
 
 // The byte at c->at; NUL at the end of the text.
-static char ahead(const struct check *c) {
+static char peek(const struct check *c) {
     if (c->at < c->text.len) {
         return c->text.ptr[c->at];
     }
     return '\0';
 }
 
-static bool take(struct check *c, char byte) {
-    bool taken = ahead(c) == byte;
+static bool accept(struct check *c, char byte) {
+    bool matches = peek(c) == byte;
 
-    c->at += taken;
-    return taken;
+    c->at += matches;
+    return matches;
 }
 
 // Checks the rest of a string, after its opening quotation mark. jsmn checks the letters after a
 // backslash.
 static bool check_string(struct check *c) {
-    while (!take(c, '"')) {
+    while (!accept(c, '"')) {
         size_t len = 0;
 
-        take(c, '\\');
-        if ((unsigned char)ahead(c) >= ' ') {
+        accept(c, '\\');
+        if ((unsigned char)peek(c) >= ' ') {
             len = rekey_utf8(c->text, c->at, NULL);
         }
         if (len == 0) {
@@ -65,23 +65,23 @@ static bool check_string(struct check *c) {
 static bool digits(struct check *c) {
     size_t start = c->at;
 
-    while (rekey_is_digit(ahead(c))) {
+    while (rekey_is_digit(peek(c))) {
         c->at++;
     }
     return c->at > start;
 }
 
 static bool check_number(struct check *c) {
-    take(c, '-');
-    if (!take(c, '0') && !digits(c)) {
+    accept(c, '-');
+    if (!accept(c, '0') && !digits(c)) {
         return false;
     }
-    if (take(c, '.') && !digits(c)) {
+    if (accept(c, '.') && !digits(c)) {
         return false;
     }
-    if (take(c, 'e') || take(c, 'E')) {
-        if (!take(c, '+')) {
-            take(c, '-');
+    if (accept(c, 'e') || accept(c, 'E')) {
+        if (!accept(c, '+')) {
+            accept(c, '-');
         }
         return digits(c);
     }
@@ -89,14 +89,14 @@ static bool check_number(struct check *c) {
 }
 
 static bool check_literal(struct check *c, const char *literal) {
-    while (*literal != '\0' && take(c, *literal)) {
+    while (*literal != '\0' && accept(c, *literal)) {
         literal++;
     }
     return *literal == '\0';
 }
 
 static bool check_primitive(struct check *c) {
-    char byte = ahead(c);
+    char byte = peek(c);
 
     if (byte == '-' || rekey_is_digit(byte)) {
         return check_number(c);
@@ -106,7 +106,7 @@ static bool check_primitive(struct check *c) {
 
 // Checks one token of the grammar, which begins at a byte that is not white space.
 static bool check_token(struct check *c) {
-    char byte = ahead(c);
+    char byte = peek(c);
     bool object = (c->open & 1) != 0;
     bool name = (c->expected & NAME) != 0;
     unsigned kind = byte == '"'                    ? VALUE | NAME
@@ -123,7 +123,7 @@ static bool check_token(struct check *c) {
         c->expected = kind == COMMA && object ? NAME : VALUE;
         return true;
     }
-    if (kind == VALUE && (take(c, '{') || take(c, '['))) {
+    if (kind == VALUE && (accept(c, '{') || accept(c, '['))) {
         c->open = c->open << 1 | (byte == '{');
         c->expected = byte == '{' ? NAME | CLOSE : VALUE | CLOSE;
         return ++c->depth <= REKEY_JSON_DEPTH;
@@ -155,7 +155,7 @@ __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct re
     json->tokens = tokens;
     json->count = 0;
     do {
-        while (rekey_is_one_of(ahead(&c), " \t\n\r")) {
+        while (rekey_is_one_of(peek(&c), " \t\n\r")) {
             c.at++;
         }
         ended = c.at == text.len;

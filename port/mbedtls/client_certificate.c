@@ -86,15 +86,15 @@ static enum rekey_pem_event decode(struct rekey_span text, struct rekey_pem *pem
 
 // DER is used directly. RFC 7292: PKCS#12 begins with the version 3; no certificate and no key
 // does.
-static bool take_der(struct rekey_client_certificate *c, struct rekey_span text, int *error) {
+static bool is_der(struct rekey_client_certificate *c, struct rekey_span text, int *error) {
     struct rekey_span rest = text, version;
 
     if (text.len == 0 || text.ptr[0] != REKEY_DER_SEQUENCE) {
         return false;
     }
     *error = 0;
-    if (rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) &&
-        rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &version) &&
+    if (rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &rest) &&
+        rekey_der_read_tag(&rest, REKEY_DER_INTEGER, &version) &&
         rekey_span_equal(version, REKEY_SPAN("\x03"))) {
         c->fault =
             "it is PKCS#12 (.pfx, .p12), which is not supported: make PEM of it with `openssl "
@@ -110,7 +110,7 @@ static int read_certificate(struct rekey_client_certificate *c, unsigned n, stru
     int error;
 
     *der = (struct der){c->certificate, NULL, 0};
-    if (take_der(c, c->certificate, &error)) {
+    if (is_der(c, c->certificate, &error)) {
         return n == 0 ? error : REKEY_E_SIGN;
     }
     switch (decode(c->certificate, &pem, rekey_pem_is_certificate, n, der)) {
@@ -131,7 +131,7 @@ static int read_key(struct rekey_client_certificate *c, struct der *der) {
     int error;
 
     *der = (struct der){c->key, NULL, 0};
-    if (take_der(c, c->key, &error)) {
+    if (is_der(c, c->key, &error)) {
         return error;
     }
     event = decode(c->key, &pem, is_private_key, 0, der);
@@ -157,15 +157,15 @@ static int read_key(struct rekey_client_certificate *c, struct der *der) {
 static bool unwrap(struct rekey_client_certificate *c, struct rekey_span *der) {
     struct rekey_span rest = *der, version, algorithm, oid, key;
 
-    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &version)) {
+    if (!rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
+        !rekey_der_read_tag(&rest, REKEY_DER_INTEGER, &version)) {
         return false;
     }
     if (rest.len > 0 && rest.ptr[0] == REKEY_DER_INTEGER) {
         return true; // PKCS#1: the modulus comes next
     }
-    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &algorithm) ||
-        !rekey_der_take_tag(&algorithm, REKEY_DER_OID, &oid)) {
+    if (!rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &algorithm) ||
+        !rekey_der_read_tag(&algorithm, REKEY_DER_OID, &oid)) {
         return false;
     }
     if (rekey_span_equal(oid, rsassa_pss)) {
@@ -175,7 +175,7 @@ static bool unwrap(struct rekey_client_certificate *c, struct rekey_span *der) {
         return false;
     }
     if (!rekey_span_equal(oid, rsa_encryption) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_OCTETS, &key)) {
+        !rekey_der_read_tag(&rest, REKEY_DER_OCTETS, &key)) {
         return false;
     }
     *der = key;
@@ -187,8 +187,8 @@ static bool unwrap(struct rekey_client_certificate *c, struct rekey_span *der) {
 static struct rekey_span numbers_of(struct rekey_span key) {
     struct rekey_span version, numbers = {NULL, 0};
 
-    rekey_der_take_tag(&key, REKEY_DER_SEQUENCE, &numbers);
-    rekey_der_take_tag(&numbers, REKEY_DER_INTEGER, &version);
+    rekey_der_read_tag(&key, REKEY_DER_SEQUENCE, &numbers);
+    rekey_der_read_tag(&numbers, REKEY_DER_INTEGER, &version);
     return numbers;
 }
 
@@ -205,7 +205,7 @@ static int load_key(struct rekey_client_certificate *c, struct der *der) {
         return REKEY_E_SIGN;
     }
     numbers = numbers_of(der->text);
-    if (!rekey_der_take_tag(&numbers, REKEY_DER_INTEGER, &modulus)) {
+    if (!rekey_der_read_tag(&numbers, REKEY_DER_INTEGER, &modulus)) {
         return REKEY_E_SIGN;
     }
     if (modulus.len < 256 || modulus.len > SIGNATURE_MAX + 1) { // most begin with a zero byte
@@ -262,7 +262,7 @@ static int import_key(mbedtls_rsa_context *rsa, struct rekey_span der) {
     int result;
 
     for (size_t i = 0; i < 5; i++) {
-        if (!rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &n[i])) {
+        if (!rekey_der_read_tag(&rest, REKEY_DER_INTEGER, &n[i])) {
             return MBEDTLS_ERR_RSA_BAD_INPUT_DATA;
         }
         p[i] = (const unsigned char *)n[i].ptr;
@@ -341,13 +341,13 @@ static bool belong_together(const mbedtls_x509_crt *certificate, struct rekey_sp
     struct rekey_span rest = {(const char *)certificate->pk_raw.p, certificate->pk_raw.len};
     struct rekey_span value;
 
-    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_BITS, &value) || value.len == 0) {
+    if (!rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
+        !rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
+        !rekey_der_read_tag(&rest, REKEY_DER_BITS, &value) || value.len == 0) {
         return false;
     }
     value = rekey_span(value.ptr + 1, value.len - 1); // skip the number of unused bits, which is 0
-    return rekey_der_take_tag(&value, REKEY_DER_SEQUENCE, &value) && value.len < numbers.len &&
+    return rekey_der_read_tag(&value, REKEY_DER_SEQUENCE, &value) && value.len < numbers.len &&
            memcmp(value.ptr, numbers.ptr, value.len) == 0;
 }
 
@@ -368,7 +368,7 @@ static int parse_certificate(struct rekey_client_certificate *c, unsigned n,
 }
 
 // Whether a certificate after the first one belongs to the key.
-static bool belongs_to_a_later_one(struct rekey_client_certificate *c, struct rekey_span key) {
+static bool is_key_of_later_certificate(struct rekey_client_certificate *c, struct rekey_span key) {
     mbedtls_x509_crt certificate;
     bool found = false;
     int error = 0;
@@ -395,7 +395,7 @@ static int check_key(struct rekey_client_certificate *c, const mbedtls_x509_crt 
     int error = use_key(c, der, NULL, NULL, NULL);
 
     if (error == 0 && !belong_together(certificate, der)) {
-        c->fault = belongs_to_a_later_one(c, der)
+        c->fault = is_key_of_later_certificate(c, der)
                        ? "its private key belongs to another of its certificates: put that one "
                          "first"
                        : "its private key does not belong to its certificate";

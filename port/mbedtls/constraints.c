@@ -24,16 +24,16 @@ static bool next_extension(struct rekey_span *from, struct rekey_span oid,
     struct rekey_span extension, id;
     struct rekey_der critical;
 
-    while (rekey_der_take_tag(from, REKEY_DER_SEQUENCE, &extension) &&
-           rekey_der_take_tag(&extension, REKEY_DER_OID, &id)) {
+    while (rekey_der_read_tag(from, REKEY_DER_SEQUENCE, &extension) &&
+           rekey_der_read_tag(&extension, REKEY_DER_OID, &id)) {
         if (!rekey_span_equal(id, oid)) {
             continue;
         }
-        if (rekey_der_take_tag(&extension, REKEY_DER_OCTETS, value)) {
+        if (rekey_der_read_tag(&extension, REKEY_DER_OCTETS, value)) {
             return true;
         }
-        return rekey_der_take(&extension, &critical) &&
-               rekey_der_take_tag(&extension, REKEY_DER_OCTETS, value);
+        return rekey_der_read(&extension, &critical) &&
+               rekey_der_read_tag(&extension, REKEY_DER_OCTETS, value);
     }
     return false;
 }
@@ -42,9 +42,9 @@ static bool next_extension(struct rekey_span *from, struct rekey_span oid,
 static struct rekey_span alternatives(struct rekey_span extensions) {
     struct rekey_span value, names = {NULL, 0};
 
-    if (rekey_der_take_tag(&extensions, REKEY_DER_SEQUENCE, &extensions) &&
+    if (rekey_der_read_tag(&extensions, REKEY_DER_SEQUENCE, &extensions) &&
         next_extension(&extensions, alternative_name, &value)) {
-        rekey_der_take_tag(&value, REKEY_DER_SEQUENCE, &names);
+        rekey_der_read_tag(&value, REKEY_DER_SEQUENCE, &names);
     }
     return names;
 }
@@ -135,8 +135,8 @@ static enum rekey_constraints check_subtrees(struct rekey_span subtrees,
     while (subtrees.len > 0) {
         // A minimum or maximum after the base is not used with these kinds of name (RFC 5280
         // 4.2.1.10).
-        if (!rekey_der_take_tag(&subtrees, REKEY_DER_SEQUENCE, &subtree) ||
-            !rekey_der_take(&subtree, &base) || subtree.len > 0 || !is_valid(&base)) {
+        if (!rekey_der_read_tag(&subtrees, REKEY_DER_SEQUENCE, &subtree) ||
+            !rekey_der_read(&subtree, &base) || subtree.len > 0 || !is_valid(&base)) {
             return REKEY_CONSTRAINTS_UNKNOWN;
         }
         if (base.tag != name->tag) {
@@ -157,11 +157,11 @@ static enum rekey_constraints check_name(struct rekey_span constraints,
     enum rekey_constraints worst = REKEY_CONSTRAINTS_KEPT, result;
     struct rekey_der list;
 
-    if (!rekey_der_take_tag(&constraints, REKEY_DER_SEQUENCE, &constraints)) {
+    if (!rekey_der_read_tag(&constraints, REKEY_DER_SEQUENCE, &constraints)) {
         return REKEY_CONSTRAINTS_UNKNOWN;
     }
     while (constraints.len > 0) {
-        if (!rekey_der_take(&constraints, &list) || (list.tag != 0xa0 && list.tag != 0xa1)) {
+        if (!rekey_der_read(&constraints, &list) || (list.tag != 0xa0 && list.tag != 0xa1)) {
             return REKEY_CONSTRAINTS_UNKNOWN;
         }
         result = check_subtrees(list.value, name, list.tag == 0xa1);
@@ -198,7 +198,7 @@ static enum rekey_constraints check_names(struct rekey_span constraints,
         result = check_name(constraints, &name);
     }
     while (result == REKEY_CONSTRAINTS_KEPT && rest.len > 0) {
-        result = rekey_der_take(&rest, &name) ? check_name(constraints, &name)
+        result = rekey_der_read(&rest, &name) ? check_name(constraints, &name)
                                               : REKEY_CONSTRAINTS_UNKNOWN;
     }
     return result;
@@ -209,7 +209,7 @@ enum rekey_constraints rekey_constraints_check(struct rekey_span issuer_extensio
     enum rekey_constraints result = REKEY_CONSTRAINTS_KEPT;
     struct rekey_span rest = {NULL, 0}, constraints;
 
-    rekey_der_take_tag(&issuer_extensions, REKEY_DER_SEQUENCE, &rest);
+    rekey_der_read_tag(&issuer_extensions, REKEY_DER_SEQUENCE, &rest);
     while (result == REKEY_CONSTRAINTS_KEPT &&
            next_extension(&rest, name_constraints, &constraints)) {
         result = check_names(constraints, names);
@@ -241,7 +241,7 @@ bool rekey_constraints_host(struct rekey_span extensions, const char *host) {
     const size_t address_len = mbedtls_x509_crt_parse_cn_inet_pton(host, address);
     struct rekey_der name;
 
-    while (rekey_der_take(&rest, &name)) {
+    while (rekey_der_read(&rest, &name)) {
         if (address_len > 0
                 ? name.tag == IP && rekey_span_equal(name.value, rekey_span(address, address_len))
                 : name.tag == DNS && dns_matches(name.value, rekey_span(host, strlen(host)))) {

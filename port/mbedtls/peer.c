@@ -70,9 +70,9 @@ static const char *parse_text(int code) {
 
 // mbedTLS calls this for an extension that it does not know. constraints.c evaluates name
 // constraints; any other extension may be ignored only if it is not critical.
-static int take_extension(void *ctx, mbedtls_x509_crt const *certificate,
-                          mbedtls_x509_buf const *oid, int critical, const unsigned char *p,
-                          const unsigned char *end) {
+static int accept_extension(void *ctx, mbedtls_x509_crt const *certificate,
+                            mbedtls_x509_buf const *oid, int critical, const unsigned char *p,
+                            const unsigned char *end) {
     (void)ctx;
     (void)certificate;
     (void)p;
@@ -86,7 +86,7 @@ static int take_extension(void *ctx, mbedtls_x509_crt const *certificate,
 static int parse(struct connection *t, mbedtls_x509_crt *chain, struct rekey_span der, bool copy,
                  const char **why) {
     int code = mbedtls_x509_crt_parse_der_with_ext_cb(chain, (const unsigned char *)der.ptr,
-                                                      der.len, copy, take_extension, NULL);
+                                                      der.len, copy, accept_extension, NULL);
 
     t->exhausted |= rekey_peer_out_of_memory(code);
     *why = parse_text(code);

@@ -7,7 +7,7 @@
 #include "rekey_config.h"
 
 // Sends the next bytes of the request.
-static int ask(struct rekey_proxy *p, struct rekey_span host, uint16_t port) {
+static int send_request(struct rekey_proxy *p, struct rekey_span host, uint16_t port) {
     bool ipv6 = memchr(host.ptr, ':', host.len) != NULL;
     char digits[12] = "]:";
     const struct rekey_span values[] = {
@@ -108,7 +108,7 @@ static int answered(struct rekey_proxy *p, bool more) {
     return status >= 500 || status == 408 || status == 429 ? REKEY_E_PROXY_TARGET : REKEY_E_PROXY;
 }
 
-static int hear(struct rekey_proxy *p) {
+static int receive_answer(struct rekey_proxy *p) {
     size_t len = 0;
     int result = p->lower.read(p->lower.ctx, p->io, sizeof(p->io), &len);
 
@@ -168,9 +168,9 @@ static int proxy_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t
         p->phase = REKEY_PROXY_ASKING;
         return REKEY_AGAIN;
     case REKEY_PROXY_ASKING:
-        return ask(p, host, port);
+        return send_request(p, host, port);
     default:
-        return hear(p);
+        return receive_answer(p);
     }
 }
 

@@ -192,7 +192,7 @@ PROOFS = [
         "the invariant holds at first",
         "complete",
         5,
-        mutant=("src/http.c", "start_head(h);\n}\n\n// The fixed", "}\n\n// The fixed"),
+        mutant=("src/http.c", "start_head(h);\n}\n\n// One byte", "}\n\n// One byte"),
     ),
     proof(
         "http",
@@ -201,7 +201,7 @@ PROOFS = [
         "answers of any length (induction)",
         5,
         "rekey_http_feed.0:3 strlen.0:11",
-        mutant=("src/http.c", "if (!h->trailers) { // these", "if (h->trailers) { // these"),
+        mutant=("src/http.c", "if (!h->trailers) { // trailers", "if (h->trailers) { // trailers"),
     ),
     proof(
         "http",
@@ -349,8 +349,8 @@ PROOFS = [
         text=9,
         mutant=(
             "src/json.c",
-            "if (take(c, '.') && !digits(c)) {",
-            "if (take(c, '.') && digits(c)) {",
+            "if (accept(c, '.') && !digits(c)) {",
+            "if (accept(c, '.') && digits(c)) {",
         ),
     ),
     proof(

@@ -31,13 +31,13 @@ static void test_take(void **state) {
 
         row(rows[i].name);
         from = guarded_copy(rows[i].text);
-        if (check_int(rekey_der_take(&from, &out), rows[i].tag >= 0) && rows[i].tag >= 0) {
+        if (check_int(rekey_der_read(&from, &out), rows[i].tag >= 0) && rows[i].tag >= 0) {
             check_int(out.tag, rows[i].tag);
             check_span(out.value, text(rows[i].value));
         }
         check_int(from.len, rows[i].rest);
         from = guarded_copy(rows[i].text);
-        check_int(rekey_der_take_tag(&from, 4, &value), rows[i].tag == 4);
+        check_int(rekey_der_read_tag(&from, 4, &value), rows[i].tag == 4);
         check_int(from.len, rows[i].tag == 4 ? rows[i].rest : rows[i].text.len);
     }
     rows_done();

@@ -142,8 +142,8 @@ static void put(char *out, size_t cap, const struct rekey_pem *pem, enum rekey_p
     }
 }
 
-// In parts of so many bytes, of which rekey_pem_take takes what it can; with 0 it is not called.
-// `pass`: the first block is not wanted, which is said after so many of its bytes.
+// In parts of so many bytes, of which rekey_pem_push_many takes what it can; with 0 it is not
+// called. `pass`: the first block is not wanted, which is said after so many of its bytes.
 static void read_parts(struct rekey_span text, size_t size, size_t pass, char *out, size_t cap) {
     struct rekey_pem pem;
     size_t inside = 0;
@@ -153,12 +153,13 @@ static void read_parts(struct rekey_span text, size_t size, size_t pass, char *o
     for (size_t at = 0; at < text.len; at++) {
         size_t left = size > 0 ? size - at % size : 0, taken;
 
-        taken = rekey_pem_take(&pem, text.ptr + at, left < text.len - at ? left : text.len - at);
+        taken =
+            rekey_pem_push_many(&pem, text.ptr + at, left < text.len - at ? left : text.len - at);
         check(taken <= left);
         at += taken;
         inside += pem.inside;
         if (inside > 0 && inside == pass) {
-            rekey_pem_pass(&pem);
+            rekey_pem_skip(&pem);
         }
         if (at < text.len) {
             put(out, cap, &pem, rekey_pem_push(&pem, text.ptr[at]));
