@@ -1,8 +1,8 @@
-// arm_error.c - an ErrorResponse into a bounded report.
+// arm_error.c - copies an ErrorResponse into the bounded struct of arm_error.h.
 
 #include "arm_error.h"
 
-// What each REKEY_TEXT begins with.
+// The first members of each REKEY_TEXT.
 struct text {
     uint16_t len;
     bool cut;
@@ -20,7 +20,7 @@ void rekey_arm_error_read(struct rekey_arm_error *error, const struct rekey_json
     } rows[] = {
         {"code", TEXT(code), false},      {"message", TEXT(message), false},
         {"target", TEXT(target), false},  {"code", TEXT(detail), true},
-        {"message", TEXT(message), true}, // if there is none yet
+        {"message", TEXT(message), true}, // only if there is none yet
     };
     int object = rekey_json_find(json, 0, "error");
     int detail = rekey_json_first(json, rekey_json_find(json, object, "details"));

@@ -1,7 +1,7 @@
 // arm_error.h - Azure Resource Manager's ErrorResponse (docs/service.md 1.3), bounded.
 // {"error":{"code":s,"message":s,"target":s,"details":[the same, ...]}}; every member may be
-// missing or null. The texts are the server's: whoever prints them makes control characters
-// visible.
+// missing or null. The texts come from the server: a program that prints them must make control
+// characters visible.
 
 #ifndef REKEY_ARM_ERROR_H
 #define REKEY_ARM_ERROR_H
@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-// A string of at most `sizeof text` bytes, UTF-8, not NUL-terminated; `cut` when it had more.
+// A string of at most `sizeof text` bytes, UTF-8, not NUL-terminated; `cut` is set if the string
+// was longer.
 #define REKEY_TEXT(size)                                                                           \
     struct {                                                                                       \
         uint16_t len;                                                                              \
@@ -23,13 +24,13 @@ extern "C" {
 
 struct rekey_arm_error {
     REKEY_TEXT(REKEY_CODE_MAX) code;       // error.code
-    REKEY_TEXT(REKEY_CODE_MAX) detail;     // error.details[0].code: often the one that tells more
-    REKEY_TEXT(REKEY_MESSAGE_MAX) message; // error.message, or that of details[0] if there is none
+    REKEY_TEXT(REKEY_CODE_MAX) detail;     // error.details[0].code: often more specific than `code`
+    REKEY_TEXT(REKEY_MESSAGE_MAX) message; // error.message, or details[0].message if there is none
     REKEY_TEXT(REKEY_TARGET_MAX) target;   // error.target
 };
 
-// Fills *error, which is zeroed, with what the text has. Of a text that was cut (json.h), a string
-// that lies whole inside what was kept is taken.
+// Fills *error, which must be zeroed, with the members that the text has. From a text that was cut
+// (json.h), a string is used only if all of it is there.
 void rekey_arm_error_read(struct rekey_arm_error *error, const struct rekey_json *json);
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
-// credential.c - what all kinds of credential share: the exchange with the token service, when it
-// is repeated, and what is read from its answer. What is asked, and where, is in the file of the
-// kind.
+// credential.c - the code that all kinds of credential share: the exchange with the token service,
+// its repetitions, and the parsing of the answer. The file of each kind has the request and its
+// server.
 
 #include "credential.h"
 
@@ -11,11 +11,13 @@
 
 enum phase { START, PREPARE, EXCHANGE, WAIT };
 
-// Renewed when the smaller of these is left: this, or half of the lifetime (docs/service.md 5.7).
+// A token is renewed when its remaining lifetime is less than this and less than half of the whole
+// lifetime (docs/service.md 5.7).
 #define RENEW_BEFORE_MS 300000u
-// A service with a cache gives the same token again; it is used until this is left.
+// A service with a cache may return the same token again. It is then used until this lifetime is
+// left.
 #define RENEW_LATE_MS 30000u
-// Two expiries that differ by less are the same: the lifetime comes in whole seconds.
+// Two expiry times that differ by less are the same: the lifetime is given in whole seconds.
 #define SAME_EXPIRY_MS 5000u
 
 bool rekey_credential_plain_host(struct rekey_span host) {
@@ -40,7 +42,7 @@ void rekey_credential_aim(struct rekey *r, const struct rekey_transport *transpo
     r->x.port = port;
 }
 
-// Room for `len` bytes more; false, for good, if there is none.
+// Whether `len` more bytes fit. If not, the writer stays too full for good.
 static bool reserve(struct rekey_writer *w, size_t len) {
     if (w->len <= w->cap && len > w->cap - w->len) {
         w->len = w->cap + 1;
@@ -73,17 +75,17 @@ bool rekey_writer_whole(const struct rekey_writer *w) {
     return w->len <= w->cap;
 }
 
-// ---- what an answer holds -----------------------------------------------------------------------
+// ---- the answer of the token service ------------------------------------------------------------
 
-// The number of a member, which may stand in quotation marks; at most some years of seconds. 0 if
-// it is none.
+// The number in a member, which may be in quotation marks; a lifetime of several years is cut to a
+// bound. 0 if the member is not a number.
 static uint32_t number(const struct rekey_json *json, int at) {
     int32_t value = at > 0 ? rekey_number(rekey_json_raw(json, at), 200000000) : 0;
 
     return value < 0 ? 0 : (uint32_t)value;
 }
 
-// Its lifetime counts from now, on the port's clock.
+// The lifetime counts from now, on the port's clock.
 static void set_lifetime(struct rekey_credential *c, const struct rekey *r, uint32_t seconds) {
     uint64_t lifetime = (uint64_t)seconds * 1000;
     uint64_t before = lifetime / 2 < RENEW_BEFORE_MS ? lifetime / 2 : RENEW_BEFORE_MS;
@@ -101,7 +103,8 @@ static void set_lifetime(struct rekey_credential *c, const struct rekey *r, uint
     c->renew_at = expiry - before;
 }
 
-// A 200. The answer is in the token buffer; the token is moved to its start.
+// Reads an answer with status 200, which is in the token buffer, and moves the token to the start
+// of that buffer.
 static int read_token(struct rekey_credential *c, struct rekey *r) {
     struct rekey_span body = rekey_span(r->token, r->x.http.body_len);
     struct rekey_json json;
@@ -122,7 +125,7 @@ static int read_token(struct rekey_credential *c, struct rekey *r) {
     if (!rekey_json_is_string(&json, at)) {
         return REKEY_E_TOKEN_ANSWER;
     }
-    // What is unescaped never gets ahead of what is read.
+    // Unescaping in place is safe: it never writes ahead of what it reads.
     r->token_len = (uint16_t)rekey_json_string(&json, at, r->token, sizeof(r->token), &needed);
     rekey_zeroize(r->token + r->token_len, sizeof(r->token) - r->token_len);
     for (size_t i = 0; i < r->token_len; i++) {
@@ -137,8 +140,8 @@ static int read_token(struct rekey_credential *c, struct rekey *r) {
     return 0;
 }
 
-// Copies a member's first line of text into text[0..cap); returns its length, and in *cut whether
-// there is more.
+// Copies the first line of a member's string into text[0..cap). Returns its length, and stores in
+// *cut whether the line did not fit.
 static uint16_t copy(const struct rekey_json *json, const char *name, char *text, size_t cap,
                      bool *cut) {
     int at = rekey_json_find(json, 0, name);
@@ -163,12 +166,12 @@ static void copy_id(const struct rekey_json *json, const char *name, char id[41]
     id[copy(json, name, id, 40, &cut)] = '\0';
 }
 
-// Where the report finds the ids.
+// The buffer from which the report takes an id.
 static char *id_of(struct rekey *r, enum rekey_field_index i) {
     return r->captured[i - REKEY_FIELD_RETRY_AFTER];
 }
 
-// The error of OAuth (RFC 6749 5.2), with Entra's own members, into the report.
+// Reads an OAuth error (RFC 6749 5.2), with Entra's own members, into the report.
 static void read_error(struct rekey *r) {
     struct rekey_arm_error *e = &r->service;
     struct rekey_json json;
@@ -201,13 +204,14 @@ struct rekey_span rekey_credential_authenticate(const struct rekey *r) {
 
 // ---- the exchange -------------------------------------------------------------------------------
 
-// Once more after the wait that the answer named, or the backoff; `error` if that is over.
+// Schedules another try after the wait that the answer named, or after the backoff. Returns `error`
+// if there are no more tries.
 static int again_later(struct rekey_credential *c, struct rekey *r, int error, int32_t named_ms) {
     uint32_t ms = (uint32_t)named_ms;
     uint32_t random;
 
     r->cause = error;
-    c->challenged = false; // each try begins with a challenge of its own
+    c->challenged = false; // each try begins with a new challenge
     if (++c->tries >= REKEY_TRIES_MAX && r->now >= c->patient_until) {
         return error;
     }
@@ -228,14 +232,15 @@ static int again_later(struct rekey_credential *c, struct rekey *r, int error, i
     return REKEY_AGAIN;
 }
 
-// The request is needed no more, but to find what it ends with in the answer: in the first
-// `body_len` bytes of the body, and in the ids.
+// Zeroizes the request. Before that, it hides the secret end of the request in the answer: in the
+// first `body_len` bytes of the body, and in the ids.
 static void forget_request(const struct rekey_credential *c, struct rekey *r, size_t body_len) {
-    size_t proof_len = c->proof_len < c->length ? c->proof_len : c->length; // an earlier request's
+    // `proof_len` may still be that of an earlier, longer request.
+    size_t proof_len = c->proof_len < c->length ? c->proof_len : c->length;
     struct rekey_span proof = rekey_span(r->staging.bytes + c->length - proof_len, proof_len);
     char *ids[] = {id_of(r, REKEY_FIELD_REQUEST_ID), id_of(r, REKEY_FIELD_CORRELATION_ID)};
 
-    rekey_hide_text(r->token, body_len, false, proof); // a string that is cut is not shown
+    rekey_hide_text(r->token, body_len, false, proof); // a string that was cut is not shown
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         size_t len = strlen(ids[i]);
 
@@ -251,7 +256,7 @@ static int answered(struct rekey_credential *c, struct rekey *r) {
 
     rekey_exchange_close(&r->x);
     c->phase = PREPARE;
-    forget_request(c, r, status != 200 ? r->x.http.body_len : 0); // a token may look like it
+    forget_request(c, r, status != 200 ? r->x.http.body_len : 0); // 200: do not damage a token
     result = status == 200 ? read_token(c, r) : c->answered(c, r, status);
     if (status == 200 || result == REKEY_AGAIN) {
         rekey_hide(r);
@@ -263,8 +268,8 @@ static int answered(struct rekey_credential *c, struct rekey *r) {
     return result == REKEY_WANT_TIME ? again_later(c, r, REKEY_E_TOKEN_REFUSED, named_ms) : result;
 }
 
-// The exchange ended without an answer. Another try may help where the network failed, but not
-// after the whole connect timeout: that is what the caller would wait.
+// The exchange ended without an answer. Another try may help if the network failed, but not after a
+// connect timeout: the caller does not want to wait for that time again.
 static int failed(struct rekey_credential *c, struct rekey *r, int error) {
     int group = -error / 100;
 
@@ -328,7 +333,7 @@ int rekey_credential_step(struct rekey_credential *c, struct rekey *r) {
         if ((size_t)result > sizeof(r->staging.bytes)) {
             return REKEY_E_LIMIT_CREDENTIAL;
         }
-        if (r->x.transport->open == NULL) { // `plain` may be absent
+        if (r->x.transport->open == NULL) { // the port may have no `plain`
             return REKEY_E_PORT;
         }
         c->length = (uint16_t)result;

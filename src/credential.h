@@ -1,13 +1,15 @@
-// credential.h - how to get a token: one HTTP request to a token service, repeated while that
-// helps. Each kind has a file of its own, which says what it asks and what an answer other than 200
-// means; what they share is in credential.c. A credential is given to the client in rekey_options
-// and works with the client's own memory, connection and clock. Only one connection is open at a
-// time, so the one to the management host is closed first. An image links the kinds that it names,
-// and no others. Each operation of the client asks for a token of its own: none is kept beyond it.
+// credential.h - how to get a token: one HTTP request to a token service, repeated while a repeat
+// may help. Each kind of credential has a file of its own, which defines its request and the
+// meaning of answers other than 200; the code that they share is in credential.c. The application
+// gives a credential to the client in rekey_options. The credential works with the client's own
+// memory, connection and clock. Only one connection is open at a time, so the connection to the
+// management host is closed first. An image links only the kinds that it names. Each operation of
+// the client asks for a new token: no token is kept after the operation.
 //
-// A kind of your own is a struct that begins with a struct rekey_credential, a `prepare` and, where
-// the service answers in a way of its own, an `answered`. It includes this header alone, and
-// touches a struct rekey by the functions below alone: all fields of that are private.
+// To add a kind, write a struct that begins with a struct rekey_credential, a `prepare` function
+// and, if the service has answers of its own, an `answered` function. The file includes only this
+// header. It uses a struct rekey only through the functions below, because all fields of struct
+// rekey are private.
 //
 //     struct mine {
 //         struct rekey_credential base; // the first member, so that a cast leads to the whole
@@ -27,9 +29,9 @@
 //     static const struct rekey_credential base =
 //         REKEY_CREDENTIAL(prepare, rekey_credential_answered);
 //
-// An answer with 200 is read by credential.c: JSON with `access_token` and, where it is known,
-// `expires_in` in seconds (RFC 6749 5.1). A token that comes without HTTP is not for a credential
-// but for rekey_options.token.
+// credential.c reads an answer with status 200: JSON with `access_token` and, if the lifetime is
+// known, `expires_in` in seconds (RFC 6749 5.1). For a token that does not come over HTTP, use
+// rekey_options.token instead of a credential.
 
 #ifndef REKEY_CREDENTIAL_H
 #define REKEY_CREDENTIAL_H
@@ -40,36 +42,39 @@
 extern "C" {
 #endif
 
-// Start from what the kind's init function makes, which starts from REKEY_CREDENTIAL.
+// Initialize it with the init function of its kind, which starts from REKEY_CREDENTIAL.
 struct rekey_credential {
-    // A bounded piece of work toward a token: rekey_credential_step. Returns REKEY_DONE with the
-    // token in place, a REKEY_WANT_... or REKEY_AGAIN to be called again, or an error.
+    // Does a bounded amount of work toward a token; always rekey_credential_step. Returns
+    // REKEY_DONE if the token is there, a REKEY_WANT_... or REKEY_AGAIN to be called again, or an
+    // error.
     int (*step)(struct rekey_credential *c, struct rekey *r);
 
-    // Writes one whole request to rekey_credential_buffer and says with rekey_credential_aim where
-    // it goes. Called for each try, so that what ages in it is fresh. Returns its length (one that
-    // is beyond the buffer is REKEY_E_LIMIT_CREDENTIAL), or an error, which ends the operation: one
+    // Writes one whole request to rekey_credential_buffer and names its server with
+    // rekey_credential_aim. It is called for each try, so that a signed or expiring part of the
+    // request is always new. Returns the length of the request in bytes; a length larger than the
+    // buffer becomes REKEY_E_LIMIT_CREDENTIAL. Or returns an error, which ends the operation: one
     // of the group credentials, or REKEY_E_ENTROPY.
     int (*prepare)(struct rekey_credential *c, struct rekey *r);
 
-    // What an answer other than 200 means: REKEY_AGAIN to ask once more at once, REKEY_WANT_TIME to
-    // ask once more after a wait, as often as all requests are repeated, or an error.
+    // Decides on an answer other than 200. Returns REKEY_AGAIN to repeat the request at once,
+    // REKEY_WANT_TIME to repeat it after a wait (within the limit on tries of all requests), or an
+    // error.
     int (*answered)(struct rekey_credential *c, struct rekey *r, unsigned status);
 
-    // For the kind to set, in its init function or in `prepare`.
-    struct rekey_span secret; // that no answer and no report may repeat; empty: there is none
-    uint16_t proof_len;       // bytes at the end of the request that may not be repeated either
-    bool once;       // a connection that fails is not tried again: there may be no such service
-    bool challenged; // for the kind's own use; false again after each failed try
+    // The kind sets these in its init function or in `prepare`.
+    struct rekey_span secret; // no report may repeat it; empty: there is none
+    uint16_t proof_len;       // length of the end of the request that is secret, too
+    bool once;                // no second try if the connection fails: the service may not exist
+    bool challenged;          // for the kind's own use; reset to false after each failed try
 
     // Private.
     bool sent;
-    uint8_t phase;   // the core sets it to 0 when it needs a token anew
+    uint8_t phase;   // the core sets it to 0 when it needs a new token
     uint16_t length; // of the request
     uint16_t tries;
-    uint64_t renew_at;      // when a new token is got before the next request; 0: never
-    uint64_t expiry;        // of the token, on the port's clock; 0: not known
-    uint64_t patient_until; // until then the number of tries does not count
+    uint64_t renew_at;      // from then on a new token is obtained before a request; 0: never
+    uint64_t expiry;        // of the token, on the port's clock in ms; 0: unknown
+    uint64_t patient_until; // until then the number of tries is not limited
 };
 
 #define REKEY_CREDENTIAL(prepare_, answered_)                                                      \
@@ -81,51 +86,53 @@ struct rekey_credential {
 // The shared `step`.
 int rekey_credential_step(struct rekey_credential *c, struct rekey *r);
 
-// Where a request is written, *cap bytes. What stands there is lost when `prepare` returns an
-// error, and zeroized when the answer is there.
+// The buffer for the request, *cap bytes. Its content is lost when `prepare` returns an error, and
+// zeroized when the answer has arrived.
 static inline char *rekey_credential_buffer(struct rekey *r, size_t *cap) {
     *cap = sizeof(r->staging.bytes);
     return r->staging.bytes;
 }
 
-// The request that is being prepared goes to `host`, over the port's `tls` or its `plain`. What
-// these point at lives until the answer is there.
+// Sets the server of the request that is being prepared. `transport` is the port's `tls` or
+// `plain`. The pointers must stay valid until the answer has arrived.
 void rekey_credential_aim(struct rekey *r, const struct rekey_transport *transport,
                           struct rekey_span host, uint16_t port);
 
-// The shared `answered`: 408, 429 and 5xx pass, the rest is a refusal, whose error is read.
+// The shared `answered`: 408, 429 and 5xx are repeated. Any other status is a refusal, and its
+// error is read into the report.
 int rekey_credential_answered(struct rekey_credential *c, struct rekey *r, unsigned status);
 
-// Whether plain http may be spoken to `host`: 127.x.x.x, localhost, ::1, 169.254.169.254. No bearer
-// token is ever sent there.
+// Whether plain http is allowed to `host`: only to 127.x.x.x, localhost, ::1 and 169.254.169.254.
+// No bearer token is ever sent over plain http.
 bool rekey_credential_plain_host(struct rekey_span host);
 
-// Text that is put together in buf[0..cap). A `len` beyond `cap` says that it did not fit.
+// Builds a text in buf[0..cap). If `len` is larger than `cap`, the text did not fit.
 struct rekey_writer {
     char *buf;
     size_t cap, len;
 };
 
-// Append: the bytes as they are; or as the value of a form or of a query, where what is not
-// unreserved (RFC 3986 2.3) becomes %XX, and the buffer must have three bytes left for each.
+// rekey_writer_put appends the bytes unchanged. rekey_writer_encode appends them as the value of a
+// form or a query: a byte that is not unreserved (RFC 3986 2.3) becomes %XX. It needs three free
+// bytes in the buffer for each byte of the text, whatever the byte is.
 void rekey_writer_put(struct rekey_writer *w, struct rekey_span text);
 void rekey_writer_encode(struct rekey_writer *w, struct rekey_span text);
 
-// Whether all fitted.
+// Whether everything that was appended did fit.
 bool rekey_writer_whole(const struct rekey_writer *w);
 
-// Where the request goes, as Host and URLs have it, in the first three `values` of a form: without
-// the port if it is the `usual` one. `port` is the buffer for it.
+// Stores the server of the request, written as in Host fields and URLs, in values[0..2] of a form;
+// the port is left out if it equals `usual`. `port` is the buffer for the digits of the port.
 void rekey_credential_host(const struct rekey *r, uint16_t usual, char port[12],
                            struct rekey_span values[3]);
 
-// For `answered`: the answer's WWW-Authenticate field, in which a service says what it asks for.
-// Empty if it did not come, or was too long.
+// For `answered`: the value of the answer's WWW-Authenticate field, in which a service names the
+// proof that it requires. Empty if the field is missing or was too long.
 struct rekey_span rekey_credential_authenticate(const struct rekey *r);
 
-// The parameter `name` of the challenge with the scheme `scheme` in a WWW-Authenticate field (RFC
-// 9110 11.6.1: challenges and their parameters are separated by commas, which may also stand in
-// quotes), without quotation marks. Empty if it is not there.
+// The parameter `name` of the challenge with the scheme `scheme` in a WWW-Authenticate field,
+// without quotation marks. Empty if there is no such parameter. Commas separate both challenges and
+// their parameters, and may also occur inside quotation marks (RFC 9110 11.6.1).
 struct rekey_span rekey_credential_challenge(struct rekey_span field, const char *scheme,
                                              const char *name);
 

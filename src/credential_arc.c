@@ -1,5 +1,6 @@
-// credential_arc.c - a token from the agent of Azure Arc. The agent names a file that only a member
-// of the group himds can read; to send what is in it proves the right to ask.
+// credential_arc.c - a token from the agent of Azure Arc. The agent names a file that only members
+// of the group himds can read. A request with the content of that file proves the right to obtain a
+// token.
 
 #include "credential_managed.h"
 
@@ -7,7 +8,8 @@
 #define DIRECTORY "/var/opt/azcmagent/tokens/"
 #define SUFFIX ".key"
 
-// The file that the challenge names: in that very directory, with that suffix. Empty if it is not.
+// The path in the challenge, which must name a file directly in DIRECTORY with the suffix ".key".
+// Empty if it does not.
 static struct rekey_span key_path(const struct rekey *r) {
     struct rekey_span path =
         rekey_credential_challenge(rekey_credential_authenticate(r), "Basic", "realm");
@@ -21,7 +23,7 @@ static struct rekey_span key_path(const struct rekey *r) {
     return good ? path : rekey_span(path.ptr, 0);
 }
 
-// Puts the content of the key file into the token buffer, which is free until the answer comes.
+// Reads the key file into the token buffer, which is free until the answer comes.
 static int read_key(const struct rekey_credential_arc *c, struct rekey *r, struct rekey_span *key) {
     size_t cap = sizeof(r->token) < REKEY_ARC_KEY_MAX ? sizeof(r->token) : REKEY_ARC_KEY_MAX;
     size_t len = 0;
@@ -47,11 +49,11 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
     struct rekey_span key = {NULL, 0};
     int error = base->challenged ? read_key(c, r, &key) : 0;
 
-    base->proof_len = (uint16_t)(key.len > 0 ? key.len + 4 : 0); // the head ends behind it
+    base->proof_len = (uint16_t)(key.len > 0 ? key.len + 4 : 0); // the key and the end of the head
     return error != 0 ? error : rekey_managed_request(r, &c->managed, PATH, key);
 }
 
-// The first answer is the challenge. A second one would be to a key that was refused.
+// The first 401 is the challenge. A second one means that the key was refused.
 static int answered(struct rekey_credential *c, struct rekey *r, unsigned status) {
     if (status != 401) {
         return rekey_credential_answered(c, r, status);

@@ -1,12 +1,12 @@
-// credential_certificate.c - a token for a client certificate: the assertion is a JWT (RFC 7519,
-// RFC 7523) that its private key signs, made anew for each request.
+// credential_certificate.c - a token for a client certificate. The assertion is a JWT (RFC 7519,
+// RFC 7523) that is signed with the private key of the certificate. Each request has a new one.
 
 #include "credential_entra.h"
 
 #include "message.h"
 
-#define LIFETIME_S 600 // of the assertion; the authority's own limit
-// The end of staging holds what is not encoded yet: the claims, then the signature.
+#define LIFETIME_S 600 // of the assertion; the limit of the authority
+// The end of staging holds the claims, and later the signature, before they are encoded.
 #define TAIL 1024
 
 static const char header[] = "{\"alg\":\"PS256\",\"typ\":\"JWT\",\"x5t#S256\":\"\200\"}";
@@ -58,7 +58,7 @@ static void put_filled(struct rekey_writer *w, struct rekey *r, const char *form
     }
 }
 
-// Appends the header and the claims: what is signed.
+// Appends the header and the claims, which are signed.
 static int put_content(struct rekey_writer *w, struct rekey *r,
                        const struct rekey_credential_certificate *c) {
     char thumbprint[44], guid[36], port[12], from[10], to[10];

@@ -1,4 +1,5 @@
-// credential_entra.c - the form that all tokens of Microsoft Entra are asked for with.
+// credential_entra.c - the form that requests a token from Microsoft Entra, shared by the three
+// kinds.
 
 #include "credential_entra.h"
 
@@ -17,7 +18,7 @@ static bool name_valid(struct rekey_span text) {
             return false;
         }
     }
-    return text.len > 0 && text.len <= 253 && text.ptr[0] != '.'; // no "..": it goes into a path
+    return text.len > 0 && text.len <= 253 && text.ptr[0] != '.'; // not "..": part of a path
 }
 
 int rekey_entra_check(const struct rekey_entra *e) {

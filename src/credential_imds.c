@@ -3,8 +3,8 @@
 #include "credential_managed.h"
 
 #define PATH "/metadata/identity/oauth2/token?api-version=2018-02-01&resource="
-#define PROBE_MS 1000u   // off Azure, the address hangs
-#define UPDATE_MS 70000u // how long a 410 may last: the service is being updated
+#define PROBE_MS 1000u   // outside of Azure the address does not answer
+#define UPDATE_MS 70000u // how long the service may answer 410 while it is updated
 
 static int prepare(struct rekey_credential *base, struct rekey *r) {
     const struct rekey_credential_imds *c = (const struct rekey_credential_imds *)base;
@@ -15,7 +15,8 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
     return rekey_managed_request(r, &c->managed, PATH, rekey_span(NULL, 0));
 }
 
-// The agent of Azure Arc has the same paths, and asks for what is in a file that it names.
+// The agent of Azure Arc has the same path as IMDS, but it answers with a challenge that names a
+// file.
 static bool is_arc(const struct rekey *r) {
     return rekey_credential_challenge(rekey_credential_authenticate(r), "Basic", "realm").len > 0;
 }

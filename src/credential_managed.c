@@ -1,4 +1,4 @@
-// credential_managed.c - the request that IMDS and the Azure Arc agent take alike.
+// credential_managed.c - the request that both IMDS and the Azure Arc agent accept.
 
 #include "credential_managed.h"
 

@@ -6,8 +6,8 @@ static bool is_space(char c) {
     return rekey_is_one_of(c, " \t\r\n");
 }
 
-// Moves the token that lies in text[0..len), without white space around it, to the start. Returns
-// its length; 0 if it is not a JWT in its compact form (RFC 7515 3.1).
+// Moves the token in text[0..len), without the white space around it, to the start of `text`.
+// Returns its length; 0 if it is not a JWT in compact form (RFC 7515 3.1).
 static size_t trim(char *text, size_t len) {
     size_t start = 0;
 

@@ -1,4 +1,4 @@
-// endpoint.c - the names, the paths and the bodies of docs/service.md 1.
+// endpoint.c - checks the names, and builds and reads the paths and bodies of docs/service.md 1.
 
 #include "endpoint.h"
 
@@ -12,7 +12,7 @@ enum { RESOURCE_GROUP = 1, API_VERSION = 4, NAMES };
 _Static_assert(offsetof(struct rekey_endpoint, serverless) == NAMES * sizeof(struct rekey_span),
                "it is read as an array of its names");
 
-// Code points beyond ASCII that are certainly no letters. The service knows the rest.
+// Code points above ASCII that are certainly not letters. The service checks all others.
 static bool may_be_letter(uint32_t code) {
     static const struct {
         uint16_t first, last;
@@ -30,7 +30,7 @@ static bool may_be_letter(uint32_t code) {
     return code < 0xE0000;
 }
 
-// What a name is: from..to characters, each a letter, a digit, or one of `more`.
+// The rule of a name: from..to characters, each a letter, a digit, or one of `more`.
 struct rule {
     uint8_t from, to;
     bool alnum_first;
@@ -38,7 +38,7 @@ struct rule {
     char more[6];
 };
 
-// The letters of a resource group may be other than ASCII, and its last character is no '.'.
+// A resource group may have letters beyond ASCII, and must not end in '.'.
 static bool fits(struct rekey_span text, const struct rule *rule) {
     bool group = rule->error == REKEY_E_RESOURCE_GROUP;
     size_t points = 0;
@@ -76,8 +76,9 @@ int rekey_endpoint_check(const struct rekey_endpoint *e) {
     return 0;
 }
 
-// What the check leaves that a path may not hold as it is are bytes beyond ASCII: each becomes %XX
-// (RFC 3986 2.1), from the last to the first, so that it all happens in place.
+// Of the bytes that the check allows, only those above ASCII are not allowed in a path. Each of
+// them becomes %XX (RFC 3986 2.1), from the last to the first, so that the path can be encoded in
+// place.
 static size_t percent_encode(char *buf, size_t len) {
     size_t encoded = len;
     size_t to;
@@ -118,7 +119,7 @@ size_t rekey_endpoint_path(const struct rekey_endpoint *e, struct rekey_span act
 
 size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char *buf, size_t cap) {
     const char *name = key == REKEY_KEY_PRIMARY ? "Primary" : "Secondary";
-    char *escaped = buf + cap / 2; // out of the way of the body
+    char *escaped = buf + cap / 2; // the body is written to the first half
     size_t len = rekey_json_escape(key_value, escaped, cap / 2);
 
     return (size_t)snprintf(buf, cap / 2,
@@ -127,7 +128,7 @@ size_t rekey_endpoint_body(enum rekey_key key, struct rekey_span key_value, char
                             name, (int)len, escaped);
 }
 
-// One of the two members; null, or not there, is a key that the service does not have.
+// Reads one of the two keys. If the member is null or missing, the service has no such key.
 static int read_key(struct rekey_key_value *key, const struct rekey_json *json, int at,
                     uint32_t *needed) {
     size_t length;

@@ -1,5 +1,5 @@
-// error.c - the texts of rekey_error.h, in an object of their own so that firmware can leave them
-// out.
+// error.c - the texts of rekey_error.h, in an object file of their own so that firmware can leave
+// them out.
 
 #include "rekey_error.h"
 
@@ -9,8 +9,8 @@
 
 #include "rekey_config.h"
 
-// Each name and its text, one behind the other, in the order of `values`: what is looked for is
-// found by counting NULs, so that no place among them has to be kept.
+// Each name is followed by its text, in the order of `values`. A name is found by counting NULs, so
+// that no table of positions is needed.
 static const struct texts {
 #define REKEY_ERROR_MEMBERS(name, value, text)                                                     \
     char name##_name[sizeof(#name)];                                                               \
@@ -29,7 +29,7 @@ static const int16_t values[] = {
 #undef REKEY_ERROR_VALUE
 };
 
-// The name of an error, which its text follows; NULL if there is no such error.
+// Returns the name of an error, which is followed by its text; NULL if there is no such error.
 static const char *find(int error) {
     const char *at = (const char *)&texts;
 

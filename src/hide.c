@@ -4,7 +4,7 @@
 
 #include "credential.h"
 
-// Bytes of the key value that a digest stands for.
+// Bytes of the key value that one digest replaces.
 #define BLOCK ((size_t)8)
 
 // FNV-1a.
@@ -46,15 +46,16 @@ static size_t leading_run(struct rekey_span text, bool cut, struct rekey_span se
     return longest;
 }
 
-// The length of a block of the key value; 0 where there is no digest.
+// The length of a block of the key value; 0 if there are no digests.
 static size_t block_of(const struct rekey *r) {
     size_t len = r->key_value_len < BLOCK ? r->key_value_len : BLOCK;
 
     return r->key_value_forgotten && len >= REKEY_HIDE_MIN ? len : 0;
 }
 
-// Whether `text` begins with a block: its length with that of the next one, of which a part may
-// follow; else 0. The end of a text that was cut may be the beginning of a block.
+// Returns 0 if `text` does not begin with a block. Otherwise returns the number of bytes to
+// overwrite: the length of two blocks, because a part of the next block may follow. The end of a
+// text that was cut may be the beginning of a block.
 static size_t leading_block(struct rekey_span text, bool cut, const struct rekey *r) {
     size_t block = block_of(r);
     uint32_t value, known;
@@ -72,12 +73,13 @@ static size_t leading_block(struct rekey_span text, bool cut, const struct rekey
     return 0;
 }
 
-// Whether it is a byte of a UTF-8 sequence, but not the first.
+// Whether `byte` is part of a UTF-8 sequence, but not its first byte.
 static bool continues(char byte) {
     return (byte & 0xC0) == 0x80;
 }
 
-// Overwrites from `start` to `at`, and the beginning of a sequence of UTF-8 that is cut by that.
+// Overwrites text[start..at). If `start` is inside a UTF-8 sequence, the whole sequence is
+// overwritten.
 static void overwrite(char *text, size_t start, size_t at) {
     while (start > 0 && continues(text[start])) {
         start--;
@@ -85,11 +87,11 @@ static void overwrite(char *text, size_t start, size_t at) {
     memset(text + start, '*', at - start);
 }
 
-// Looks for all secrets at each place at once, and overwrites only what was looked at: so one find
-// does not hide another. `r` has digests of a key value, or is NULL.
+// Searches for all secrets at each position before it overwrites that position, so that one find
+// does not prevent another. `r` has the digests of a key value, or is NULL.
 static void hide(char *text, size_t len, bool cut, const struct rekey_secret *secrets,
                  const struct rekey *r) {
-    size_t until = 0; // what is overwritten ends here
+    size_t until = 0; // the end of the bytes to overwrite
 
     for (size_t at = 0; at < len; at++) {
         const struct rekey_span rest = rekey_span(text + at, len - at);
@@ -129,7 +131,7 @@ void rekey_hide_forget_key_value(struct rekey *r) {
     }
     r->key_value_forgotten = true;
     block = block_of(r);
-    // What is written never gets ahead of what is read: a block has at least four bytes.
+    // The digests never overwrite a block that was not read yet: a block has at least four bytes.
     for (size_t end = block; block > 0 && end <= r->key_value_len; end += block) {
         uint32_t value = digest(r->key_value + end - block, block);
 
@@ -165,7 +167,8 @@ void rekey_hide(struct rekey *r) {
         client.text = r->options->credential->secret;
     }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        // A sequence of UTF-8 that does not fit has up to four bytes.
+        // A text that was cut may be up to three bytes shorter than its buffer: a UTF-8 sequence of
+        // four bytes did not fit.
         hide(places[i].text, places[i].len, places[i].len + 3 >= places[i].cap, &client, r);
     }
 }

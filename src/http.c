@@ -1,7 +1,7 @@
-// http.c - the HTTP/1.1 engine of http.h, as a machine of one state for each place in the grammar.
-// It is strict where leniency makes two readers see two answers (RFC 9112 11.2): bare LF or CR,
-// folded lines, white space before a colon, two lengths, or a coding other than chunked alone are
-// refused.
+// http.c - the HTTP/1.1 engine of http.h: a state machine with one state for each position in the
+// grammar. It refuses everything that two parsers might read differently (RFC 9112 11.2): a bare LF
+// or CR, folded lines, white space before a colon, two lengths, a transfer coding other than
+// chunked.
 
 #include "http.h"
 
@@ -15,17 +15,17 @@ enum state {
     FIELD_NAME,
     VALUE_START, // white space after the colon
     TEXT,        // up to the CR: a reason phrase, a value, a chunk extension
-    LINE_END,    // the LF
-    BODY_START,  // not a byte: the head was reported
-    CHUNK_BEGIN, // not a byte, either
+    LINE_END,    // the LF after the CR
+    BODY_START,  // consumes no byte: the head was reported
+    CHUNK_BEGIN, // consumes no byte
     CHUNK_SIZE,
     CHUNK_SPACE, // white space that some servers put before the extension or the CR
     CHUNK_DATA_CR,
-    COMPLETE, // no byte is taken here
-    // What an LF leads to.
+    COMPLETE, // consumes no byte
+    // Values of `next` only: what follows an LF.
     HEAD_END,
     CHUNK_START,
-    // Bytes of the body, `remaining` at most.
+    // States that consume bytes of the body, at most `remaining`.
     BODY,
     BODY_CLOSE,
     CHUNK_DATA,
@@ -33,7 +33,7 @@ enum state {
 
 enum own_field { OWN_LENGTH, OWN_TRANSFER, OWN_CONNECTION, OWN_CODING, OWN_NONE };
 
-#define CHUNK_FREE 16 // bytes that a chunk with data gives back of what REKEY_HEAD_MAX counts
+#define CHUNK_FREE 16 // bytes of framing of each chunk with data that REKEY_HEAD_MAX does not count
 
 size_t rekey_http_emit(const char *form, const struct rekey_span *values,
                        struct rekey_http_cursor *cursor, char *buf, size_t cap) {
@@ -85,7 +85,7 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t';
 }
 
-// A line begins in `state`; its LF leads to `next`, and `error` is what a bad byte in it is.
+// Begins a line in `state`. `next` is the state after its LF, and `error` the error for a bad byte.
 static void line_starts(struct rekey_http *h, enum state state, enum state next, int error) {
     h->state = (uint8_t)state;
     h->next = (uint8_t)next;
@@ -94,7 +94,7 @@ static void line_starts(struct rekey_http *h, enum state state, enum state next,
     h->capture = NULL;
 }
 
-// A head begins: the first one, or the one after an interim answer.
+// Begins a head: the first one, or the one after an interim answer.
 static void start_head(struct rekey_http *h) {
     for (size_t i = 0; i < h->field_count; i++) {
         h->fields[i].len = 0;
@@ -116,7 +116,8 @@ void rekey_http_start(struct rekey_http *h, struct rekey_http_field *fields, siz
     start_head(h);
 }
 
-// The fixed part of the status line; the digits of the minor version and the status make a number.
+// One byte of the fixed part of the status line. The digit of the minor version and the three
+// digits of the status are collected as one number.
 static int status_line(struct rekey_http *h, char c) {
     static const char form[] = "HTTP/1.0 000";
     char expected = form[h->pos++];
@@ -134,7 +135,8 @@ static int status_line(struct rekey_http *h, char c) {
     return h->minor > 1 ? h->error : 0;
 }
 
-// The name of a field line is complete: whose is it? The engine's own fields are captured as well.
+// The name of a field line is complete: finds the buffer for its value. The fields that the engine
+// itself needs are captured in the same way.
 static void name_done(struct rekey_http *h) {
     static const char *const own_names[] = {"content-length", "transfer-encoding", "connection",
                                             "content-encoding"};
@@ -160,9 +162,9 @@ static void name_done(struct rekey_http *h) {
 
 static int name_byte(struct rekey_http *h, char c) {
     if (!is_tchar(c)) {
-        return h->error; // also ':' first, and white space before the colon
+        return h->error; // also an empty name, and white space before the colon
     }
-    if (h->name_len < sizeof(h->name) - 1) { // what is cut is longer than any that is wanted
+    if (h->name_len < sizeof(h->name) - 1) { // every wanted name is shorter than this
         h->name[h->name_len++] = rekey_lower(c);
         h->name[h->name_len] = '\0';
     }
@@ -183,8 +185,8 @@ static void value_byte(struct rekey_http *h, char c) {
     }
 }
 
-// The value of an own field. One that is too long for its buffer is read as empty, which for each
-// of them is the cautious reading.
+// The value of a field that the engine needs. A value that is too long for its buffer is read as
+// empty, which is the safe reading for each of these fields.
 static struct rekey_span own_value(const struct rekey_http *h) {
     return rekey_span(h->value, h->value_end <= sizeof(h->value) ? h->value_end : 0);
 }
@@ -193,8 +195,8 @@ static bool value_is(const struct rekey_http *h, const char *word) {
     return rekey_span_equal_nocase(own_value(h), rekey_span(word, strlen(word)));
 }
 
-// Content-Length: digits only; more than one field line must say the same. What is beyond
-// REKEY_BODY_MAX is refused later: only that it is beyond it counts.
+// Content-Length has digits only; several field lines must have the same value. A number above
+// REKEY_BODY_MAX is reduced to REKEY_BODY_MAX + 1, and is refused at the end of the head.
 static int content_length(struct rekey_http *h) {
     int32_t length = rekey_number(own_value(h), REKEY_BODY_MAX + 1);
 
@@ -223,7 +225,7 @@ static int value_done(struct rekey_http *h) {
         }
         h->has_chunked = true;
         break;
-    case OWN_CONNECTION: // a list (RFC 9110 7.6.1), of which one reading keeps the connection
+    case OWN_CONNECTION: // a list (RFC 9110 7.6.1); only "keep-alive" alone keeps the connection
         h->conn_keep = value_is(h, "keep-alive");
         h->conn_close |= !h->conn_keep;
         break;
@@ -234,7 +236,7 @@ static int value_done(struct rekey_http *h) {
     return 0;
 }
 
-// The empty line was read. Decides how the body is delimited (RFC 9112 6.3).
+// The empty line after the fields was read: decides how the body is delimited (RFC 9112 6.3).
 static int head_end(struct rekey_http *h) {
     bool none = h->status == 101 || h->status == 204 || h->status == 304;
 
@@ -243,7 +245,7 @@ static int head_end(struct rekey_http *h) {
         return ++h->interim > REKEY_INTERIM_MAX ? REKEY_E_LIMIT_INTERIM : 0;
     }
     if (h->has_chunked && (h->has_length || h->minor == 0)) {
-        return REKEY_E_TRANSFER_ENCODING; // two framings, or one that HTTP/1.0 does not have
+        return REKEY_E_TRANSFER_ENCODING; // two framings, or chunked in HTTP/1.0
     }
     h->keep = !h->conn_close && (h->minor == 1 || h->conn_keep) && h->status != 101;
     h->remaining = h->length;
@@ -263,7 +265,7 @@ static int head_end(struct rekey_http *h) {
     return REKEY_HTTP_HEAD;
 }
 
-// Eats bytes of the body from the front of *in: the first body_cap of them are kept.
+// Consumes bytes of the body from the front of *in. The first body_cap bytes of the body are kept.
 static int body_bytes(struct rekey_http *h, struct rekey_span *in) {
     uint32_t n = in->len < h->remaining ? (uint32_t)in->len : h->remaining;
     uint32_t room = (uint32_t)(h->body_cap - h->body_len);
@@ -286,14 +288,14 @@ static int body_bytes(struct rekey_http *h, struct rekey_span *in) {
     return 0;
 }
 
-// An LF was read: what follows it?
+// An LF was read: continues with what follows it.
 static int line_ended(struct rekey_http *h) {
     h->state = h->next;
     switch (h->state) {
     case HEAD_END:
         return head_end(h);
     case CHUNK_START:
-        if (h->remaining > 0) { // the framing of many small chunks is no flood
+        if (h->remaining > 0) { // many small chunks do not count as a flood
             h->head_size -= h->head_size < CHUNK_FREE ? h->head_size : CHUNK_FREE;
             h->state = CHUNK_DATA;
         } else {
@@ -307,7 +309,7 @@ static int line_ended(struct rekey_http *h) {
     return 0;
 }
 
-// One byte of a status line, a field line or a chunk line.
+// Consumes one byte of a status line, a field line or a chunk line.
 static int line_byte(struct rekey_http *h, char c) {
     int digit;
 
@@ -330,14 +332,14 @@ static int line_byte(struct rekey_http *h, char c) {
         if (++h->field_lines > REKEY_FIELDS_MAX) {
             return REKEY_E_LIMIT_FIELDS;
         }
-        return name_byte(h, c); // a space or a tab here would be a folded line
+        return name_byte(h, c); // a space or a tab here is a folded line, and refused
     case FIELD_NAME:
         if (c != ':') {
             return name_byte(h, c);
         }
         h->state = VALUE_START;
         h->value_end = 0;
-        if (!h->trailers) { // these are dropped
+        if (!h->trailers) { // trailers are dropped
             name_done(h);
         }
         return 0;
@@ -383,7 +385,7 @@ static int line_byte(struct rekey_http *h, char c) {
     default: // CHUNK_DATA_CR
         break;
     }
-    h->state = LINE_END; // only an empty line, or the end of this one, can be here
+    h->state = LINE_END; // only the CR of this line, or of an empty line, is allowed here
     return c == '\r' ? 0 : h->error;
 }
 

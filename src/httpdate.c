@@ -1,8 +1,8 @@
-// httpdate.c - IMF-fixdate to seconds since 1970.
+// httpdate.c - converts an IMF-fixdate to seconds since 1970.
 
 #include "httpdate.h"
 
-// The place of the three letters at `ptr` in `names`, from 0; -1 if they are not there.
+// The index of the three letters at `ptr` in `names`; -1 if `names` does not have them.
 static int name_index(const char *names, const char *ptr) {
     for (const char *name = names; *name != '\0'; name += 3) {
         if (memcmp(name, ptr, 3) == 0) {
@@ -12,8 +12,8 @@ static int name_index(const char *names, const char *ptr) {
     return -1;
 }
 
-// Days from a day of the year 0 to `day` of `month` (0..12, from January) of `year` (1..9999).
-// Years begin in March here, so that the leap day is a year's last.
+// Days from a fixed day of the year 0 to `day` of `month` (0..12, from January) of `year`
+// (1..9999). Years begin in March here, so that the leap day is the last day of a year.
 static uint32_t days(unsigned year, unsigned month, unsigned day) {
     if (month < 2) {
         year--;
@@ -23,7 +23,8 @@ static uint32_t days(unsigned year, unsigned month, unsigned day) {
 }
 
 bool rekey_httpdate(struct rekey_span text, int64_t *seconds) {
-    // A digit says which number a digit here belongs to; 'a' is a letter of a name.
+    // In this pattern a digit is the index of the number that the digit of the date belongs to; 'a'
+    // is a letter of a name.
     static const char form[] = "aaa, 00 aaa 1111 22:33:44 GMT";
     unsigned day, month, year, n[5] = {0};
 

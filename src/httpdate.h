@@ -5,9 +5,10 @@
 
 #include "span.h"
 
-// Reads "Sun, 06 Nov 1994 08:49:37 GMT" into seconds since 1970. The obsolete forms are refused, as
-// is a date that no calendar has; the name of the day is checked for form only, and a leap second
-// counts as the next second. Returns false, with *seconds untouched, if it is not such a date.
+// Reads "Sun, 06 Nov 1994 08:49:37 GMT" into seconds since 1970. The obsolete forms and impossible
+// dates such as 30 Feb are refused. The name of the day only has to be three letters. A leap second
+// counts as the next second. Returns false if `text` is not such a date; *seconds is then
+// unchanged.
 bool rekey_httpdate(struct rekey_span text, int64_t *seconds);
 
 #endif

@@ -17,39 +17,41 @@ static bool is(const struct rekey_json *json, int at, jsmntype_t type) {
 
 _Static_assert(sizeof(jsmntok_t) <= REKEY_JSON_TOKEN_SIZE, "staging is divided by this size");
 
-// The grammar check. `open` has one bit for each array or object that is open, 1 for an object.
+// The state of the grammar check. `open` has one bit for each array or object that is open, 1 for
+// an object.
 struct check {
     struct rekey_span text;
-    size_t at; // what stands before it is good
+    size_t at; // the text before this offset is valid
     uint32_t open;
     unsigned depth;
-    unsigned expected; // what may come next; nothing at the end
+    unsigned expected; // what may come next; 0: only the end
 };
 
 enum { VALUE = 1, NAME = 2, COLON = 4, COMMA = 8, CLOSE = 16 };
 
 // The byte at c->at; NUL at the end of the text.
-static char ahead(const struct check *c) {
+static char peek(const struct check *c) {
     if (c->at < c->text.len) {
         return c->text.ptr[c->at];
     }
     return '\0';
 }
 
-static bool take(struct check *c, char byte) {
-    bool taken = ahead(c) == byte;
+static bool accept(struct check *c, char byte) {
+    bool matches = peek(c) == byte;
 
-    c->at += taken;
-    return taken;
+    c->at += matches;
+    return matches;
 }
 
-// What follows the opening quotation mark. Which letters may follow a backslash jsmn knows.
+// Checks the rest of a string, after its opening quotation mark. jsmn checks the letters after a
+// backslash.
 static bool check_string(struct check *c) {
-    while (!take(c, '"')) {
+    while (!accept(c, '"')) {
         size_t len = 0;
 
-        take(c, '\\');
-        if ((unsigned char)ahead(c) >= ' ') {
+        accept(c, '\\');
+        if ((unsigned char)peek(c) >= ' ') {
             len = rekey_utf8(c->text, c->at, NULL);
         }
         if (len == 0) {
@@ -63,23 +65,23 @@ static bool check_string(struct check *c) {
 static bool digits(struct check *c) {
     size_t start = c->at;
 
-    while (rekey_is_digit(ahead(c))) {
+    while (rekey_is_digit(peek(c))) {
         c->at++;
     }
     return c->at > start;
 }
 
 static bool check_number(struct check *c) {
-    take(c, '-');
-    if (!take(c, '0') && !digits(c)) {
+    accept(c, '-');
+    if (!accept(c, '0') && !digits(c)) {
         return false;
     }
-    if (take(c, '.') && !digits(c)) {
+    if (accept(c, '.') && !digits(c)) {
         return false;
     }
-    if (take(c, 'e') || take(c, 'E')) {
-        if (!take(c, '+')) {
-            take(c, '-');
+    if (accept(c, 'e') || accept(c, 'E')) {
+        if (!accept(c, '+')) {
+            accept(c, '-');
         }
         return digits(c);
     }
@@ -87,14 +89,14 @@ static bool check_number(struct check *c) {
 }
 
 static bool check_literal(struct check *c, const char *literal) {
-    while (*literal != '\0' && take(c, *literal)) {
+    while (*literal != '\0' && accept(c, *literal)) {
         literal++;
     }
     return *literal == '\0';
 }
 
 static bool check_primitive(struct check *c) {
-    char byte = ahead(c);
+    char byte = peek(c);
 
     if (byte == '-' || rekey_is_digit(byte)) {
         return check_number(c);
@@ -102,9 +104,9 @@ static bool check_primitive(struct check *c) {
     return check_literal(c, byte == 't' ? "true" : byte == 'f' ? "false" : "null");
 }
 
-// One token of the grammar, at a byte that is no white space.
+// Checks one token of the grammar, which begins at a byte that is not white space.
 static bool check_token(struct check *c) {
-    char byte = ahead(c);
+    char byte = peek(c);
     bool object = (c->open & 1) != 0;
     bool name = (c->expected & NAME) != 0;
     unsigned kind = byte == '"'                    ? VALUE | NAME
@@ -121,7 +123,7 @@ static bool check_token(struct check *c) {
         c->expected = kind == COMMA && object ? NAME : VALUE;
         return true;
     }
-    if (kind == VALUE && (take(c, '{') || take(c, '['))) {
+    if (kind == VALUE && (accept(c, '{') || accept(c, '['))) {
         c->open = c->open << 1 | (byte == '{');
         c->expected = byte == '{' ? NAME | CLOSE : VALUE | CLOSE;
         return ++c->depth <= REKEY_JSON_DEPTH;
@@ -138,7 +140,7 @@ static bool check_token(struct check *c) {
     return kind == CLOSE || check_primitive(c);
 }
 
-// With the attribute jsmn need not ask for a NULL at every token.
+// The attribute lets the compiler remove jsmn's checks for NULL.
 __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct rekey_span text,
                                               bool cut, void *tokens, size_t token_count) {
     struct check c = {.text = text, .expected = VALUE};
@@ -147,13 +149,13 @@ __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct re
     int result;
 
     if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0) {
-        text = c.text = rekey_span(text.ptr + 3, text.len - 3); // RFC 8259 8.1 lets a parser do so
+        text = c.text = rekey_span(text.ptr + 3, text.len - 3); // RFC 8259 8.1 allows this
     }
     json->text = text;
     json->tokens = tokens;
     json->count = 0;
     do {
-        while (rekey_is_one_of(ahead(&c), " \t\n\r")) {
+        while (rekey_is_one_of(peek(&c), " \t\n\r")) {
             c.at++;
         }
         ended = c.at == text.len;
@@ -171,8 +173,8 @@ __attribute__((nonnull)) int rekey_json_parse(struct rekey_json *json, struct re
     return result == JSMN_ERROR_NOMEM ? REKEY_E_LIMIT_JSON_TOKENS : 0;
 }
 
-// The token after token `at` and all that it contains. One that the cut left open reaches to the
-// end.
+// The token that follows token `at` and everything inside it. A token without an end, because the
+// text was cut, contains all that follows.
 static int skip(const struct rekey_json *json, int at) {
     int end = token(json, at)->end;
     int next = at + 1;
@@ -199,8 +201,8 @@ static uint32_t hex4(const char *ptr) {
     return value;
 }
 
-// The character at *at of a string that passed the check, unescaped; moves *at behind it. What
-// stands behind the string is its quotation mark.
+// Returns the unescaped character at *at of a string that has passed the check, and moves *at
+// behind it. The byte behind the string is its closing quotation mark.
 static uint32_t next_char(struct rekey_span s, size_t *at) {
     const char *escape = s.ptr + *at;
     const char *letter;
@@ -229,8 +231,8 @@ static uint32_t next_char(struct rekey_span s, size_t *at) {
 
 enum match { DIFFERENT, VARIANT, SAME };
 
-// How the name that is token `at` compares with `name`. A name that is looked up has at most 28
-// bytes: what fills `text` is another.
+// Compares the name that is token `at` with `name`. The names that are looked up have at most 28
+// bytes, so a name that fills `text` is a different one.
 static enum match compare(const struct rekey_json *json, int at, const char *name) {
     char text[32];
     size_t needed;
@@ -286,12 +288,12 @@ bool rekey_json_is_null(const struct rekey_json *json, int at) {
         return false;
     }
     raw = rekey_json_raw(json, at);
-    return raw.len == 4 && raw.ptr[0] == 'n'; // a text that was cut may end in a part of it
+    return raw.len == 4 && raw.ptr[0] == 'n'; // the end of a cut text may be only a part of "null"
 }
 
 // Writes `code` as UTF-8; returns its length, 1 to 4.
 static size_t encode(uint32_t code, char out[4]) {
-    static const uint8_t first[] = {0, 0xC0, 0xE0, 0xF0}; // by the number of bytes behind it
+    static const uint8_t first[] = {0, 0xC0, 0xE0, 0xF0}; // indexed by the bytes that follow
     unsigned more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
 
     for (size_t i = more; i > 0; i--) {

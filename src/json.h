@@ -1,7 +1,7 @@
-// json.h - one JSON text (RFC 8259) in a buffer: checked, tokenised, looked up, unescaped.
-// jsmn makes the tokens; because it accepts much that is not JSON, the text first passes a grammar
-// check of its own, without recursion. A text that was cut by a buffer can be read as far as it
-// goes, for an error's code and message; what it may be evidence of is for the caller to say.
+// json.h - checks, tokenises, looks up and unescapes one JSON text (RFC 8259) in a buffer. jsmn
+// makes the tokens. Because jsmn accepts much that is not JSON, the text is first checked against
+// the grammar, without recursion. A text that did not fit into its buffer can be read up to the
+// cut, for an error's code and message; the caller decides what a cut text proves.
 
 #ifndef REKEY_JSON_H
 #define REKEY_JSON_H
@@ -14,52 +14,54 @@ extern "C" {
 #endif
 
 struct rekey_json {
-    struct rekey_span text; // as far as it was read
-    const void *tokens;     // jsmntok_t, known to json.c alone
+    struct rekey_span text; // without the part after the first fault, if it was cut
+    const void *tokens;     // jsmntok_t, a type that only json.c uses
     int count;
 };
 
-// The bytes that `count` tokens take; the buffer must be aligned for an int.
+// Bytes of the buffer for one token. The buffer must be aligned for an int.
 #define REKEY_JSON_TOKEN_SIZE 16
 
-// Checks and tokenises `text`, without a byte order mark in front of it (docs/service.md 1.4),
-// which stays the caller's and must live as long as *json. With `cut` the text is known to end
-// early, and what stands before the first fault is read. Returns 0, or REKEY_E_JSON (not JSON, an
-// empty text, not UTF-8), REKEY_E_LIMIT_JSON_DEPTH, REKEY_E_LIMIT_JSON_TOKENS. After the last of
-// these the tokens that there are can be looked up.
+// Checks and tokenises `text`; a byte order mark in front of it is skipped (docs/service.md 1.4).
+// `text` belongs to the caller and must stay valid as long as *json is used. `cut` says that the
+// end of the text is missing: then the part before the first fault is read. Returns 0, or
+// REKEY_E_JSON (not JSON, an empty text, not UTF-8), REKEY_E_LIMIT_JSON_DEPTH, or
+// REKEY_E_LIMIT_JSON_TOKENS; after REKEY_E_LIMIT_JSON_TOKENS the tokens that did fit can be looked
+// up.
 int rekey_json_parse(struct rekey_json *json, struct rekey_span text, bool cut, void *tokens,
                      size_t token_count);
 
-// The member `name` of the object that is token `object` (0: the top level): the token of its
-// value; -1 if there is none, or `object` is -1 or no object. Names are compared after unescaping;
+// Returns the token of the value of member `name` in the object that is token `object` (0: the top
+// level). Returns -1 if there is no such member, or if `object` is -1 or not an object;
+// REKEY_E_JSON_DUPLICATE if the object has the name twice. Names are compared after unescaping;
 // `name` has at most 28 bytes.
-// Returns REKEY_E_JSON_DUPLICATE if the name is there twice.
 int rekey_json_find(const struct rekey_json *json, int object, const char *name);
 
-// Whether the object has a member whose name is `name` but for the case of ASCII letters, and not
-// `name` itself. False if `object` is -1 or not an object.
+// Whether the object has a member whose name differs from `name` only in the case of ASCII letters.
+// False if `object` is -1 or not an object.
 bool rekey_json_has_variant(const struct rekey_json *json, int object, const char *name);
 
-// The first element of an array; -1 if it is empty, or `array` is negative or no array.
+// Returns the token of the first element of an array; -1 if it is empty, or if `array` is negative
+// or not an array.
 int rekey_json_first(const struct rekey_json *json, int array);
 
-// Whether token `at` is a string that is whole. Negative `at` is not.
+// Whether token `at` is a complete string. False if `at` is negative.
 bool rekey_json_is_string(const struct rekey_json *json, int at);
 
 // Whether token `at` is the literal null.
 bool rekey_json_is_null(const struct rekey_json *json, int at);
 
-// The text of token `at` as it stands, without quotation marks.
+// The text of token `at`, not unescaped and without quotation marks.
 struct rekey_span rekey_json_raw(const struct rekey_json *json, int at);
 
-// Unescapes the string token `at` into buf[0..cap), as UTF-8, and returns how many bytes it put
-// there. *needed is the length that the whole string has; more than was returned means that it was
-// cut, at the start of a character. A lone surrogate escape becomes U+FFFD.
+// Unescapes the string token `at` into buf[0..cap), as UTF-8, and returns the number of bytes
+// stored. *needed is the length of the whole string in bytes: if it is larger than the returned
+// length, the string was cut, between two characters. A lone surrogate escape becomes U+FFFD.
 size_t rekey_json_string(const struct rekey_json *json, int at, char *buf, size_t cap,
                          size_t *needed);
 
 // Writes `text` (UTF-8) to buf[0..cap) with the escapes of a JSON string; returns the length, or
-// cap + 1 if it does not fit. 6 bytes for each byte of text always do.
+// cap + 1 if it does not fit. 6 bytes for each byte of text are always enough.
 size_t rekey_json_escape(struct rekey_span text, char *buf, size_t cap);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-// message.c - the requests of the operation, and what is taken from the head of an answer.
-// Which request goes out when, and what an answer leads to, is for rekey.c.
+// message.c - builds the requests of the operation, and reads the heads of the answers. rekey.c
+// decides when a request is sent and what an answer leads to.
 
 #include "message.h"
 
@@ -43,7 +43,7 @@ int rekey_message_prepare(struct rekey *r) {
     return rekey_message_guid(r, r->client_id);
 }
 
-// What goes out, but for the values.
+// The request, with a byte from 0x80 on in place of each value (http.h).
 static const char request[] =
     "\200\201 HTTP/1.1\r\nHost: \202\203\204\r\nUser-Agent: rekey/" REKEY_VERSION " (\205)\r\n"
     "Accept: application/json\r\nAccept-Encoding: identity\r\n"
@@ -74,7 +74,7 @@ size_t rekey_message_emit(struct rekey *r) {
         values[4].len += 1 + rekey_http_decimal(o->port, port + 2);
     }
     if (rekey_polling(r)) {
-        rekey_url_parse(values[1], &url); // it was checked when it came
+        rekey_url_parse(values[1], &url); // cannot fail: the URL was checked when it came
         values[0] = rekey_span("GET /", url.target.len > 0 && url.target.ptr[0] == '/' ? 4 : 5);
         values[1] = url.target;
         values[8].len = 0;
@@ -93,9 +93,9 @@ size_t rekey_message_emit(struct rekey *r) {
                            sizeof(r->staging.bytes) - r->body_len);
 }
 
-// The polling URLs of a POST's answer need two places: staging takes the preferred one; the URL
-// buffer, which still holds the POST's path, takes the other. A poll looks for its own kind of URL
-// only.
+// The answer to a POST may have two polling URLs. The preferred one is captured in staging, the
+// other one in the URL buffer, where it overwrites the path of the POST. The answer to a poll is
+// searched only for a URL of the same kind.
 void rekey_message_answer(struct rekey *r, bool cut_short) {
     // In the order of enum rekey_field_index.
     const char *name = "azure-asyncoperation\0operation-location\0location\0"
@@ -125,7 +125,6 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
                            REKEY_STAGING_BODY_MAX, cut_short);
 }
 
-// A captured field; empty if it did not come or did not fit.
 struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i) {
     const struct rekey_http_field *f = &r->fields[i];
 
@@ -141,7 +140,8 @@ int32_t rekey_message_named_ms(const struct rekey *r) {
     return rekey_retry_after(fields, r->port->wall_s(r->port->ctx));
 }
 
-// The word is nothing else's, so that the challenge need not be parsed; it may be cut.
+// This word has no other use, so the field, which may have been cut, is searched for it without
+// parsing.
 bool rekey_message_claims(const struct rekey *r) {
     static const char word[] = "insufficient_claims";
     const struct rekey_http_field *f = &r->fields[REKEY_FIELD_AUTHENTICATE];
@@ -155,7 +155,7 @@ bool rekey_message_claims(const struct rekey *r) {
     return false;
 }
 
-// Keeps the host that a URL leads to, for the report.
+// Stores the host of a URL for the report.
 static void set_subject(struct rekey *r, struct rekey_span url) {
     struct rekey_span host = rekey_url_host_of(url);
 
@@ -163,8 +163,7 @@ static void set_subject(struct rekey *r, struct rekey_span url) {
     memcpy(r->subject, host.ptr, r->subject_len);
 }
 
-// docs/service.md 4.1: a polling URL is https, without userinfo, on the host and port that was
-// called.
+// docs/service.md 4.1
 int rekey_message_take_url(struct rekey *r, struct rekey_span text) {
     struct rekey_url url;
     int error;
@@ -187,7 +186,7 @@ int rekey_message_take_url(struct rekey *r, struct rekey_span text) {
     return 0;
 }
 
-// Takes the URL that field `i` brought, if it passes; else says in url_error why not.
+// Stores the URL of field `i` if it passes the rules; otherwise url_error says why not.
 static void take_field(struct rekey *r, enum rekey_field_index i) {
     const struct rekey_http_field *f = &r->fields[i];
 
@@ -196,7 +195,7 @@ static void take_field(struct rekey *r, enum rekey_field_index i) {
                                : rekey_message_take_url(r, rekey_span(f->buf, f->len));
 }
 
-// The head is complete, and staging must be free for the body: the polling URL is chosen now.
+// The body needs staging next, so the polling URL must be chosen now.
 void rekey_message_head(struct rekey *r) {
     unsigned status = r->x.http.status;
     enum rekey_field_index first = (enum rekey_field_index)(rekey_polling(r) ? r->kind - 1 : 0);

@@ -1,6 +1,6 @@
-// message.h - the requests of the operation, and what is taken from the head of an answer: its
-// fields, and the polling URL with the rule of docs/service.md 4.1. Parts of rekey.c, in a file of
-// their own.
+// message.h - builds the requests of the operation, and reads the head of an answer: its fields,
+// and the polling URL with the rule of docs/service.md 4.1. It is private to the client; rekey.c
+// decides when a request is sent.
 
 #ifndef REKEY_MESSAGE_H
 #define REKEY_MESSAGE_H
@@ -12,10 +12,10 @@
 extern "C" {
 #endif
 
-// What staging has for a body; the rest is for its JSON tokens.
+// Bytes of staging for a body; the rest of staging is for its JSON tokens.
 #define REKEY_STAGING_BODY_MAX (REKEY_STAGING_MAX - REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE)
 
-// Whether rekey_init has made it ready: zero is the state of a client that it has not.
+// Whether rekey_init succeeded. The state is 0 before.
 static inline bool rekey_usable(const struct rekey *r) {
     return r->state != 0;
 }
@@ -25,55 +25,60 @@ static inline bool rekey_polling(const struct rekey *r) {
     return r->kind != REKEY_POLL_NONE;
 }
 
-// Something that is read: repeated freely, because it changes nothing.
+// A request that only reads. It may be repeated at any time, because it changes nothing.
 struct rekey_read {
-    struct rekey_span action; // the end of the endpoint's path, as "/listKeys"; without an
+    struct rekey_span action; // the end of the endpoint's path, such as "/listKeys"; if there is no
                               // endpoint, the whole target of the request
     bool get;                 // GET, not POST
-    // Takes what the answer with 200 says to `out`, which has out_size bytes. Returns 0 or an
-    // error, for a limit with *needed.
+    // Reads an answer with status 200 into `out`, which has out_size bytes. Returns 0 or an error;
+    // with an error of a limit, *needed is the size that would have been enough.
     int (*take)(void *out, const struct rekey_json *json, uint32_t *needed);
     size_t out_size;
 };
 
-// Starts it, as rekey_list_keys does; in rekey.c. `read` and `out` live until it has ended; after
-// an error *out is zeroized.
+// Starts such a request, as rekey_list_keys does; defined in rekey.c. `read` and `out` must stay
+// valid until the operation has ended. After an error *out is zeroized.
 int rekey_start_read(struct rekey *r, const struct rekey_endpoint *endpoint,
                      const struct rekey_read *read, void *out);
 
 // Writes a random GUID (RFC 9562 4.4, version 4), in lower case. Returns 0 or REKEY_E_ENTROPY.
 int rekey_message_guid(const struct rekey *r, char guid[36]);
 
-// Prepares a request that is no poll: its path, its id, and the body of regenerateKeys at the start
-// of staging. Returns 0 or REKEY_E_ENTROPY.
+// Prepares a request that is not a poll: its path, its id, and the body of regenerateKeys at the
+// start of staging. Returns 0 or REKEY_E_ENTROPY.
 int rekey_message_prepare(struct rekey *r);
 
-// Puts the next bytes of the request into staging, behind the body. Returns how many, 0 at the end.
+// Writes the next bytes of the request to staging, behind the body. Returns how many, 0 at the end
+// of the request.
 size_t rekey_message_emit(struct rekey *r);
 
-// Lays out the places for the fields that are captured, and begins to receive. A challenge goes to
-// the place of the error's message, which the body of the same answer brings later.
+// Sets the buffers for the captured fields, and begins to receive. A challenge is kept in the
+// buffer of the error's message, and is overwritten if the body of the same answer brings a
+// message.
 void rekey_message_answer(struct rekey *r, bool cut_short);
 
-// The head of an answer is complete, and staging must be free for the body: takes the polling URL
-// that it brings, if it passes, or says in url_error why not; new_kind tells which there was.
+// Call it when the head of an answer is complete: the body needs staging next. If the head has a
+// polling URL that passes the rules, it replaces r->url; if it does not pass, url_error says why.
+// new_kind is the kind of the URL.
 void rekey_message_head(struct rekey *r);
 
-// Whether a field came; and its value, empty if it did not come or did not fit.
+// Whether the answer has the field; and its value, which is empty if the answer does not have the
+// field or if it did not fit.
 static inline bool rekey_message_seen(const struct rekey *r, enum rekey_field_index i) {
     return r->fields[i].seen > 0;
 }
 struct rekey_span rekey_message_field(const struct rekey *r, enum rekey_field_index i);
 
-// The wait that the answer names, in milliseconds; -1 if it names none.
+// The wait that the answer requires, in milliseconds; -1 if it requires none.
 int32_t rekey_message_named_ms(const struct rekey *r);
 
 // Whether the answer has a claims challenge.
 bool rekey_message_claims(const struct rekey *r);
 
-// docs/service.md 4.1: a polling URL is https, without userinfo, on the host and port that was
-// called. One that is not is not taken. Returns 0, an error of url.h, or REKEY_E_URL_FOREIGN; then
-// the report names the host that it leads to; or REKEY_E_LIMIT_URL.
+// Stores `text` as the polling URL if docs/service.md 4.1 allows it: https, without userinfo, on
+// the host and port that was called. Returns 0, an error of url.h, REKEY_E_LIMIT_URL, or
+// REKEY_E_URL_FOREIGN. After an error the stored URL is unchanged, and after any but
+// REKEY_E_LIMIT_URL the report names the host of `text`.
 int rekey_message_take_url(struct rekey *r, struct rekey_span text);
 
 #ifdef __cplusplus

@@ -1,18 +1,18 @@
-// operation.c - the rules of docs/service.md 3 and 4, in its order; the first row that fits
-// decides. Each table is meant to be read beside that page. A status code that no row names is not
-// in the contract: the outcome is unknown.
+// operation.c - the rules of docs/service.md 3 and 4, in the order of that page; read each table
+// beside it. The first row that fits decides. If no other row fits, the answer is not in the
+// contract of the service, and the outcome is unknown.
 
 #include "operation.h"
 
 struct rule {
     uint16_t first, last; // status codes
-    uint16_t when;        // one of these bodies or fields, or LOCATION; 0: always
+    uint16_t when;        // needs one of these bodies or fields, or LOCATION; 0: always
     int16_t next : 5;
     int16_t error : 11;
 };
 
 #define BODY(name) (1u << REKEY_BODY_##name)
-#define LOCATION 0x200u // a Location is polled
+#define LOCATION 0x200u // the polling URL came from a Location
 #define FIELDS(has) ((has) << 10)
 #define HAS(name) FIELDS(REKEY_HAS_##name)
 
@@ -61,7 +61,7 @@ static const struct rule poll_rules[] = {
     {0, 999, 0, REKEY_NEXT_UNKNOWN, REKEY_E_STATUS},
 };
 
-// The last row of each table fits everything.
+// The loop ends, because the last row of each table fits everything.
 static enum rekey_next first_match(const struct rule *rule, unsigned status, unsigned when,
                                    const struct rekey_status_body *body, int *error) {
     when |= 1u << body->body;
@@ -86,7 +86,8 @@ enum rekey_next rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
     return first_match(poll_rules, status, kind == REKEY_POLL_LOCATION ? LOCATION : 0, body, error);
 }
 
-// docs/service.md 4.4: the terminal words; any other string is running.
+// docs/service.md 4.4: the words for an operation that has ended; any other word means that it is
+// running.
 static enum rekey_body status_word(struct rekey_span word) {
     static const struct {
         char word[10];
@@ -105,7 +106,8 @@ static enum rekey_body status_word(struct rekey_span word) {
     return REKEY_BODY_RUNNING;
 }
 
-// percentComplete is a float; its whole part is enough. -1 if it is not a number from 0 to 100.
+// percentComplete is a float, of which the whole part is used. Returns -1 if it is not a number
+// from 0 to 100.
 static int percent(const struct rekey_json *json) {
     int at = rekey_json_find(json, 0, "percentComplete");
     struct rekey_span raw;
@@ -122,7 +124,7 @@ static int percent(const struct rekey_json *json) {
     return value <= 100 ? value : -1;
 }
 
-// The word itself, as far as it fits, for a port to print.
+// Makes the status word in out->status printable.
 static void keep_word(struct rekey_status_body *out, size_t len) {
     for (size_t i = 0; i < len; i++) {
         if (out->status[i] < ' ' || out->status[i] > '~') {
@@ -132,7 +134,7 @@ static void keep_word(struct rekey_status_body *out, size_t len) {
     out->status[len] = '\0';
 }
 
-// Reads the string token `at` as a status word, and keeps it.
+// Reads the string token `at` as a status word, and stores the word in out->status.
 static enum rekey_body read_word(struct rekey_status_body *out, const struct rekey_json *json,
                                  int at) {
     size_t needed;
@@ -155,8 +157,8 @@ static bool says_failed(const struct rekey_json *json, int at) {
     return body == REKEY_BODY_FAILED || body == REKEY_BODY_CANCELED;
 }
 
-// docs/service.md 4.5, for a body that is JSON and not null. A status monitor has no `properties`
-// that speak of the operation: those that it shows are of its result.
+// docs/service.md 4.5, for a body that is JSON and not null. The `properties` of a status monitor
+// are ignored: they belong to the result, and say nothing about the operation.
 static enum rekey_body read_object(struct rekey_status_body *out, enum rekey_poll_kind kind,
                                    const struct rekey_json *json) {
     bool monitor = kind == REKEY_POLL_ASYNC_OPERATION || kind == REKEY_POLL_OPERATION_LOCATION;

@@ -1,9 +1,10 @@
-// rekey_config.h - every buffer size and every default, each with its reason.
-// One that stands after an #ifndef is overridden by defining it on the compiler's command line, or
-// in a file that REKEY_CONFIG_FILE names, as "my_rekey_config.h" or <my_rekey_config.h>, with the
-// quotation marks or brackets. Both hold for the archive and for what is linked with it: rekey.h
-// sees to that. Values are decimal numbers without parentheses. Every limit error names the macro
-// to raise. Sizes are bytes and times milliseconds unless a name or comment says otherwise.
+// rekey_config.h - every buffer size and every default, each with its reason. A macro that stands
+// after an #ifndef can be overridden: define it on the compiler's command line, or in a header that
+// the macro REKEY_CONFIG_FILE names, as "my_rekey_config.h" or <my_rekey_config.h>, including the
+// quotation marks or brackets. The archive and the programs that link it must use the same values;
+// rekey.h makes a difference an error of the linker. Values are decimal numbers without
+// parentheses. Every error of a limit names the macro to raise. Sizes are in bytes and times in
+// milliseconds unless a name or comment says otherwise.
 
 #ifndef REKEY_CONFIG_H
 #define REKEY_CONFIG_H
@@ -15,12 +16,12 @@
 #endif
 
 #define REKEY_VERSION "0.2.0"
-// The same for #if: a byte each for the three numbers, as 0x000200 for 0.2.0.
+// The same version for #if: one byte for each of the three numbers, so 0.2.0 is 0x000200.
 #define REKEY_VERSION_NUMBER 0x000200
 
-// The polling URL. Signed URLs of 3.2 KB are the normal case; Azure Resource Manager's contract
-// says that clients must take at least 4 KB. Before there is one, the POST's own path is built
-// here.
+// The polling URL. Signed URLs of 3.2 KB are normal; the contract of Azure Resource Manager says
+// that clients must accept at least 4 KB. Before there is a polling URL, the buffer holds the path
+// of the POST.
 #ifndef REKEY_URL_MAX
 #define REKEY_URL_MAX 4096
 #endif
@@ -30,34 +31,37 @@
 #define REKEY_TOKEN_MAX 4096
 #endif
 
-// One buffer with three uses, one after the other: the request as it goes out; a new polling URL
-// until its head is complete and it has passed the host rule; the body with its JSON tokens.
+// One buffer, staging, with three uses one after the other: the request while it is sent; a new
+// polling URL until the head of the answer is complete and the URL has passed the host rule; the
+// body with its JSON tokens.
 #ifndef REKEY_STAGING_MAX
 #define REKEY_STAGING_MAX REKEY_URL_MAX
 #endif
 
-// JSON tokens of one body (16 bytes each, taken from staging). An ErrorResponse with two details
-// needs 35, a status body 15.
+// JSON tokens of one body. Each takes 16 bytes of staging. An ErrorResponse with two details needs
+// 35 tokens, a status body 15.
 #ifndef REKEY_JSON_TOKENS
 #define REKEY_JSON_TOKENS 64
 #endif
 
-// Nesting of arrays and objects; one bit each in a 32-bit word. ErrorResponse nests its details.
+// Nesting depth of arrays and objects. Each level is one bit of a 32-bit word. An ErrorResponse
+// nests its details.
 #define REKEY_JSON_DEPTH 32
 
-// A key value to set, or one that listKeys returned, before escaping. The service's own are 44
-// to 84.
+// A key value to set, or one that listKeys returned, before escaping. Key values that the service
+// generates have 44 to 84 bytes.
 #ifndef REKEY_KEY_VALUE_MAX
 #define REKEY_KEY_VALUE_MAX 256
 #endif
 
-// Bytes taken from the transport at a time.
+// The buffer for one read from the transport.
 #ifndef REKEY_IO_SIZE
 #define REKEY_IO_SIZE 256
 #endif
 
-// Bounds against a hostile server. What is beyond the buffers above is read and dropped up to here.
-// A chunk with data is free of 16 bytes of its framing, so that the size of the chunks is no limit.
+// Bounds against a hostile server. Bytes that do not fit into the buffers above are read and
+// dropped up to these limits. For each chunk with data, 16 bytes of its framing are not counted, so
+// that an answer in many small chunks stays within REKEY_HEAD_MAX.
 #ifndef REKEY_HEAD_MAX
 #define REKEY_HEAD_MAX                                                                             \
     65536u // one answer's head, chunk lines and trailers, interim answers included
@@ -81,32 +85,32 @@
 // Defaults of struct rekey_options.
 #define REKEY_TIMEOUT_MS 1800000u       // the whole operation; the service's own is PT30M
 #define REKEY_CONNECT_TIMEOUT_MS 15000u // one connection: lookup, connect, handshake
-#define REKEY_IDLE_TIMEOUT_MS 100000u   // an answer without a byte for so long is lost
-#define REKEY_POLL_INTERVAL_MS 10000u   // when the service names no wait
+#define REKEY_IDLE_TIMEOUT_MS 100000u   // the longest time without a byte of the answer
+#define REKEY_POLL_INTERVAL_MS 10000u   // if the service names no wait
 
-// Between two questions for a token that the application does not have yet.
+// The longest wait between two calls of rekey_options.token while it has no token yet.
 #define REKEY_TOKEN_WAIT_MS 1000u
 
-// A connection is kept over a wait of at most this; a longer wait closes it, because the front end
-// would, and the TLS session is resumed.
+// A connection stays open during a wait of at most this time. Before a longer wait it is closed,
+// because the server's front end would close it; the next connection resumes the TLS session.
 #ifndef REKEY_IDLE_MAX_MS
 #define REKEY_IDLE_MAX_MS 15000u
 #endif
 
-// Tries of a POST that nobody executed, or of a listKeys (docs/service.md 4.11).
+// Tries of a POST that the service did not execute, or of a listKeys (docs/service.md 4.11).
 #define REKEY_TRIES_MAX 5u
 
-// Answers 404 in a row that a poll tolerates: the operation may not be visible yet
+// Number of answers 404 in a row that polling tolerates: the operation may not be visible yet
 // (docs/service.md 4.6).
 #define REKEY_NOT_FOUND_MAX 3u
 
-// Polls that may follow at once, whatever was answered; every later wait is at least
+// Number of polls in one operation that may come without a wait. Every later wait is at least
 // REKEY_POLL_FLOOR_MS (docs/service.md 4.2).
 #define REKEY_IMMEDIATE_POLLS 10u
 #define REKEY_POLL_FLOOR_MS 1000u
 
-// The longest path that rekey_regenerate builds: 64 + 90 * 12 (UTF-8, percent-encoded) + 33 + 255 +
-// 32 for the parameters, and 180 for the fixed parts.
+// The longest path that rekey_regenerate builds: the parameters, with the resource group in UTF-8
+// and percent-encoded (90 * 12), and 180 bytes for the fixed parts.
 #define REKEY_PATH_MAX (64 + 90 * 12 + 33 + 255 + 32 + 180)
 
 static_assert(REKEY_BODY_MAX <= 100000000, "the length of a body is read by rekey_number");

@@ -1,12 +1,12 @@
-// rekey_error.h - the closed list of errors, each with its text.
-// Errors are negative and grouped by hundreds. An error says what went wrong; what became of the
-// operation is the outcome (rekey.h), which is kept apart: a lost answer is an error, and the key
-// may have been regenerated all the same.
+// rekey_error.h - the complete list of errors, each with its text. Errors are negative numbers in
+// groups of a hundred. An error says what went wrong. It does not say whether the key was changed:
+// that is the outcome (rekey.h). A lost answer, for example, is an error, and the key may have been
+// regenerated nevertheless.
 //
-// What stays the same in later versions: an error keeps its name, its number and its group, and the
-// number of one that is no longer returned is not used again. Errors may be added: one that a
-// program does not know is treated by its group (-error / 100), and whether the key was changed is
-// told by the outcome alone. The texts may change: they are for people.
+// In later versions an error keeps its name, its number and its group, and the number of an error
+// that is no longer returned is not used again. Errors may be added: a program should treat an
+// error that it does not know by its group (-error / 100), and use the outcome to decide whether
+// the key was changed. The texts may change: they are for people.
 
 #ifndef REKEY_ERROR_H
 #define REKEY_ERROR_H
@@ -130,15 +130,16 @@ enum rekey_error {
 #undef REKEY_ERROR_ENUM
 };
 
-// The text of an error, or "unknown error". In an object of its own: an image that never asks does
-// not hold the texts.
+// The text of an error, or "unknown error". It is in an object file of its own, so that an image
+// that does not call it does not contain the texts.
 const char *rekey_error_text(int error);
 
-// The name of an error, as "REKEY_E_LOOKUP"; "" if there is no such error.
+// The name of an error, such as "REKEY_E_LOOKUP"; "" if there is no such error.
 const char *rekey_error_name(int error);
 
-// For an error of the group limits: the value of the macro to raise, and its name in *macro. 0 and
-// "" for others, and for the arena, which is the port's.
+// For an error of the group limits: returns the value of the macro to raise, and stores its name in
+// *macro. For all other errors, and for REKEY_E_LIMIT_ARENA, whose macro belongs to the port, it
+// returns 0 and stores "".
 unsigned long rekey_error_limit(int error, const char **macro);
 
 #ifdef __cplusplus

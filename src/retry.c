@@ -1,4 +1,5 @@
-// retry.c - Retry-After in its three spellings, and exponential backoff with full jitter.
+// retry.c - the wait of Retry-After in its three spellings, and exponential backoff with full
+// jitter.
 
 #include "retry.h"
 

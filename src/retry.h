@@ -1,35 +1,35 @@
-// retry.h - how long to wait before something is repeated, or polled again.
-// What may be repeated at all is in operation.c; the clock that measures the wait is the port's.
+// retry.h - how long to wait before a request is repeated, or before the next poll. operation.c
+// decides which requests may be repeated. Nothing here waits: the caller does, by the port's clock.
 
 #ifndef REKEY_RETRY_H
 #define REKEY_RETRY_H
 
 #include "span.h"
 
-// The fields of one answer that name a wait, in the order of enum rekey_field_index. A field that
-// did not come is empty.
+// The fields of one answer that can name a wait, in the order of enum rekey_field_index. A missing
+// field is empty.
 enum {
     REKEY_RETRY_AFTER,   // Retry-After: seconds, or a date
     REKEY_RETRY_MS,      // retry-after-ms: milliseconds
     REKEY_RETRY_X_MS_MS, // x-ms-retry-after-ms: milliseconds
-    REKEY_RETRY_DATE,    // Date: what a Retry-After date is measured against
+    REKEY_RETRY_DATE,    // Date: the time from which a date in Retry-After counts
     REKEY_RETRY_FIELDS
 };
 
-// The wait that the answer names, in milliseconds: seconds and dates are clamped to 1..600 s, with
-// 0 seconds meaning at once; milliseconds to 0..600 s. x-ms-retry-after-ms wins over
-// retry-after-ms, and that over Retry-After, if it can be read. A number that is negative, has a
-// fraction, or is no number at all counts as no wait named; a huge one is the upper bound. `wall_s`
-// (negative: never set) serves a date where the answer has no Date. Returns -1 when the answer
-// names no wait.
+// Returns the wait that the answer names, in milliseconds, or -1 if it names none. Seconds and
+// dates are clamped to 1..600 s, except that 0 seconds means at once; milliseconds are clamped to
+// 0..600 s. The first of x-ms-retry-after-ms, retry-after-ms and Retry-After that can be read
+// decides. A negative number, a fraction or a text that is not a number cannot be read; a huge
+// number is the upper bound. `wall_s` (seconds since 1970; negative: never set) replaces the Date
+// of an answer that has none.
 int32_t rekey_retry_after(const struct rekey_span fields[REKEY_RETRY_FIELDS], int64_t wall_s);
 
-// Whether another try may help after `error`: what the network did can pass, but a proxy that
-// refuses does so again.
+// Whether another try may help after `error`. A network failure may pass; a proxy that refuses will
+// refuse again.
 bool rekey_retry_helps(int error);
 
-// The backoff before try number `n` + 1 (n from 0): full jitter over min(60 s, 0.8 s * 2^n), that
-// is a uniform value from 0 to that bound. `random` is 32 random bits.
+// The backoff in milliseconds after failure number `n` (from 0): a uniform value from 0 to min(60
+// s, 0.8 s * 2^n), called full jitter. `random` is 32 random bits.
 uint32_t rekey_backoff_ms(unsigned n, uint32_t random);
 
 #endif

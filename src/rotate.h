@@ -1,8 +1,8 @@
 // rotate.h - a rotation that never loses a key: the key that is in use is never regenerated, and a
 // key is activated only after the service has listed it (docs/rotation.md has the diagram).
-// It drives a struct rekey through listKeys, regenerateKeys and listKeys again, and keeps what it
-// must not forget in a storage that the application provides. Each run begins with what the run
-// before it left unfinished, so that power may fail at any moment.
+// It drives a struct rekey through listKeys, regenerateKeys and listKeys again, and keeps its state
+// in a storage that the application provides. Each run first finishes what the previous run left
+// unfinished, so that power may fail at any moment.
 
 #ifndef REKEY_ROTATE_H
 #define REKEY_ROTATE_H
@@ -14,101 +14,103 @@
 extern "C" {
 #endif
 
-// What the storage keeps between two runs, beside the key and an unfinished operation.
+// The state that the storage keeps between two runs, besides the keys and an unfinished operation.
 struct rekey_rotation_state {
-    enum rekey_key slot;         // whose key was activated last; 0: none was
-    bool hook_pending;           // it was activated, and the hook has not succeeded since
-    bool rolled_back;            // by a rollback that has not ended well yet
-    int64_t switched;            // when: seconds since 1970
-    unsigned char sha256[2][32]; // of the primary and the secondary key, as last listed
+    enum rekey_key slot;         // of the key that was activated last; 0: none was
+    bool hook_pending;           // the hook has not succeeded since that key was activated
+    bool rolled_back;            // a rollback activated it, and has not succeeded yet
+    int64_t switched;            // time of the activation: seconds since 1970
+    unsigned char sha256[2][32]; // of the primary and the secondary key as last noted
 };
 
-// What an application provides. Each call returns REKEY_DONE or REKEY_E_STORE, and blocks no longer
-// than a write to flash takes. What a save is given replaces what was there, wholly or not at all,
-// and survives a power cut once the call has returned.
+// The application provides these functions. Each one returns REKEY_DONE or REKEY_E_STORE, and
+// blocks no longer than a write to flash takes. A save replaces the previous value wholly or not at
+// all, and the new value survives a power cut after the call has returned.
 struct rekey_storage {
     void *ctx;
 
-    // The key that is in use, or the previous one, into key[0..cap): *len is 0 if there is none. A
-    // key that does not fit is REKEY_E_STORE.
+    // Loads the key in use, or the previous key, into key[0..cap), with its length in *len: 0 if
+    // there is no such key. A key that does not fit is REKEY_E_STORE.
     int (*load_key)(void *ctx, bool previous, char *key, size_t cap, size_t *len);
-    // Makes `key` the key in use. The one that was in use becomes the previous one.
+    // Makes `key` the key in use. The key that was in use becomes the previous key.
     int (*save_key)(void *ctx, struct rekey_span key);
-    // Exchanges the key in use and the previous key; both exist. Where power fails between the two
-    // the previous key is in use, and the other one may be lost.
+    // Exchanges the key in use and the previous key; both exist. If power fails during the
+    // exchange, the previous key must be in use afterwards; the other key may be lost.
     int (*restore_key)(void *ctx);
 
-    // *state is left as it is (zeroed) if nothing was saved yet.
+    // load_state leaves *state unchanged (zeroed) if no state was saved yet.
     int (*load_state)(void *ctx, struct rekey_rotation_state *state);
     int (*save_state)(void *ctx, const struct rekey_rotation_state *state);
 
-    // An operation that was begun, with its slot. *slot is 0 if there is none. What *record points
-    // at stays valid until the next save. *age_ms is how long ago the intent was saved, by a clock
-    // that nobody sets. It may be less than the truth and never more: where another boot saved it,
-    // the time since this boot; where there is no such clock, 0.
+    // Loads an operation that was begun, and its slot; *slot is 0 if there is none. The spans of
+    // *record must stay valid until the next save. *age_ms is the time in milliseconds since the
+    // intent (see save_operation) was saved, by a clock that cannot be set. It may be too small but
+    // never too large: if the intent was saved before the last boot, it is the time since that
+    // boot; if there is no such clock, it is 0.
     int (*load_operation)(void *ctx, struct rekey_record *record, enum rekey_key *slot,
                           uint64_t *age_ms);
-    // Is called before each POST with a record of kind REKEY_POLL_NONE, the intent, whose age
-    // begins anew (a POST may be repeated); and then with each polling URL, which keeps that age.
+    // Saves an operation. It is called before each POST with a record of kind REKEY_POLL_NONE, the
+    // intent, and later with each polling URL. An intent always sets the age to 0, because a POST
+    // may be repeated; a polling URL keeps the age.
     int (*save_operation)(void *ctx, const struct rekey_record *record, enum rekey_key slot);
     int (*remove_operation)(void *ctx);
 
     // Tells the applications that the key has changed. Returns REKEY_DONE; a REKEY_WANT_... to be
-    // called again; or REKEY_E_HOOK. It may be called again for the same key, also while what an
-    // interrupted run has started still works. NULL: this run tells nobody.
+    // called again; or REKEY_E_HOOK. It may be called again for the same key, even while a process
+    // that an interrupted run started is still working. NULL: this run has no hook.
     int (*hook)(void *ctx);
 
     void (*sha256)(void *ctx, struct rekey_span data, unsigned char out[32]);
 };
 
-// What a run did, beside its outcome.
+// What a run did.
 enum rekey_rotation_result {
-    REKEY_ROTATION_NONE,      // it did not come so far
-    REKEY_ROTATION_ROTATED,   // the key of the other slot is in use now
-    REKEY_ROTATION_ADOPTED,   // there was no key, or one that the service does not list: took one
-    REKEY_ROTATION_NOT_DUE,   // nothing to do: the last switch is younger than min_age_s
-    REKEY_ROTATION_UNCHANGED, // sync: nothing has changed
+    REKEY_ROTATION_NONE,      // the run ended before it had a result
+    REKEY_ROTATION_ROTATED,   // the regenerated key is in use now
+    REKEY_ROTATION_ADOPTED,   // the key in use was missing or not listed: activated a listed one
+    REKEY_ROTATION_NOT_DUE,   // nothing to do: the key was activated less than min_age_s ago
+    REKEY_ROTATION_UNCHANGED, // sync: no key has changed
     REKEY_ROTATION_RESTORED,  // the previous key is in use again
 };
 
 struct rekey_rotation_options {
-    uint32_t settle_ms;        // between the two lists that a new key must be in; sync, too
-    bool probe;                // instead: until the scoring URI takes the new key
-    int64_t min_age_s;         // between two switches
-    uint32_t list_interval_ms; // between two looks for a new key
+    uint32_t settle_ms; // between two lists that must both contain a new key; for rekey_sync, too
+    bool probe;        // instead of the second list: wait until the scoring URI accepts the new key
+    int64_t min_age_s; // between the activations of two keys
+    uint32_t list_interval_ms; // between two lists while a new key is expected
 };
 
 #define REKEY_ROTATION_OPTIONS_INIT                                                                \
     { 60000, false, 86400, 5000 }
 
-// What is known of a run. The spans lead into the struct rekey_rotation.
+// The state of a run. The spans point into the struct rekey_rotation.
 struct rekey_rotation_report {
-    enum rekey_outcome outcome; // REKEY_NONE while it runs
-    int error;                  // why; 0 with REKEY_SUCCEEDED and REKEY_NONE
+    enum rekey_outcome outcome; // REKEY_NONE while the run continues
+    int error;                  // the reason; 0 with REKEY_SUCCEEDED and REKEY_NONE
     enum rekey_rotation_result result;
-    enum rekey_key in_use;    // whose key was activated last; 0: none was
-    enum rekey_key target;    // whose key is regenerated or activated; 0: that was not decided yet
-    int64_t switched;         // when the key in use was activated: seconds since 1970
-    bool hook_pending;        // ... and the hook has not succeeded since
-    bool found_operation;     // an unfinished operation of an earlier run was gone on with
-    bool by_comparison;       // that the key was regenerated was seen by comparing, not said
+    enum rekey_key in_use;    // slot of the key that was activated last; 0: none was
+    enum rekey_key target;    // slot to regenerate or to activate; 0: not decided yet
+    int64_t switched;         // time at which the key in use was activated: seconds since 1970
+    bool hook_pending;        // the hook has not succeeded since then
+    bool found_operation;     // an unfinished operation of an earlier run was continued
+    bool by_comparison;       // the list shows a new key; the service did not say that it succeeded
     bool foreign;             // somebody else changed a key since the last run
-    struct rekey_span probed; // the host of the scoring URI that was asked last; empty: none was
+    struct rekey_span probed; // host of the scoring URI that was asked last; empty: none was
 };
 
-// All fields are private. rekey_rotation_report tells what there is to know.
+// All fields are private; use rekey_rotation_report.
 struct rekey_rotation {
-    // What is read most comes first: short offsets make short instructions.
+    // Fields that are used most come first: short offsets make short instructions.
     uint8_t phase, job;
-    bool settled; // a new key was listed, and is looked for once more
-    bool ended;   // an operation of the client, whose report was not looked at yet
-    bool inside;  // what is called of the storage or the port is called by one of us
-    bool aborted; // ... and has called rekey_rotation_abort: the run ends before that returns
+    bool settled; // a new key was listed, and must be listed once more
+    bool ended;   // an operation of the client has ended, and its report was not read yet
+    bool inside;  // a call of this API is running: the storage and the port must not start another
+    bool aborted; // rekey_rotation_abort was called during it: the run ends before it returns
     bool found_operation, by_comparison, foreign; // see the report
     uint16_t key_len;
-    enum rekey_key slot; // that is regenerated, or activated
+    enum rekey_key slot; // to regenerate or to activate
     struct rekey *client;
-    struct rekey_options *options; // the client's own
+    struct rekey_options *options; // those of the client
     const struct rekey_rotation_options *rotation;
     const struct rekey_storage *storage;
     const struct rekey_endpoint *endpoint;
@@ -116,76 +118,79 @@ struct rekey_rotation {
     int error;
     enum rekey_rotation_result result;
     uint32_t timeout_ms;
-    int probe_error; // why it has not taken the key so far
+    int probe_error; // why the scoring URI has not accepted the key yet
     struct rekey_rotation_state state;
     uint64_t deadline, wake;
     uint64_t give_up;       // until then an operation of an earlier run may still change its key
-    uint64_t doubt;         // until then a key in use that is not listed is looked for
-    unsigned char seen[32]; // the SHA-256 of the key that is next, as it was last listed
+    uint64_t doubt;         // until then a key in use that is not listed is searched for again
+    unsigned char seen[32]; // the SHA-256 of the new key, as last listed
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
-    struct rekey_secret secrets[3];     // both keys and the one in use, before those of the options
-    struct rekey_shown shown;           // with `probe`
-    struct rekey_options probe_options; // of the client while it speaks to the scoring URI
+    struct rekey_secret secrets[3]; // both listed keys and the key in use; then the application's
+    struct rekey_shown shown;       // with `probe`
+    struct rekey_options probe_options; // of the client during requests to the scoring URI
     struct rekey_read probe_read;
 };
 
-// Makes *x ready. `client` was made ready by rekey_init with `options`, whose `save`, `secrets` and
-// timeout_ms this sets; all that is pointed at lives as long as *x.
+// Initializes *x. `client` must have been initialized by rekey_init with the same `options`. The
+// rotation sets `save`, `secrets` and `timeout_ms` of these options. All pointers must stay valid
+// as long as *x is used.
 void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          struct rekey_options *options,
                          const struct rekey_rotation_options *rotation,
                          const struct rekey_storage *storage);
 
-// Each begins a run; nothing is sent yet. Return 0; REKEY_E_BUSY while a run is going on, which
-// goes on; or an error that has ended the run: REKEY_E_STORE, REKEY_E_ABORTED; rekey_rollback also
-// REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED. REKEY_E_PORT where a function of the storage is NULL
-// that must be there (all but `hook`); REKEY_E_OPTIONS where *x is zeroed, because
-// rekey_rotation_init was not called, or the client was not ready then.
+// Each of these begins a run; nothing is sent yet. They return 0; REKEY_E_BUSY if a run is going
+// on, which then continues; or an error that has ended the run: REKEY_E_STORE, REKEY_E_ABORTED;
+// REKEY_E_PORT if a function of the storage other than `hook` is NULL; REKEY_E_OPTIONS if *x is
+// zeroed, or if the client was not initialized when rekey_rotation_init was called. rekey_rollback
+// also returns REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
 
-// Regenerates the slot that is not in use, and activates its key; but first finishes what was
-// left, and ends there where the key in use was activated less than min_age_s ago.
+// Regenerates the slot that is not in use, and activates its key. It first finishes an unfinished
+// earlier run; after that, if the key in use was activated less than min_age_s ago, it does nothing
+// more.
 int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint);
 
-// Follows a rotation that another device makes: activates the key of the slot that has changed
-// since the last run; at first that of `first`. Regenerates nothing.
+// Follows the rotation of another device: activates the key of the slot that has changed since the
+// last run, or of the slot `first` in the first run. It regenerates nothing.
 int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
                enum rekey_key first);
 
-// Activates the previous key again, without asking the service. Not while an operation is
-// unfinished: that is for rekey_rotate.
+// Activates the previous key again, without asking the service. It refuses to do so while an
+// operation is unfinished: run rekey_rotate first.
 int rekey_rollback(struct rekey_rotation *x);
 
-// Does a bounded piece of work, as rekey_step does. Returns as that, at the end 0 or the error of
-// the report. Called by a function of the storage, the options or the port it returns REKEY_E_BUSY.
+// Does a bounded amount of work and returns like rekey_step; at the end of the run it returns 0 or
+// the error of the report. If a function of the storage, the options or the port calls it, it
+// returns REKEY_E_BUSY.
 int rekey_rotation_step(struct rekey_rotation *x);
 
-// rekey_rotation_step and the port's wait in a loop, as rekey_run.
+// Calls rekey_rotation_step and the port's `wait` in a loop, like rekey_run.
 int rekey_rotation_run(struct rekey_rotation *x);
 
-// At any time: what is known. What the last request was answered with is in the client's own report
-// (rekey_report).
+// Fills *report with the current state of the run. It can be called at any time. The report of the
+// client (rekey_report) has the answer to the last request.
 void rekey_rotation_report(const struct rekey_rotation *x, struct rekey_rotation_report *report);
 
-// What a run waits for between two operations of the client.
+// The reason for a wait between two operations of the client.
 enum rekey_rotation_wait {
     REKEY_ROTATION_NO_WAIT,
-    REKEY_ROTATION_NEW_KEY,    // it is not listed yet
-    REKEY_ROTATION_KEY_IN_USE, // it is not listed any more, perhaps in an old list
+    REKEY_ROTATION_NEW_KEY,    // the new key is not listed yet
+    REKEY_ROTATION_KEY_IN_USE, // the key in use is not listed; the list may be out of date
     REKEY_ROTATION_SETTLING,   // the new key is listed
     REKEY_ROTATION_PROBING,    // the scoring URI has not accepted the new key yet
-    REKEY_ROTATION_OPERATION,  // an operation whose end is not known may still change its key
+    REKEY_ROTATION_OPERATION,  // an operation whose result is unknown may still change its key
 };
 
-// *until is when that ends at the latest, on the port's clock.
+// Returns the reason, and stores in *until the latest end of the wait, in ms on the port's clock.
 enum rekey_rotation_wait rekey_rotation_waits_for(const struct rekey_rotation *x, uint64_t *until);
 
-// Milliseconds that the caller may sleep, at most, after the last step.
+// The longest time in milliseconds that the caller may sleep after the last rekey_rotation_step.
 uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x);
 
-// Ends the run. What was begun stays in the storage, for the next run. Can be called at any time,
-// as rekey_abort; where a function of the storage calls it, the run ends with the step, or the call
-// that begins a run, in which it was called.
+// Ends the run. The storage keeps an unfinished operation for the next run. It can be called at any
+// time, like rekey_abort. If a function of the storage calls it, the run ends before the current
+// rekey_rotation_step, or the call that begins the run, returns.
 void rekey_rotation_abort(struct rekey_rotation *x);
 
 #ifdef __cplusplus

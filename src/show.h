@@ -1,6 +1,6 @@
-// show.h - what the service says of an endpoint: how it is authenticated, how it stands, where it
-// scores (docs/service.md 1.5, get). In an object of its own: an image that never asks does not
-// hold it.
+// show.h - reads the properties of an endpoint: its authentication mode, its provisioning state,
+// its scoring URI (docs/service.md 1.5, get). It changes nothing. It is an object file of its own,
+// so that an image that does not use it does not contain it.
 
 #ifndef REKEY_SHOW_H
 #define REKEY_SHOW_H
@@ -11,17 +11,18 @@
 extern "C" {
 #endif
 
-#define REKEY_URI_MAX 256 // bytes of a scoring URI
+#define REKEY_URI_MAX 256 // bytes of a scoring URI, with its NUL
 
-// Texts are NUL-terminated; empty where the service does not say. One that is too long is empty.
+// Texts are NUL-terminated. A text is empty if the service does not give it, or if it is too long.
 struct rekey_shown {
     char auth_mode[16]; // Key, AMLToken or AADToken
     char provisioning_state[24];
     char scoring_uri[REKEY_URI_MAX];
 };
 
-// Reads it into *shown, which is complete once rekey_step has returned 0. Changes nothing, and is
-// repeated freely. Returns errors as rekey_list_keys does.
+// Starts to read the properties into *shown, which is complete after rekey_step has returned 0. It
+// changes nothing, so failed requests are repeated. Returns the errors that rekey_list_keys
+// returns.
 int rekey_show(struct rekey *r, const struct rekey_endpoint *endpoint, struct rekey_shown *shown);
 
 #ifdef __cplusplus

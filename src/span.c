@@ -19,7 +19,7 @@ bool rekey_span_equal_nocase(struct rekey_span a, struct rekey_span b) {
 }
 
 bool rekey_is_alnum(char c) {
-    char lower = (char)(c | 0x20); // if it is a letter
+    char lower = (char)(c | 0x20); // the lower case, if `c` is a letter
 
     return rekey_is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
@@ -80,8 +80,8 @@ size_t rekey_utf8(struct rekey_span text, size_t at, uint32_t *code) {
         }
         value = value << 6 | (next & 0x3F);
     }
-    // No overlong forms: two bytes never begin with C0 or C1, three are for 0x800 and more, four
-    // for 0x10000 and more.
+    // Refuse overlong forms: two bytes never begin with C0 or C1, three bytes are for 0x800 and
+    // above, four bytes for 0x10000 and above.
     if ((len > 2 && value < 1u << (5 * len - 4)) || value > 0x10FFFF ||
         (value >= 0xD800 && value <= 0xDFFF)) {
         return 0;

@@ -1,4 +1,4 @@
-// url.c - splitting an absolute https URL (RFC 3986), and the rule that two hosts are the same.
+// url.c - splits an absolute https URL (RFC 3986), and compares hosts.
 
 #include "url.h"
 
@@ -13,7 +13,7 @@ static struct rekey_span without_dot(struct rekey_span host) {
     return host;
 }
 
-// How many of the first bytes of `text` may stand in a host.
+// How many bytes at the start of `text` are allowed in a host.
 static size_t host_length(struct rekey_span text, bool ipv6) {
     size_t len = 0;
 
@@ -34,7 +34,7 @@ bool rekey_url_same_host(struct rekey_span a, struct rekey_span b) {
     return rekey_span_equal_nocase(without_dot(a), without_dot(b));
 }
 
-// The length of the authority that `text` begins with.
+// The length of the authority at the start of `text`.
 static size_t authority_length(struct rekey_span text) {
     size_t len = 0;
 
@@ -44,8 +44,8 @@ static size_t authority_length(struct rekey_span text) {
     return len;
 }
 
-// What stands behind the host: nothing, or ':' and a port, which RFC 3986 allows to be empty; then
-// it is the default, too.
+// Reads the text behind the host: nothing, or ':' and a port. RFC 3986 allows an empty port, which
+// means the default port.
 static bool parse_port(struct rekey_span text, uint16_t *port) {
     int32_t value = text.len > 1 ? rekey_number(behind(text, 1), 65536) : 443;
 
@@ -53,8 +53,8 @@ static bool parse_port(struct rekey_span text, uint16_t *port) {
     return (text.len == 0 || text.ptr[0] == ':') && value > 0 && value < 65536;
 }
 
-// Cuts the fragment off, whatever it holds; false if there is a byte that no path or query may
-// hold, or a '%' that two hexadecimal digits do not follow.
+// Cuts the fragment off, whatever it contains. Returns false if a byte is not allowed in a path or
+// query, or if a '%' is not followed by two hexadecimal digits.
 static bool parse_target(struct rekey_span *target) {
     for (size_t i = 0; i < target->len; i++) {
         const char *c = target->ptr + i;

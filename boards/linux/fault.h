@@ -1,5 +1,5 @@
-// fault.h - why a part of the command cannot do what it was asked for. The parts never print and
-// never make an exit code: they return an error and fill in a fault, and the command tells it.
+// fault.h - why a part of the command failed. The parts never print and never choose an exit code:
+// they return an error and fill in a fault, and the command prints it.
 
 #ifndef REKEY_COMMAND_FAULT_H
 #define REKEY_COMMAND_FAULT_H

@@ -8,12 +8,12 @@
 #include "output.h"
 #include "rekey.h"
 
-#ifdef REKEY_LIBC // a static command has it inside
+#ifdef REKEY_LIBC // a static command contains its C library
 #define LIBC "\n" REKEY_LIBC
 #else
 #define LIBC ""
 #endif
-#define WIDTH "30" // of the names of options; of everything else 12
+#define WIDTH "30" // of the column of option names; other columns have 12
 
 static const char identities[] =
     "\nIdentities are configured by the variables of the Azure SDKs:\n"
@@ -64,7 +64,8 @@ static void put_options(unsigned groups) {
     }
 }
 
-// A page about options of several commands: all of these, or those of one command.
+// A page about options that several commands share; with `command`, only the options of that
+// command.
 static void put_topic(const struct option_topic *topic, const struct command_row *command) {
     if (topic->groups == 0) {
         out("%s", exit_codes);
@@ -72,7 +73,7 @@ static void put_topic(const struct option_topic *topic, const struct command_row
     }
     out("Options%s%s: %s\n", command != NULL ? " of rekey " : "",
         command != NULL ? command->name : "", topic->help);
-    put_options(topic->groups & (command != NULL ? command->takes | OPTIONS_ALL : ~0U));
+    put_options(topic->groups & (command != NULL ? command->accepts | OPTIONS_ALL : ~0U));
     if (topic->groups == OPTIONS_IDENTITY) {
         out("%s", identities);
     }
@@ -90,7 +91,7 @@ static void put_examples(const struct command_row *command) {
 }
 
 static void put_command(const struct command_row *command) {
-    unsigned own = command->takes;
+    unsigned own = command->accepts;
 
     out("rekey %s: %s\nUsage: rekey %s %s\n", command->name, command->summary, command->name,
         command->synopsis);
@@ -103,7 +104,7 @@ static void put_command(const struct command_row *command) {
     }
     out("\nMore options, by page:\n");
     for (size_t i = 0; i < OPTION_TOPIC_COUNT; i++) {
-        if (((command->takes | OPTIONS_ALL) & option_topics[i].groups) != 0) {
+        if (((command->accepts | OPTIONS_ALL) & option_topics[i].groups) != 0) {
             out("  rekey help %s %-12s %s\n", command->name, option_topics[i].name,
                 option_topics[i].help);
         }

@@ -15,7 +15,8 @@
 #include "process.h"
 #include "text.h"
 
-// All but the first three. Ours close by themselves; those that we inherited may not.
+// Closes all descriptors but the first three. Our own are closed by exec; inherited ones may not
+// be.
 static void close_others(void) {
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, 3, ~0u, 0) == 0) {
@@ -27,24 +28,24 @@ static void close_others(void) {
     }
 }
 
-// The child's whole life. It is stopped when rekey dies, because the next run starts the program
-// again; what it has started itself is not.
-static void child(const struct hook *h, pid_t parent, const struct hook_news *news) {
+// Runs in the child. The program is stopped when rekey dies, because the next run starts it again;
+// its own children are not stopped.
+static void child(const struct hook *h, pid_t parent, const struct hook_event *event) {
     static char key_file[600], endpoint[REKEY_PATH_MAX + 32], key_type[32];
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     char *const arguments[] = {(char *)h->program, NULL};
     char *const environment[] = {path, key_file, endpoint, key_type, NULL};
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    snprintf(key_file, sizeof(key_file), "REKEY_KEY_FILE=%s", news->key_file);
-    snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", news->endpoint);
-    snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s", news->key_type);
+    snprintf(key_file, sizeof(key_file), "REKEY_KEY_FILE=%s", event->key_file);
+    snprintf(endpoint, sizeof(endpoint), "REKEY_ENDPOINT=%s", event->endpoint);
+    snprintf(key_type, sizeof(key_type), "REKEY_KEY_TYPE=%s", event->key_type);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent) { // it has died already
+    if (getppid() != parent) { // rekey has died already
         _exit(127);
     }
-    setpgid(0, 0);                      // so that it can be killed with what it has started
-    dup2(null, STDIN_FILENO);           // ours may have been the secret
+    setpgid(0, 0);            // a group of its own, so that it can be killed with its children
+    dup2(null, STDIN_FILENO); // ours may have had the secret
     dup2(STDERR_FILENO, STDOUT_FILENO); // ours is for results
     close_others();
     signal(SIGPIPE, SIG_DFL);
@@ -55,7 +56,7 @@ static void child(const struct hook *h, pid_t parent, const struct hook_news *ne
     _exit(127);
 }
 
-static int ended(const struct hook *h, int status, struct fault *f) {
+static int check_exit(const struct hook *h, int status, struct fault *f) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         return REKEY_DONE;
     }
@@ -76,7 +77,7 @@ void hook_stop(struct hook *h) {
     }
 }
 
-int hook_run(struct hook *h, const struct hook_news *news, struct fault *f) {
+int hook_run(struct hook *h, const struct hook_event *event, struct fault *f) {
     const pid_t parent = getpid();
     int status;
 
@@ -84,7 +85,7 @@ int hook_run(struct hook *h, const struct hook_news *news, struct fault *f) {
         h->started = rekey_posix_now_ms(NULL);
         h->child = fork();
         if (h->child == 0) {
-            child(h, parent, news);
+            child(h, parent, event);
         }
         if (h->child < 0) {
             h->child = 0;
@@ -95,7 +96,7 @@ int hook_run(struct hook *h, const struct hook_news *news, struct fault *f) {
     }
     if (waitpid(h->child, &status, WNOHANG) == h->child) {
         h->child = 0;
-        return ended(h, status, f);
+        return check_exit(h, status, f);
     }
     if (rekey_posix_now_ms(NULL) - h->started >= h->timeout_ms) {
         hook_stop(h);

@@ -20,9 +20,9 @@ static struct rekey_span text_of(const char *text) {
     return rekey_span(text, text == NULL ? 0 : strlen(text));
 }
 
-// ---- what proves the client ---------------------------------------------------------------------
+// ---- secrets and certificates -------------------------------------------------------------------
 
-// Where the secret is: the environment, --secret-file, systemd's directory of credentials.
+// The file of the secret: that of --secret-file, or in systemd's directory of credentials; or NULL.
 static const char *secret_file(const struct identity *id, char buf[256]) {
     const char *directory = input_variable("CREDENTIALS_DIRECTORY");
 
@@ -36,11 +36,11 @@ static const char *secret_file(const struct identity *id, char buf[256]) {
     return buf;
 }
 
-static int take_secret(struct identity *id, struct fault *f) {
-    return secret_take_client(secret_file(id, id->path), id->until, id->secret, &id->secret_len, f);
+static int read_secret(struct identity *id, struct fault *f) {
+    return secret_load_client(secret_file(id, id->path), id->until, id->secret, &id->secret_len, f);
 }
 
-static int take_certificate(struct identity *id, struct fault *f) {
+static int read_certificate(struct identity *id, struct fault *f) {
     id->file = input_variable("AZURE_CLIENT_CERTIFICATE_PATH");
     if (id->file == NULL) {
         return fault_set(
@@ -61,7 +61,7 @@ static int take_certificate(struct identity *id, struct fault *f) {
     return 0;
 }
 
-// Without the white space around it, which is no part of a federated token.
+// Removes white space around a federated token, which is not part of it.
 static struct rekey_span trimmed(struct rekey_span text) {
     while (text.len > 0 && rekey_is_one_of(text.ptr[0], " \t\r\n")) {
         text = rekey_span(text.ptr + 1, text.len - 1);
@@ -104,8 +104,8 @@ static int read_arc_key(void *ctx, struct rekey_span path, char *buf, size_t cap
 
 // ---- the choice ---------------------------------------------------------------------------------
 
-// Why a kind cannot be used here, in words; NULL if it can.
-static const char *lacks(const struct identity *id, enum auth auth) {
+// What a kind of identity lacks, in words; NULL if it can be used.
+static const char *missing_part(const struct identity *id, enum auth auth) {
     static const char no_tenant[] = "AZURE_TENANT_ID is not set";
     static const char no_client[] = "AZURE_CLIENT_ID is not set";
     const char *names = input_variable("AZURE_TENANT_ID") == NULL   ? no_tenant
@@ -150,10 +150,10 @@ void identity_choose(struct identity *id) {
 
     id->auth = id->asked;
     if (id->auth == AUTH_DEFAULT && id->secret_file != NULL && id->token_file == NULL) {
-        id->auth = AUTH_SECRET; // what was given as an option counts before the environment
+        id->auth = AUTH_SECRET; // an option counts before the environment
     }
     for (size_t i = 0; id->auth == AUTH_DEFAULT; i++) {
-        const char *reason = lacks(id, order[i]);
+        const char *reason = missing_part(id, order[i]);
 
         if (reason == NULL) {
             id->auth = order[i];
@@ -167,7 +167,8 @@ void identity_choose(struct identity *id) {
     }
 }
 
-// A name that is not secret is shown with what is wrong with it. Returns 0 or an exit code.
+// Checks the value of a variable that is not secret; an error shows it. Returns 0 or an error with
+// *f.
 static int check_name(const char *name, struct fault *f) {
     struct rekey_span value = text_of(input_variable(name));
     char text[256], shown[512];
@@ -183,7 +184,7 @@ static int check_name(const char *name, struct fault *f) {
                                      visible(value, shown, sizeof(shown)), fault);
 }
 
-static int take_names(struct identity *id, struct fault *f) {
+static int read_names(struct identity *id, struct fault *f) {
     static const char *const names[] = {"AZURE_TENANT_ID", "AZURE_CLIENT_ID"};
     int code;
 
@@ -204,17 +205,17 @@ static int take_names(struct identity *id, struct fault *f) {
     return token_service_authority(&id->entra, id->cloud, id->authority, f);
 }
 
-// Reads what the chosen kind needs.
-static int take_identity(struct identity *id, struct fault *f) {
+// Reads what the chosen kind of identity needs.
+static int read_identity(struct identity *id, struct fault *f) {
     int error;
 
     switch (id->auth) {
     case AUTH_TOKEN:
-        return secret_take_token(id->token_file, id->until, id->token, &id->token_len, f);
+        return secret_load_token(id->token_file, id->until, id->token, &id->token_len, f);
     case AUTH_SECRET:
-        return take_secret(id, f);
+        return read_secret(id, f);
     case AUTH_CERTIFICATE:
-        return take_certificate(id, f);
+        return read_certificate(id, f);
     case AUTH_WORKLOAD:
         id->file = input_variable("AZURE_FEDERATED_TOKEN_FILE");
         return id->file != NULL ? 0
@@ -230,7 +231,7 @@ static int take_identity(struct identity *id, struct fault *f) {
     }
 }
 
-// The credential of the chosen kind. Returns an error of its init function.
+// Initializes the credential of the chosen kind. Returns 0 or the error of its init function.
 static int make_credential(struct identity *id) {
     switch (id->auth) {
     case AUTH_SECRET:
@@ -260,10 +261,10 @@ static int make_credential(struct identity *id) {
 }
 
 int identity_read(struct identity *id, struct fault *f) {
-    int error = id->auth >= AUTH_SECRET && id->auth <= AUTH_WORKLOAD ? take_names(id, f) : 0;
+    int error = id->auth >= AUTH_SECRET && id->auth <= AUTH_WORKLOAD ? read_names(id, f) : 0;
 
     if (error == 0) {
-        error = take_identity(id, f);
+        error = read_identity(id, f);
     }
     if (error != 0) {
         return error;
@@ -276,7 +277,7 @@ int identity_read(struct identity *id, struct fault *f) {
                            error == REKEY_E_IDENTITY ? " (AZURE_TENANT_ID, AZURE_CLIENT_ID)" : "");
 }
 
-// A pipe or a terminal gives its token once; a file may have another one meanwhile.
+// A pipe or a terminal gives its token once; a regular file may have a new one later.
 static bool can_be_read_again(const char *file) {
     struct stat s;
 
@@ -289,7 +290,7 @@ int identity_token(struct identity *id, char *buf, size_t cap, size_t *len, stru
     }
     *len = id->token_len;
     memcpy(buf, id->token, id->token_len);
-    if (can_be_read_again(id->token_file)) { // then it is, from now on
+    if (can_be_read_again(id->token_file)) { // then the file is read again for each request
         rekey_zeroize(id->token, sizeof(id->token));
         id->token_len = 0;
     }
@@ -299,7 +300,7 @@ int identity_token(struct identity *id, char *buf, size_t cap, size_t *len, stru
 void identity_forget(struct identity *id) {
     rekey_zeroize(id->token, sizeof(id->token));
     rekey_zeroize(id->secret, sizeof(id->secret));
-    if (id->pem_len > 0) { // else its pages were never touched
+    if (id->pem_len > 0) { // otherwise its memory was never used
         rekey_zeroize(id->pem, sizeof(id->pem));
     }
 }

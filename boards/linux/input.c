@@ -80,7 +80,7 @@ const char *input_variable(const char *name) {
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-bool input_take_variable(const char *name, char *buf, size_t cap, size_t *len) {
+bool input_move_variable(const char *name, char *buf, size_t cap, size_t *len) {
     char *value = getenv(name);
 
     if (value == NULL || value[0] == '\0') {
@@ -102,6 +102,6 @@ void input_forget_variables(void) {
     size_t len;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        input_take_variable(names[i], NULL, 0, &len);
+        input_move_variable(names[i], NULL, 0, &len);
     }
 }

@@ -1,4 +1,4 @@
-// input.h - what the user gives: files, pipes and variables of the environment.
+// input.h - reads what the user gives: files, pipes and environment variables.
 
 #ifndef REKEY_COMMAND_INPUT_H
 #define REKEY_COMMAND_INPUT_H
@@ -6,28 +6,28 @@
 #include "fault.h"
 
 // Reads the file `path` ("-": standard input) into buf[0..cap), without one newline at its end (LF
-// or CRLF) and a byte order mark in front. It may be a pipe, whose writer must be done at the time
-// `until` of rekey_posix_now_ms. Returns 0 with the length in *len; that can be more than `cap`:
-// then it did not fit, and buf holds its beginning. Returns errno if it cannot be read, EINTR if a
-// signal asked to stop.
+// or CRLF) and a byte order mark in front. The file may be a pipe; its writer must be done at the
+// time `until` of rekey_posix_now_ms. Returns 0 with the length in *len; if that is more than
+// `cap`, buf has only the first `cap` bytes. Returns errno if it cannot be read, EINTR if a signal
+// asked to stop.
 int input_read(const char *path, uint64_t until, char *buf, size_t cap, size_t *len);
 
-// What errno means for a file that input_read could not read.
+// The text of errno after input_read.
 const char *input_error(int number);
 
-// Says in *f that `option` names a file that cannot be read, with errno `number`; or that a signal
-// asked to stop meanwhile. Returns the error.
+// Fills in *f: the file of `option` cannot be read, with errno `number`; or a signal asked to stop.
+// Returns the error.
 int input_fault(struct fault *f, enum rekey_outcome outcome, int error, const char *option,
                 const char *file, int number);
 
-// A variable of the environment; NULL if it is not set, or empty.
+// The value of an environment variable; NULL if it is not set or empty.
 const char *input_variable(const char *name);
 
-// Copies the variable `name`, overwrites it where it stands, and unsets it. False if it is not set,
-// or empty. *len as above.
-bool input_take_variable(const char *name, char *buf, size_t cap, size_t *len);
+// Copies the value of the variable `name`, overwrites it in the environment, and unsets it. False
+// if it is not set or empty. *len as above.
+bool input_move_variable(const char *name, char *buf, size_t cap, size_t *len);
 
-// Overwrites and unsets every variable that may hold a secret and was not taken.
+// Overwrites and unsets all other variables that may have a secret.
 void input_forget_variables(void);
 
 #endif

@@ -39,7 +39,7 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
     int len;
 
     f->record = *record;
-    if (record->kind == REKEY_POLL_NONE) { // the intent: the POST is about to go out
+    if (record->kind == REKEY_POLL_NONE) { // the intent: the POST will be sent next
         f->time = rekey_posix_wall_s(NULL);
         f->boot_ms = rekey_posix_now_ms(NULL);
         rekey_posix_boot_id(f->boot);
@@ -60,7 +60,7 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
     }
     f->what = rekey_posix_write_file(f->path, f->text, (size_t)len,
                                      (f->written ? 0 : REKEY_POSIX_NEW) |
-                                         (f->alone ? REKEY_POSIX_ALONE : 0),
+                                         (f->exclusive ? REKEY_POSIX_ALONE : 0),
                                      f->owner, REKEY_POSIX_NO_GROUP);
     if (f->what != NULL) {
         f->error = errno;
@@ -70,7 +70,7 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
     return REKEY_DONE;
 }
 
-bool take_line(struct rekey_span *rest, const char *name, struct rekey_span *value) {
+bool read_line(struct rekey_span *rest, const char *name, struct rekey_span *value) {
     const char *end = memchr(rest->ptr, '\n', rest->len);
     size_t name_len = strlen(name);
     size_t len = end == NULL ? 0 : (size_t)(end - rest->ptr);
@@ -109,11 +109,11 @@ static bool parse_number(struct rekey_span text, uint64_t *number) {
     return ok;
 }
 
-// The lines that format 1 does not have.
+// Parses the lines that format 1 does not have.
 static bool parse_boot(struct operation_file *f, struct rekey_span *rest) {
     struct rekey_span boot, ms;
 
-    if (!take_line(rest, "boot", &boot) || !take_line(rest, "boot-ms", &ms) ||
+    if (!read_line(rest, "boot", &boot) || !read_line(rest, "boot-ms", &ms) ||
         !parse_number(ms, &f->boot_ms)) {
         return false;
     }
@@ -130,16 +130,16 @@ static bool parse(struct operation_file *f, struct rekey_span rest, bool has_boo
     struct rekey_span time, unsure, kind;
     uint64_t seconds = 0;
     bool ok =
-        take_line(&rest, "time", &time) && parse_number(time, &seconds) &&
-        (!has_boot || parse_boot(f, &rest)) && take_line(&rest, "management", &f->management) &&
-        take_line(&rest, "endpoint", &f->endpoint) && take_line(&rest, "key-type", &f->key_type) &&
-        take_line(&rest, "request-id", &f->record.request_id) &&
-        take_line(&rest, "unsure", &unsure) && take_line(&rest, "kind", &kind) &&
-        take_line(&rest, "url", &f->record.url) && rekey_span_equal(rest, REKEY_SPAN("end\n")) &&
+        read_line(&rest, "time", &time) && parse_number(time, &seconds) &&
+        (!has_boot || parse_boot(f, &rest)) && read_line(&rest, "management", &f->management) &&
+        read_line(&rest, "endpoint", &f->endpoint) && read_line(&rest, "key-type", &f->key_type) &&
+        read_line(&rest, "request-id", &f->record.request_id) &&
+        read_line(&rest, "unsure", &unsure) && read_line(&rest, "kind", &kind) &&
+        read_line(&rest, "url", &f->record.url) && rekey_span_equal(rest, REKEY_SPAN("end\n")) &&
         parse_kind(kind, &f->record.kind) && f->record.request_id.len == 36 &&
         (f->record.url.len > 0) == (f->record.kind != REKEY_POLL_NONE);
 
-    for (size_t i = 0; i < whole.len; i++) { // it is shown, and sent
+    for (size_t i = 0; i < whole.len; i++) { // the values are shown, and sent
         ok = ok && (whole.ptr[i] == '\n' || (whole.ptr[i] >= ' ' && whole.ptr[i] <= '~'));
     }
     f->time = (int64_t)seconds;
@@ -155,11 +155,11 @@ enum operation_file_result operation_file_read(struct operation_file *f, const c
     f->error = 0;
     f->what = NULL;
     if (rekey_posix_read_file(path, f->text, sizeof(f->text), &rest.len,
-                              f->alone ? REKEY_POSIX_ONE_NAME : 0) != 0) {
+                              f->exclusive ? REKEY_POSIX_ONE_NAME : 0) != 0) {
         f->error = errno;
         return errno == EFBIG ? OPERATION_FILE_DAMAGED : OPERATION_FILE_UNREADABLE;
     }
-    if (!take_line(&rest, "rekey-operation", &version)) {
+    if (!read_line(&rest, "rekey-operation", &version)) {
         return OPERATION_FILE_DAMAGED;
     }
     if (!rekey_span_equal(version, REKEY_SPAN("1")) &&
@@ -179,7 +179,7 @@ uint64_t operation_file_age_ms(const struct operation_file *f) {
     if (f->boot[0] == '\0' || !rekey_posix_boot_id(boot)) {
         return 0;
     }
-    if (strcmp(boot, f->boot) != 0) { // it is older than this boot
+    if (strcmp(boot, f->boot) != 0) { // it was saved before this boot
         return now;
     }
     return now > f->boot_ms ? now - f->boot_ms : 0;

@@ -1,5 +1,5 @@
-// option_table.h - the options: what each is called, which commands take it, and its help; what a
-// command says of itself; the pages of help that are about options of several commands.
+// option_table.h - the options with their help, the row that describes a command, and the pages of
+// help that are about several commands.
 
 #ifndef REKEY_COMMAND_OPTION_TABLE_H
 #define REKEY_COMMAND_OPTION_TABLE_H
@@ -7,19 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The options come in groups. A command takes whole groups, and names them in its row.
+// Each option is in a group. A command accepts whole groups, and its row names them.
 enum option_group {
     OPTIONS_ENDPOINT = 1 << 0,   // which endpoint
-    OPTIONS_KIND = 1 << 1,       // of which kind it is
+    OPTIONS_KIND = 1 << 1,       // its kind
     OPTIONS_KEY_TYPE = 1 << 2,   // which key
-    OPTIONS_IDENTITY = 1 << 3,   // who asks
+    OPTIONS_IDENTITY = 1 << 3,   // how to sign in
     OPTIONS_MANAGEMENT = 1 << 4, // the management host
-    OPTIONS_POLLS = 1 << 5,      // of an operation
-    OPTIONS_OPERATION = 1 << 6,  // its file
-    OPTIONS_SECRETS = 1 << 7,    // whether they are shown
+    OPTIONS_POLLS = 1 << 5,      // polling
+    OPTIONS_OPERATION = 1 << 6,  // the operation file
+    OPTIONS_SECRETS = 1 << 7,    // whether secrets are shown
     OPTIONS_STATE = 1 << 8,      // the directory of a rotation
     OPTIONS_ROTATION = 1 << 9,
-    OPTIONS_REGENERATE = 1 << 10, // these are of one command each
+    OPTIONS_REGENERATE = 1 << 10, // this and the next two are of one command each
     OPTIONS_ROTATE = 1 << 11,
     OPTIONS_STATUS = 1 << 12,
     OPTIONS_ALL = 1 << 13,        // of every command
@@ -27,7 +27,7 @@ enum option_group {
     OPTIONS_NETWORK = OPTIONS_IDENTITY | OPTIONS_CONNECTION,
 };
 
-// What stands for each in the code. Below 256 it is the short name.
+// The number of an option. Below 256 it is the short name.
 enum option_id {
     OPTION_SUBSCRIPTION = 256,
     OPTION_RESOURCE_GROUP = 'g',
@@ -76,7 +76,7 @@ enum option_id {
 
 struct option_row {
     const char *name;
-    const char *argument; // NULL: it has none
+    const char *argument; // NULL: no argument
     const char *help;     // one line of at most 47 characters, or two
     uint16_t id, group;
 };
@@ -85,21 +85,21 @@ extern const struct option_row option_table[OPTION_COUNT];
 
 struct options;
 
-// A command: its file in command/ defines one.
+// A command. Its file in command/ defines it.
 struct command_row {
     const char *name;
     const char *summary;                 // what it does, in the list of commands
-    const char *synopsis;                // behind the name: what it needs
-    const char *example;                 // behind the name: one command line, or two
-    unsigned takes, needs;               // groups of options; OPTIONS_ALL goes without saying
+    const char *synopsis;                // after the name: what it needs
+    const char *example;                 // after the name: one command line, or two
+    unsigned accepts, needs;             // groups of options; all accept OPTIONS_ALL
     int (*run)(const struct options *o); // returns the exit code
 };
 
-// A page of `rekey help` beside those of the commands.
+// A page of `rekey help` that is not about a command.
 struct option_topic {
     const char *name;
     const char *help;
-    unsigned groups; // whose options are on it; 0: it is about exit codes
+    unsigned groups; // the groups whose options it shows; 0: it shows the exit codes
 };
 
 #define OPTION_TOPIC_COUNT 5

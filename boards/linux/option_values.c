@@ -24,12 +24,12 @@ bool option_bad(struct fault *f, const char *name, const char *value, const char
     return false;
 }
 
-// ---- options whose value goes where the table says ----------------------------------------------
+// ---- options that only set a field --------------------------------------------------------------
 
 enum kind { FLAG, TEXT, NAME };
 
 static const struct {
-    uint16_t id, at; // in struct options: a bool, a const char *, or a struct rekey_span
+    uint16_t id, at; // offset in struct options of a bool, a const char *, or a struct rekey_span
     uint8_t kind;
 } plain[] = {
 #define PLAIN(id, kind, member)                                                                    \
@@ -58,8 +58,8 @@ static const struct {
 #undef PLAIN
 };
 
-// False if the option is not one of these.
-static bool take_plain(struct options *o, int id, const char *value) {
+// Sets an option of that table. False if it is not in the table.
+static bool set_plain(struct options *o, int id, const char *value) {
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
         void *at = (char *)o + plain[i].at;
 
@@ -81,8 +81,9 @@ static bool take_plain(struct options *o, int id, const char *value) {
 static const struct {
     const char *option;
     int32_t to;
-    uint16_t id, at, unit; // an uint32_t in struct options, in this part of a second
-    bool zero;             // it may be 0; else it is 1 at least
+    uint16_t id, at; // offset in struct options of an uint32_t
+    uint16_t unit;   // how many of its units a second has
+    bool zero;       // 0 is allowed; else the least is 1
 } times[] = {
 #define TIME(option, id, to, unit, zero, member)                                                   \
     { option, to, OPTION_##id, offsetof(struct options, member), unit, zero }
@@ -96,7 +97,7 @@ static const struct {
 #undef TIME
 };
 
-// The seconds of a unit, by the letter behind a time; 0 if there is no such unit.
+// The seconds of a unit, by its letter; 0 if there is no such unit.
 static int32_t unit_of(char letter) {
     switch (letter) {
     case 's':
@@ -112,8 +113,9 @@ static int32_t unit_of(char letter) {
     }
 }
 
-// A whole number of seconds, or of the unit that its last letter names. The option is one of these.
-static bool take_time(struct options *o, int id, const char *value, struct fault *f) {
+// Parses a time: a whole number of seconds, or of the unit that the last letter names. The option
+// must be in the table.
+static bool parse_time(struct options *o, int id, const char *value, struct fault *f) {
     struct rekey_span digits = text_of(value);
     int32_t unit = digits.len > 0 ? unit_of(value[digits.len - 1]) : 0;
     size_t i = 0;
@@ -136,10 +138,10 @@ static bool take_time(struct options *o, int id, const char *value, struct fault
     return true;
 }
 
-// ---- options with a rule of their own -----------------------------------------------------------
+// ---- options with their own rules ---------------------------------------------------------------
 
-bool option_take_management_url(struct options *o, const char *name, const char *text,
-                                struct fault *f) {
+bool option_set_management_url(struct options *o, const char *name, const char *text,
+                               struct fault *f) {
     struct rekey_url url;
     int error = rekey_url_parse(text_of(text), &url);
 
@@ -151,7 +153,7 @@ bool option_take_management_url(struct options *o, const char *name, const char 
     return true;
 }
 
-// A part of a resource ID, behind its '/'; *at is then behind that part.
+// The next part of a resource ID, after a '/'. Moves *at to the end of that part.
 static struct rekey_span next_part(const char **at) {
     struct rekey_span part;
 
@@ -241,7 +243,7 @@ static bool parse_cloud(struct options *o, const char *text, struct fault *f) {
     return option_bad(f, "--cloud", text, "public, usgov or china");
 }
 
-// A directory can be "executed", too.
+// Not access(2) alone: a directory has the x bit as well.
 static bool is_program(const char *path) {
     struct stat s;
     bool found = stat(path, &s) == 0;
@@ -253,8 +255,8 @@ static bool is_program(const char *path) {
     return found && access(path, X_OK) == 0;
 }
 
-bool option_take(struct options *o, int id, const char *value, struct fault *f) {
-    if (take_plain(o, id, value)) {
+bool option_set(struct options *o, int id, const char *value, struct fault *f) {
+    if (set_plain(o, id, value)) {
         return true;
     }
     switch (id) {
@@ -267,7 +269,7 @@ bool option_take(struct options *o, int id, const char *value, struct fault *f) 
     case OPTION_KEY_TYPE:
         return parse_key_type(o, value, f);
     case OPTION_MANAGEMENT_URL:
-        return option_take_management_url(o, "--management-url", value, f);
+        return option_set_management_url(o, "--management-url", value, f);
     case OPTION_API_VERSION:
         o->endpoint.api_version = text_of(value);
         return value[0] != '\0' ||
@@ -294,6 +296,6 @@ bool option_take(struct options *o, int id, const char *value, struct fault *f) 
         return o->json || strcmp(value, "text") == 0 ||
                option_bad(f, "--output", value, "text or json");
     default:
-        return take_time(o, id, value, f);
+        return parse_time(o, id, value, f);
     }
 }

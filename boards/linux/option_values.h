@@ -1,4 +1,4 @@
-// option_values.h - what the options say, and how the value of each is read.
+// option_values.h - the values of the options, and how each is read.
 
 #ifndef REKEY_COMMAND_OPTION_VALUES_H
 #define REKEY_COMMAND_OPTION_VALUES_H
@@ -16,7 +16,7 @@ struct option_topic;
 struct options {
     const struct command_row *command; // options.h
     struct rekey_endpoint endpoint;
-    bool ids;                   // its names are parts of a resource ID, without a NUL behind each
+    bool ids;                   // its names are parts of a resource ID, without a NUL after each
     enum rekey_key key;         // 0: not given
     struct rekey_span key_type; // its word: Primary, Secondary; empty: not given
     enum auth auth;
@@ -30,20 +30,20 @@ struct options {
     uint32_t exec_timeout_ms;      // of rotate and sync
     bool check_keys, probe, rollback, volatile_ok, prometheus;
     uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, poll_interval_ms;
-    bool help, version;               // asked for: nothing else counts
+    bool help, version;               // if set, nothing else counts
     const struct option_topic *topic; // the page of the help; NULL: that of the command, if any
     bool no_wait, retry_unsafe, json, quiet, verbose, show;
 };
 
-// Takes the value of the option `id` (option_table.h); NULL for one without. False with *f if it
-// breaks the option's rule.
-bool option_take(struct options *o, int id, const char *value, struct fault *f);
+// Sets the option `id` (option_table.h) to a value; NULL for an option without an argument. False
+// with *f if it breaks the option's rule.
+bool option_set(struct options *o, int id, const char *value, struct fault *f);
 
-// The same for the management URL, which `name` gives: an option or a variable.
-bool option_take_management_url(struct options *o, const char *name, const char *text,
-                                struct fault *f);
+// The same for the management URL; `name` is the option or the variable that gave it.
+bool option_set_management_url(struct options *o, const char *name, const char *text,
+                               struct fault *f);
 
-// Says in *f which rule the value of an option breaks. Always false.
+// Fills in *f with the rule that the value of an option breaks. Always false.
 bool option_bad(struct fault *f, const char *name, const char *value, const char *rule);
 
 #endif

@@ -1,4 +1,4 @@
-// option_words.c - see unknown_word.h.
+// option_words.c - see option_words.h.
 
 #include "option_words.h"
 
@@ -7,7 +7,7 @@
 #include "suggest.h"
 #include "text.h"
 
-bool bad_word(struct fault *f, const char *format, const char *word, const char *more) {
+bool usage_error(struct fault *f, const char *format, const char *word, const char *more) {
     char shown[256];
 
     fault_set(f, REKEY_USAGE, REKEY_E_OPTIONS, format,
@@ -15,10 +15,10 @@ bool bad_word(struct fault *f, const char *format, const char *word, const char 
     return false;
 }
 
-// A list in an error: "a", "a or b", "a, b or c". `prefix` stands before each.
+// A list in a message: "a", "a or b", "a, b or c". `prefix` is put before each name.
 struct list {
     char text[256];
-    const char *prefix, *last; // the last name is written when there is another one, or at the end
+    const char *prefix, *last; // the last name is written when another one follows, or at the end
     size_t len, count;
 };
 
@@ -48,11 +48,11 @@ static const char *list_commands(struct list *list, const struct command_row *co
     return list_end(list, " or ");
 }
 
-bool no_command(const struct command_row *const *commands, struct fault *f) {
+bool missing_command(const struct command_row *const *commands, struct fault *f) {
     struct list list = {.prefix = ""};
 
-    return bad_word(f, "a command is missing: %s; see rekey help%s", list_commands(&list, commands),
-                    "");
+    return usage_error(f, "a command is missing: %s; see rekey help%s",
+                       list_commands(&list, commands), "");
 }
 
 bool unknown_command(const struct command_row *const *commands, const char *word, bool help,
@@ -71,9 +71,9 @@ bool unknown_command(const struct command_row *const *commands, const char *word
         }
     }
     if (best != SUGGEST_NONE) {
-        return bad_word(f, "'%s' is not a command; did you mean %s?", shown, list.last);
+        return usage_error(f, "'%s' is not a command; did you mean %s?", shown, list.last);
     }
-    return bad_word(
+    return usage_error(
         f, help ? "'%s' is neither a command nor a page of help: %s" : "'%s' is not a command: %s",
         shown, list_commands(&list, commands));
 }
@@ -100,26 +100,28 @@ bool unknown_option(struct rekey_span name, struct fault *f) {
     if (begun.count == 1 &&
         (near->id == OPTION_TOKEN_FILE || near->id == OPTION_SECRET_FILE ||
          near->id == OPTION_KEY_VALUE_FILE || near->id == OPTION_PROXY_AUTH_FILE)) {
-        return bad_word(f,
-                        "'--%s' is not an option: other users can read the arguments of a process; "
-                        "write the secret to a file, and give --%s FILE",
-                        shown, near->name);
+        return usage_error(
+            f,
+            "'--%s' is not an option: other users can read the arguments of a process; "
+            "write the secret to a file, and give --%s FILE",
+            shown, near->name);
     }
     if (begun.count > 0) {
-        return bad_word(f, "'--%s' is an abbreviation, which is not accepted: write %s", shown,
-                        list_end(&begun, " or "));
+        return usage_error(f, "'--%s' is an abbreviation, which is not accepted: write %s", shown,
+                           list_end(&begun, " or "));
     }
     return near != NULL
-               ? bad_word(f, "'--%s' is not an option; did you mean --%s?", shown, near->name)
-               : bad_word(f, "'--%s' is not an option; see rekey help", shown, "");
+               ? usage_error(f, "'--%s' is not an option; did you mean --%s?", shown, near->name)
+               : usage_error(f, "'--%s' is not an option; see rekey help", shown, "");
 }
 
-bool foreign_option(const struct command_row *command, const struct command_row *const *commands,
-                    const struct option_row *row, struct fault *f) {
+bool unsupported_option(const struct command_row *command,
+                        const struct command_row *const *commands, const struct option_row *row,
+                        struct fault *f) {
     struct list list = {.prefix = ""};
 
     for (size_t i = 0; commands[i] != NULL; i++) {
-        if ((commands[i]->takes & row->group) != 0) {
+        if ((commands[i]->accepts & row->group) != 0) {
             list_add(&list, commands[i]->name);
         }
     }

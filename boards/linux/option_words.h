@@ -1,5 +1,5 @@
-// option_words.h - what is said of a word of the command line that cannot be taken: which one was
-// probably meant, and which commands have the option. Each fills in *f, and returns false.
+// option_words.h - errors about words of the command line: which word was probably meant, and which
+// commands have the option. Each function fills in *f, and returns false.
 
 #ifndef REKEY_COMMAND_OPTION_WORDS_H
 #define REKEY_COMMAND_OPTION_WORDS_H
@@ -8,19 +8,20 @@
 #include "option_table.h"
 
 // `format` has a %s for each of the two words; the first one is made safe to print.
-bool bad_word(struct fault *f, const char *format, const char *word, const char *more);
+bool usage_error(struct fault *f, const char *format, const char *word, const char *more);
 
-bool no_command(const struct command_row *const *commands, struct fault *f);
+bool missing_command(const struct command_row *const *commands, struct fault *f);
 
 // `help`: a page of help could have been meant as well.
 bool unknown_command(const struct command_row *const *commands, const char *word, bool help,
                      struct fault *f);
 
-// `name` has no "--", and ends before the '='. What is behind that may be a secret.
+// `name` has no "--", and ends before the '='. What follows may be a secret.
 bool unknown_option(struct rekey_span name, struct fault *f);
 
-// An option that `command` does not take.
-bool foreign_option(const struct command_row *command, const struct command_row *const *commands,
-                    const struct option_row *row, struct fault *f);
+// An option that `command` does not accept.
+bool unsupported_option(const struct command_row *command,
+                        const struct command_row *const *commands, const struct option_row *row,
+                        struct fault *f);
 
 #endif

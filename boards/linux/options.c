@@ -1,5 +1,5 @@
-// options.c - see options.h. option_table.c says what each option is for. Words are read as
-// getopt_long reads them, but for abbreviations, which are refused.
+// options.c - see options.h. option_table.c describes each option. The syntax is that of
+// getopt_long, without abbreviations.
 
 #include "options.h"
 
@@ -23,13 +23,13 @@ static const struct option_row *find_row(int id) {
     return row;
 }
 
-// The bit of an option in the set of those that were given.
+// The bit of an option in the set of given options.
 static uint64_t bit_of(int id) {
     return UINT64_C(1) << (find_row(id) - option_table);
 }
 
-// The environment fills in what was not given. Empty variables count as not set.
-static bool take_environment(struct options *o, uint64_t given, struct fault *f) {
+// Uses environment variables for options that were not given. Empty variables count as not set.
+static bool apply_environment(struct options *o, uint64_t given, struct fault *f) {
     static const struct {
         const char *variable;
         int id;
@@ -48,11 +48,11 @@ static bool take_environment(struct options *o, uint64_t given, struct fault *f)
             continue;
         }
         if (variables[i].id == OPTION_MANAGEMENT_URL) {
-            if (!option_take_management_url(o, "REKEY_MANAGEMENT_URL", value, f)) {
+            if (!option_set_management_url(o, "REKEY_MANAGEMENT_URL", value, f)) {
                 return false;
             }
         } else {
-            option_take(o, variables[i].id, value, f);
+            option_set(o, variables[i].id, value, f);
         }
     }
     if (o->host.ptr == NULL) {
@@ -62,17 +62,17 @@ static bool take_environment(struct options *o, uint64_t given, struct fault *f)
     return true;
 }
 
-// ---- what the command must have -----------------------------------------------------------------
+// ---- required options ---------------------------------------------------------------------------
 
 static bool is_stdin(const char *file) {
     return file != NULL && strcmp(file, "-") == 0;
 }
 
-// The options that a command can need, by their group.
+// The options that a command can require, by group.
 static const struct {
     const char *option, *variable;
-    int rule;           // what the core says of a value that it refuses; 0: it refuses none
-    uint16_t group, at; // a pointer there in struct options is NULL where it was not given
+    int rule;           // the core's error for a bad value; 0: it has no rule
+    uint16_t group, at; // offset in struct options of a pointer; NULL: the option was not given
 } needed[] = {
     {"--state", "", 0, OPTIONS_STATE, offsetof(struct options, state)},
     {"--operation-file", "", 0, OPTIONS_OPERATION, offsetof(struct options, operation_file)},
@@ -147,10 +147,10 @@ static const struct option_topic *find_topic(const char *word) {
 
 static const char unexpected[] = "unexpected argument '%s'";
 
-// A word that is not an option, nor its value: the command, wherever it stands; "help", and behind
-// it a command, a page, or both.
-static bool take_word(struct options *o, const struct command_row *const *commands,
-                      const char *word, struct fault *f) {
+// Parses a word that is neither an option nor a value: the command, in any place; or "help",
+// followed by a command, a page, or both.
+static bool parse_word(struct options *o, const struct command_row *const *commands,
+                       const char *word, struct fault *f) {
     const struct option_topic *topic = o->help ? find_topic(word) : NULL;
 
     if (topic != NULL && o->topic == NULL) {
@@ -158,7 +158,7 @@ static bool take_word(struct options *o, const struct command_row *const *comman
         return true;
     }
     if (o->command != NULL || o->topic != NULL) {
-        return bad_word(f, unexpected, word, "");
+        return usage_error(f, unexpected, word, "");
     }
     if (!o->help && strcmp(word, "help") == 0) {
         o->help = true;
@@ -168,7 +168,7 @@ static bool take_word(struct options *o, const struct command_row *const *comman
     return o->command != NULL || unknown_command(commands, word, o->help, f);
 }
 
-// The row of an option of more letters or of one; NULL if there is none.
+// The row of an option, by its long or short name; NULL if there is no such option.
 static const struct option_row *find_option(struct rekey_span name) {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option_row *row = &option_table[i];
@@ -181,9 +181,9 @@ static const struct option_row *find_option(struct rekey_span name) {
     return NULL;
 }
 
-// Reads one word of options, and the next word where that is the value. False at an error.
-static bool take_option(struct options *o, char ***at, uint64_t *given, struct fault *f) {
-    const char *word = **at + 1, *rest; // the rest of the word, behind the name of the option
+// Parses one word with options, and the next word if that is the value. False with *f at an error.
+static bool parse_option(struct options *o, char ***at, uint64_t *given, struct fault *f) {
+    const char *word = **at + 1, *rest; // what follows the name of the option
     bool longer = word[0] == '-', more = true;
 
     for (word += longer; more; word = rest) {
@@ -196,26 +196,26 @@ static bool take_option(struct options *o, char ***at, uint64_t *given, struct f
             return unknown_option(name, f);
         }
         if (row == NULL) {
-            return bad_word(f, "'-%s' is not an option; see rekey help",
-                            visible(name, (char[8]){0}, 8), "");
+            return usage_error(f, "'-%s' is not an option; see rekey help",
+                               visible(name, (char[8]){0}, 8), "");
         }
         more = !longer && row->argument == NULL && *rest != '\0';
         if (row->argument == NULL && longer && *rest != '\0') {
-            return bad_word(f, "--%s takes no value", row->name, "");
+            return usage_error(f, "--%s takes no value", row->name, "");
         }
         if (row->argument != NULL) {
             value = *rest == '\0' ? *++*at : longer ? rest + 1 : rest;
         }
         if (row->argument != NULL && value == NULL) {
-            return bad_word(f, longer ? "--%s needs a value: %s" : "-%s needs a value: %s",
-                            longer ? row->name : (char[2]){word[0], '\0'}, row->argument);
+            return usage_error(f, longer ? "--%s needs a value: %s" : "-%s needs a value: %s",
+                               longer ? row->name : (char[2]){word[0], '\0'}, row->argument);
         }
         o->help |= row->id == OPTION_HELP;
         o->version |= row->id == OPTION_VERSION;
         if (o->help || o->version) {
             return true;
         }
-        if (!option_take(o, row->id, value, f)) {
+        if (!option_set(o, row->id, value, f)) {
             return false;
         }
         *given |= bit_of(row->id);
@@ -223,23 +223,23 @@ static bool take_option(struct options *o, char ***at, uint64_t *given, struct f
     return true;
 }
 
-// Reads all words. *given gets a bit for each row of the table.
+// Parses all words. *given gets a bit for each row of the table.
 static bool read_words(struct options *o, const struct command_row *const *commands, char **argv,
                        uint64_t *given, struct fault *f) {
     for (char **at = argv; *at != NULL; at++) {
         if ((*at)[0] != '-' || (*at)[1] == '\0') {
-            if (!take_word(o, commands, *at, f)) {
+            if (!parse_word(o, commands, *at, f)) {
                 return false;
             }
             continue;
         }
-        if (strcmp(*at, "--") == 0) { // no word behind it is an option, and no other one is taken
-            return at[1] == NULL || bad_word(f, unexpected, at[1], "");
+        if (strcmp(*at, "--") == 0) { // no option follows, and no other word is accepted
+            return at[1] == NULL || usage_error(f, unexpected, at[1], "");
         }
-        if (!take_option(o, &at, given, f)) {
+        if (!parse_option(o, &at, given, f)) {
             return false;
         }
-        if (o->help || o->version) { // of what is behind it, only the command counts
+        if (o->help || o->version) { // of the following words, only the command counts
             while (o->command == NULL && *++at != NULL) {
                 o->command = find_command(commands, *at);
             }
@@ -249,8 +249,9 @@ static bool read_words(struct options *o, const struct command_row *const *comma
     return true;
 }
 
-// --ids has in it what these options and variables name: they are not given as well, and not taken.
-static bool take_ids(const struct options *o, uint64_t *given, struct fault *f) {
+// --ids contains what these options and variables name. The options are refused beside it, and the
+// variables are not used.
+static bool apply_ids(const struct options *o, uint64_t *given, struct fault *f) {
     static const uint16_t parts[] = {OPTION_SUBSCRIPTION, OPTION_RESOURCE_GROUP, OPTION_WORKSPACE,
                                      OPTION_NAME, OPTION_KIND_OF_ENDPOINT};
 
@@ -258,8 +259,9 @@ static bool take_ids(const struct options *o, uint64_t *given, struct fault *f) 
         uint64_t bit = bit_of(parts[i]);
 
         if ((*given & bit) != 0) {
-            return bad_word(f, "--%s cannot be combined with --ids, which names the whole endpoint",
-                            find_row(parts[i])->name, "");
+            return usage_error(f,
+                               "--%s cannot be combined with --ids, which names the whole endpoint",
+                               find_row(parts[i])->name, "");
         }
         if (parts[i] != OPTION_KIND_OF_ENDPOINT || o->endpoint.serverless) {
             *given |= bit;
@@ -287,16 +289,16 @@ bool options_parse(struct options *o, const struct command_row *const *commands,
         return true;
     }
     if (o->command == NULL) {
-        return no_command(commands, f);
+        return missing_command(commands, f);
     }
-    if (!take_ids(o, &given, f)) {
+    if (!apply_ids(o, &given, f)) {
         return false;
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if ((given & (UINT64_C(1) << i)) != 0 &&
-            (option_table[i].group & (o->command->takes | OPTIONS_ALL)) == 0) {
-            return foreign_option(o->command, commands, &option_table[i], f);
+            (option_table[i].group & (o->command->accepts | OPTIONS_ALL)) == 0) {
+            return unsupported_option(o->command, commands, &option_table[i], f);
         }
     }
-    return take_environment(o, given, f) && check(o, f);
+    return apply_environment(o, given, f) && check(o, f);
 }

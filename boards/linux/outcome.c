@@ -45,8 +45,7 @@ static const char *not_reached_hint(int error) {
         return "nothing was changed: does that port speak TLS 1.2 or 1.3? If so, it is safe to run "
                "it again";
     }
-    // An answer to something that was merely read, and that is not the service's: not HTTP, or not
-    // the JSON that it should be.
+    // The groups framing and JSON: an answer to a read request that is not the service's.
     return group == 4 || group == 5
                ? "nothing was changed, but the answer is not the service's: is there a captive "
                  "portal or a proxy in between? If not, it is safe to run it again"
@@ -84,7 +83,7 @@ const char *outcome_hint(enum rekey_outcome outcome, int error) {
 }
 
 struct rekey_report outcome_of_fault(const struct fault *f) {
-    static struct rekey_arm_error none; // not const: zeros are no part of the file then
+    static struct rekey_arm_error none; // not const, so that its zeros take no space in the file
 
     return (struct rekey_report){.outcome = f->outcome,
                                  .error = f->error,
@@ -94,7 +93,7 @@ struct rekey_report outcome_of_fault(const struct fault *f) {
                                  .correlation_id = ""};
 }
 
-// What the service, or the token service, said.
+// Prints what the service, or the token service, said.
 static void say_answer(const struct rekey_report *report, bool token) {
     const struct rekey_arm_error *e = report->service;
     char code[4 * REKEY_CODE_MAX], inner[4 * REKEY_CODE_MAX], message[4 * REKEY_MESSAGE_MAX];
@@ -122,7 +121,7 @@ static void say_answer(const struct rekey_report *report, bool token) {
     }
 }
 
-// Whether no host has to do with an error: it is one of the groups usage and local.
+// Whether an error is not about a host: it is in the group usage or local.
 static bool is_local(int error) {
     return -error / 100 == 1 || -error / 100 == 9;
 }
@@ -136,7 +135,7 @@ static void say_one(const struct outcome_details *details, const char *before, i
         local ? "" : ")");
 }
 
-// One line for each kind of identity.
+// Prints one line for each kind of identity.
 static void say_missing(const char *missing) {
     for (const char *end; missing[0] != '\0'; missing = end) {
         missing += 2;
@@ -175,7 +174,7 @@ static void put_text(const char *name, const char *value) {
     outcome_put_member(name, rekey_span(value, strlen(value)));
 }
 
-// The member `error`: the service's own, or ours with `message`.
+// Writes the member `error`: the service's error, or ours with `message`.
 static void put_error(const struct rekey_report *report, const char *message) {
     const struct rekey_arm_error *e = report->service;
 
@@ -231,7 +230,7 @@ int outcome_finish(enum rekey_outcome outcome) {
         say("error: standard output could not be written; the outcome at the service: %s",
             outcome_word(outcome));
         if (outcome != REKEY_UNKNOWN && outcome != REKEY_RUNNING) {
-            outcome = REKEY_LOCAL; // those two say what matters more
+            outcome = REKEY_LOCAL; // those two outcomes matter more
         }
     }
     code = outcome_exit_code(outcome);

@@ -7,17 +7,17 @@
 
 #include "fault.h"
 
-// What the parts of a run know about its end beyond the report.
+// What is known about the end of a run and is not in the report.
 struct outcome_details {
-    struct rekey_span peer; // that the errors are about: host or host:port
+    struct rekey_span peer; // the host or host:port that the errors are about
     const char *missing;    // what each kind of identity lacks, as "; not token: no FILE"; or ""
-    bool token_service;     // it is not the management host
-    char of_error[1024];    // of the report's error, as one line of visible text; or ""
-    char of_cause[1024];    // of its cause; or ""
+    bool token_service;     // `peer` is a token service
+    char of_error[1024];    // details of the report's error, as one line of visible text; or ""
+    char of_cause[1024];    // details of its cause; or ""
     const char *remedy;     // one line; or NULL
 };
 
-// What the object of --output json has beside the report.
+// What the object of --output json has, and the report has not.
 struct outcome_object {
     struct rekey_span key_type; // Primary or Secondary; empty: neither
     const char *message;        // of the error, if the service has said nothing
@@ -28,8 +28,8 @@ const char *outcome_word(enum rekey_outcome outcome);
 
 int outcome_exit_code(enum rekey_outcome outcome);
 
-// What the user does next, as far as outcome and error say it; NULL where there is nothing to say.
-// The caller knows more of REKEY_CREDENTIALS and REKEY_RUNNING.
+// What the user can do next, by outcome and error; or NULL. The caller knows more about
+// REKEY_CREDENTIALS and REKEY_RUNNING.
 const char *outcome_hint(enum rekey_outcome outcome, int error);
 
 // The report of a run that ended before it began.
@@ -44,8 +44,8 @@ void outcome_put_json(const struct rekey_report *report, const struct outcome_ob
 // A member of an object after its first: a string, or null if there is none.
 void outcome_put_member(const char *name, struct rekey_span value);
 
-// Writes what was collected for standard output, then the last line of every run; where lines are
-// held and it succeeded, none. Returns the exit code.
+// Writes what was collected for standard output, then the last line of every run; no line if lines
+// are held and the run succeeded. Returns the exit code.
 int outcome_finish(enum rekey_outcome outcome);
 
 #endif

@@ -12,22 +12,22 @@
 #include "posix.h"
 #include "rekey_config.h"
 
-static bool line_drawn; // a progress line stands on the terminal
+static bool line_drawn; // a progress line is on the terminal
 static bool holding;
 static char held[8192];
 static size_t held_len;
 static char collected[16384];
 static size_t collected_len;
 static bool overflow;
-static const sigset_t *unblocked; // NULL: no signal is caught
-static bool interrupted;          // by a signal, while a reader did not read
+static const sigset_t *unblocked; // the signal mask during writes; NULL: no signal is caught
+static bool interrupted;          // a signal came while a write waited for its reader
 
 void interrupt_output(const sigset_t *mask) {
     unblocked = mask;
 }
 
-// All of it, also to a pipe that somebody has made non-blocking. A pipe that is ready takes
-// PIPE_BUF bytes without waiting.
+// Writes all bytes, also to a non-blocking pipe. A pipe that is ready accepts PIPE_BUF bytes
+// without waiting.
 static bool write_all(int fd, const char *text, size_t len) {
     while (len > 0) {
         ssize_t n;
@@ -58,7 +58,7 @@ void release_lines(void) {
     held_len = 0;
 }
 
-// False if it is to be written.
+// Keeps a line if lines are held. False if the caller must write it.
 static bool keep_back(const char *text, size_t len) {
     if (holding && len > sizeof(held) - held_len) {
         release_lines();
@@ -90,7 +90,7 @@ static void line(bool redraw, const char *format, va_list arguments) {
     }
     line_drawn = redraw;
     if (!keep_back(text, len)) {
-        write_all(STDERR_FILENO, text, len); // where errors go there is nobody to tell of an error
+        write_all(STDERR_FILENO, text, len); // if this fails, there is nowhere to report it
     }
 }
 

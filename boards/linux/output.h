@@ -10,19 +10,19 @@
 // Writes one line to standard error: "rekey: ", the text, a newline. Erases a progress line first.
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// Redraws the progress line on a terminal; elsewhere does what say does.
+// Redraws the progress line on a terminal; otherwise the same as say.
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// From now on a write that waits for its reader is given up when a signal comes that `unblocked`
-// lets through; what is written later is then written only if it can be at once.
+// From now on a signal that `unblocked` allows ends a write that waits for its reader. After that,
+// text is written only if that needs no wait.
 void interrupt_output(const sigset_t *unblocked);
 
-// From now on lines are kept back instead, as many as there are bytes for; what is kept at the end
-// of the process was not worth telling. Or, with false, they are written at once again, and what
-// was kept is dropped.
+// With true, lines are kept in a buffer from now on, and are written when it is full or by
+// release_lines. At the end of the process they are dropped. With false, drops them, and writes
+// lines at once again.
 void hold_lines(bool hold);
 
-// Writes what was kept back, and from now on each line at once.
+// Writes the lines that were kept, and each further line at once.
 void release_lines(void);
 
 // Whether standard error is a terminal.

@@ -13,7 +13,7 @@
 volatile sig_atomic_t stop_signal;
 struct process process;
 
-// A standard output that was closed cannot be written to afterwards either.
+// A standard output that was closed stays unwritable: the descriptor is opened for reading.
 static void open_standard_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) < 0) {
@@ -28,7 +28,7 @@ void process_begin(void) {
     const struct rlimit none = {0, 0};
 
     open_standard_descriptors();
-    signal(SIGPIPE, SIG_IGN); // a write fails, and says so
+    signal(SIGPIPE, SIG_IGN); // a write fails with EPIPE instead
     signal(SIGXFSZ, SIG_IGN);
     prlimit(0, RLIMIT_CORE, &none, NULL);
     prctl(PR_SET_DUMPABLE, 0);
@@ -39,9 +39,8 @@ static void on_signal(int number) {
     stop_signal = number;
 }
 
-// They are blocked but where the command waits (rekey_posix_wait, rekey_posix_ready), so that none
-// is missed between a look at stop_signal and a sleep. Whatever is opened is opened without
-// waiting.
+// The signals are blocked except during waits (rekey_posix_wait, rekey_posix_ready), so that none
+// is missed between a check of stop_signal and a wait. Files are opened without waiting.
 void process_catch_signals(void) {
     const struct sigaction action = {.sa_handler = on_signal};
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};

@@ -1,5 +1,5 @@
-// process.h - what is one for the whole process: its descriptors and limits, the signals that stop
-// it, and when it began.
+// process.h - the state of the process: descriptors, limits, the signals that stop it, and its
+// start time.
 
 #ifndef REKEY_COMMAND_PROCESS_H
 #define REKEY_COMMAND_PROCESS_H
@@ -12,17 +12,17 @@ extern volatile sig_atomic_t stop_signal;
 
 struct process {
     uint64_t started;   // ms, by rekey_posix_now_ms
-    sigset_t unblocked; // the signal mask where a signal may interrupt
+    sigset_t unblocked; // the signal mask during waits that a signal may interrupt
 };
 
 extern struct process process;
 
-// Before anything else: opens descriptors 0, 1 and 2 where they are closed, so that no socket
-// becomes one of them; a write to a pipe or file that takes no more fails instead of ending the
-// process; no core dump, which would hold the token.
+// Call this first. Opens descriptors 0, 1 and 2 if they are closed, so that no socket becomes one
+// of them. Ignores SIGPIPE and SIGXFSZ, so that such a write fails and does not end the process.
+// Prevents core dumps, which would contain the token.
 void process_begin(void);
 
-// From now on SIGINT, SIGTERM and SIGHUP set stop_signal, and come only where something waits with
+// From now on SIGINT, SIGTERM and SIGHUP set stop_signal, and arrive only during waits with
 // process.unblocked.
 void process_catch_signals(void);
 

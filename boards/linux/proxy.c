@@ -18,22 +18,23 @@ _Static_assert(sizeof(FIELD) - 1 + CREDENTIALS_MAX / 3 * 4 + 2 <=
                    sizeof(((struct proxy *)0)->authorization),
                "the field with its line end");
 
-// Copies the proxy's URL to p->url, and sets p->name and p->ignored. Of the environment, lower case
-// wins, and what is not used does not stay there either: it often has the same password.
-static void take_url(struct proxy *p, const char *option) {
+// Copies the proxy's URL to p->url, and sets p->name and p->ignored. In the environment, lower case
+// has priority. Variables that are not used are removed as well, because they often have the same
+// password.
+static void copy_url(struct proxy *p, const char *option) {
     static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "all_proxy",
                                         "ALL_PROXY",   "http_proxy",  "HTTP_PROXY"};
-    const size_t cap = sizeof(p->url) - sizeof("https://"); // take_address needs that
+    const size_t cap = sizeof(p->url) - sizeof("https://"); // parse_address needs that
     size_t len;
 
     if (option != NULL) {
         p->name = "--proxy";
-        snprintf(p->url, cap, "%s", option); // if it is cut, it is no URL either
+        snprintf(p->url, cap, "%s", option); // a URL that is cut off here is refused later
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         bool use = i < 2 && p->name == NULL;
 
-        if (!input_take_variable(names[i], p->url, use ? cap : 0, &len)) {
+        if (!input_move_variable(names[i], p->url, use ? cap : 0, &len)) {
             continue;
         }
         if (use) {
@@ -45,8 +46,8 @@ static void take_url(struct proxy *p, const char *option) {
     }
 }
 
-// Decodes %XX; a `%` that is not followed by two hexadecimal digits stands for itself, as with
-// curl. Returns the length; more than CREDENTIALS_MAX if it does not fit.
+// Decodes %XX; a `%` that is not followed by two hexadecimal digits is kept, as with curl. Returns
+// the length; more than CREDENTIALS_MAX if it does not fit.
 static size_t decode(const char *text, const char *end, char *buf) {
     size_t len = 0;
 
@@ -66,9 +67,9 @@ static size_t decode(const char *text, const char *end, char *buf) {
     return text == end ? len : CREDENTIALS_MAX + 1;
 }
 
-// The credentials of --proxy-auth-file, or those between `userinfo` and `end` in the URL, if there
-// is an `end`. A user without a colon has an empty password, as with curl.
-static int take_credentials(struct proxy *p, const char *file, uint64_t until, const char *userinfo,
+// Reads the credentials from --proxy-auth-file, or from the URL between `userinfo` and `end`, if
+// `end` is not NULL. A user without a colon has an empty password, as with curl.
+static int read_credentials(struct proxy *p, const char *file, uint64_t until, const char *userinfo,
                             const char *end, struct fault *f) {
     const char *name = p->name;
     char *field = p->authorization;
@@ -98,7 +99,7 @@ static int take_credentials(struct proxy *p, const char *file, uint64_t until, c
     memcpy(p->password, text + i, len - i);
     memcpy(field, FIELD, sizeof(FIELD) - 1);
     field += sizeof(FIELD) - 1;
-    len = rekey_base64url(text, len, field); // RFC 7617 has the other alphabet, and padding
+    len = rekey_base64url(text, len, field); // RFC 7617 needs the other alphabet, and padding
     rekey_zeroize(text, sizeof(text));
     for (i = 0; i < len; i++) {
         if (field[i] == '-') {
@@ -115,10 +116,9 @@ static int take_credentials(struct proxy *p, const char *file, uint64_t until, c
     return 0;
 }
 
-// Takes HOST[:PORT][/] apart, as it would stand in a URL of https but for the default port, and
-// leaves it in p->url, without what stood before and behind it. False if it is malformed, or
-// if it has no port although it must have one.
-static bool take_address(struct proxy *p, const char *address, bool need_port) {
+// Parses HOST[:PORT][/], as in a URL of https but with another default port, and stores it in
+// p->url without the rest. False if it is malformed, or lacks a port that it needs.
+static bool parse_address(struct proxy *p, const char *address, bool need_port) {
     char *text = p->url + 8, *end;
     struct rekey_url url;
 
@@ -141,10 +141,10 @@ static bool take_address(struct proxy *p, const char *address, bool need_port) {
     return true;
 }
 
-// Takes [http://][USER:PASSWORD@]HOST[:PORT][/] in p->url apart. Without the scheme the port must
-// be there: curl, which takes that as well, has another default than most.
-static int read_url(struct proxy *p, bool given, const char *auth_file, uint64_t until,
-                    struct fault *f) {
+// Parses [http://][USER:PASSWORD@]HOST[:PORT][/] in p->url. Without the scheme the port is
+// required, because curl, which accepts this form as well, has an unusual default port.
+static int parse_proxy(struct proxy *p, bool given, const char *auth_file, uint64_t until,
+                       struct fault *f) {
     const char *text = p->url, *at = strrchr(text, '@');
     struct rekey_span scheme = {text, strcspn(text, ":")};
     bool plain = strncmp(text + scheme.len, "://", 3) != 0;
@@ -163,9 +163,9 @@ static int read_url(struct proxy *p, bool given, const char *auth_file, uint64_t
     } else if (at != NULL && given) {
         rule = "other users can read the credentials in it: use --proxy-auth-file";
     } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http"))) {
-        int error = take_credentials(p, auth_file, until, text, at, f);
+        int error = read_credentials(p, auth_file, until, text, at, f);
 
-        if (error != 0 || take_address(p, at != NULL ? at + 1 : text, plain)) {
+        if (error != 0 || parse_address(p, at != NULL ? at + 1 : text, plain)) {
             return error;
         }
     }
@@ -177,7 +177,7 @@ int proxy_choose(struct proxy *p, const char *option, const char *auth_file, uin
     const char *except = input_variable("no_proxy"), *fault;
     char text[256];
 
-    take_url(p, option);
+    copy_url(p, option);
     except = except != NULL ? except : getenv("NO_PROXY");
     p->tunnel.except = rekey_span(except, except != NULL ? strlen(except) : 0);
     p->tunnel.board = REKEY_SPAN(REKEY_BOARD);
@@ -194,7 +194,7 @@ int proxy_choose(struct proxy *p, const char *option, const char *auth_file, uin
     if (fault != NULL) {
         return fault_set(f, REKEY_USAGE, REKEY_E_PROXY, "%s %s", p->name, fault);
     }
-    return read_url(p, option != NULL, auth_file, until, f);
+    return parse_proxy(p, option != NULL, auth_file, until, f);
 }
 
 const char *proxy_host(const struct proxy *p) {

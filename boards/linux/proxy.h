@@ -1,6 +1,6 @@
-// proxy.h - which proxy the command goes through: the one of --proxy, or that of the environment.
-// How a tunnel is opened is in port/posix/proxy.c. The URL in the environment may hold a password:
-// it is never shown, and does not stay where it was found.
+// proxy.h - chooses the proxy: that of --proxy, or that of the environment. port/posix/proxy.c
+// opens the tunnel. The URL in the environment may contain a password: it is never shown, and is
+// removed from the environment.
 
 #ifndef REKEY_COMMAND_PROXY_H
 #define REKEY_COMMAND_PROXY_H
@@ -9,9 +9,9 @@
 #include "fault.h"
 
 struct proxy {
-    struct rekey_proxy tunnel; // its `lower` is the caller's to set
+    struct rekey_proxy tunnel; // the caller sets its `lower`
     const char *name;          // the option or variable that named the proxy; NULL: there is none
-    const char *ignored[2];    // variables that hold a proxy and are not used; NULL: not set
+    const char *ignored[2];    // variables that name a proxy and are not used; or NULL
     char url[512];             // https://HOST[:PORT] of the proxy
     char authorization[320];   // the whole field line
     char password[256];
@@ -25,13 +25,13 @@ int proxy_choose(struct proxy *p, const char *option, const char *auth_file, uin
 // HOST[:PORT] of the proxy, to be shown.
 const char *proxy_host(const struct proxy *p);
 
-// What a service may repeat, and must not be shown: the password, as it is and as it is sent. Whole
-// buffers with NULs at the end.
+// Secrets that a service may repeat and that must not be shown: the password, and the field as it
+// is sent. Whole buffers, with NULs at the end.
 struct rekey_span proxy_password(const struct proxy *p);
 struct rekey_span proxy_credentials(const struct proxy *p);
 
-// Says in words what the proxy has to do with `error` of the last attempt to reach a host.
-// `tcp_error` is the errno of the connection. False if it has nothing to do with it.
+// Writes how the proxy caused `error` in the last attempt to reach a host. `tcp_error` is the errno
+// of the connection. False if the proxy did not cause it.
 bool proxy_explain(const struct proxy *p, int error, int tcp_error, char *buf, size_t cap);
 
 void proxy_forget(struct proxy *p); // overwrites the credentials

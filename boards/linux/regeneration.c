@@ -9,7 +9,7 @@
 #include "session_end.h"
 #include "text.h"
 
-// The line that goes on with the operation, in a form that a shell takes.
+// Prints the command that continues the operation, quoted for a shell.
 static void say_wait_line(const struct session *s) {
     const struct options *o = s->options;
     const struct {
@@ -34,8 +34,7 @@ static void say_wait_line(const struct session *s) {
         quoted(s->file.path, word, sizeof(word)), s->management, options);
 }
 
-// Removes the file whenever it is certain that the operation has ended, or that nothing was
-// executed.
+// Removes the file if the operation has certainly ended, or nothing was executed.
 static bool settle_file(struct operation_file *f, enum rekey_outcome outcome) {
     if (outcome == REKEY_UNKNOWN || outcome == REKEY_RUNNING || operation_file_remove(f)) {
         return true;
@@ -77,7 +76,7 @@ int regeneration_end(struct session *s, const struct rekey_report *report, const
         told.outcome = REKEY_LOCAL;
     }
     if (left_running) {
-        told.error = 0; // to stop there is what was asked for
+        told.error = 0; // with --no-wait this is not an error
     }
     session_put_json(s, &told);
     return session_end(s, told.outcome);

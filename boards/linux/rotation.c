@@ -17,25 +17,25 @@
 
 static struct {
     const struct rotation_kind *kind;
-    bool due; // a rotation is due some time: it is not for another machine
+    bool due; // this machine rotates, so that a rotation becomes due
     struct session *session;
     struct hook hook;
     struct rekey_rotation_options options;
     struct rekey_storage storage;
     struct rekey_rotation rotation;
-    struct rekey_rotation_report report; // of its end
+    struct rekey_rotation_report report; // at the end of the run
     struct state state;
 } run;
 
 static const char *const result_words[] = {"none",    "rotated",   "adopted",
                                            "not-due", "unchanged", "restored"};
 
-// ---- what is said -------------------------------------------------------------------------------
+// ---- messages -----------------------------------------------------------------------------------
 
 static void say_result(void) {
     const struct rekey_rotation_report *x = &run.report;
     const struct options *o = run.session->options;
-    const char *slot = slot_word(x->in_use), *directory = o->state;
+    const char *slot = slot_name(x->in_use), *directory = o->state;
 
     if (x->found_operation && !o->quiet) {
         say("this run first continued the operation of an earlier run");
@@ -43,7 +43,7 @@ static void say_result(void) {
     if (x->by_comparison) {
         say("the %s key has changed, but the service did not confirm that this run did it: "
             "somebody else may have changed it",
-            slot_word(x->target));
+            slot_name(x->target));
     }
     if (x->foreign) {
         say("warning: %s", x->error == REKEY_E_KEY_FOREIGN
@@ -110,7 +110,7 @@ static const char *next_step(void) {
 
 // ---- status.json --------------------------------------------------------------------------------
 
-// The object, without a newline; its length.
+// Writes the object, without a newline. Returns its length, or 0.
 static size_t make_status(const char *request_id, char *buf, size_t cap) {
     const struct rekey_rotation_report *x = &run.report;
     int64_t now = rekey_posix_wall_s(NULL);
@@ -126,14 +126,14 @@ static size_t make_status(const char *request_id, char *buf, size_t cap) {
                  ",\"slot\":\"%s\",\"switched\":%" PRId64 ",\"keyAge\":%" PRId64
                  ",\"nextDue\":%" PRId64 ",\"hookPending\":%s,\"requestId\":\"%.*s\"}",
                  outcome_word(x->outcome), outcome_exit_code(x->outcome), result_words[x->result],
-                 now, slot_word(x->in_use), x->switched, x->in_use != 0 ? now - x->switched : 0,
+                 now, slot_name(x->in_use), x->switched, x->in_use != 0 ? now - x->switched : 0,
                  x->in_use != 0 && run.due ? x->switched + run.options.min_age_s : 0,
                  x->hook_pending ? "true" : "false", (int)id_len, request_id);
 
     return len < 0 || (size_t)len >= cap ? 0 : (size_t)len;
 }
 
-// Writes status.json, of which `text` becomes the content. False if it could not.
+// Writes status.json, and stores its content in `text`. False if that failed.
 static bool save_status(const char *request_id, char text[1024], size_t *len) {
     struct state *s = &run.state;
 
@@ -148,31 +148,33 @@ static bool save_status(const char *request_id, char text[1024], size_t *len) {
 // ---- a run --------------------------------------------------------------------------------------
 
 static void hook_not_started(const char *program, int error) {
-    hold_lines(false); // this is the child, which has them, too
+    hold_lines(false); // this is the child, which has a copy of the held lines
     say("error: --exec '%s': %s", program, rekey_posix_error_text(error));
 }
 
 // rekey_storage.hook
 static int run_hook(void *ctx) {
-    struct hook_news news = {.key_file = state_path(&run.state, "key"),
-                             .endpoint = run.state.endpoint};
+    struct hook_event event = {.key_file = state_path(&run.state, "key"),
+                               .endpoint = run.state.endpoint};
     int result;
 
-    (void)ctx; // that of the storage's other functions: the struct state
+    (void)ctx; // the struct state, as for the storage's other functions
     rekey_rotation_report(&run.rotation, &run.report);
-    news.key_type = slot_word(run.report.in_use);
+    event.key_type = slot_name(run.report.in_use);
     if (run.hook.child == 0 &&
-        run.report.result != REKEY_ROTATION_NONE) { // else it is an earlier run's
+        run.report.result != REKEY_ROTATION_NONE) { // otherwise it is the hook of an earlier run,
+                                                    // and the secrets are needed later
         session_forget(run.session);
     }
-    result = hook_run(&run.hook, &news, &run.session->fault);
+    result = hook_run(&run.hook, &event, &run.session->fault);
     if (result == REKEY_E_HOOK) {
         say("error: %s", run.session->fault.text);
     }
     return result;
 }
 
-// A run that cannot begin, for session->fault. status.json tells of it, where that can be written.
+// Ends a run that cannot start because of session->fault. Records it in status.json, if that can be
+// written.
 static int refuse(void) {
     struct session *s = run.session;
     struct rekey_rotation_state state = {.hook_pending = false};
@@ -204,8 +206,8 @@ int rotation_open_state(struct session *s, struct state *state) {
     state->keep_group = o->rollback;
     state->volatile_ok = o->volatile_ok;
     state->management = rekey_span(s->management, strlen(s->management));
-    if (o->endpoint.name.ptr != NULL) { // --rollback needs none
-        // It names the endpoint in all versions of the API.
+    if (o->endpoint.name.ptr != NULL) { // --rollback needs no endpoint
+        // Without the query: the path names the endpoint in all versions of the API.
         size_t len = rekey_endpoint_path(&o->endpoint, REKEY_SPAN(""), state->endpoint);
 
         *(char *)memchr(state->endpoint, '?', len) = '\0';
@@ -218,8 +220,8 @@ int rotation_open_state(struct session *s, struct state *state) {
     return error;
 }
 
-// --rollback keeps the least age that the runs of this directory have, which status.json shows:
-// without --min-age it is about this run alone, and the timer's next run has its own again.
+// Without --min-age, --rollback uses the least age of the last run, as status.json shows it,
+// because the run of the timer will use that again.
 static void choose_min_age(const struct options *o) {
     static struct status_file file;
     int64_t switched, age;
@@ -233,7 +235,7 @@ static void choose_min_age(const struct options *o) {
     switched = status_file_number(&file, "switched");
     age = status_file_number(&file, "nextDue") - switched;
     if (switched > 0 && age + switched == 0) {
-        run.due = false; // sync never makes one due
+        run.due = false; // with sync no rotation becomes due
     } else if (switched > 0 && age >= 0 && age <= OPTION_MIN_AGE_MAX) {
         run.options.min_age_s = (uint32_t)age;
     }
@@ -287,7 +289,7 @@ static int conclude(void) {
     outcome = x->outcome;
     rekey_report(&s->client, &report);
     report.error = x->error;
-    if (report.host.ptr == NULL) { // nothing was spoken to, or the scoring host last
+    if (report.host.ptr == NULL) { // no host was called, or the scoring host was the last one
         report.host = x->probed.ptr != NULL ? x->probed : s->options->host;
     }
     if (x->error != 0) {

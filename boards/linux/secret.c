@@ -8,16 +8,16 @@
 #include "secret_text.h"
 #include "text.h"
 
-// What there is of a text of which `len` bytes came for a buffer of `cap`.
+// The part of a text of `len` bytes that is in a buffer of `cap` bytes.
 static struct rekey_span held(const char *buf, size_t len, size_t cap) {
     return rekey_span(buf, len < cap ? len : cap);
 }
 
-int secret_take_token(const char *file, uint64_t until, char buf[REKEY_TOKEN_MAX], size_t *len,
+int secret_load_token(const char *file, uint64_t until, char buf[REKEY_TOKEN_MAX], size_t *len,
                       struct fault *f) {
     const char *name = file != NULL ? "--token-file" : "AZURE_ACCESS_TOKEN", *fault;
     char text[256];
-    bool environment = input_take_variable("AZURE_ACCESS_TOKEN", buf, REKEY_TOKEN_MAX, len);
+    bool environment = input_move_variable("AZURE_ACCESS_TOKEN", buf, REKEY_TOKEN_MAX, len);
 
     if (file != NULL) {
         int error = input_read(file, until, buf, REKEY_TOKEN_MAX, len);
@@ -29,7 +29,7 @@ int secret_take_token(const char *file, uint64_t until, char buf[REKEY_TOKEN_MAX
         return fault_set(f, REKEY_CREDENTIALS, REKEY_E_NO_TOKEN,
                          "no token: give --token-file FILE, or set AZURE_ACCESS_TOKEN");
     }
-    // Before its length: what is of the wrong kind is often too long as well.
+    // This check comes before the length: a text of the wrong kind is often too long as well.
     fault =
         secret_text_fault(SECRET_TEXT_TOKEN, held(buf, *len, REKEY_TOKEN_MAX), text, sizeof(text));
     if (fault != NULL) {
@@ -74,11 +74,11 @@ int secret_read_token(const char *file, uint64_t until, char *buf, size_t cap, s
     return 0;
 }
 
-int secret_take_client(const char *file, uint64_t until, char buf[SECRET_CLIENT_MAX], size_t *len,
+int secret_load_client(const char *file, uint64_t until, char buf[SECRET_CLIENT_MAX], size_t *len,
                        struct fault *f) {
     const char *name = file != NULL ? file : "AZURE_CLIENT_SECRET", *fault;
     char text[256];
-    bool given = input_take_variable("AZURE_CLIENT_SECRET", buf, SECRET_CLIENT_MAX, len);
+    bool given = input_move_variable("AZURE_CLIENT_SECRET", buf, SECRET_CLIENT_MAX, len);
 
     if (file != NULL) {
         int error = input_read(file, until, buf, SECRET_CLIENT_MAX, len);
@@ -105,7 +105,7 @@ int secret_take_client(const char *file, uint64_t until, char buf[SECRET_CLIENT_
                                      "%s: the client secret %s", name, fault);
 }
 
-int secret_take_key_value(const char *file, uint64_t until, char buf[REKEY_KEY_VALUE_MAX],
+int secret_load_key_value(const char *file, uint64_t until, char buf[REKEY_KEY_VALUE_MAX],
                           size_t *len, struct fault *f) {
     int error = input_read(file, until, buf, REKEY_KEY_VALUE_MAX, len);
     const char *fault;

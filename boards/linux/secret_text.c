@@ -9,7 +9,7 @@ static char at(struct rekey_span text, size_t i) {
     return (char)(i < text.len ? text.ptr[i] : '\0');
 }
 
-// By its byte order mark, or because every other byte of what is ASCII is zero.
+// UTF-16 has a byte order mark, or, if it is ASCII text, every other byte is zero.
 static bool is_utf16(struct rekey_span text) {
     bool marked = (at(text, 0) == '\xFF' && at(text, 1) == '\xFE') ||
                   (at(text, 0) == '\xFE' && at(text, 1) == '\xFF');
@@ -44,8 +44,8 @@ const char *control_fault(struct rekey_span text, char *buf, size_t cap) {
     return buf;
 }
 
-// A pair of marks around a text. A token has none of them; a client secret could begin or end with
-// one, but not with both.
+// Finds a pair of marks around a text. A token cannot have any of them; a client secret may begin
+// or end with one, but not both.
 static const char *marks(enum secret_text kind, struct rekey_span text) {
     static const struct {
         char first, last;
@@ -70,16 +70,17 @@ static const char *marks(enum secret_text kind, struct rekey_span text) {
     return NULL;
 }
 
-static bool begins(struct rekey_span text, struct rekey_span with) {
+static bool starts_with(struct rekey_span text, struct rekey_span with) {
     return text.len >= with.len && rekey_span_equal_nocase(rekey_span(text.ptr, with.len), with);
 }
 
-// RFC 6750 2.1: letters, digits, "-._~+/", and '=' at the end alone.
+// RFC 6750 2.1: letters, digits, "-._~+/", and '=' only at the end.
 static const char *token_fault(struct rekey_span text, char *buf, size_t cap) {
-    const char last = at(text, text.len - 1); // of an empty text: none is there, either
+    const char last = at(text, text.len - 1); // at returns NUL outside of the text
     size_t end = text.len;
 
-    if (begins(text, REKEY_SPAN("bearer ")) || begins(text, REKEY_SPAN("authorization:"))) {
+    if (starts_with(text, REKEY_SPAN("bearer ")) ||
+        starts_with(text, REKEY_SPAN("authorization:"))) {
         return "begins with the name of a scheme or a header: give the token alone";
     }
     if (last == ',' || last == ';') {

@@ -11,7 +11,7 @@
 #include "process.h"
 #include "text.h"
 
-// `needed` is 0 where no more is known than that the limit is too small.
+// `needed` is 0 if it is only known that the limit is too small.
 static void explain_limit(const struct session *s, int error, unsigned long needed,
                           unsigned long limit, const char *macro, char *buf, size_t cap) {
     const bool arena = error == REKEY_E_LIMIT_ARENA; // the next allocation needs more
@@ -25,7 +25,7 @@ static void explain_limit(const struct session *s, int error, unsigned long need
              ((arena ? least + 16384 : least) + 63) / 64 * 64);
 }
 
-// The details that an error's text does not have, as they come.
+// Writes the details of an error, not yet made safe to print.
 static void find_details(const struct session *s, const struct rekey_report *report, int error,
                          char *buf, size_t cap) {
     const char *macro;
@@ -40,7 +40,7 @@ static void find_details(const struct session *s, const struct rekey_report *rep
                       cap);
     } else if (report->subject.len > 0 && (url || error == REKEY_E_REDIRECT)) {
         snprintf(buf, cap, "%.*s", (int)report->subject.len, report->subject.ptr);
-    } else if (report->host.ptr != s->identity.managed.host.ptr && // which no proxy is asked for
+    } else if (report->host.ptr != s->identity.managed.host.ptr && // never through a proxy
                proxy_explain(&s->proxy, error, s->tcp.error, buf, cap)) {
         return;
     } else if ((error == REKEY_E_STORE || error == REKEY_E_SAVE) && s->explain_store != NULL) {
@@ -73,7 +73,7 @@ const char *session_right(const struct session *s, const char *action) {
     return text;
 }
 
-// What a request that was refused needs.
+// The permission that a refused request needs.
 static const char *action_of(const struct rekey_report *report) {
     static const char list[] = "/listKeys";
     const size_t len = sizeof(list) - 1;
@@ -111,7 +111,7 @@ void session_say_error(struct session *s, const struct rekey_report *report) {
                      ? s->identity.why
                      : "";
     session_explain(s, report, report->error, d->of_error);
-    if (report->error == REKEY_E_NO_TOKEN) { // the same in one line
+    if (report->error == REKEY_E_NO_TOKEN) { // say_missing prints the same, one line for each kind
         d->of_error[0] = '\0';
     }
     session_explain(s, report, report->cause, d->of_cause);
@@ -119,7 +119,7 @@ void session_say_error(struct session *s, const struct rekey_report *report) {
 }
 
 const char *session_hint(const struct session *s, const struct rekey_report *report) {
-    if (report->outcome == REKEY_CREDENTIALS) { // after a precise remedy a general one says less
+    if (report->outcome == REKEY_CREDENTIALS) { // no general remedy after a precise one
         return session_remedy(s, report) == NULL ? s->credentials_hint : NULL;
     }
     if (report->outcome == REKEY_RUNNING) {
@@ -171,14 +171,14 @@ enum rekey_outcome session_say_refusal(struct session *s) {
     struct rekey_report report = outcome_of_fault(&s->fault);
 
     if (s->resumes && s->file.written) {
-        // The operation was begun: that it cannot be looked after now changes nothing.
+        // The operation has started: that this run cannot follow it changes nothing.
         report.kind = s->file.record.kind;
         report.url = s->file.record.url;
         report.outcome = report.kind == REKEY_POLL_NONE ? REKEY_UNKNOWN : REKEY_RUNNING;
     }
     say("error: %s", s->fault.text);
     if (report.outcome != REKEY_CREDENTIALS && report.outcome != REKEY_NOT_TRUSTED) {
-        say_hint(s, &report); // else the fault has said what to correct
+        say_hint(s, &report); // otherwise the fault says what to correct
     }
     put_json(s, &report, s->fault.text);
     return report.outcome;

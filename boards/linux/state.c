@@ -40,7 +40,7 @@ const char *state_path(struct state *s, const char *name) {
 }
 
 int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group) {
-    // What root writes belongs to whom the directory belongs to, who will want to replace it.
+    // Files that root writes get the owner of the directory, who must be able to replace them.
     const char *what =
         rekey_posix_write_file(state_path(s, name), text, len, REKEY_POSIX_ALONE, s->owner, group);
 
@@ -52,8 +52,8 @@ int state_write(struct state *s, const char *name, const char *text, size_t len,
     return REKEY_E_STORE;
 }
 
-// Before a run changes what must not be changed by two runs at once: whether `lock` is still the
-// file that this run has locked. Who removes it lets another run begin, and ends this one.
+// Before each change that two runs must not make at once: checks that `lock` is still the file that
+// this run has locked. If somebody removes it, another run can start, and this one ends.
 static int check_lock(struct state *s) {
     struct stat ours, there;
 
@@ -78,7 +78,7 @@ static int state_read(struct state *s, const char *name, char *buf, size_t cap, 
 static int load_key(void *ctx, bool previous, char *key, size_t cap, size_t *len) {
     int error = state_read(ctx, previous ? "key.previous" : "key", key, cap, len);
 
-    if (*len > 0 && key[*len - 1] == '\n') { // put there by hand
+    if (*len > 0 && key[*len - 1] == '\n') { // written by hand
         (*len)--;
     }
     return error;
@@ -104,8 +104,8 @@ static int save_key(void *ctx, struct rekey_span key) {
     return error == 0 ? state_write(s, "key", key.ptr, key.len, s->group) : error;
 }
 
-// The key that is put back comes first: where power fails between the two it is in use, while the
-// other order would have lost it.
+// The restored key is written first: if power fails between the two writes, it is in use; in the
+// other order it would be lost.
 static int restore_key(void *ctx) {
     struct state *s = ctx;
     char key[REKEY_KEY_VALUE_MAX], before[REKEY_KEY_VALUE_MAX];
@@ -131,7 +131,7 @@ static int restore_key(void *ctx) {
 
 // ---- the state ----------------------------------------------------------------------------------
 
-const char *slot_word(enum rekey_key slot) {
+const char *slot_name(enum rekey_key slot) {
     return slot == REKEY_KEY_PRIMARY     ? "Primary"
            : slot == REKEY_KEY_SECONDARY ? "Secondary"
                                          : "none";
@@ -139,7 +139,7 @@ const char *slot_word(enum rekey_key slot) {
 
 static bool parse_slot(struct rekey_span word, enum rekey_key *slot) {
     for (int i = 0; i <= REKEY_KEY_SECONDARY; i++) {
-        const char *each = slot_word((enum rekey_key)i);
+        const char *each = slot_name((enum rekey_key)i);
 
         if (rekey_span_equal(word, rekey_span(each, strlen(each)))) {
             *slot = (enum rekey_key)i;
@@ -174,7 +174,7 @@ static int save_state(void *ctx, const struct rekey_rotation_state *state) {
     len = snprintf(s->text, sizeof(s->text),
                    FORMAT "\nendpoint %s\nslot %s\nhook %s%s\nswitched %lld\nprimary %.64s\n"
                           "secondary %.64s\nend\n",
-                   s->endpoint, slot_word(state->slot), state->rolled_back ? "rollback-" : "",
+                   s->endpoint, slot_name(state->slot), state->rolled_back ? "rollback-" : "",
                    state->hook_pending ? "pending" : "done", (long long)state->switched, sums[0],
                    sums[1]);
     if ((size_t)len >= sizeof(s->text)) {
@@ -193,15 +193,15 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
     if (error != 0 || rest.len == 0) {
         return error;
     }
-    if (!take_line(&rest, "rekey-state", &version)) {
+    if (!read_line(&rest, "rekey-state", &version)) {
         return failed(s, "state", damaged);
     }
     if (!rekey_span_equal(version, REKEY_SPAN("1"))) {
         return failed(s, "state", "it was written by another version of rekey");
     }
-    if (!take_line(&rest, "endpoint", &endpoint) || !take_line(&rest, "slot", &slot) ||
-        !take_line(&rest, "hook", &hook) || !take_line(&rest, "switched", &switched) ||
-        !take_line(&rest, "primary", &sums[0]) || !take_line(&rest, "secondary", &sums[1]) ||
+    if (!read_line(&rest, "endpoint", &endpoint) || !read_line(&rest, "slot", &slot) ||
+        !read_line(&rest, "hook", &hook) || !read_line(&rest, "switched", &switched) ||
+        !read_line(&rest, "primary", &sums[0]) || !read_line(&rest, "secondary", &sums[1]) ||
         !rekey_span_equal(rest, REKEY_SPAN("end\n")) || !parse_slot(slot, &state->slot) ||
         !parse_sum(sums[0], state->sha256[0]) || !parse_sum(sums[1], state->sha256[1])) {
         return failed(s, "state", damaged);
@@ -211,7 +211,7 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
                       "it belongs to another endpoint: give another directory to --state, or "
                       "remove this file to start again with this endpoint");
     }
-    if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names none
+    if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names no endpoint
         memcpy(s->endpoint, endpoint.ptr, endpoint.len);
         s->endpoint[endpoint.len] = '\0';
     }
@@ -246,7 +246,7 @@ static int load_operation(void *ctx, struct rekey_record *record, enum rekey_key
 static int save_operation(void *ctx, const struct rekey_record *record, enum rekey_key slot) {
     struct state *s = ctx;
     struct operation_file *f = s->operation;
-    const char *word = slot_word(slot);
+    const char *word = slot_name(slot);
 
     if (check_lock(s) != 0) {
         return REKEY_E_STORE;
@@ -254,7 +254,7 @@ static int save_operation(void *ctx, const struct rekey_record *record, enum rek
     f->management = s->management;
     f->endpoint = rekey_span(s->endpoint, strlen(s->endpoint));
     f->key_type = rekey_span(word, strlen(word));
-    f->written = true; // by the lock nobody else writes it, and it may be there
+    f->written = true; // the lock keeps others from writing it, and it may exist
     if (operation_file_save(f, record) == REKEY_DONE) {
         return 0;
     }

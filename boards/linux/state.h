@@ -21,21 +21,21 @@ struct state {
     // For the caller to set.
     struct operation_file *operation;
     const char *directory;
-    const char *key_group;             // by name or number; NULL: the key file is nobody else's
-    bool keep_group;                   // where key_group is NULL, that of the key file stays
-    bool volatile_ok;                  // a directory that does not survive a restart is taken
-    bool looks;                        // nothing that is there is corrected, or removed
-    struct rekey_span management;      // host or host:port, for the operation file
-    char endpoint[REKEY_PATH_MAX + 1]; // its path; "": that of the state that is loaded
+    const char *key_group;        // by name or number; NULL: only the owner may read the key file
+    bool keep_group;              // if key_group is NULL, the key file keeps its group
+    bool volatile_ok;             // allow a directory that a restart empties
+    bool check_only;              // correct and remove nothing
+    struct rekey_span management; // host or host:port, for the operation file
+    char endpoint[REKEY_PATH_MAX + 1]; // its path; "": use that of the loaded state
 
     gid_t group;       // of the key file
-    uid_t owner;       // whom root writes for; 0: nobody else
+    uid_t owner;       // the owner that root gives the files to; 0: root keeps them
     int lock;          // its descriptor
-    int lock_error;    // errno, where the lock could not be given to the owner of the directory
+    int lock_error;    // errno, if the lock could not be given to the owner of the directory
     bool busy;         // another run has the lock
-    bool opened;       // it can be written
+    bool opened;       // it is locked, and can be written
     const char *fault; // the file that the last failure was about
-    const char *why;   // in words, or NULL: see `what` and `error`
+    const char *why;   // the reason in words; if NULL, see `what` and `error`
     const char *what;  // what could not be done, as rekey_posix_write_file names it
     int error;         // errno
     char path[512];
@@ -43,18 +43,18 @@ struct state {
     char text[1024];
 };
 
-// As rotate.h asks; the ctx is the struct state. The hook is not in it.
+// For rotate.h; the ctx is the struct state. The hook is not part of it.
 extern const struct rekey_storage state_storage;
 
-// Says in words what the last failure was about; an empty text where there was none. `ctx` is the
-// struct state.
+// Writes the details of the last failure; an empty text if there was none. `ctx` is the struct
+// state.
 void state_explain(const void *ctx, char *buf, size_t cap);
 
 // DIR/NAME, in s->path.
 const char *state_path(struct state *s, const char *name);
 
 // "Primary", "Secondary", or "none" for 0.
-const char *slot_word(enum rekey_key slot);
+const char *slot_name(enum rekey_key slot);
 
 // Replaces DIR/NAME. Returns 0 or REKEY_E_STORE.
 int state_write(struct state *s, const char *name, const char *text, size_t len, gid_t group);

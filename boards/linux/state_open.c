@@ -13,9 +13,10 @@
 #include "text.h"
 #include "volatile.h"
 
-#define PROBE_SIZE 8192 // what a run may have to write at the worst, at once
+#define PROBE_SIZE 8192 // the most that a run may have to write
 
-// A group by its name in /etc/group, or its number. The C library's look-up may ask a network.
+// Finds a group by its name in /etc/group, or by its number. The C library's lookup may use the
+// network.
 static bool find_group(const char *name, gid_t *group) {
     const size_t len = strlen(name);
     char line[512];
@@ -51,8 +52,9 @@ static bool find_group(const char *name, gid_t *group) {
     return false;
 }
 
-// The key file gets the group that was asked for, and is nobody else's. A group that it has stays
-// until the next key; with --rollback, for that one as well.
+// Gives the key file the requested group, and removes the permissions of others. Without a
+// requested group, the file keeps its group until the next key; with --rollback the next key gets
+// that group as well.
 static void correct_key_file(struct state *s) {
     int fd = rekey_posix_open(state_path(s, "key"), O_RDONLY, REKEY_POSIX_ONE_NAME);
     struct stat file;
@@ -64,7 +66,7 @@ static void correct_key_file(struct state *s) {
         if ((file.st_mode & S_IRWXO) != 0 ||
             (s->group != REKEY_POSIX_NO_GROUP &&
              ((file.st_mode & S_IRGRP) == 0 || s->group != file.st_gid))) {
-            rekey_posix_set_mode(fd, s->group); // where it cannot be, the next key gets it
+            rekey_posix_set_mode(fd, s->group); // if this fails, the next key file gets it
         }
     }
     if (fd >= 0) {
@@ -72,7 +74,7 @@ static void correct_key_file(struct state *s) {
     }
 }
 
-// A run that was killed while it wrote leaves these, with a key or a signed URL in them.
+// Removes the files that a killed run may leave, which may contain a key or a signed URL.
 static bool remove_temporaries(struct state *s) {
     static const char *const names[] = {
         "key.tmp",       "key.previous.tmp", "state.tmp", "status.json.tmp",
@@ -86,7 +88,7 @@ static bool remove_temporaries(struct state *s) {
     return true;
 }
 
-// Whether status.json was left by another version of rekey. A damaged one is not worth a rotation.
+// Whether another version of rekey wrote status.json. A damaged file must not prevent a rotation.
 static bool is_foreign(struct state *s) {
     static const char begin[] = "{\"format\":";
     const size_t len = sizeof(begin) - 1;
@@ -97,8 +99,9 @@ static bool is_foreign(struct state *s) {
            n > len + 1 && memcmp(s->text, begin, len) == 0 && memcmp(s->text + len, "1,", 2) != 0;
 }
 
-// Opens the lock, and gives it to the owner of the directory if it is new. One with content is not
-// ours, and a file with other names may be anybody's. Returns the descriptor, or -1 with errno set.
+// Opens the lock, and gives it to the owner of the directory if it is new. A lock file with content
+// is not ours, and a file with other hard links may belong to somebody else. Returns the
+// descriptor, or -1 with errno set.
 static int open_lock(struct state *s) {
     int fd = rekey_posix_open(state_path(s, "lock"), O_RDWR | O_CREAT, REKEY_POSIX_ONE_NAME);
     struct stat lock;
@@ -110,8 +113,8 @@ static int open_lock(struct state *s) {
     return fd;
 }
 
-// Writes as much as a run may have to write at the worst, so that a directory that cannot take it
-// is noticed before anything is sent. Nothing stays there, whatever fails.
+// Writes as much as a run may have to write, to find out before anything is sent whether the
+// directory has space for it. Removes the file in any case.
 static bool probe(struct state *s) {
     static char filler[PROBE_SIZE];
     bool written = state_write(s, "probe", filler, sizeof(filler), s->group) == 0;
@@ -139,7 +142,7 @@ int state_open(struct state *s, struct fault *f) {
     }
     strcpy(s->operation_path, state_path(s, "operation"));
     s->operation->path = s->operation_path;
-    s->operation->alone = true;
+    s->operation->exclusive = true;
     if (s->key_group != NULL && !find_group(s->key_group, &s->group)) {
         return fault_set(f, REKEY_USAGE, REKEY_E_STORE, "--key-group '%s': there is no such group",
                          s->key_group);
@@ -167,14 +170,14 @@ int state_open(struct state *s, struct fault *f) {
                          "--volatile-ok allows it",
                          s->directory, reason);
     }
-    if (!s->looks && !remove_temporaries(s)) {
+    if (!s->check_only && !remove_temporaries(s)) {
         return fault_set(f, REKEY_LOCAL, REKEY_E_STORE, "'%s': %s", s->path,
                          file_error("remove it", errno));
     }
     if (!probe(s)) {
         return refuse(s, REKEY_LOCAL, file_error(s->what, s->error), f);
     }
-    if (!s->looks) {
+    if (!s->check_only) {
         correct_key_file(s);
     }
     s->opened = true;

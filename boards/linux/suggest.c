@@ -2,13 +2,13 @@
 
 #include "suggest.h"
 
-#define LETTERS 32 // of a word; a longer one is not mistyped
+#define LETTERS 32 // the longest word that is compared
 
 static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-// The distance of "optimal string alignment": that of Levenshtein, and neighbours may be exchanged.
+// The "optimal string alignment" distance: Levenshtein's, with exchanged neighbours as one edit.
 // rows[i][j] is the distance of the first i letters of the word from the first j of the other one.
 static size_t count_edits(struct rekey_span word, struct rekey_span known) {
     size_t rows[LETTERS + 1][LETTERS + 1];

@@ -1,4 +1,4 @@
-// suggest.h - which of the known words a mistyped one was meant to be.
+// suggest.h - finds the known word that a mistyped one was meant to be.
 
 #ifndef REKEY_COMMAND_SUGGEST_H
 #define REKEY_COMMAND_SUGGEST_H
@@ -7,9 +7,9 @@
 
 #define SUGGEST_NONE SIZE_MAX
 
-// How far `word` is from `known`: 0 if it begins as the other one does, up to the end of the
-// shorter one; else the number of letters that are wrong, missing, too many, or exchanged with
-// their neighbour. SUGGEST_NONE if these are more than a third of the word.
+// The distance between `word` and `known`: 0 if one of them begins with the other; else the number
+// of letters that are wrong, missing, extra, or exchanged with their neighbour. SUGGEST_NONE if
+// these are more than a third of the word.
 size_t suggest_distance(struct rekey_span word, const char *known);
 
 #endif

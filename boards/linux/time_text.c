@@ -1,4 +1,4 @@
-// time_text.c - see time_text.h. Not with gmtime: glibc's looks for the time zone, on the heap.
+// time_text.c - see time_text.h. Does not use gmtime: glibc's reads the time zone, and allocates.
 
 #include "time_text.h"
 
@@ -21,7 +21,7 @@ static int put_date(uint32_t days, char *buf, size_t cap) {
                     (unsigned)(month < 10 ? month + 3 : month - 9), (unsigned)(day + 1));
 }
 
-// In the largest unit of which there are two.
+// Uses the largest unit of which there are at least two.
 static void put_distance(int64_t seconds, char *buf, size_t cap) {
     static const struct {
         uint32_t seconds;

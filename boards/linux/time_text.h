@@ -1,4 +1,4 @@
-// time_text.h - times for people.
+// time_text.h - writes times for people.
 
 #ifndef REKEY_COMMAND_TIME_TEXT_H
 #define REKEY_COMMAND_TIME_TEXT_H

@@ -30,7 +30,7 @@ static int bad_url(struct fault *f, const char *name, const char *value, const c
                      visible(text_of(value), text, sizeof(text)), rule);
 }
 
-// https://HOST, https://HOST:PORT, or the host alone.
+// The authority is https://HOST, https://HOST:PORT, or only the host.
 int token_service_authority(struct rekey_entra *entra, const struct cloud *cloud, char text[300],
                             struct fault *f) {
     const char *name = "AZURE_AUTHORITY_HOST", *value = input_variable(name);
@@ -49,8 +49,8 @@ int token_service_authority(struct rekey_entra *entra, const struct cloud *cloud
     return 0;
 }
 
-// http://HOST[:PORT], with or without the path of tokens: this machine, or for IMDS
-// 169.254.169.254.
+// The endpoint is http://HOST[:PORT], with or without the path of tokens. The host must be this
+// machine; for IMDS it may be 169.254.169.254.
 int token_service_endpoint(struct rekey_managed *m, const struct cloud *cloud, bool arc,
                            struct fault *f) {
     const char *name = arc ? "IDENTITY_ENDPOINT" : "IMDS_ENDPOINT";

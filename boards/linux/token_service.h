@@ -14,8 +14,8 @@ struct cloud {
 
 extern const struct cloud clouds[3]; // the first is the default
 
-// Fills in the authority and the scope: of AZURE_AUTHORITY_HOST, or the cloud's own. `text` is
-// where the authority stays. Returns 0, or an error with *f.
+// Fills in the authority, from AZURE_AUTHORITY_HOST or the cloud, and the scope. The authority is
+// stored in `text`. Returns 0, or an error with *f.
 int token_service_authority(struct rekey_entra *entra, const struct cloud *cloud, char text[300],
                             struct fault *f);
 

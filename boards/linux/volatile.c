@@ -19,9 +19,9 @@
 #include "text.h"
 
 #define OVERLAYFS 0x794C7630ul // OVERLAYFS_SUPER_MAGIC; linux/magic.h of old kernels lacks it
-#define DEVICE_FIELD 2         // of a line of mountinfo: "major:minor"
+#define DEVICE_FIELD 2         // in a line of mountinfo: "major:minor"
 
-// The name of a file system in memory; NULL for one that is not.
+// The name of a file system that is in memory; NULL for other types.
 static const char *in_memory(unsigned long type) {
     static const struct {
         unsigned long type;
@@ -36,8 +36,8 @@ static const char *in_memory(unsigned long type) {
     return NULL;
 }
 
-// mountinfo writes blanks, commas and backslashes as \\ooo. What that leaves is the option as it
-// was given to the kernel: in it, a backslash stands before a byte that is meant as it is.
+// mountinfo writes spaces, commas and backslashes as \\ooo. After decoding these, a backslash
+// before a byte means that byte itself, as in the options that the kernel was given.
 static void unescape(char *text) {
     char *to = text;
 
@@ -59,13 +59,13 @@ static void unescape(char *text) {
     *to = '\0';
 }
 
-// Finds the upper directory of the overlayfs `device`. The line may be longer than any buffer: it
-// is taken apart at its blanks and commas as it is read. False if there is no such line, or the
-// path does not fit.
+// Finds the upper directory of the overlayfs `device`. A line may be longer than any buffer, so it
+// is split at spaces and commas while it is read. False if there is no such line, or if the path
+// does not fit.
 static bool find_upper(dev_t device, char upper[PATH_MAX]) {
     static const char name[] = "upperdir=";
     char wanted[24], buf[512];
-    size_t len = 0; // of the word that is being read, which lies in `upper`
+    size_t len = 0; // of the current word, which is in `upper`
     unsigned field = 0;
     bool ours = false, options = false, found = false;
     ssize_t n = 0;
@@ -76,7 +76,7 @@ static bool find_upper(dev_t device, char upper[PATH_MAX]) {
         for (ssize_t i = 0; i < n && !found; i++) {
             if (buf[i] != ' ' && buf[i] != '\n' && !(options && buf[i] == ',')) {
                 upper[len] = buf[i];
-                len += len < PATH_MAX - 1; // a word that is too long is no path
+                len += len < PATH_MAX - 1; // a word that is too long is not a usable path
                 continue;
             }
             upper[len] = '\0';
@@ -108,7 +108,7 @@ const char *volatile_reason(const char *directory, char *buf, size_t cap) {
     struct stat d;
 
     if (statfs(directory, &s) != 0) {
-        return NULL; // the run finds out why
+        return NULL; // state_open finds the reason later
     }
     name = in_memory((unsigned long)s.f_type);
     if (name != NULL) {
@@ -124,7 +124,7 @@ const char *volatile_reason(const char *directory, char *buf, size_t cap) {
     }
     visible(rekey_span(upper, strlen(upper)), shown, sizeof(shown));
     if (upper[0] != '/' || statfs(upper, &s) != 0 || (unsigned long)s.f_type == OVERLAYFS) {
-        // A container sees neither the path nor what becomes of it.
+        // In a container this path is not visible.
         snprintf(buf, cap,
                  "it is on overlayfs, whose upper directory '%s' cannot be checked from here",
                  shown);

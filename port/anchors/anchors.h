@@ -1,5 +1,5 @@
-// anchors.h - trust anchors for a TLS library: where they are, and how one is found by its name.
-// Nothing here, and nothing else in this folder, names a TLS library; any can use it.
+// anchors.h - trust anchors for a TLS library, found by their names. This folder does not depend on
+// a TLS library, and any TLS library can use it.
 
 #ifndef REKEY_ANCHORS_H
 #define REKEY_ANCHORS_H
@@ -11,15 +11,17 @@
 extern "C" {
 #endif
 
-// Where the trust anchors are: found by name when a certificate names them as its issuer, so that
-// only what is needed is ever parsed. One struct may serve several connections of one thread.
+// A source of trust anchors. An anchor is found by its name when a certificate names it as its
+// issuer, so that only the needed anchors are parsed. One struct may serve several connections of
+// one thread.
 struct rekey_anchors {
     void *ctx;
-    bool permanent; // what `found` is given stays in place: it is used there, and not copied
+    bool permanent;              // the DER for `found` stays valid, and need not be copied
     const unsigned *passed_over; // certificates that the last look-up could not read; or NULL
-    // Calls `found` with the DER of each anchor whose subject is `subject` (DER of a Name, compared
-    // as der.h does; where its pointer is NULL, of all anchors). Stops when `found` returns other
-    // than 0, and returns that. Returns 0 if there is none, or REKEY_E_NO_ANCHORS.
+    // Calls `found` with the DER of each anchor whose subject is `subject`, a Name in DER that is
+    // compared as in der.h; if its pointer is NULL, with the DER of all anchors. If `found` returns
+    // a value other than 0, the search stops and returns that value. Otherwise returns 0, also if
+    // no anchor was found; or REKEY_E_NO_ANCHORS if the anchors cannot be read.
     int (*find)(void *ctx, struct rekey_span subject,
                 int (*found)(void *arg, struct rekey_span der), void *arg);
 };

@@ -1,5 +1,5 @@
-// der.h - what trust anchors and name constraints take from DER (X.690) without parsing a whole
-// certificate, and the comparison of names (RFC 5280 7.1).
+// der.h - reads elements of DER (X.690) without parsing a whole certificate, and compares names
+// (RFC 5280 7.1). Used for trust anchors and name constraints.
 
 #ifndef REKEY_DER_H
 #define REKEY_DER_H
@@ -23,22 +23,23 @@ struct rekey_der {
     struct rekey_span value;
 };
 
-// Takes the first element of *from into *out, and moves *from behind it. False if there is none, or
-// it does not fit; *from then is as it was.
-bool rekey_der_take(struct rekey_span *from, struct rekey_der *out);
+// Stores the first element of *from in *out, and moves *from behind it. Returns false if there is
+// no element, or if it is longer than *from; *from is then unchanged.
+bool rekey_der_read(struct rekey_span *from, struct rekey_der *out);
 
-// The same, and whether it has that tag.
-bool rekey_der_take_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value);
+// The same for an element with this tag. Returns false if it has another tag.
+bool rekey_der_read_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value);
 
 // The subject of a certificate: a whole Name, with tag and length. The certificate may be cut off
-// behind it. Empty if it is malformed before that.
+// behind the subject. Empty if the certificate is malformed before that.
 struct rekey_span rekey_der_subject(struct rekey_span certificate);
 
-// Whether two Names are equal as mbedTLS compares them: a PrintableString equals a UTF8String, and
-// in these two ASCII letters of either case are equal.
+// Whether two Names are equal, compared as in mbedTLS: a PrintableString can equal a UTF8String,
+// and in both the case of ASCII letters is ignored.
 bool rekey_der_same_name(struct rekey_span a, struct rekey_span b);
 
-// Whether `name` begins with all of `base`: it is in that subtree of a directory.
+// Whether `name` begins with all components of `base`, so that it is in that subtree of a
+// directory.
 bool rekey_der_name_within(struct rekey_span base, struct rekey_span name);
 
 #endif

@@ -1,4 +1,4 @@
-// der_table.c - finds anchors in a table by their names.
+// der_table.c - finds anchors in a table by name.
 
 #include "der_table.h"
 

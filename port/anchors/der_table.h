@@ -1,4 +1,4 @@
-// der_table.h - trust anchors in DER, in flash: nothing of them is copied.
+// der_table.h - trust anchors in DER, in flash. They are not copied.
 
 #ifndef REKEY_DER_TABLE_H
 #define REKEY_DER_TABLE_H
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-// Anchors that are looked up in `count` certificates; they must live as long as the result is used.
+// A table of `count` certificates. It must stay valid as long as the anchors are used.
 struct rekey_der_table {
     const struct rekey_span *certificates;
     size_t count;

@@ -1,6 +1,6 @@
-// pem.c - the reader of PEM: a line is a marker (BEGIN or END), base64, or text. A marker counts at
-// the start of a line or directly behind another marker only, so that a line that was commented out
-// stays out.
+// pem.c - the reader of PEM. A line is a marker (BEGIN or END), base64, or text. A marker is
+// recognized only at the start of a line or directly behind another marker, so that a line that was
+// commented out is ignored.
 
 #include "pem.h"
 
@@ -38,7 +38,7 @@ static void decode(struct rekey_pem *p, char c) {
     if (c == '=' && p->quantum >= 2) {
         p->padding++;
         digit = 0;
-    } else if (digit == NO_DIGIT || p->padding > 0) { // nothing comes after padding
+    } else if (digit == NO_DIGIT || p->padding > 0) { // no digit may follow padding
         p->headers |= c == ':';
         p->bad = true;
         return;
@@ -56,7 +56,7 @@ static void decode(struct rekey_pem *p, char c) {
     }
 }
 
-// Whether the byte that was collected last goes on with the beginning of a marker.
+// Whether the collected bytes, with the last one, can still be the beginning of a marker.
 static bool may_be_marker(const struct rekey_pem *p) {
     const size_t at = p->marked - 1u;
     const bool begins = at >= sizeof(DASHES) - 1 && p->mark[sizeof(DASHES) - 1] == 'B';
@@ -65,7 +65,7 @@ static bool may_be_marker(const struct rekey_pem *p) {
            p->mark[at] == (begins ? BEGIN : END)[at];
 }
 
-// Begins the block whose label is in mark.
+// Begins the block whose label is in `mark`.
 static void begin_block(struct rekey_pem *p) {
     p->bad = p->begun >= sizeof(p->label);
     p->headers = false;
@@ -73,23 +73,23 @@ static void begin_block(struct rekey_pem *p) {
     memset(p->label, 0, sizeof(p->label));
     memcpy(p->label, p->mark + sizeof(BEGIN) - 1, p->bad ? 0 : p->begun);
     p->inside = true;
-    p->passed = false;
+    p->skipped = false;
     p->begun = 0;
 }
 
-// A whole marker is there. `before` is how many of its bytes come before the label.
+// A marker is complete. `before` is the number of its bytes before the label.
 static enum rekey_pem_event end_marker(struct rekey_pem *p, size_t before) {
     const struct rekey_span label =
         rekey_span(p->mark + before, p->marked - before - (sizeof(DASHES) - 1));
     const bool begins = before == sizeof(BEGIN) - 1;
-    enum rekey_pem_event event = p->inside && !p->passed ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
+    enum rekey_pem_event event = p->inside && !p->skipped ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 
     p->marked = 0;
-    if (begins && !p->fresh) { // behind base64
+    if (begins && !p->fresh) { // not allowed directly behind base64
         p->bad = true;
         return REKEY_PEM_MORE;
     }
-    if (begins) { // with the next byte: until then the label is that of the block before
+    if (begins) { // begin_block runs with the next byte: the caller may still read the old label
         p->begun = (unsigned char)label.len;
     } else if (event == REKEY_PEM_FAULTY && !p->bad && p->len > 0 && p->len <= p->cap &&
                p->quantum == 0 && rekey_span_equal(label, rekey_span(p->label, strlen(p->label)))) {
@@ -100,7 +100,7 @@ static enum rekey_pem_event end_marker(struct rekey_pem *p, size_t before) {
     return event;
 }
 
-// Takes a byte of what may be a marker.
+// Reads a byte of a possible marker.
 static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
     size_t before, least;
 
@@ -113,7 +113,7 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
         return REKEY_PEM_MORE;
     }
     before = p->mark[sizeof(DASHES) - 1] == 'B' ? sizeof(BEGIN) - 1 : sizeof(END) - 1;
-    least = before + sizeof(DASHES); // a label has a byte at least
+    least = before + sizeof(DASHES); // a label has at least one byte
     if (c == '-' && p->marked >= least &&
         memcmp(p->mark + p->marked - (sizeof(DASHES) - 1), DASHES, sizeof(DASHES) - 1) == 0) {
         return end_marker(p, before);
@@ -121,8 +121,8 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
     return REKEY_PEM_MORE;
 }
 
-// Groups of four digits go into the buffer at once.
-static size_t take_groups(struct rekey_pem *p, const char *text, size_t len) {
+// Decodes groups of four digits at once. Returns the number of bytes read.
+static size_t decode_groups(struct rekey_pem *p, const char *text, size_t len) {
     unsigned char *der = p->der + p->len;
     size_t taken = 0, room = p->len < p->cap ? p->cap - p->len : 0;
 
@@ -145,8 +145,9 @@ static bool is_line_end(char c) {
     return c == '\n' || c == '\r';
 }
 
-// All up to the next dash; but not what may come between the start of a line and a marker.
-static size_t take_passed(struct rekey_pem *p, const char *text, size_t len) {
+// Skips the bytes of an unwanted block up to the next dash, except bytes that may come between the
+// start of a line and a marker.
+static size_t skip_unwanted(struct rekey_pem *p, const char *text, size_t len) {
     const char *dash = memchr(text, '-', len);
     size_t taken = dash != NULL ? (size_t)(dash - text) : len;
 
@@ -159,8 +160,8 @@ static size_t take_passed(struct rekey_pem *p, const char *text, size_t len) {
     return taken;
 }
 
-// A marker of the kind that bundles are full of, but for its last byte.
-static size_t take_marker_of_certificate(struct rekey_pem *p, const char *text, size_t len) {
+// Reads the marker of a certificate, the most frequent one, except its last byte.
+static size_t read_certificate_marker(struct rekey_pem *p, const char *text, size_t len) {
     const char *marker = p->inside ? END "CERTIFICATE----" : BEGIN "CERTIFICATE----";
     const size_t size = strlen(marker);
 
@@ -172,7 +173,7 @@ static size_t take_marker_of_certificate(struct rekey_pem *p, const char *text, 
     return size;
 }
 
-size_t rekey_pem_take(struct rekey_pem *p, const char *text, size_t len) {
+size_t rekey_pem_push_many(struct rekey_pem *p, const char *text, size_t len) {
     size_t taken = 0;
 
     if (p->begun > 0 || p->marked > 0) {
@@ -185,16 +186,16 @@ size_t rekey_pem_take(struct rekey_pem *p, const char *text, size_t len) {
         return taken;
     }
     if (p->fresh && len > 0 && text[0] == '-') {
-        return take_marker_of_certificate(p, text, len);
+        return read_certificate_marker(p, text, len);
     }
     if (!p->inside) {
         return 0;
     }
-    if (p->passed) {
-        return take_passed(p, text, len);
+    if (p->skipped) {
+        return skip_unwanted(p, text, len);
     }
     if (!p->bad && p->quantum == 0 && p->padding == 0 && p->der != NULL) {
-        taken = take_groups(p, text, len);
+        taken = decode_groups(p, text, len);
         p->fresh = p->fresh && taken == 0;
     }
     return taken;
@@ -205,7 +206,7 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
         begin_block(p);
     }
     if (is_line_end(c)) {
-        p->bad |= p->marked > 0; // dashes that did not become a marker
+        p->bad |= p->marked > 0; // dashes that are not a marker
         p->marked = 0;
         p->fresh = true;
         p->text = false;
@@ -218,10 +219,10 @@ enum rekey_pem_event rekey_pem_push(struct rekey_pem *p, char c) {
         return REKEY_PEM_MORE;
     }
     if (p->fresh && rekey_is_one_of(c, BYTE_ORDER_MARK)) {
-        p->bad = true; // of a block, if one was cut off here
+        p->bad = true; // matters only if a block was cut off here
     } else if (p->inside) {
         p->fresh = false;
-        if (!p->passed) {
+        if (!p->skipped) {
             decode(p, c);
         }
     } else {
@@ -234,7 +235,7 @@ enum rekey_pem_event rekey_pem_end(struct rekey_pem *p) {
     if (p->begun > 0) {
         begin_block(p);
     }
-    return p->inside && !p->passed ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
+    return p->inside && !p->skipped ? REKEY_PEM_FAULTY : REKEY_PEM_MORE;
 }
 
 bool rekey_pem_is_certificate(const struct rekey_pem *p) {

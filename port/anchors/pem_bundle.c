@@ -1,5 +1,5 @@
-// pem_bundle.c - reads certificates out of a PEM bundle, one after the other. What is damaged or
-// too large is no anchor; it is counted.
+// pem_bundle.c - reads the certificates of a PEM bundle, one after the other. A certificate that is
+// damaged or too large is skipped and counted.
 
 #include "pem_bundle.h"
 
@@ -13,7 +13,7 @@
 #include "pem.h"
 #include "posix.h"
 
-// Closes what is not needed after an error, and keeps errno.
+// Closes the descriptors after an error without changing errno.
 static int fail(int fd, int copy) {
     int error = errno;
 
@@ -25,7 +25,8 @@ static int fail(int fd, int copy) {
     return -1;
 }
 
-// Copies all that comes out of `fd`, and closes it. Returns the copy, or -1 with errno.
+// Copies all data from `fd`, and closes it. Returns the descriptor of the copy, or -1 with errno
+// set.
 static int copy_of(const struct rekey_pem_bundle *bundle, int fd) {
     int copy = memfd_create("rekey anchors", MFD_CLOEXEC);
     size_t total = 0;
@@ -43,14 +44,14 @@ static int copy_of(const struct rekey_pem_bundle *bundle, int fd) {
             errno = EFBIG;
             break;
         }
-        if (n < 0 || write(copy, buf, (size_t)n) != n) { // it is memory: there is no short write
+        if (n < 0 || write(copy, buf, (size_t)n) != n) { // no short write, because it is memory
             break;
         }
     }
     return fail(fd, copy);
 }
 
-// Opens the bundle at its beginning. Returns the descriptor, or -1 with errno.
+// Opens the bundle at its beginning. Returns the descriptor, or -1 with errno set.
 static int open_bundle(struct rekey_pem_bundle *bundle) {
     struct stat s;
     int fd;
@@ -65,15 +66,15 @@ static int open_bundle(struct rekey_pem_bundle *bundle) {
     return bundle->copy >= 0 && lseek(bundle->copy, 0, SEEK_SET) == 0 ? bundle->copy : -1;
 }
 
-// In most certificates, the subject is in the first bytes, as many as these.
+// In most certificates, the subject is in this many first bytes.
 #define SUBJECT_END 240
 
-// Whether the certificate that is being read has another subject than the one that is looked for.
-// The rest of it is not decoded then: most certificates of a bundle are others.
+// Whether the certificate that is being read has another subject than the wanted one, as most
+// certificates of a bundle have. The rest of it is then not decoded.
 static bool is_other(const struct rekey_pem *pem, struct rekey_span subject) {
     struct rekey_span own;
 
-    if (subject.ptr == NULL || !pem->inside || pem->passed || pem->len < SUBJECT_END ||
+    if (subject.ptr == NULL || !pem->inside || pem->skipped || pem->len < SUBJECT_END ||
         pem->len > pem->cap || !rekey_pem_is_certificate(pem)) {
         return false;
     }
@@ -81,8 +82,8 @@ static bool is_other(const struct rekey_pem *pem, struct rekey_span subject) {
     return own.ptr != NULL && !rekey_der_same_name(own, subject);
 }
 
-// Calls `found` for the certificates with that subject, or for all if `subject` is empty. False if
-// the bundle cannot be read; errno says why.
+// Calls `found` for the certificates with this subject, or for all if subject.ptr is NULL. Returns
+// false with errno set if the bundle cannot be read.
 static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
                  int (*found)(void *arg, struct rekey_span der), void *arg, int *result) {
     int fd = open_bundle(bundle);
@@ -101,11 +102,11 @@ static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
         for (size_t i = 0; i < (size_t)n && *result == 0; i++) {
             struct rekey_span der, own, rest;
             struct rekey_der whole;
-            size_t taken = rekey_pem_take(&pem, buf + i, (size_t)n - i);
+            size_t taken = rekey_pem_push_many(&pem, buf + i, (size_t)n - i);
 
             i += taken;
             if (taken > 0 && is_other(&pem, subject)) {
-                rekey_pem_pass(&pem);
+                rekey_pem_skip(&pem);
             }
             event = i < (size_t)n ? rekey_pem_push(&pem, buf[i]) : REKEY_PEM_MORE;
             if (event == REKEY_PEM_MORE || !rekey_pem_is_certificate(&pem)) {
@@ -113,8 +114,8 @@ static bool each(struct rekey_pem_bundle *bundle, struct rekey_span subject,
             }
             der = rest = rekey_span((const char *)pem.der, pem.len);
             own = rekey_span(NULL, 0);
-            if (event == REKEY_PEM_BLOCK && rekey_der_take(&rest, &whole)) {
-                der.len -= rest.len; // what comes behind is not the certificate's
+            if (event == REKEY_PEM_BLOCK && rekey_der_read(&rest, &whole)) {
+                der.len -= rest.len; // bytes behind it are not part of the certificate
                 own = rekey_der_subject(der);
             }
             if (own.ptr == NULL) {

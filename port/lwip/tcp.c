@@ -18,9 +18,10 @@ _Static_assert(TCP_WND <= UINT16_MAX,
 
 #define BOTH_FAMILIES (LWIP_IPV4 && LWIP_IPV6)
 
-enum lookup { NONE, PENDING, FOUND, USED, FAILED }; // USED: for an attempt at a connection
+// USED: a connection to the address was attempted.
+enum lookup { NONE, PENDING, FOUND, USED, FAILED };
 
-// ---- what lwIP calls, with the core lock --------------------------------------------------------
+// ---- callbacks of lwIP, which holds the core lock -----------------------------------------------
 
 static void tell(const struct rekey_lwip_tcp *t) {
 #if !NO_SYS
@@ -28,14 +29,14 @@ static void tell(const struct rekey_lwip_tcp *t) {
         t->ready(t->ready_arg);
     }
 #else
-    (void)t; // a superloop calls all the time
+    (void)t; // not needed: a superloop calls all the time
 #endif
 }
 
 static void on_found(const char *name, const ip_addr_t *address, void *arg) {
     struct rekey_lwip_tcp *t = arg;
 
-    // A lookup cannot be called back: an answer may come when nobody asks any more.
+    // A lookup cannot be cancelled: this may be the answer to an earlier one.
     if (t->lookup != PENDING || !rekey_span_equal(t->host, rekey_span(name, strlen(name)))) {
         return;
     }
@@ -50,16 +51,16 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error) {
     struct rekey_lwip_tcp *t = arg;
 
     (void)pcb;
-    (void)error; // lwIP says: always ERR_OK
+    (void)error; // always ERR_OK, by lwIP's documentation
     t->open = true;
 #if BOTH_FAMILIES
-    t->lookup = USED; // an answer for the other family comes too late
+    t->lookup = USED; // ignore a later answer for the other family
 #endif
     tell(t);
     return ERR_OK;
 }
 
-// The connection has gone, and its pcb with it.
+// The connection is lost, and lwIP has freed its pcb.
 static void on_error(void *arg, err_t error) {
     struct rekey_lwip_tcp *t = arg;
 
@@ -93,10 +94,10 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len) {
 }
 #endif
 
-// ---- the transport, with the core lock ----------------------------------------------------------
+// ---- the transport, called with the core lock held ----------------------------------------------
 
-// Ends the connection, or the attempt at one. Not waited for: what was sent and is not yet
-// acknowledged goes on in lwIP.
+// Ends the connection, or the attempt to connect, without waiting: lwIP goes on sending data that
+// is not yet acknowledged.
 static void drop(struct rekey_lwip_tcp *t) {
     if (t->pcb == NULL) {
         return;
@@ -124,7 +125,7 @@ static int look_up(struct rekey_lwip_tcp *t, struct rekey_span host) {
     t->host = host;
 #if BOTH_FAMILIES
     if (t->lookup != NONE) {
-        ip_addr_t literal; // which has no address of the other family
+        ip_addr_t literal; // an address in text has none of the other family
 
         t->second = true;
         t->error =
@@ -142,7 +143,7 @@ static int look_up(struct rekey_lwip_tcp *t, struct rekey_span host) {
     return t->lookup == PENDING ? REKEY_WANT_READ : REKEY_AGAIN;
 }
 
-// Connects to the address that was found, and gives up another one that has not answered.
+// Connects to the address that was found. An earlier attempt that has not connected is given up.
 static int connect_to(struct rekey_lwip_tcp *t, uint16_t port) {
     t->lookup = USED;
 #if BOTH_FAMILIES
@@ -169,7 +170,7 @@ static int connect_to(struct rekey_lwip_tcp *t, uint16_t port) {
 }
 
 #if BOTH_FAMILIES
-// Milliseconds until the other family is tried, too.
+// Milliseconds until the other address family is tried.
 static uint32_t other_family_ms(const struct rekey_lwip_tcp *t) {
     u32_t past = sys_now() - t->began;
 
@@ -203,7 +204,7 @@ static int open_now(struct rekey_lwip_tcp *t, struct rekey_span host, uint16_t p
     }
 #if BOTH_FAMILIES
     if (t->second) {
-        return REKEY_E_CONNECT; // there was an address of the first family
+        return REKEY_E_CONNECT; // the first family had an address, so the lookup did not fail
     }
 #endif
     return t->lookup == FAILED ? REKEY_E_LOOKUP : REKEY_E_CONNECT;
@@ -216,8 +217,8 @@ static int write_now(struct rekey_lwip_tcp *t, const void *data, size_t len, siz
         return REKEY_E_IO;
     }
     n = len < tcp_sndbuf(t->pcb) ? len : tcp_sndbuf(t->pcb);
-    n = n < UINT16_MAX ? n : UINT16_MAX; // with window scaling the buffer may be larger
-    // The send buffer may be free where the heap has no block of this size.
+    n = n < UINT16_MAX ? n : UINT16_MAX; // the buffer may be larger with window scaling
+    // lwIP's heap may have no block of this size although the send buffer has space.
     do {
         t->error = n > 0 ? tcp_write(t->pcb, data, (u16_t)n, TCP_WRITE_FLAG_COPY) : ERR_MEM;
         *done = n;
@@ -233,7 +234,7 @@ static int write_now(struct rekey_lwip_tcp *t, const void *data, size_t len, siz
 static int read_now(struct rekey_lwip_tcp *t, void *buf, size_t cap, size_t *done) {
     u16_t n;
 
-    if (t->received == NULL) { // what came before the end, or before an error, was read first
+    if (t->received == NULL) { // all data was read; only now report the end or the error
         if (t->ended) {
             return REKEY_END;
         }
@@ -267,7 +268,7 @@ static void close_now(struct rekey_lwip_tcp *t) {
 static int lwip_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
     int result;
 
-    (void)timeout_ms; // of two addresses each has its time: REKEY_LWIP_FAMILY_MS
+    (void)timeout_ms; // not used: the time for the first address is REKEY_LWIP_FAMILY_MS
     LOCK_TCPIP_CORE();
     result = open_now(ctx, host, port);
     UNLOCK_TCPIP_CORE();
@@ -305,8 +306,8 @@ static uint32_t lwip_wait_ms(void *ctx) {
 
     LOCK_TCPIP_CORE();
 #if !NO_SYS
-    // Where lwIP has no memory for what is to be sent, and has sent nothing whose acknowledgement
-    // would tell, nobody calls back.
+    // If lwIP has no memory to send, and no sent data whose acknowledgement is still to come, no
+    // callback will come.
     if ((t->ready == NULL && t->lookup != NONE) ||
         (t->pcb != NULL && t->open && t->error == ERR_MEM && tcp_sndqueuelen(t->pcb) == 0)) {
         ms = REKEY_LWIP_POLL_MS;
@@ -319,7 +320,7 @@ static uint32_t lwip_wait_ms(void *ctx) {
     return ms;
 }
 #else
-#define lwip_wait_ms NULL // a superloop calls all the time, and there is one address
+#define lwip_wait_ms NULL // not needed: a superloop calls all the time, with one address
 #endif
 
 struct rekey_transport rekey_lwip_transport(struct rekey_lwip_tcp *tcp) {

@@ -1,6 +1,6 @@
-// client_certificate.c - PEM or DER into what mbedTLS signs with, and away with it again. Keys are
-// RSA keys in PKCS#1 (RFC 8017 A.1.2), or in PKCS#8 (RFC 5208), which has PKCS#1 inside.
-// mbedTLS 3.6 signs with its RSA functions, which need no PSA; 4.x has PSA alone.
+// client_certificate.c - imports a key in PEM or DER into mbedTLS, signs, and destroys the key
+// again. Keys are RSA keys in PKCS#1 (RFC 8017 A.1.2), or in PKCS#8 (RFC 5208), which contains
+// PKCS#1. mbedTLS 3.6 signs with its RSA functions, which do not need PSA; 4.x has only PSA.
 
 #include "client_certificate.h"
 
@@ -21,14 +21,14 @@
 #include <mbedtls/rsa.h>
 #endif
 
-#define SIGNATURE_MAX 512 // of src/credential_entra.h
+#define SIGNATURE_MAX 512 // as in src/credential_entra.h
 
 static const char no_rsa_key[] = "its private key is not an RSA key, or is damaged";
 static const char no_signature[] = "its private key does not sign";
 static const struct rekey_span rsa_encryption = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9};
 static const struct rekey_span rsassa_pss = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 9};
 
-// A DER that was found, or decoded into what mbedTLS allocates.
+// A DER structure in the caller's text, or decoded into memory that mbedTLS allocates.
 struct der {
     struct rekey_span text;
     unsigned char *decoded; // to free; or NULL
@@ -49,8 +49,8 @@ static bool is_private_key(const struct rekey_pem *p) {
     return len >= sizeof(end) - 1 && strcmp(p->label + len - (sizeof(end) - 1), end) == 0;
 }
 
-// Reads up to the end of the block number `n` (from 0) of those that are wanted, into *pem, which
-// is initialised. The event is REKEY_PEM_MORE if there is none.
+// Reads up to the end of wanted block number `n` (from 0), into *pem, which must be initialised.
+// Returns REKEY_PEM_MORE if there is no such block.
 static enum rekey_pem_event read_block(struct rekey_span text, struct rekey_pem *pem,
                                        bool (*wanted)(const struct rekey_pem *), unsigned n) {
     for (size_t i = 0; i < text.len; i++) {
@@ -63,7 +63,7 @@ static enum rekey_pem_event read_block(struct rekey_span text, struct rekey_pem 
     return wanted(pem) ? rekey_pem_end(pem) : REKEY_PEM_MORE;
 }
 
-// Decodes that block. Its label and what is wrong with it are in *pem.
+// Decodes that block. Its label and its fault, if any, are in *pem.
 static enum rekey_pem_event decode(struct rekey_span text, struct rekey_pem *pem,
                                    bool (*wanted)(const struct rekey_pem *), unsigned n,
                                    struct der *der) {
@@ -84,17 +84,17 @@ static enum rekey_pem_event decode(struct rekey_span text, struct rekey_pem *pem
     return event;
 }
 
-// DER is taken as it is. RFC 7292: PKCS#12 begins with the version 3, which no certificate does and
-// no key.
-static bool take_der(struct rekey_client_certificate *c, struct rekey_span text, int *error) {
+// DER is used directly. RFC 7292: PKCS#12 begins with the version 3; no certificate and no key
+// does.
+static bool is_der(struct rekey_client_certificate *c, struct rekey_span text, int *error) {
     struct rekey_span rest = text, version;
 
     if (text.len == 0 || text.ptr[0] != REKEY_DER_SEQUENCE) {
         return false;
     }
     *error = 0;
-    if (rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) &&
-        rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &version) &&
+    if (rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &rest) &&
+        rekey_der_read_tag(&rest, REKEY_DER_INTEGER, &version) &&
         rekey_span_equal(version, REKEY_SPAN("\x03"))) {
         c->fault =
             "it is PKCS#12 (.pfx, .p12), which is not supported: make PEM of it with `openssl "
@@ -104,13 +104,13 @@ static bool take_der(struct rekey_client_certificate *c, struct rekey_span text,
     return true;
 }
 
-// The certificate number `n` of the file; in DER there is one.
+// Finds certificate number `n` of the file; DER has only one.
 static int read_certificate(struct rekey_client_certificate *c, unsigned n, struct der *der) {
     struct rekey_pem pem;
     int error;
 
     *der = (struct der){c->certificate, NULL, 0};
-    if (take_der(c, c->certificate, &error)) {
+    if (is_der(c, c->certificate, &error)) {
         return n == 0 ? error : REKEY_E_SIGN;
     }
     switch (decode(c->certificate, &pem, rekey_pem_is_certificate, n, der)) {
@@ -131,7 +131,7 @@ static int read_key(struct rekey_client_certificate *c, struct der *der) {
     int error;
 
     *der = (struct der){c->key, NULL, 0};
-    if (take_der(c, c->key, &error)) {
+    if (is_der(c, c->key, &error)) {
         return error;
     }
     event = decode(c->key, &pem, is_private_key, 0, der);
@@ -147,24 +147,25 @@ static int read_key(struct rekey_client_certificate *c, struct der *der) {
     } else {
         error = 0;
     }
-    rekey_zeroize(&pem, sizeof(pem)); // the last bits of the key are in it
+    rekey_zeroize(&pem, sizeof(pem)); // it contains the last bits of the key
     return error;
 }
 
-// What PKCS#8 wraps around an RSA key: version, algorithm, an octet string. Moves *der to what is
-// inside. Returns false, with c->fault where there is more to say, if it is another kind of key.
+// PKCS#8 wraps an RSA key in a version, an algorithm and an octet string: moves *der to the content
+// of the octet string. Returns false if it is another kind of key, and sets c->fault if there is a
+// reason to give.
 static bool unwrap(struct rekey_client_certificate *c, struct rekey_span *der) {
     struct rekey_span rest = *der, version, algorithm, oid, key;
 
-    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &version)) {
+    if (!rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
+        !rekey_der_read_tag(&rest, REKEY_DER_INTEGER, &version)) {
         return false;
     }
     if (rest.len > 0 && rest.ptr[0] == REKEY_DER_INTEGER) {
         return true; // PKCS#1: the modulus comes next
     }
-    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &algorithm) ||
-        !rekey_der_take_tag(&algorithm, REKEY_DER_OID, &oid)) {
+    if (!rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &algorithm) ||
+        !rekey_der_read_tag(&algorithm, REKEY_DER_OID, &oid)) {
         return false;
     }
     if (rekey_span_equal(oid, rsassa_pss)) {
@@ -174,23 +175,24 @@ static bool unwrap(struct rekey_client_certificate *c, struct rekey_span *der) {
         return false;
     }
     if (!rekey_span_equal(oid, rsa_encryption) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_OCTETS, &key)) {
+        !rekey_der_read_tag(&rest, REKEY_DER_OCTETS, &key)) {
         return false;
     }
     *der = key;
     return true;
 }
 
-// What is behind the version of a key in PKCS#1: modulus, public exponent, the secret numbers.
+// The numbers that follow the version of a key in PKCS#1: modulus, public exponent, the secret
+// numbers.
 static struct rekey_span numbers_of(struct rekey_span key) {
     struct rekey_span version, numbers = {NULL, 0};
 
-    rekey_der_take_tag(&key, REKEY_DER_SEQUENCE, &numbers);
-    rekey_der_take_tag(&numbers, REKEY_DER_INTEGER, &version);
+    rekey_der_read_tag(&key, REKEY_DER_SEQUENCE, &numbers);
+    rekey_der_read_tag(&numbers, REKEY_DER_INTEGER, &version);
     return numbers;
 }
 
-// Reads the key into *der, as PKCS#1; it is freed by the caller in any case.
+// Reads the key into *der, as PKCS#1. The caller must free *der also after an error.
 static int load_key(struct rekey_client_certificate *c, struct der *der) {
     struct rekey_span numbers, modulus;
     int error = read_key(c, der);
@@ -203,18 +205,18 @@ static int load_key(struct rekey_client_certificate *c, struct der *der) {
         return REKEY_E_SIGN;
     }
     numbers = numbers_of(der->text);
-    if (!rekey_der_take_tag(&numbers, REKEY_DER_INTEGER, &modulus)) {
+    if (!rekey_der_read_tag(&numbers, REKEY_DER_INTEGER, &modulus)) {
         return REKEY_E_SIGN;
     }
-    if (modulus.len < 256 || modulus.len > SIGNATURE_MAX + 1) { // most begin with a byte of zeros
+    if (modulus.len < 256 || modulus.len > SIGNATURE_MAX + 1) { // most begin with a zero byte
         c->fault = "its private key has fewer than 2048 or more than 4096 bits";
         return REKEY_E_SIGN;
     }
     return 0;
 }
 
-// Takes the key (PKCS#1) and signs `hash` with it, unless that is NULL. Returns 0 with *len, or an
-// error.
+// Imports the key (PKCS#1) and signs `hash` with it, unless `hash` is NULL. Returns 0 with *len, or
+// an error.
 #if REKEY_TLS_4
 static int error_of(psa_status_t status) {
     return status == PSA_SUCCESS                      ? 0
@@ -253,14 +255,14 @@ static int random_bytes(void *ctx, unsigned char *buf, size_t len) {
     return port->entropy(port->ctx, buf, len) == REKEY_DONE ? 0 : MBEDTLS_ERR_RSA_RNG_FAILED;
 }
 
-// The numbers of PKCS#1: modulus, public and private exponent, two primes.
+// The first five numbers of PKCS#1: modulus, public and private exponent, two primes.
 static int import_key(mbedtls_rsa_context *rsa, struct rekey_span der) {
     struct rekey_span rest = numbers_of(der), n[5];
     const unsigned char *p[5];
     int result;
 
     for (size_t i = 0; i < 5; i++) {
-        if (!rekey_der_take_tag(&rest, REKEY_DER_INTEGER, &n[i])) {
+        if (!rekey_der_read_tag(&rest, REKEY_DER_INTEGER, &n[i])) {
             return MBEDTLS_ERR_RSA_BAD_INPUT_DATA;
         }
         p[i] = (const unsigned char *)n[i].ptr;
@@ -293,7 +295,7 @@ static int use_key(struct rekey_client_certificate *c, struct rekey_span der,
 }
 #endif
 
-// A failure for want of memory is told as that.
+// A failure because of too little memory is reported as such.
 static int result_of(int error) {
 #ifdef REKEY_TLS_SHORTAGE
     return REKEY_TLS_SHORTAGE() != 0 ? REKEY_E_LIMIT_ARENA : error;
@@ -331,24 +333,26 @@ struct rekey_signer rekey_client_certificate_signer(struct rekey_client_certific
     return (struct rekey_signer){.ctx = c, .thumbprint = thumbprint, .sign = sign};
 }
 
-// Whether the public key of the certificate (RFC 5280 4.1: an algorithm, and in a bit string the
-// sequence of modulus and exponent) has the numbers of the private key.
+// Whether the public key of the certificate has the modulus and exponent of the private key. RFC
+// 5280 4.1: a public key is an algorithm and a bit string, which contains the sequence of modulus
+// and exponent.
 static bool belong_together(const mbedtls_x509_crt *certificate, struct rekey_span key) {
     const struct rekey_span numbers = numbers_of(key);
     struct rekey_span rest = {(const char *)certificate->pk_raw.p, certificate->pk_raw.len};
     struct rekey_span value;
 
-    if (!rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
-        !rekey_der_take_tag(&rest, REKEY_DER_BITS, &value) || value.len == 0) {
+    if (!rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &rest) ||
+        !rekey_der_read_tag(&rest, REKEY_DER_SEQUENCE, &value) ||
+        !rekey_der_read_tag(&rest, REKEY_DER_BITS, &value) || value.len == 0) {
         return false;
     }
-    value = rekey_span(value.ptr + 1, value.len - 1); // no bits are unused
-    return rekey_der_take_tag(&value, REKEY_DER_SEQUENCE, &value) && value.len < numbers.len &&
+    value = rekey_span(value.ptr + 1, value.len - 1); // skip the number of unused bits, which is 0
+    return rekey_der_read_tag(&value, REKEY_DER_SEQUENCE, &value) && value.len < numbers.len &&
            memcmp(value.ptr, numbers.ptr, value.len) == 0;
 }
 
-// Parses certificate number `n`; *certificate is initialised, and freed by the caller in any case.
+// Parses certificate number `n`. *certificate must be initialised, and the caller must free it also
+// after an error.
 static int parse_certificate(struct rekey_client_certificate *c, unsigned n,
                              mbedtls_x509_crt *certificate) {
     struct der der;
@@ -363,8 +367,8 @@ static int parse_certificate(struct rekey_client_certificate *c, unsigned n,
     return error;
 }
 
-// Whether a certificate behind the first has the key.
-static bool belongs_to_a_later_one(struct rekey_client_certificate *c, struct rekey_span key) {
+// Whether a certificate after the first one belongs to the key.
+static bool is_key_of_later_certificate(struct rekey_client_certificate *c, struct rekey_span key) {
     mbedtls_x509_crt certificate;
     bool found = false;
     int error = 0;
@@ -385,13 +389,13 @@ static void write_time(char text[REKEY_CERTIFICATE_TIME], int year, int mon, int
              (unsigned)sec % 100);
 }
 
-// Whether the key can be used, and belongs to the certificate.
+// Checks that the key can be used, and that it belongs to the certificate.
 static int check_key(struct rekey_client_certificate *c, const mbedtls_x509_crt *certificate,
                      struct rekey_span der) {
     int error = use_key(c, der, NULL, NULL, NULL);
 
     if (error == 0 && !belong_together(certificate, der)) {
-        c->fault = belongs_to_a_later_one(c, der)
+        c->fault = is_key_of_later_certificate(c, der)
                        ? "its private key belongs to another of its certificates: put that one "
                          "first"
                        : "its private key does not belong to its certificate";
@@ -406,12 +410,12 @@ int rekey_client_certificate_check(struct rekey_client_certificate *c) {
     struct der der;
     int error;
 
-#if REKEY_TLS_4 || defined(MBEDTLS_USE_PSA_CRYPTO) // also to parse a certificate
+#if REKEY_TLS_4 || defined(MBEDTLS_USE_PSA_CRYPTO) // PSA is needed even to parse a certificate
     if (psa_crypto_init() != PSA_SUCCESS) {
         return REKEY_E_LIMIT_ARENA;
     }
 #endif
-    result_of(0); // what came before is not of this call
+    result_of(0); // clear earlier results
     mbedtls_x509_crt_init(&certificate);
     error = parse_certificate(c, 0, &certificate);
     if (error == 0) {

@@ -1,6 +1,6 @@
-// client_certificate.h - a client certificate and its RSA private key, as what signs an assertion
-// (src/credential_entra.h), by mbedTLS. Both stay the caller's, in PEM or DER; each signature
-// imports the key, uses it and destroys it, so that it needs no memory between.
+// client_certificate.h - signs assertions (src/credential_entra.h) with a client certificate and
+// its RSA private key, by mbedTLS. The caller owns both, in PEM or DER. Each signature imports the
+// key, uses it and destroys it, so that the key needs no memory in between.
 
 #ifndef REKEY_CLIENT_CERTIFICATE_H
 #define REKEY_CLIENT_CERTIFICATE_H
@@ -13,22 +13,25 @@ extern "C" {
 
 #define REKEY_CERTIFICATE_TIME sizeof("2026-12-31T23:59:59Z")
 
-// Both live as long as the signer. In PEM they may be one text, in which other sections may stand;
-// the first certificate counts, and the first private key (PKCS#8 or PKCS#1, not encrypted).
+// Certificate and key must stay valid as long as the signer is used. In PEM they may be one text,
+// which may have other sections; the first certificate and the first private key (PKCS#8 or PKCS#1,
+// not encrypted) are used.
 struct rekey_client_certificate {
     struct rekey_span certificate, key;
-    const struct rekey_port *port;          // its entropy
-    const char *fault;                      // after a failure: what is wrong, in words
-    char not_after[REKEY_CERTIFICATE_TIME]; // after the check: when the certificate ends
+    const struct rekey_port *port;          // only its `entropy` is used
+    const char *fault;                      // after a failure: the reason, in words
+    char not_after[REKEY_CERTIFICATE_TIME]; // after the check: when the certificate expires
 };
 
 struct rekey_signer rekey_client_certificate_signer(struct rekey_client_certificate *c);
 
-// Whether the two can be read and belong together. Where owner.h is used, rekey_mbedtls_init comes
-// before it. Returns 0 with c->not_after; REKEY_E_SIGN with c->fault; or REKEY_E_LIMIT_ARENA.
+// Checks that the certificate and the key can be read and belong together. If owner.h is used, call
+// rekey_mbedtls_init before. Returns 0 with c->not_after set; REKEY_E_SIGN with c->fault set; or
+// REKEY_E_LIMIT_ARENA.
 int rekey_client_certificate_check(struct rekey_client_certificate *c);
 
-// Whether the certificate, which was checked, has ended or ends within so many seconds.
+// Whether the certificate has expired or expires within `seconds`. It must have been checked
+// before.
 bool rekey_client_certificate_ends_within(const struct rekey_client_certificate *c,
                                           uint32_t seconds);
 

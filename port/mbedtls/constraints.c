@@ -1,4 +1,4 @@
-// constraints.c - name constraints and host names, over the DER of the extensions.
+// constraints.c - evaluates name constraints and host names in the DER of the extensions.
 
 #include "constraints.h"
 
@@ -16,23 +16,24 @@ bool rekey_constraints_is_name_constraints(struct rekey_span oid) {
     return rekey_span_equal(oid, name_constraints);
 }
 
-// Takes extensions from *from until one has the id `oid`; *value is then what is in its octet
-// string. False at the end. Malformed extensions end it, too: mbedTLS has refused them before.
+// Reads extensions from *from up to one with the id `oid`, and stores the content of its octet
+// string in *value. Returns false at the end, or at a malformed extension, which mbedTLS has
+// refused before.
 static bool next_extension(struct rekey_span *from, struct rekey_span oid,
                            struct rekey_span *value) {
     struct rekey_span extension, id;
     struct rekey_der critical;
 
-    while (rekey_der_take_tag(from, REKEY_DER_SEQUENCE, &extension) &&
-           rekey_der_take_tag(&extension, REKEY_DER_OID, &id)) {
+    while (rekey_der_read_tag(from, REKEY_DER_SEQUENCE, &extension) &&
+           rekey_der_read_tag(&extension, REKEY_DER_OID, &id)) {
         if (!rekey_span_equal(id, oid)) {
             continue;
         }
-        if (rekey_der_take_tag(&extension, REKEY_DER_OCTETS, value)) {
+        if (rekey_der_read_tag(&extension, REKEY_DER_OCTETS, value)) {
             return true;
         }
-        return rekey_der_take(&extension, &critical) &&
-               rekey_der_take_tag(&extension, REKEY_DER_OCTETS, value);
+        return rekey_der_read(&extension, &critical) &&
+               rekey_der_read_tag(&extension, REKEY_DER_OCTETS, value);
     }
     return false;
 }
@@ -41,14 +42,14 @@ static bool next_extension(struct rekey_span *from, struct rekey_span oid,
 static struct rekey_span alternatives(struct rekey_span extensions) {
     struct rekey_span value, names = {NULL, 0};
 
-    if (rekey_der_take_tag(&extensions, REKEY_DER_SEQUENCE, &extensions) &&
+    if (rekey_der_read_tag(&extensions, REKEY_DER_SEQUENCE, &extensions) &&
         next_extension(&extensions, alternative_name, &value)) {
-        rekey_der_take_tag(&value, REKEY_DER_SEQUENCE, &names);
+        rekey_der_read_tag(&value, REKEY_DER_SEQUENCE, &names);
     }
     return names;
 }
 
-// Whether `text` ends with `end`, ASCII letters in either case being equal.
+// Whether `text` ends with `end`; the case of ASCII letters is ignored.
 static bool ends_with(struct rekey_span text, struct rekey_span end) {
     return text.len >= end.len &&
            rekey_span_equal_nocase(rekey_span(text.ptr + (text.len - end.len), end.len), end);
@@ -62,9 +63,9 @@ static struct rekey_span parent_of(struct rekey_span text) {
                        : rekey_span(text.ptr, 0);
 }
 
-// Whether a dNSName is the base or below it. A base that begins with a dot, which RFC 5280 does not
-// have but certificates do, is for what is below it only. A wildcard could stand for an excluded
-// name; it counts as permitted where all that it stands for is.
+// Whether a dNSName is the base or a subdomain of it. A base that begins with a dot is not in RFC
+// 5280 but in certificates; it matches subdomains only. A wildcard is excluded if it could match an
+// excluded name, and permitted only if everything that it matches is permitted.
 static bool dns_within(struct rekey_span base, struct rekey_span name, bool excluded) {
     if (ends_with(name, base) && (name.len == base.len || base.len == 0 || base.ptr[0] == '.' ||
                                   name.ptr[name.len - base.len - 1] == '.')) {
@@ -74,7 +75,7 @@ static bool dns_within(struct rekey_span base, struct rekey_span name, bool excl
            rekey_span_equal_nocase(parent_of(name), parent_of(base));
 }
 
-// `base` is an address and a mask of the same length.
+// Whether an address is in `base`, an address followed by a mask of the same length.
 static bool ip_within(struct rekey_span base, struct rekey_span name) {
     if (base.len != 2 * name.len) {
         return false;
@@ -87,7 +88,7 @@ static bool ip_within(struct rekey_span base, struct rekey_span name) {
     return true;
 }
 
-// Whether a subtree's base holds the name; both have the same tag.
+// Whether the name is inside the base of a subtree; both have the same tag.
 static bool within(const struct rekey_der *base, const struct rekey_der *name, bool excluded) {
     switch (base->tag) {
     case DNS:
@@ -99,8 +100,8 @@ static bool within(const struct rekey_der *base, const struct rekey_der *name, b
     }
 }
 
-// Whether a base is a GeneralName at all (RFC 5280 4.2.1.6). An address has 4 bytes or 16, and a
-// mask.
+// Whether a base is a GeneralName (RFC 5280 4.2.1.6). The base of an address has 4 or 16 bytes, and
+// a mask of the same length.
 static bool is_valid(const struct rekey_der *base) {
     switch (base->tag) {
     case 0xa0: // otherName
@@ -119,7 +120,7 @@ static bool is_valid(const struct rekey_der *base) {
     }
 }
 
-// Whether a base can be evaluated.
+// Whether this kind of base can be evaluated.
 static bool is_known(const struct rekey_der *base) {
     return base->tag == DNS || base->tag == DIRECTORY || base->tag == IP;
 }
@@ -132,9 +133,10 @@ static enum rekey_constraints check_subtrees(struct rekey_span subtrees,
     struct rekey_der base;
 
     while (subtrees.len > 0) {
-        // A minimum or maximum behind the base is for other kinds of name (RFC 5280 4.2.1.10).
-        if (!rekey_der_take_tag(&subtrees, REKEY_DER_SEQUENCE, &subtree) ||
-            !rekey_der_take(&subtree, &base) || subtree.len > 0 || !is_valid(&base)) {
+        // A minimum or maximum after the base is not used with these kinds of name (RFC 5280
+        // 4.2.1.10).
+        if (!rekey_der_read_tag(&subtrees, REKEY_DER_SEQUENCE, &subtree) ||
+            !rekey_der_read(&subtree, &base) || subtree.len > 0 || !is_valid(&base)) {
             return REKEY_CONSTRAINTS_UNKNOWN;
         }
         if (base.tag != name->tag) {
@@ -155,11 +157,11 @@ static enum rekey_constraints check_name(struct rekey_span constraints,
     enum rekey_constraints worst = REKEY_CONSTRAINTS_KEPT, result;
     struct rekey_der list;
 
-    if (!rekey_der_take_tag(&constraints, REKEY_DER_SEQUENCE, &constraints)) {
+    if (!rekey_der_read_tag(&constraints, REKEY_DER_SEQUENCE, &constraints)) {
         return REKEY_CONSTRAINTS_UNKNOWN;
     }
     while (constraints.len > 0) {
-        if (!rekey_der_take(&constraints, &list) || (list.tag != 0xa0 && list.tag != 0xa1)) {
+        if (!rekey_der_read(&constraints, &list) || (list.tag != 0xa0 && list.tag != 0xa1)) {
             return REKEY_CONSTRAINTS_UNKNOWN;
         }
         result = check_subtrees(list.value, name, list.tag == 0xa1);
@@ -168,8 +170,8 @@ static enum rekey_constraints check_name(struct rekey_span constraints,
     return worst;
 }
 
-// Whether a Name has an emailAddress (1.2.840.113549.1.9.1), which constraints of mail addresses
-// are for as well.
+// Whether a Name has an emailAddress (1.2.840.113549.1.9.1), to which constraints of mail addresses
+// apply, too.
 static bool has_mail(struct rekey_span name) {
     static const char oid[] = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01";
 
@@ -188,7 +190,7 @@ static enum rekey_constraints check_names(struct rekey_span constraints,
     struct rekey_der name = {DIRECTORY, names->subject};
     enum rekey_constraints result = REKEY_CONSTRAINTS_KEPT;
 
-    if (names->subject.len > 2) { // an empty Name is none
+    if (names->subject.len > 2) { // an empty Name is not a name
         result = check_name(constraints, &name);
     }
     if (result == REKEY_CONSTRAINTS_KEPT && has_mail(names->subject)) {
@@ -196,7 +198,7 @@ static enum rekey_constraints check_names(struct rekey_span constraints,
         result = check_name(constraints, &name);
     }
     while (result == REKEY_CONSTRAINTS_KEPT && rest.len > 0) {
-        result = rekey_der_take(&rest, &name) ? check_name(constraints, &name)
+        result = rekey_der_read(&rest, &name) ? check_name(constraints, &name)
                                               : REKEY_CONSTRAINTS_UNKNOWN;
     }
     return result;
@@ -207,7 +209,7 @@ enum rekey_constraints rekey_constraints_check(struct rekey_span issuer_extensio
     enum rekey_constraints result = REKEY_CONSTRAINTS_KEPT;
     struct rekey_span rest = {NULL, 0}, constraints;
 
-    rekey_der_take_tag(&issuer_extensions, REKEY_DER_SEQUENCE, &rest);
+    rekey_der_read_tag(&issuer_extensions, REKEY_DER_SEQUENCE, &rest);
     while (result == REKEY_CONSTRAINTS_KEPT &&
            next_extension(&rest, name_constraints, &constraints)) {
         result = check_names(constraints, names);
@@ -239,7 +241,7 @@ bool rekey_constraints_host(struct rekey_span extensions, const char *host) {
     const size_t address_len = mbedtls_x509_crt_parse_cn_inet_pton(host, address);
     struct rekey_der name;
 
-    while (rekey_der_take(&rest, &name)) {
+    while (rekey_der_read(&rest, &name)) {
         if (address_len > 0
                 ? name.tag == IP && rekey_span_equal(name.value, rekey_span(address, address_len))
                 : name.tag == DNS && dns_matches(name.value, rekey_span(host, strlen(host)))) {

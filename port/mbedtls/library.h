@@ -1,11 +1,12 @@
-// library.h - which mbedTLS this is compiled with: what it must have, and what its owner can tell
-// beyond its public functions.
-// The owner's configuration may define these macros, each the name of a function that it declares;
-// without them all checks are made as well, but texts are poorer:
-//   REKEY_TLS_SHORTAGE      size_t (void): where an allocation has failed since the last call, the
-//                           size of the memory with which it would not have; else 0
-//   REKEY_TLS_LAST_MESSAGE  struct rekey_tls_message (const mbedtls_ssl_context *): what mbedTLS
-//                           read last
+// library.h - checks the mbedTLS that this is compiled with: its version and configuration, and the
+// additional functions that its owner may provide.
+// The owner of mbedTLS is the code that configures it. Its configuration may define these macros,
+// each as the name of a function that it declares. Without them all checks are made as well, but
+// the texts have less detail:
+//   REKEY_TLS_SHORTAGE      size_t (void): if an allocation has failed since the last call, the
+//                           size of the memory with which it would have succeeded; else 0
+//   REKEY_TLS_LAST_MESSAGE  struct rekey_tls_message (const mbedtls_ssl_context *): the
+//                           message that mbedTLS read last
 
 #ifndef REKEY_MBEDTLS_LIBRARY_H
 #define REKEY_MBEDTLS_LIBRARY_H

@@ -1,5 +1,5 @@
-// peer.c - the server's chain: parsed certificate by certificate, put in order, verified by mbedTLS
-// and by constraints.c. What is wrong with it is kept for peer_fault.c.
+// peer.c - parses the server's chain certificate by certificate, puts it in order, and verifies it
+// by mbedTLS and constraints.c. A fault is recorded for peer_fault.c.
 
 #include "peer.h"
 
@@ -35,8 +35,8 @@ struct rekey_tls_message rekey_peer_last_message(const struct connection *t) {
 
 // ---- parsing ------------------------------------------------------------------------------------
 
-// Whether mbedTLS says that an allocation failed. Its owner knows it better: in the verification of
-// a signature, mbedTLS takes it for a signature that is wrong.
+// Whether mbedTLS says that an allocation failed. Its owner knows this better: when an allocation
+// fails during the verification of a signature, mbedTLS reports a wrong signature.
 bool rekey_peer_out_of_memory(int code) {
 #if defined(REKEY_TLS_SHORTAGE)
     (void)code;
@@ -44,7 +44,7 @@ bool rekey_peer_out_of_memory(int code) {
 #elif REKEY_TLS_4
     return code == PSA_ERROR_INSUFFICIENT_MEMORY;
 #else
-    // A low-level error (ASN.1, long numbers) is added to one of a higher level.
+    // mbedTLS adds a low-level error (ASN.1, long numbers) to one of a higher level.
     const int low = -(-code & 0x7f);
 
     return code == MBEDTLS_ERR_SSL_ALLOC_FAILED || code == MBEDTLS_ERR_X509_ALLOC_FAILED ||
@@ -68,11 +68,11 @@ static const char *parse_text(int code) {
     }
 }
 
-// mbedTLS found an extension that it does not know. Name constraints are evaluated by
-// constraints.c; of the others only those that are not critical may be passed over.
-static int take_extension(void *ctx, mbedtls_x509_crt const *certificate,
-                          mbedtls_x509_buf const *oid, int critical, const unsigned char *p,
-                          const unsigned char *end) {
+// mbedTLS calls this for an extension that it does not know. constraints.c evaluates name
+// constraints; any other extension may be ignored only if it is not critical.
+static int accept_extension(void *ctx, mbedtls_x509_crt const *certificate,
+                            mbedtls_x509_buf const *oid, int critical, const unsigned char *p,
+                            const unsigned char *end) {
     (void)ctx;
     (void)certificate;
     (void)p;
@@ -82,19 +82,19 @@ static int take_extension(void *ctx, mbedtls_x509_crt const *certificate,
                : MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE;
 }
 
-// Returns 0 or an error of mbedTLS, for which *why then has words.
+// Returns 0; or an error of mbedTLS, with its text in *why.
 static int parse(struct connection *t, mbedtls_x509_crt *chain, struct rekey_span der, bool copy,
                  const char **why) {
     int code = mbedtls_x509_crt_parse_der_with_ext_cb(chain, (const unsigned char *)der.ptr,
-                                                      der.len, copy, take_extension, NULL);
+                                                      der.len, copy, accept_extension, NULL);
 
     t->exhausted |= rekey_peer_out_of_memory(code);
     *why = parse_text(code);
     return code;
 }
 
-// A certificate of the server. The leaf must be readable. Another one may be of no use, and the
-// chain lead to an anchor without it.
+// Parses a certificate of the server. An error of the leaf is fatal. Another certificate that
+// cannot be parsed is left out, because the chain may lead to an anchor without it.
 int rekey_peer_parse(void *ctx, mbedtls_x509_crt *chain, const unsigned char *ptr, size_t len,
                      bool copy) {
     struct connection *t = ctx;
@@ -112,7 +112,7 @@ int rekey_peer_parse(void *ctx, mbedtls_x509_crt *chain, const unsigned char *pt
         rekey_sha256(der, t->fault.sha256);
         return code;
     }
-    if (t->unusable.len == 0) { // the input buffer holds it until the chain is verified
+    if (t->unusable.len == 0) { // a span into the input buffer, which outlives the verification
         t->unusable = rekey_der_subject(der);
         t->unusable_why = why;
     }
@@ -153,10 +153,10 @@ static int add_anchor(void *arg, struct rekey_span der) {
     int code;
 
     if (is_listed(&t->found, der)) {
-        return 0; // bundles have anchors twice, and more often
+        return 0; // a bundle may have an anchor several times
     }
     code = parse(t, &t->found, der, !t->anchors.permanent, &why);
-    if (code != 0 && !t->exhausted) { // one that cannot be parsed is no anchor
+    if (code != 0 && !t->exhausted) { // an anchor that cannot be parsed is skipped
         t->unusable = c->name;
         t->unusable_why = why;
         code = 0;
@@ -164,9 +164,9 @@ static int add_anchor(void *arg, struct rekey_span der) {
     return code;
 }
 
-// Adds to t->found, which is empty, the anchors that may have issued the leaf or one of its
-// issuers. Of what the server sent, certificates that issued none of the others are not looked at.
-// Returns 0 or an error of mbedTLS.
+// Adds to t->found, which must be empty, the anchors that may have issued the leaf or one of its
+// issuers. Certificates from the server that issued none of the others are ignored. Returns 0 or an
+// error of mbedTLS.
 static int find_anchors(struct connection *t, const mbedtls_x509_crt *leaf) {
     struct candidates c = {t, {NULL, 0}};
     int result = 0;
@@ -196,8 +196,9 @@ static bool is_anchor(const struct connection *t, const mbedtls_x509_crt *certif
 
 // ---- verification -------------------------------------------------------------------------------
 
-// Puts each certificate behind all that it may have issued (RFC 8446 4.4.2: be prepared for any
-// order); the leaf stays first. mbedTLS looks for issuers in that direction only.
+// Puts each certificate behind all certificates that it may have issued; the leaf stays first.
+// mbedTLS searches for issuers only in that direction, but servers may send any order (RFC 8446
+// 4.4.2).
 static void put_in_order(mbedtls_x509_crt *last) {
     while (last->next != NULL) {
         mbedtls_x509_crt **at = &last->next, *next;
@@ -205,7 +206,7 @@ static void put_in_order(mbedtls_x509_crt *last) {
         while (*at != NULL && is_issuer(*at, last->next)) {
             at = &(*at)->next;
         }
-        if (*at == NULL) { // a circle: as they came
+        if (*at == NULL) { // a circle: keep the order
             at = &last->next;
         }
         next = *at;
@@ -216,10 +217,10 @@ static void put_in_order(mbedtls_x509_crt *last) {
     }
 }
 
-// What is wrong with one certificate, the gravest first; flags of 0 are the end.
+// The texts for faults of one certificate, the most serious first; flags of 0 mark the end.
 static const struct {
     uint32_t flags;
-    const char *leaf, *issuer; // said of the leaf; of an issuer, if it is another text
+    const char *leaf, *issuer; // for the leaf; for an issuer, or NULL if the text is the same
 } words[] = {
     {MBEDTLS_X509_BADCERT_BAD_MD, "it is signed with an algorithm that is not accepted", NULL},
     {NOT_PERMITTED, "an issuer's name constraints do not permit a name that it has", NULL},
@@ -247,8 +248,8 @@ static const char *words_of(const mbedtls_x509_crt *certificate, int depth, uint
     return depth > 0 && words[i].issuer != NULL ? words[i].issuer : words[i].leaf;
 }
 
-// Keeps what is wrong with a certificate for the error text. What is nearest to the leaf is kept,
-// but an issuer that is not trusted counts more.
+// Records the faults of a certificate for the error text. The fault nearest to the leaf is kept,
+// except that an untrusted issuer has priority.
 static void note(struct connection *t, const mbedtls_x509_crt *certificate, int depth,
                  uint32_t flags) {
     struct fault *f = &t->fault;
@@ -264,7 +265,7 @@ static void note(struct connection *t, const mbedtls_x509_crt *certificate, int 
     f->from = certificate->valid_from;
     f->to = certificate->valid_to;
     f->what = words_of(certificate, depth, flags);
-    if ((flags & MBEDTLS_X509_BADCERT_BAD_MD) != 0) { // that, and not the issuer, is the reason
+    if ((flags & MBEDTLS_X509_BADCERT_BAD_MD) != 0) { // this is the reason, not the issuer
         flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_NOT_TRUSTED;
     } else if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0 && t->unusable.len > 0 &&
                rekey_der_same_name(t->unusable, span_of(&certificate->issuer_raw))) {
@@ -274,15 +275,15 @@ static void note(struct connection *t, const mbedtls_x509_crt *certificate, int 
     f->flags |= flags;
 }
 
-// What an issuer may certify, mbedTLS does not look at: its extended key usage (as all others do,
-// though RFC 5280 has it for leaves only), and name constraints.
+// Checks whether the issuers may certify this certificate, which mbedTLS does not do: their name
+// constraints are applied to its names.
 static uint32_t check_issuers(const struct connection *t, const mbedtls_x509_crt *certificate,
                               int depth) {
     const struct rekey_certificate_names names = {span_of(&certificate->subject_raw),
                                                   span_of(&certificate->v3_ext)};
     enum rekey_constraints worst = REKEY_CONSTRAINTS_KEPT;
 
-    // RFC 5280 6.1.3 (b): not for one that a CA issued to itself, unless it is the leaf.
+    // RFC 5280 6.1.3 (b): not for a certificate that a CA issued to itself, unless it is the leaf.
     if (depth > 0 && rekey_der_same_name(names.subject, span_of(&certificate->issuer_raw))) {
         return 0;
     }
@@ -299,7 +300,9 @@ static uint32_t check_issuers(const struct connection *t, const mbedtls_x509_crt
                                                 : 0;
 }
 
-// Called by mbedTLS for each certificate of the chain that it found, the leaf last.
+// mbedTLS calls this for each certificate of the chain that it found, the leaf last. The extended
+// key usage of issuers is checked, too, as other libraries do, although RFC 5280 has it only for
+// leaves.
 static int check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     struct connection *t = ctx;
 
@@ -328,13 +331,13 @@ static int check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *
     if (*flags != 0) {
         note(t, certificate, depth, *flags);
     } else if (depth == 0 && (t->fault.flags & ~ALONE) == 0) {
-        note(t, certificate, depth, 0); // for the text, where the server has not its key
+        note(t, certificate, depth, 0); // for the text, in case the server does not have the key
     }
     return 0;
 }
 
-// Verifies the chain against `anchors`, which may be NULL; `check` looks at the name. Returns 0
-// with *flags, or an error of mbedTLS.
+// Verifies the chain against `anchors`, which may be NULL; `check` verifies the host name. Returns
+// 0 with *flags set, or an error of mbedTLS.
 static int verify_with(struct connection *t, mbedtls_x509_crt *leaf, mbedtls_x509_crt *anchors,
                        uint32_t *flags) {
     int code;
@@ -345,18 +348,18 @@ static int verify_with(struct connection *t, mbedtls_x509_crt *leaf, mbedtls_x50
     return code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ? 0 : code;
 }
 
-// The anchors are looked up, used and freed.
+// Looks up the anchors, verifies the chain, and frees the anchors.
 static int verify(struct connection *t, mbedtls_x509_crt *leaf, uint32_t *flags) {
     int code = find_anchors(t, leaf);
 
     if (code == 0) {
         code = verify_with(t, leaf, t->found.raw.p != NULL ? &t->found : NULL, flags);
     }
-    mbedtls_x509_crt_free(&t->found); // and it is empty again
+    mbedtls_x509_crt_free(&t->found); // which also empties it
     return code;
 }
 
-// There may be more issuers than mbedTLS follows.
+// Records that the chain has more issuers than mbedTLS follows.
 static void note_length(struct connection *t, const mbedtls_x509_crt *leaf) {
     struct fault *f = &t->fault;
 
@@ -368,9 +371,10 @@ static void note_length(struct connection *t, const mbedtls_x509_crt *leaf) {
     }
 }
 
-// mbedTLS has verified the chain without an anchor, which says nothing. With the leaf, of which it
-// calls last, all is there: the chain is verified anew, in its order and with anchors, and what
-// comes of it is the result. mbedTLS's owner has only this called (owner/tls_hooks.h).
+// mbedTLS has verified the chain without anchors; that result is dropped. When mbedTLS calls this
+// for the leaf, which is last, the whole chain is there: it is put in order and verified again with
+// anchors, and the result is stored in *flags. If the owner of mbedTLS uses owner/tls_hooks.h, only
+// this second verification is done.
 int rekey_peer_check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     struct connection *t = ctx;
     struct fault *f = &t->fault;
@@ -386,7 +390,7 @@ int rekey_peer_check(void *ctx, mbedtls_x509_crt *certificate, int depth, uint32
         is_anchor(t, certificate)) {
         mbedtls_x509_crt *rest = certificate->next;
 
-        // It is verified without issuers.
+        // The leaf is an anchor itself: verify it without its issuers.
         memset(t->chain, 0, sizeof(t->chain));
         f->flags = ALONE;
         certificate->next = NULL;

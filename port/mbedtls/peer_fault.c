@@ -1,5 +1,5 @@
-// peer_fault.c - what is wrong with the server's certificates or with its proof of its key: as an
-// error of rekey_error.h, and in words.
+// peer_fault.c - turns a fault of the server's certificates, or of the proof that it has the
+// private key, into an error of rekey_error.h and a text.
 
 #include <mbedtls/platform_time.h>
 #include <mbedtls/platform_util.h>
@@ -7,7 +7,7 @@
 
 #include "peer.h"
 
-// Of the chain, what shows only by the error that mbedTLS ended with.
+// Finds faults of the chain that only the last error of mbedTLS shows.
 static void look_at_chain(struct fault *f, const struct rekey_tls_message *m, int code) {
     const bool certificate =
         m->record == MBEDTLS_SSL_MSG_HANDSHAKE && m->type == MBEDTLS_SSL_HS_CERTIFICATE;
@@ -22,8 +22,8 @@ static void look_at_chain(struct fault *f, const struct rekey_tls_message *m, in
         f->what = "the server sent no certificate, or a malformed list of them";
     }
 #ifndef REKEY_TLS_LAST_MESSAGE
-    // mbedTLS has parsed and verified before anybody was asked: errors of X.509 (-0x2000 and more),
-    // of keys, and of ASN.1 (-0x0060 to -0x0068).
+    // mbedTLS parses and verifies before it calls the verify callback, and may return errors of
+    // X.509 (-0x2000 to -0x2fff), of keys, and of ASN.1 (-0x0060 to -0x0068).
     else if (code == MBEDTLS_ERR_X509_FATAL_ERROR) {
         f->what = "the server's certificate has more than " ISSUERS_MAX " issuers";
     } else if ((code <= -0x2000 && code > -0x3000) || (code <= -0x0060 && code >= -0x0068) ||
@@ -35,16 +35,17 @@ static void look_at_chain(struct fault *f, const struct rekey_tls_message *m, in
     f->flags = f->what != NULL ? MESSAGE : 0;
 }
 
-// The server's proof of its key is in the handshake state after the one of its certificates: the
-// signature of its ephemeral key (TLS 1.2), CertificateVerify (1.3). Of what mbedTLS returns for
-// the former, all from -0x5000 downwards are errors of TLS and of hashes.
+// Whether `code` means that the server did not prove that it has the private key. The proof comes
+// in the handshake state after the certificates: the signature of the ephemeral key (TLS 1.2), or
+// CertificateVerify (TLS 1.3). In TLS 1.2, codes of -0x5000 and below are errors of TLS and of
+// hashes, not of the signature.
 static bool is_no_proof(const struct connection *t, int code) {
     return mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_3
                ? code == MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE
                : code > -0x5000 || code == MBEDTLS_ERR_SSL_PK_TYPE_MISMATCH;
 }
 
-// Finds out by how far the handshake is what the certificates themselves did not show.
+// Finds the fault by the progress of the handshake, if the certificates have none.
 static void look_at_state(struct connection *t, int code) {
     const struct rekey_tls_message m = rekey_peer_last_message(t);
     struct fault *f = &t->fault;
@@ -118,7 +119,7 @@ void rekey_peer_explain(const struct connection *t, int error, char *buf, size_t
     const struct fault *f = &t->fault;
     mbedtls_time_t clock = (mbedtls_time_t)f->clock;
     mbedtls_x509_time device;
-    char from[80], to[80], at[80], digest[65]; // six ints of any size fit a date
+    char from[80], to[80], at[80], digest[65]; // each date has space for six ints of any size
     struct tm tm;
 
     mbedtls_platform_gmtime_r(&clock, &tm);

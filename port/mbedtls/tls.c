@@ -1,4 +1,5 @@
-// tls.c - the transport contract of rekey_port.h by mbedTLS's public functions.
+// tls.c - the transport contract of rekey_port.h over mbedTLS. It uses only public functions of
+// mbedTLS.
 
 #include "tls.h"
 
@@ -21,8 +22,8 @@ static_assert(sizeof(struct connection) <= REKEY_TLS_SIZE,
 
 enum phase { CLOSED, CONNECTING, HANDSHAKE, OPEN, BROKEN };
 
-#define SESSION_MAX_S 604800 // RFC 8446 4.6.1: a ticket is kept for 7 days at most
-#define KEY_UPDATE 24        // a handshake message of TLS 1.3 that mbedTLS has no name for
+#define SESSION_MAX_S 604800 // RFC 8446 4.6.1: a ticket is kept for at most 7 days
+#define KEY_UPDATE 24        // a handshake message of TLS 1.3 for which mbedTLS has no name
 
 static struct connection *connection_of(struct rekey_tls *t) {
     return (struct connection *)(void *)&t->state;
@@ -41,15 +42,15 @@ static int bio_result(struct connection *t, int result, size_t n) {
         return MBEDTLS_ERR_SSL_WANT_WRITE;
     case REKEY_END:
         t->ended = true;
-        return 0; // mbedTLS makes MBEDTLS_ERR_SSL_CONN_EOF of it
+        return 0; // mbedTLS turns it into MBEDTLS_ERR_SSL_CONN_EOF
     default:
         t->lower_error = result;
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
     }
 }
 
-// mbedTLS sends what is left of a record before it reads on. Once the connection is broken that is
-// dropped: what the server has sent before is still to be read.
+// mbedTLS sends the rest of a record before it reads again. When the connection is broken, that
+// rest is dropped, so that data that the server has sent before can still be read.
 static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
     struct connection *t = ctx;
     size_t n = 0;
@@ -73,7 +74,7 @@ static int bio_receive(void *ctx, unsigned char *buf, size_t len) {
     return bio_result(t, result, n);
 }
 
-// What an error of TLS means, in words; "" where mbedTLS's number says all that is known.
+// The meaning of an error of TLS, in words; "" if nothing is known except mbedTLS's number.
 static const char *meaning_of(const struct connection *t, enum phase phase, int code) {
     const struct rekey_tls_message m = rekey_peer_last_message(t);
     const bool handshake = m.record == MBEDTLS_SSL_MSG_HANDSHAKE;
@@ -95,7 +96,7 @@ static const char *meaning_of(const struct connection *t, enum phase phase, int 
         if (phase == HANDSHAKE || (m.record != 0 && !handshake)) {
             return ": the server sent a message out of turn";
         }
-        // Where the message is not known, it is most likely the one that servers send.
+        // If the message is unknown, it is most likely a KeyUpdate, the one that servers send.
         if (m.record == 0 ? mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_3
                           : m.type == KEY_UPDATE) {
             return ": the server changed its keys (KeyUpdate), which mbedTLS cannot follow";
@@ -108,7 +109,8 @@ static const char *meaning_of(const struct connection *t, enum phase phase, int 
     }
 }
 
-// The size of the memory with which an allocation of the last call would not have failed; or 0.
+// The size of the memory with which the failed allocation of the last call would have succeeded; 0
+// if none has failed. The call clears it.
 static size_t shortage(void) {
 #ifdef REKEY_TLS_SHORTAGE
     return REKEY_TLS_SHORTAGE();
@@ -117,8 +119,8 @@ static size_t shortage(void) {
 #endif
 }
 
-// What a result of mbedTLS is called by rekey_port.h. After an error the connection is of no more
-// use, but for reading what has come already.
+// Turns a result of mbedTLS into one of rekey_port.h. After an error the connection can only be
+// used to read data that has already arrived.
 static int status_of(struct connection *t, int code) {
     const enum phase before = t->phase;
     const bool waits = t->lower_waits;
@@ -127,14 +129,14 @@ static int status_of(struct connection *t, int code) {
     t->lower_waits = false;
     switch (code) {
     case MBEDTLS_ERR_SSL_WANT_READ:
-        // mbedTLS also says this after a ticket of TLS 1.3 or an alert, while the transport below
-        // may have more: a caller that is woken by new data alone would wait for ever.
+        // mbedTLS also returns this after a ticket of TLS 1.3 or an alert, although the transport
+        // below may have more data. A caller that is woken only by new data would wait forever.
         return waits ? REKEY_WANT_READ : REKEY_AGAIN;
     case MBEDTLS_ERR_SSL_WANT_WRITE:
         return REKEY_WANT_WRITE;
     case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
         return REKEY_END;
-#ifdef MBEDTLS_ECP_RESTARTABLE // the owner bounds the work of one call: mbedtls_ecp_set_max_ops
+#ifdef MBEDTLS_ECP_RESTARTABLE // the owner limits the work of one call by mbedtls_ecp_set_max_ops
     case MBEDTLS_ERR_SSL_CRYPTO_IN_PROGRESS:
         return REKEY_AGAIN;
 #endif
@@ -144,7 +146,7 @@ static int status_of(struct connection *t, int code) {
     t->code = code;
     t->phase = BROKEN;
     t->needed = shortage();
-    if (t->needed != 0 || t->exhausted) { // before what it may have led to
+    if (t->needed != 0 || t->exhausted) { // has priority over errors that it may have caused
         return REKEY_E_LIMIT_ARENA;
     }
     if (t->lower_error != 0) {
@@ -175,11 +177,11 @@ static int random_bytes(void *ctx, unsigned char *buf, size_t len) {
 }
 #endif
 
-// The parts of the configuration that not every mbedTLS has.
+// Sets the parts of the configuration that not every mbedTLS has.
 static int configure_more(struct connection *t) {
     int code = 0;
 
-#ifndef MBEDTLS_SSL_CIPHERSUITES // ECDHE with AES-GCM, where the owner has not said the same
+#ifndef MBEDTLS_SSL_CIPHERSUITES // ECDHE with AES-GCM, unless the owner has configured the same
     static const int suites[] = {MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
                                  MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
                                  MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -195,10 +197,10 @@ static int configure_more(struct connection *t) {
 
     code = mbedtls_ssl_conf_alpn_protocols(&t->config, protocols);
 #endif
-#if !REKEY_TLS_4 // 4.x has the random numbers of PSA
+#if !REKEY_TLS_4 // 4.x uses the random numbers of PSA
     mbedtls_ssl_conf_rng(&t->config, random_bytes, t);
 #endif
-#if REKEY_TLS_13_TICKETS && !REKEY_TLS_4 // else 3.6 passes them over
+#if REKEY_TLS_13_TICKETS && !REKEY_TLS_4 // otherwise 3.6 ignores tickets
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         &t->config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif
@@ -220,8 +222,8 @@ static int set_up(struct connection *t) {
                                        MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     mbedtls_ssl_conf_min_tls_version(&t->config, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_authmode(&t->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-    // Without a list of anchors mbedTLS does not begin. It stays empty until the chain is there, by
-    // which they are looked up (peer.c).
+    // mbedTLS does not begin without a list of anchors. The list stays empty until the chain has
+    // arrived, and the anchors are looked up for it (peer.c).
     mbedtls_x509_crt_init(&t->found);
     mbedtls_ssl_conf_ca_chain(&t->config, &t->found, NULL);
     mbedtls_ssl_conf_verify(&t->config, rekey_peer_check, t);
@@ -234,7 +236,7 @@ static int set_up(struct connection *t) {
     mbedtls_ssl_set_bio(&t->ssl, t, bio_send, bio_receive, NULL);
     mbedtls_ssl_set_user_data_p(&t->ssl, t);
     t->set_up = code == 0;
-    if (code != 0) { // the next open begins anew
+    if (code != 0) { // the next open starts again
         mbedtls_ssl_free(&t->ssl);
         mbedtls_ssl_config_free(&t->config);
     }
@@ -249,10 +251,10 @@ static void save_session(struct connection *t) {
     mbedtls_ssl_session_init(&t->session);
     t->have_session = mbedtls_ssl_get_session(&t->ssl, &t->session) == 0;
     t->session_s = t->fault.clock;
-    shortage(); // without a session to resume it goes on as well
+    shortage(); // clear the shortage: a session is not required
 }
 
-// The TCP connection is there: prepares the handshake.
+// The transport below is connected: prepares the handshake.
 static int begin_handshake(struct connection *t) {
     int code = mbedtls_ssl_session_reset(&t->ssl);
 
@@ -262,7 +264,7 @@ static int begin_handshake(struct connection *t) {
     t->have_session = t->have_session && t->fault.clock - t->session_s <= SESSION_MAX_S;
     if (code == 0 && t->keeps && t->have_session &&
         mbedtls_ssl_set_session(&t->ssl, &t->session) != 0) {
-        t->have_session = false; // it cannot be resumed: a full handshake
+        t->have_session = false; // it cannot be resumed: do a full handshake
     }
     t->phase = HANDSHAKE;
     return code;
@@ -275,7 +277,7 @@ static int begin(struct rekey_tls *tls, struct rekey_span host, uint16_t port) {
     rekey_peer_begin(t);
     t->lower_error = 0;
     t->exhausted = t->ended = false;
-    shortage(); // of anybody else
+    shortage(); // clear the shortages of others
     t->fault.clock = t->port->wall_s(t->port->ctx);
     if (t->fault.clock < (int64_t)REKEY_BUILD_TIME) {
         return REKEY_E_CLOCK;
@@ -324,9 +326,9 @@ static int tls_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
             return REKEY_AGAIN;
         }
         t->phase = OPEN;
-        shortage(); // it did no harm
+        shortage(); // clear it: a shortage did no harm
         if (mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_2) {
-            save_session(t); // in 1.3 the ticket comes later, with a read
+            save_session(t); // in TLS 1.3 the ticket arrives later, during a read
         }
         return REKEY_DONE;
     default:
@@ -363,7 +365,7 @@ static int tls_read(void *ctx, void *buf, size_t cap, size_t *done) {
         return REKEY_AGAIN;
     }
 #endif
-    if (code == 0 && !t->ended) { // records without data
+    if (code == 0 && !t->ended) { // a record without data
         return REKEY_AGAIN;
     }
     return status_of(t, code);

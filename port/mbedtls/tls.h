@@ -1,8 +1,8 @@
 // tls.h - TLS 1.2 and 1.3 over any transport, by mbedTLS 3.6 or 4.x.
 // The peer is always verified: chain, host name, dates. There is no option that turns this off.
-// There may be any number of these, in as many threads as mbedTLS itself allows. mbedTLS may be the
-// image's own, in its own configuration and over its own allocator; where the image has none,
-// owner.h brings one along.
+// There may be any number of connections, in as many threads as mbedTLS itself allows. The
+// application may use its own mbedTLS, with its own configuration and allocator; if it has none,
+// owner.h provides one.
 
 #ifndef REKEY_TLS_H
 #define REKEY_TLS_H
@@ -15,8 +15,9 @@
 extern "C" {
 #endif
 
-// Bytes that a connection needs beside what mbedTLS allocates. They depend on mbedTLS's version and
-// configuration; where they are too few, tls.c does not compile and names this macro.
+// The size in bytes of a connection, without the memory that mbedTLS allocates. It depends on the
+// version and configuration of mbedTLS: if it is too small, tls.c does not compile, and the error
+// names this macro.
 #ifndef REKEY_TLS_SIZE
 #if UINTPTR_MAX > 0xffffffff
 #define REKEY_TLS_SIZE 3584
@@ -26,8 +27,8 @@ extern "C" {
 #endif
 
 struct rekey_tls {
-    // The host whose session is kept over connections to others, to be resumed; empty: the last
-    // one.
+    // The session of this host is kept for resumption, even after connections to other hosts.
+    // Empty: the session of the last host is kept.
     struct rekey_span keep;
     uint16_t keep_port;
     union { // private
@@ -37,18 +38,19 @@ struct rekey_tls {
     } state;
 };
 
-// Makes *t ready. All that is pointed at lives as long as *t. `port` gives clocks and randomness;
-// its own transport may be the one that this makes. One that was used before is freed first
-// (rekey_tls_free), or its memory is lost to mbedTLS's allocator.
+// Initializes *t. All pointers must stay valid as long as *t is used. Of `port`, the clocks and the
+// randomness are used; its transport `tls` may be the one over *t. If *t was used before, call
+// rekey_tls_free first; otherwise the memory that mbedTLS allocated for it is leaked.
 void rekey_tls_init(struct rekey_tls *t, struct rekey_transport lower,
                     const struct rekey_port *port, struct rekey_anchors anchors);
 
-// The transport contract of rekey_port.h; `t` becomes its ctx. One handshake state for each call of
-// open. A session is resumed when the same host and port are opened again. `explain` may have names
-// out of certificates: whoever prints them makes control characters visible.
+// Returns a transport that keeps the contract of rekey_port.h, with `t` as its ctx. Each call of
+// open does one state of the handshake. A session is resumed if the same host and port are opened
+// again. The text of `explain` may contain names from certificates: make control characters visible
+// before you print it.
 struct rekey_transport rekey_tls_transport(struct rekey_tls *t);
 
-// Closes the connection, and gives back all that mbedTLS allocated for it.
+// Closes the connection, and frees all memory that mbedTLS allocated for it.
 void rekey_tls_free(struct rekey_tls *t);
 
 #ifdef __cplusplus

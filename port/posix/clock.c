@@ -1,4 +1,4 @@
-// clock.c - the two clocks, the boot that one of them began with, and randomness.
+// clock.c - the two clocks, the id of the current boot, and randomness.
 
 #include <errno.h>
 #include <sys/random.h>
@@ -13,7 +13,7 @@ uint64_t rekey_posix_now_ms(void *ctx) {
 
     (void)ctx;
     if (clock_gettime(CLOCK_BOOTTIME, &t) != 0) {
-        clock_gettime(CLOCK_MONOTONIC, &t); // a kernel before 2.6.39
+        clock_gettime(CLOCK_MONOTONIC, &t); // Linux before 2.6.39 has no CLOCK_BOOTTIME
     }
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
@@ -24,7 +24,7 @@ bool rekey_posix_boot_id(char id[REKEY_POSIX_BOOT_ID_LEN + 1]) {
     id[0] = '\0';
     if (rekey_posix_read_file("/proc/sys/kernel/random/boot_id", id, REKEY_POSIX_BOOT_ID_LEN + 1,
                               &len, 0) != 0 ||
-        len != REKEY_POSIX_BOOT_ID_LEN + 1) { // with a newline
+        len != REKEY_POSIX_BOOT_ID_LEN + 1) { // and a newline
         len = 1;
     }
     id[len - 1] = '\0';

@@ -1,12 +1,12 @@
-// errno_text.c - what an errno means, in words.
+// errno_text.c - texts for errno values.
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "posix.h"
 
-// The errors that can come here, and those of the command. ESPIPE and EMLINK are those of
-// rekey_posix_open.
+// The errors that can occur in this folder and in the command. The texts of ESPIPE and EMLINK are
+// for the meanings that rekey_posix_open gives them.
 #define ERRORS(X)                                                                                  \
     X(EPERM, "Operation not permitted")                                                            \
     X(ENOENT, "No such file or directory")                                                         \
@@ -43,8 +43,8 @@
     X(ECONNREFUSED, "Connection refused")                                                          \
     X(EHOSTUNREACH, "No route to host")
 
-// glibc's strerror may use the heap, and musl's table of all words is longer. Here one string has
-// all of them, each with its NUL, in the order of `numbers`.
+// glibc's strerror may use the heap, and musl's table of all texts is larger. This string has all
+// texts, each with its NUL, in the order of `numbers`.
 const char *rekey_posix_error_text(int number) {
 #define NUMBER(number, word) number,
 #define WORD(number, word) word "\0"

@@ -1,5 +1,5 @@
-// file.c - files in places that others may write to as well: opened without waiting, and replaced
-// whole, or not at all.
+// file.c - files in directories that others can write to, too: they are opened without waiting, and
+// replaced wholly or not at all.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,14 +36,14 @@ int rekey_posix_open(const char *path, int flags, unsigned what) {
     return fd;
 }
 
-// Whether a file system says with this errno that it does not have the operation at all.
+// Whether `error` means that the file system does not support the operation.
 static bool is_unsupported(int error) {
     return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENOTTY;
 }
 
-// fsync of the directory that holds `path`: without it a rename can be lost in a power cut. Some
-// file systems have no fsync of a directory (CIFS before Linux 4.17, some of FUSE); there nothing
-// better can be done, and what is written is as safe as that file system makes it.
+// Calls fsync on the directory of `path`: without it a rename can be lost in a power cut. Some file
+// systems have no fsync of a directory (CIFS before Linux 4.17, some of FUSE). Then nothing more
+// can be done, and it is not an error.
 static int sync_directory(const char *path) {
     char directory[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -58,7 +58,7 @@ static int sync_directory(const char *path) {
     }
     result = fsync(fd);
     if (result != 0 && (is_unsupported(errno) || errno == EBADF)) {
-        result = 0; // EBADF: a descriptor for reading cannot be synced there
+        result = 0; // EBADF: this file system cannot sync a descriptor for reading
     }
     close(fd);
     return result;
@@ -78,10 +78,11 @@ static int write_all(int fd, const char *data, size_t len) {
     return fsync(fd);
 }
 
-// Gives the file `temporary` the name `path`, unless there is such a file. link() and
-// RENAME_NOREPLACE are atomic. FAT has no hard links; NFS and much of FUSE have no
-// RENAME_NOREPLACE. Without either, an empty file that is made with O_EXCL holds the name, and is
-// then replaced: a power cut between the two leaves an empty file, which is refused as damaged.
+// Gives the file `temporary` the name `path`, unless that file exists. link() and RENAME_NOREPLACE
+// are atomic. FAT has no hard links; NFS and many FUSE file systems have no RENAME_NOREPLACE. If
+// the file system has neither, an empty file is created with O_EXCL to reserve the name, and is
+// then replaced. A power cut between the two leaves an empty file, which is later refused as
+// damaged.
 static int put_new(const char *temporary, const char *path) {
     int fd, error;
 
@@ -111,8 +112,8 @@ static int put_new(const char *temporary, const char *path) {
     return 0;
 }
 
-// A new file: what is in its place goes, whoever put it there, and nothing that comes into its
-// place meanwhile is opened.
+// Creates a new file. A file that already has this name is removed, whoever created it, and never
+// opened.
 static int create(const char *path) {
     int fd = -1;
 
@@ -133,7 +134,7 @@ int rekey_posix_set_mode(int fd, gid_t group) {
     return fchown(fd, (uid_t)-1, group) != 0 ? -1 : fchmod(fd, 0640);
 }
 
-// Writes the temporary file. Returns NULL, or what could not be done.
+// Writes the temporary file. Returns NULL, or the step that failed.
 static const char *fill(int fd, const void *data, size_t len, uid_t owner, gid_t group) {
     if (group != REKEY_POSIX_NO_GROUP && rekey_posix_set_mode(fd, group) != 0) {
         return "give the file to its group";
@@ -179,7 +180,7 @@ const char *rekey_posix_write_file(const char *path, const void *data, size_t le
         what = "sync the directory";
         error = errno;
         if (new) {
-            unlink(path); // it must not say that something was begun
+            unlink(path); // after an error the file must not exist
         }
     }
     errno = error;

@@ -1,5 +1,5 @@
-// lookup.c - a host name to addresses, in a child process that can be killed.
-// The child calls getaddrinfo and writes what it finds into a pipe; the parent never waits for it.
+// lookup.c - looks up a host name in a child process that can be killed. The child calls
+// getaddrinfo and writes the addresses to a pipe; the parent never waits for it.
 
 #include "posix.h"
 
@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Where the kernel has no close_range (before 5.9), a child closes descriptors below this one only:
-// each costs a system call, and a container may allow a thousand million.
+// If the kernel has no close_range (before 5.9), a child closes only descriptors below this number:
+// each takes a system call, and a container may allow a billion descriptors.
 #define CLOSED_MAX 65536
 
 _Static_assert(sizeof(((struct rekey_posix_tcp *)0)->addresses) <= 4096,
@@ -31,7 +31,7 @@ static void set_port(struct rekey_posix_address *a, uint16_t port) {
     }
 }
 
-// The first address of this family from `a` on, or NULL.
+// The first address of this family in the list `a`, or NULL.
 static const struct addrinfo *of_family(const struct addrinfo *a, int family) {
     while (a != NULL && a->ai_family != family) {
         a = a->ai_next;
@@ -39,9 +39,9 @@ static const struct addrinfo *of_family(const struct addrinfo *a, int family) {
     return a;
 }
 
-// In the child: the pipe becomes descriptor 0, and all others are closed. Without that, a
-// connection that the parent closes would stay open, without a FIN, until the child ends. What a
-// library prints must not go into a socket that it opens later: so 1 and 2 are in use.
+// In the child: makes the pipe descriptor 0, and closes all others. Otherwise a connection that the
+// parent closes would stay open, without a FIN, until the child ends. Descriptors 1 and 2 are kept
+// in use, so that output of a library cannot go to a socket that it opens later.
 static void keep_pipe_alone(int pipe_end) {
     long result = -1;
 
@@ -55,7 +55,8 @@ static void keep_pipe_alone(int pipe_end) {
     dup2(open("/dev/null", O_WRONLY), 2);
 }
 
-// The child's whole life. Its exit closes the pipe; an empty pipe means that nothing was found.
+// Runs in the child and does not return. The exit closes the pipe; an empty pipe means that no
+// address was found.
 static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     const struct addrinfo *rest[2];
@@ -66,9 +67,9 @@ static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
-        _exit(1); // the parent died before the line above
+        _exit(1); // the parent has died before the call above
     }
-    signal(SIGINT, SIG_IGN); // the parent decides
+    signal(SIGINT, SIG_IGN); // the parent decides when to stop
     signal(SIGTERM, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -78,7 +79,8 @@ static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
     }
     memset(found, 0, sizeof(found));
 
-    // The families in turn, beginning with the one that getaddrinfo prefers (RFC 8305 4).
+    // Takes the address families in turn, beginning with the one that getaddrinfo prefers (RFC 8305
+    // 4).
     rest[0] = of_family(list, list->ai_family);
     rest[1] = of_family(list, list->ai_family == AF_INET ? AF_INET6 : AF_INET);
     for (int i = 0; count < REKEY_POSIX_ADDRESSES && (rest[0] != NULL || rest[1] != NULL); i = !i) {
@@ -94,8 +96,8 @@ static void child(const char *host, uint16_t port, int pipe_end, pid_t parent) {
     _exit(write(0, found, count * sizeof(found[0])) < 0 ? 1 : 0);
 }
 
-// An IP address needs no lookup. The scope of one of IPv6 is the name or the number of an interface
-// (RFC 4007 11).
+// An IP address needs no lookup. The scope of an IPv6 address is the name or the number of an
+// interface (RFC 4007 11).
 static bool literal(struct rekey_posix_address *a, char *host) {
     char *scope = strchr(host, '%');
 
@@ -137,7 +139,7 @@ int rekey_posix_lookup_start(struct rekey_posix_tcp *tcp, struct rekey_span host
         return REKEY_E_LOOKUP;
     }
     for (size_t i = 0; i < host.len; i++) {
-        name[i] = rekey_lower(host.ptr[i]); // musl finds other spellings not in /etc/hosts
+        name[i] = rekey_lower(host.ptr[i]); // musl compares /etc/hosts case-sensitively
     }
     name[host.len] = '\0';
     if (literal(tcp->addresses, name)) {

@@ -1,15 +1,15 @@
-// no_proxy.c - the list of what is connected to without a proxy (proxy.h).
+// no_proxy.c - searches the list of hosts that are connected to without a proxy (proxy.h).
 
 #include <arpa/inet.h>
 
 #include "proxy.h"
 
-// `text` from `at` on.
+// The part of `text` that begins at offset `at`.
 static struct rekey_span from(struct rekey_span text, size_t at) {
     return rekey_span(text.ptr + at, text.len - at);
 }
 
-// The place of the first `c`; the length if there is none.
+// The offset of the first `c` in `text`; text.len if there is none.
 static size_t find(struct rekey_span text, char c) {
     size_t at = 0;
 
@@ -19,7 +19,7 @@ static size_t find(struct rekey_span text, char c) {
     return at;
 }
 
-// A number of 1 to 5 digits alone; UINT32_MAX if it is none.
+// Reads a number of 1 to 5 digits; UINT32_MAX if `text` is not one.
 static uint32_t number(struct rekey_span text) {
     uint32_t value = 0;
 
@@ -32,7 +32,8 @@ static uint32_t number(struct rekey_span text) {
     return text.len > 0 && text.len <= 5 ? value : UINT32_MAX;
 }
 
-// HOST[:PORT], [HOST][:PORT], or an IPv6 address alone. *port is left as it is where there is none.
+// Splits HOST[:PORT], [HOST][:PORT], or an IPv6 address alone. *port is unchanged if there is no
+// port.
 static bool split(struct rekey_span text, struct rekey_span *host, uint16_t *port) {
     bool bracket = text.len > 0 && text.ptr[0] == '[';
     size_t end = find(text, bracket ? ']' : ':');
@@ -57,7 +58,7 @@ static bool split(struct rekey_span text, struct rekey_span *host, uint16_t *por
     return true;
 }
 
-// An IP address as bytes; returns how many, 0 if it is none.
+// Converts an IP address to bytes; returns how many, 0 if `text` is not an IP address.
 static size_t address(struct rekey_span text, unsigned char bytes[16]) {
     char copy[INET6_ADDRSTRLEN];
 
@@ -71,7 +72,8 @@ static size_t address(struct rekey_span text, unsigned char bytes[16]) {
                                                    : 0;
 }
 
-// An IP address is compared as a number only, and only with others: 10.0.0.1 is not in 0.0.1.
+// An IP address is compared only as a number, and only with other IP addresses: the entry 0.0.1
+// does not match 10.0.0.1.
 static bool in_range(struct rekey_span range, const unsigned char *host, size_t len) {
     unsigned char base[16];
     size_t slash = find(range, '/');

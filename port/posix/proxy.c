@@ -1,13 +1,13 @@
-// proxy.c - the transport of proxy.h. The request is emitted and the answer read by the same engine
-// as all others (http.h). No body is awaited: of a 2xx there is none, whatever its head says
-// (RFC 9110 9.3.6), and the connection of any other answer is closed.
+// proxy.c - the transport of proxy.h. It uses the HTTP engine of http.h for the request and the
+// answer. It never reads a body: an answer 2xx has none, whatever its head says (RFC 9110 9.3.6),
+// and after any other answer the connection is closed.
 
 #include "proxy.h"
 
 #include "rekey_config.h"
 
 // Sends the next bytes of the request.
-static int ask(struct rekey_proxy *p, struct rekey_span host, uint16_t port) {
+static int send_request(struct rekey_proxy *p, struct rekey_span host, uint16_t port) {
     bool ipv6 = memchr(host.ptr, ':', host.len) != NULL;
     char digits[12] = "]:";
     const struct rekey_span values[] = {
@@ -41,10 +41,10 @@ static int ask(struct rekey_proxy *p, struct rekey_span host, uint16_t port) {
     return REKEY_AGAIN;
 }
 
-// Where in an element of Proxy-Authenticate the next byte is.
+// The position of the next byte in an element of Proxy-Authenticate.
 enum place { NAME, AFTER_NAME, REST, QUOTED, ESCAPED };
 
-// The name that was collected is a scheme: adds it to the list, once.
+// The collected name is a scheme: adds it to the list, unless the list has it.
 static void add_scheme(struct rekey_proxy *p) {
     struct rekey_span name = rekey_span(p->name, p->name_len);
     size_t len = strlen(p->schemes);
@@ -56,7 +56,7 @@ static void add_scheme(struct rekey_proxy *p) {
         if (rekey_span_equal_nocase(name, rekey_span(p->schemes + at, n))) {
             return;
         }
-        at += n + 2; // with the comma and the blank
+        at += n + 2; // and the comma and the space
     }
     p->basic |= rekey_span_equal_nocase(name, REKEY_SPAN("basic"));
     if (at + name.len < sizeof(p->schemes)) {
@@ -66,9 +66,9 @@ static void add_scheme(struct rekey_proxy *p) {
     }
 }
 
-// The next byte of the values of Proxy-Authenticate, or the LF of any line. They are one list of
-// "SCHEME", "SCHEME credentials" and "parameter=value" (RFC 9110 11.6.1), in which a value may be
-// in quotation marks. A line ends an element as a comma does.
+// Reads the next byte of a Proxy-Authenticate value, or the LF of any line. All values together are
+// one list of "SCHEME", "SCHEME credentials" and "parameter=value" (RFC 9110 11.6.1), in which a
+// value may be in quotation marks. Both a comma and the end of a line end an element.
 static void challenge_byte(struct rekey_proxy *p, char c) {
     bool separator = c == '\n' || (c == ',' && p->place < QUOTED);
     bool named = p->name_len > 0;
@@ -78,7 +78,7 @@ static void challenge_byte(struct rekey_proxy *p, char c) {
     } else if (p->place == QUOTED && !separator) {
         p->place = c == '\\' ? ESCAPED : c == '"' ? REST : QUOTED;
     } else if (p->place == NAME && !separator && strchr(" \t=\"", c) == NULL) {
-        if (p->name_len < sizeof(p->name)) { // a longer one is cut
+        if (p->name_len < sizeof(p->name)) { // a longer name is cut
             p->name[p->name_len++] = c;
         }
         return;
@@ -94,32 +94,33 @@ static void challenge_byte(struct rekey_proxy *p, char c) {
     p->name_len = 0;
 }
 
-// The head of the answer is complete. A server of TLS does not speak first: bytes behind the head
-// are not its own.
+// The head of the answer is complete. A TLS server does not send first: bytes behind the head are
+// not from it.
 static int answered(struct rekey_proxy *p, bool more) {
     unsigned status = p->http.status;
 
     p->status = (uint16_t)status;
+    p->fault = status / 100 == 2 && more ? REKEY_E_PROXY : 0;
     if (status / 100 == 2) {
-        p->fault = more ? REKEY_E_PROXY : 0;
         p->phase = more ? REKEY_PROXY_WAITING : REKEY_PROXY_TUNNEL;
         return more ? REKEY_E_PROXY : REKEY_DONE;
     }
     return status >= 500 || status == 408 || status == 429 ? REKEY_E_PROXY_TARGET : REKEY_E_PROXY;
 }
 
-static int hear(struct rekey_proxy *p) {
+static int receive_answer(struct rekey_proxy *p) {
     size_t len = 0;
     int result = p->lower.read(p->lower.ctx, p->io, sizeof(p->io), &len);
 
     if (result == REKEY_END) {
+        p->status = 0;
         return REKEY_E_END;
     }
     if (result != REKEY_DONE) {
         return result;
     }
-    // Byte by byte: one that makes the field longer is a byte of its value. The values are in no
-    // buffer, because a challenge can be as long as a head.
+    // The answer is fed byte by byte: a byte that makes the field longer belongs to its value. The
+    // values are not buffered, because a challenge can be as long as the whole head.
     for (size_t i = 0; i < len; i++) {
         struct rekey_span in = {p->io + i, 1};
         unsigned before = p->challenge.len;
@@ -129,6 +130,7 @@ static int hear(struct rekey_proxy *p) {
             return answered(p, i + 1 < len);
         }
         if (result < 0) {
+            p->status = 0;
             p->fault = result;
             return REKEY_E_PROXY;
         }
@@ -148,8 +150,7 @@ static int proxy_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t
         p->phase = p->host.len == 0 || rekey_proxy_excepts(p->except, host, port)
                        ? REKEY_PROXY_UNUSED
                        : REKEY_PROXY_CONNECTING;
-        p->status = p->at = p->len = 0;
-        p->fault = 0;
+        p->at = p->len = 0;
         p->place = NAME;
         p->name_len = 0;
         p->schemes[0] = '\0';
@@ -167,9 +168,9 @@ static int proxy_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t
         p->phase = REKEY_PROXY_ASKING;
         return REKEY_AGAIN;
     case REKEY_PROXY_ASKING:
-        return ask(p, host, port);
+        return send_request(p, host, port);
     default:
-        return hear(p);
+        return receive_answer(p);
     }
 }
 
@@ -189,7 +190,7 @@ static void proxy_close(void *ctx) {
     struct rekey_proxy *p = ctx;
 
     p->lower.close(p->lower.ctx);
-    rekey_zeroize(p->io, sizeof(p->io)); // it may hold the credentials
+    rekey_zeroize(p->io, sizeof(p->io)); // it may contain the credentials
     p->active = false;
 }
 

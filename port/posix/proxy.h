@@ -1,6 +1,6 @@
-// proxy.h - a way through an HTTP proxy: CONNECT (RFC 9110 9.3.6), as a transport between TCP and
-// TLS. What the proxy sees is the host and port, and TLS after that; it looks the host up. Which
-// proxy is used, and for what, is its user's to say.
+// proxy.h - a tunnel through an HTTP proxy: CONNECT (RFC 9110 9.3.6), as a transport between TCP
+// and TLS. The proxy sees the host and port, and then only TLS; it looks the host up. The caller
+// decides which proxy is used, and for which hosts.
 
 #ifndef REKEY_PROXY_H
 #define REKEY_PROXY_H
@@ -12,35 +12,38 @@
 extern "C" {
 #endif
 
-// How far the last attempt got.
+// The progress of the last attempt.
 enum rekey_proxy_phase {
-    REKEY_PROXY_UNUSED, // there was none, or not through the proxy
+    REKEY_PROXY_UNUSED, // there was no attempt, or it did not use the proxy
     REKEY_PROXY_CONNECTING,
     REKEY_PROXY_ASKING,
-    REKEY_PROXY_WAITING, // for the answer
+    REKEY_PROXY_WAITING, // waiting for the answer
     REKEY_PROXY_TUNNEL,
 };
 
 struct rekey_proxy {
-    // For the user to set; zeroed else. What is pointed at lives as long as the transport is used.
+    // The caller sets these fields, and zeroes all others. All pointers must stay valid as long as
+    // the transport is used.
     struct rekey_transport lower;
-    struct rekey_span host; // of the proxy, without brackets; empty: there is none
+    struct rekey_span host; // of the proxy, without brackets; empty: no proxy
     uint16_t port;
-    struct rekey_span authorization; // a whole field line with its line end; empty: none is sent
+    struct rekey_span authorization; // a whole field line with its line end; empty: no such field
     struct rekey_span board;         // for User-Agent
-    struct rekey_span except;        // as NO_PROXY: what is connected to directly
+    struct rekey_span except; // hosts that are connected to directly, in the form of NO_PROXY
 
-    // For the user to read: how the last attempt ended, until the next one begins.
+    // The caller may read these fields: how the last attempt ended, until the next one begins.
+    // `status` and `fault` stay until the proxy answers the next attempt, or closes: an application
+    // that stops in the middle of an attempt can still say why the one before failed.
     uint8_t phase;
-    uint16_t status;  // of the proxy's answer; 0: none came
-    int fault;        // what was wrong with the answer: an error of http.h, or REKEY_E_PROXY for
-                      // bytes that no proxy may send behind it; 0: nothing
-    char schemes[80]; // that it offers for credentials (Proxy-Authenticate), with ", " between
-                      // them; each once, and as many as there are bytes for
-    bool basic;       // Basic (RFC 7617) is among them
+    uint16_t status; // of the proxy's answer; 0: there was none
+    int fault; // error of the answer: one of http.h, or REKEY_E_PROXY for bytes that a proxy must
+               // not send behind the answer; 0: none
+    char schemes[80]; // authentication schemes that the proxy offers (Proxy-Authenticate),
+                      // separated by ", "; each one once, and as many as fit
+    bool basic;       // Basic (RFC 7617) is one of them
 
     bool active;
-    uint8_t place, name_len; // in Proxy-Authenticate
+    uint8_t place, name_len; // position in Proxy-Authenticate
     char name[24];
     struct rekey_http_field challenge;
     uint16_t at, len; // of `io`, while asking
@@ -49,18 +52,18 @@ struct rekey_proxy {
     char io[256];
 };
 
-// The transport contract of rekey_port.h; `p` becomes its ctx. All of open happens within its
-// caller's connect timeout. Beside the errors of the transport below open returns
-//   REKEY_E_PROXY         the proxy refuses (407, 403, ...), or does not speak HTTP: it will do so
-//                         again,
-//   REKEY_E_PROXY_TARGET  it could not get through this time (5xx, 408, 429),
-//   REKEY_E_END           it closed instead of an answer.
+// Returns a transport that keeps the contract of rekey_port.h, with `p` as its ctx. The caller's
+// connect timeout covers all of open. Besides the errors of the transport below, open returns
+//   REKEY_E_PROXY         the proxy refuses (407, 403, ...), or does not speak HTTP: trying again
+//                         does not help,
+//   REKEY_E_PROXY_TARGET  the proxy could not reach the host this time (5xx, 408, 429),
+//   REKEY_E_END           the proxy closed the connection instead of answering.
 struct rekey_transport rekey_proxy_transport(struct rekey_proxy *p);
 
-// Whether `list`, of the form of NO_PROXY, has this host. Its entries stand between commas or white
-// space: `*`, a domain (it is meant with all below it, with or without a dot before it), an
-// IP address, or a range as 10.0.0.0/8 or fd00::/8; each with or without `:PORT`, for which an IPv6
-// address stands in brackets. What is none of these matches nothing.
+// Whether `list`, in the form of NO_PROXY, has this host. Its entries are separated by commas or
+// white space: `*`, a domain (with or without a dot before it; it includes all its subdomains), an
+// IP address, or a range such as 10.0.0.0/8 or fd00::/8. Each entry may end in `:PORT`; an IPv6
+// address is then in brackets. Any other entry matches nothing.
 bool rekey_proxy_excepts(struct rekey_span list, struct rekey_span host, uint16_t port);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 // tcp.c - the transport contract of rekey_port.h over a non-blocking TCP socket. The addresses of a
-// name are tried as in RFC 8305 (Happy Eyeballs): the next attempt begins while those before it are
-// still pending, and the first that connects is kept. The pending sockets are in an epoll
-// descriptor, so that there is always one descriptor to wait for; wait_ms tells the time of the
+// name are tried as in RFC 8305 (Happy Eyeballs): the next attempt begins while the earlier ones
+// are still pending, and the first one that connects is kept. The pending sockets are in an epoll
+// descriptor, so that there is always one descriptor to wait for; wait_ms returns the time to the
 // next attempt.
 
 #include <errno.h>
@@ -22,8 +22,8 @@ static void close_fd(int *fd) {
     }
 }
 
-// Ends the attempt `i`. It is taken out of the epoll descriptor by name, because a child between
-// fork and exec may hold the socket open.
+// Ends attempt `i`. The socket is removed from the epoll descriptor explicitly, because a child
+// between fork and exec may still have it open.
 static void end_attempt(struct rekey_posix_tcp *tcp, size_t i) {
     epoll_ctl(tcp->fd, EPOLL_CTL_DEL, tcp->sockets[i], NULL);
     close(tcp->sockets[i]);
@@ -36,7 +36,7 @@ static void end_attempts(struct rekey_posix_tcp *tcp) {
             end_attempt(tcp, i);
         }
     }
-    tcp->next = tcp->count; // no other begins
+    tcp->next = tcp->count; // begin no other attempt
 }
 
 static void tcp_close(void *ctx) {
@@ -44,15 +44,16 @@ static void tcp_close(void *ctx) {
 
     rekey_posix_lookup_stop(tcp);
     if (tcp->pending != 0) {
-        tcp->error = 0; // what other addresses failed of is not why the time is over
+        tcp->error = 0; // the errors of other addresses are not the reason for the timeout
     }
     end_attempts(tcp);
     close_fd(&tcp->fd);
     tcp->connected = false;
 }
 
-// Keeps why an attempt failed. That this machine has no way to an address (most often: no IPv6)
-// tells less than what an address that can be reached answered.
+// Stores the errno of a failed attempt. An error that only says that there is no route to an
+// address (mostly because there is no IPv6) does not replace the error of an address that was
+// reached.
 static void note_error(struct rekey_posix_tcp *tcp, int error) {
     bool no_way = error == ENETUNREACH || error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
 
@@ -71,9 +72,9 @@ static uint32_t tcp_wait_ms(void *ctx) {
     return now < tcp->next_ms ? (uint32_t)(tcp->next_ms - now) : 0;
 }
 
-// The addresses are known.
+// The lookup is complete: prepares the attempts.
 static int begin(struct rekey_posix_tcp *tcp, uint32_t timeout_ms) {
-    uint32_t delay = timeout_ms / 2 / (uint32_t)tcp->count; // the last one has half of the time
+    uint32_t delay = timeout_ms / 2 / (uint32_t)tcp->count; // half remains for the last one
 
     delay = delay < REKEY_POSIX_DELAY_MS ? delay : REKEY_POSIX_DELAY_MS;
     tcp->delay_ms = delay > REKEY_POSIX_DELAY_MIN_MS ? delay : REKEY_POSIX_DELAY_MIN_MS;
@@ -86,13 +87,13 @@ static int begin(struct rekey_posix_tcp *tcp, uint32_t timeout_ms) {
     return REKEY_AGAIN;
 }
 
-// An attempt failed: the next one, if there is an address left, begins at once.
+// An attempt has failed: the next one, if there is another address, begins at once.
 static void attempt_failed(struct rekey_posix_tcp *tcp, int error) {
     note_error(tcp, error);
     tcp->next_ms = 0;
 }
 
-// Begins an attempt at the next address.
+// Begins to connect to the next address.
 static void start_attempt(struct rekey_posix_tcp *tcp) {
     size_t i = tcp->next;
     const struct rekey_posix_address *a = &tcp->addresses[i];
@@ -103,7 +104,7 @@ static void start_attempt(struct rekey_posix_tcp *tcp) {
     tcp->next_ms = rekey_posix_now_ms(NULL) + tcp->delay_ms;
     fd = socket(a->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd < 0 && tcp->pending != 0 && (errno == EMFILE || errno == ENFILE)) {
-        return; // it is tried again then, or when a pending attempt has ended
+        return; // it is tried again after that time, or when a pending attempt has ended
     }
     tcp->next++;
     if (fd < 0) {
@@ -120,7 +121,7 @@ static void start_attempt(struct rekey_posix_tcp *tcp) {
     }
 }
 
-// Looks at the pending attempts, and begins the next one if it is due.
+// Checks the pending attempts, and begins the next one if it is due.
 static int step(struct rekey_posix_tcp *tcp) {
     struct epoll_event event;
     int error = 0;
@@ -174,7 +175,7 @@ static int tcp_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t t
     return tcp->fd < 0 ? begin(tcp, timeout_ms) : step(tcp);
 }
 
-// What is returned after a call that set errno; `want` if it only has to be repeated.
+// The result after a call that has set errno: `want` if the call only has to be repeated.
 static int failed(struct rekey_posix_tcp *tcp, int want) {
     if (errno == EAGAIN || errno == EINTR) {
         return want;

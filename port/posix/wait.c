@@ -1,8 +1,8 @@
-// wait.c - waiting for a descriptor that may never be ready: a pipe that nobody writes, a terminal,
-// a reader that does not read. The wait ends at a time, and by a signal.
+// wait.c - waits for a descriptor that may never become ready: a pipe without a writer, a terminal,
+// a reader that does not read. The wait ends at a given time, or on a signal.
 
-// In glibc 2.34 and later with 32 bits, at least up to 2.36, the ppoll of _FORTIFY_SOURCE is bound
-// to the symbol that takes 32-bit times, and is given 64-bit ones: each wait returned at once.
+// In 32-bit glibc 2.34 and later, at least up to 2.36, _FORTIFY_SOURCE binds ppoll to the symbol
+// for 32-bit times but passes 64-bit times: each wait would return at once.
 #undef _FORTIFY_SOURCE
 
 #include <errno.h>
@@ -19,7 +19,7 @@ int rekey_posix_ready(int fd, bool to_write, uint64_t until, const sigset_t *unb
         uint64_t now = rekey_posix_now_ms(NULL);
         uint64_t left = now >= until ? 0 : until - now > day ? day : until - now;
         struct timespec t = {(time_t)(left / 1000), (long)(left % 1000) * 1000000};
-        // One that is ready costs no change of the signal mask.
+        // If the descriptor is ready, the signal mask is not changed.
         int n = poll(&p, 1, 0);
 
         if (n == 0 && left > 0) {

@@ -1,5 +1,5 @@
-// sockets.c - the transport of sockets.h: one non-blocking socket at a time. poll with a time of 0
-// tells when it has connected.
+// sockets.c - the transport of sockets.h: one non-blocking socket at a time. poll without a wait
+// tells whether it has connected.
 
 #include "sockets.h"
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #ifdef LWIP_HDR_SOCKETS_H
-// lwIP has all calls under names of its own, whatever else LWIP_COMPAT_SOCKETS makes of them.
+// lwIP always has all calls under its own names; LWIP_COMPAT_SOCKETS only adds others.
 #define CALL(name) lwip_##name
 #else
 #define CALL(name) name
@@ -111,7 +111,7 @@ static int look_up(struct rekey_sockets_tcp *t, struct rekey_span host, uint16_t
     return REKEY_AGAIN;
 }
 
-// The address is given up; the next one, if there is one, is tried at once.
+// Gives up the current address; the next one, if there is one, is tried at once.
 static int failed(struct rekey_sockets_tcp *t, int error) {
     close_socket(t);
     t->error = error;
@@ -141,7 +141,7 @@ static int start_attempt(struct rekey_sockets_tcp *t, uint32_t timeout_ms) {
     return REKEY_AGAIN;
 }
 
-// Looks at the attempt.
+// Checks the current attempt.
 static int step(struct rekey_sockets_tcp *t) {
     struct pollfd p = {t->fd, POLLOUT, 0};
     int error = 0;
@@ -177,7 +177,7 @@ static int sockets_open(void *ctx, struct rekey_span host, uint16_t port, uint32
     }
 }
 
-// What is returned after a call that set errno; `want` if it only has to be repeated.
+// The result after a call that has set errno: `want` if the call only has to be repeated.
 static int broken(struct rekey_sockets_tcp *t, int want) {
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
         return want;
@@ -215,7 +215,7 @@ static void sockets_close(void *ctx) {
     t->phase = CLOSED;
 }
 
-// The number alone: the words for it are large, and a C library may keep them on the heap.
+// Only the number: the texts are large, and a C library may keep them on the heap.
 static void sockets_explain(void *ctx, int error, char *buf, size_t cap) {
     const struct rekey_sockets_tcp *t = ctx;
 

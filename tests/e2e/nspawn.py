@@ -157,7 +157,8 @@ def debian():
 @pytest.fixture(scope="module")
 def machine(debian):
     """A machine on which the package is installed as the guide says."""
-    debian.guide("dpkg -i")
+    for line in block("dpkg -i")[1:]:  # without apt-get, which needs a mirror
+        debian.run("sh", "-ec", line)
     return debian
 
 

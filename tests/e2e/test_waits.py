@@ -160,8 +160,8 @@ def test_verbose_shows_token_requests(arm, rekey):
     """They show to whom the request went and that a token came, but not the token."""
     tenant, client = str(uuid.uuid4()), str(uuid.uuid4())
     rekey.identities.append(tenant)
-    arm.identity(tenant, client_id=client, secret="s" * 24)
-    env = {"AZURE_TENANT_ID": tenant, "AZURE_CLIENT_ID": client, "AZURE_CLIENT_SECRET": "s" * 24}
+    arm.identity(tenant, client_id=client, secret="wait-s" * 4)
+    env = {"AZURE_TENANT_ID": tenant, "AZURE_CLIENT_ID": client, "AZURE_CLIENT_SECRET": "wait-s" * 4}
     env["AZURE_AUTHORITY_HOST"] = arm.url("authority")
     lines = rekey.list_keys(arm.endpoint(), "-v", token=None, env=env).lines
     starts = [line[:9] for line in lines if line[7:9] in ("> ", "< ")]

@@ -184,19 +184,21 @@ def mutants_of(file):
         if not (token in in_table and token.text.startswith("REKEY_E_")):
             for new in changes(tokens, i, source):
                 found.setdefault((token.start, token.end, new), token)
-    lines = source.split("\n")
     line_of = {token: source.count("\n", 0, token.start) for token in tokens}
     on_line = collections.defaultdict(list)
     for token in tokens:
         on_line[line_of[token]].append(token)
+    texts = {}  # of the lines, without comments
     nth, same = {}, collections.Counter()  # the number of the line among those of its function that have the same text
     for line, (token, *_) in on_line.items():
-        same[token.place, lines[line].strip()] += 1
-        nth[line] = same[token.place, lines[line].strip()]
+        start = source.rfind("\n", 0, token.start) + 1
+        texts[line] = source[start : on_line[line][-1].end].split("\n")[0].strip()
+        same[token.place, texts[line]] += 1
+        nth[line] = same[token.place, texts[line]]
     for (start, end, new), token in sorted(found.items()):
         if token.place:
             line = line_of[token]
-            where = file, line + 1, token.place, lines[line].strip(), nth[line]
+            where = file, line + 1, token.place, texts[line], nth[line]
             index = on_line[line].index(token) + 1
             yield Mutant(*where, index, start, end, source[start:end], new)
 

@@ -1,4 +1,4 @@
-// broken_cut.c - reports the orderly end of a TLS stream that was cut.
+// broken_cut.c - reports a TLS stream that was cut as an orderly end.
 
 #include "pass.h"
 

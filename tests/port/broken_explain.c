@@ -1,4 +1,4 @@
-// broken_explain.c - writes an explanation without a NUL.
+// broken_explain.c - stores a text without a NUL.
 
 #include "pass.h"
 

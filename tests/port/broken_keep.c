@@ -1,4 +1,4 @@
-// broken_keep.c - holds back what is written until it is called again.
+// broken_keep.c - does not send the written bytes until it is called again.
 
 #include "pass.h"
 

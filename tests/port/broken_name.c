@@ -1,5 +1,5 @@
 // broken_name.c - accepts every certificate of a trusted issuer: if the name is wrong, it connects
-// again with the name in the certificate.
+// again with the name that is in the certificate.
 
 #include "pass.h"
 

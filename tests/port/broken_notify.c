@@ -1,4 +1,4 @@
-// broken_notify.c - closes without close_notify: replaces the function of mbedTLS that sends it
+// broken_notify.c - closes without close_notify. It replaces the function of mbedTLS that sends it
 // (port.mk, --wrap).
 
 #include <mbedtls/ssl.h>

@@ -1,4 +1,4 @@
-// broken_order.c - reads ahead, and drops the data when the connection breaks.
+// broken_order.c - reads ahead, and drops the bytes that it has when the connection breaks.
 
 #include "pass.h"
 

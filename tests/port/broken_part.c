@@ -1,4 +1,4 @@
-// broken_part.c - says that a write would block although it has accepted some of the bytes.
+// broken_part.c - returns that a write would block although it has accepted a part of the bytes.
 
 #include "pass.h"
 

@@ -1,4 +1,4 @@
-// broken_refuse.c - does not read after a write has failed.
+// broken_refuse.c - returns no more data after a write has failed.
 
 #include "pass.h"
 

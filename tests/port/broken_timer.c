@@ -1,9 +1,10 @@
-// broken_timer.c - tries the second address after 2 s, but does not ask to be called then.
+// broken_timer.c - tries the second address after 2 s, but does not say by wait_ms that it must be
+// called then.
 
 #include "pass.h"
 #include "posix.h"
 
-// Until then it acts as if it had asked the first address.
+// Until then it waits as if the first address were being tried.
 static int open_timer(void *ctx, struct rekey_span host, uint16_t port, uint32_t timeout_ms) {
     struct pass *p = ctx;
 

@@ -1,4 +1,4 @@
-// broken_zero.c - returns REKEY_DONE with no bytes at the end of the stream, as recv does.
+// broken_zero.c - returns REKEY_DONE with no byte at the end of the stream, as recv does.
 
 #include "pass.h"
 

@@ -1,14 +1,14 @@
-// calls.c - the calls of a transport under test (calls.h).
+// calls.c - calls the transport that is checked (calls.h).
 
 #include "calls.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#define GUARD 0xA5 // bytes at the end of a buffer that nobody may touch
+#define GUARD 0xA5 // value of the bytes around a buffer, which must not change
 #define AGAIN_MAX 100000u
 #define ENDING_MS 20u
-#define READ_MAX 1024u // bytes read by one call
+#define READ_MAX 1024u // bytes to read in one call
 
 unsigned char scratch[SCRATCH];
 
@@ -79,7 +79,7 @@ static void check_time(struct line *l, const char *call, uint64_t since) {
     }
 }
 
-// Asks for the explanation of an error, with a small buffer and a larger one.
+// Calls explain for an error, with a small and with a larger buffer.
 static void ask_why(struct line *l, char why[EXPLAIN_CAP]) {
     char buf[EXPLAIN_CAP + 1];
 
@@ -110,7 +110,7 @@ static bool is_one_of(int result, const int *allowed) {
     return *allowed == result;
 }
 
-// Every result passes through here. 0 (REKEY_DONE) ends each list.
+// Every result is checked here. 0 (REKEY_DONE) ends each list.
 static int result_of(struct line *l, int result, const int *allowed, enum sentence sentence,
                      const char *call) {
     if (!is_one_of(result, allowed)) {
@@ -144,7 +144,7 @@ int call_open(struct line *l, uint32_t timeout_ms) {
     return result_of(l, result, allowed, SAYS_OPEN_RESULT, "open");
 }
 
-// After REKEY_DONE: was there progress, and not more than was asked for?
+// Call it after REKEY_DONE: checks that there is progress, and no more than was asked for.
 static int check_done(struct line *l, enum sentence sentence, const char *call, size_t done,
                       size_t most) {
     if (done > 0 && done <= most) {
@@ -215,7 +215,7 @@ void hang_up(struct line *l) {
         }
         l->error = 0;
     }
-    // A small stack has memory for only a few connections that are still closing.
+    // A small TCP stack has memory for only a few connections that are still closing.
     if (l->run->check->turn != NULL) {
         let_pass(l, ENDING_MS);
     }

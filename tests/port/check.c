@@ -1,11 +1,11 @@
-// check.c - the table of the checks, and the output for each of them.
+// check.c - the table of the checks, and the output for each.
 
 #include "check.h"
 #include "checks.h"
 
 #include <stdio.h>
 
-// The requirements of a check; if one is missing, the check is not applicable.
+// What a check needs. If something is missing, the check is not applicable.
 enum need {
     ANY = 0,
     IS_TLS = 1,

@@ -1,10 +1,11 @@
-// check_end.c - the end of a stream: which end gives which result, and the data before it.
+// check_end.c - checks the end of a stream: the result of each kind of end, and the bytes before
+// it.
 
 #include "checks.h"
 
-#define REQUEST 1048576u // bytes of a request that nobody reads completely
+#define REQUEST 1048576u // bytes of a request that the peer does not read to its end
 
-// Reads the block that precedes every end. Returns the result that ended the stream.
+// Reads the block that comes before every end. Returns the result that ended the stream.
 static int read_block(struct line *l, enum sentence missing) {
     unsigned char buf[2 * BLOCK];
     size_t len;
@@ -29,7 +30,7 @@ static int read_from(struct run *run, enum listener listener, enum sentence miss
     return result;
 }
 
-// `what` was read, and the stream ended with `result`, which is not an orderly end.
+// Checks that `result`, after `what` was read, is not an orderly end.
 static void check_no_end(struct run *run, int result, enum sentence sentence, const char *what) {
     if (result == REKEY_END) {
         broken(run, sentence, "%s was REKEY_END", what);
@@ -46,7 +47,7 @@ void check_end(struct run *run) {
     }
 }
 
-// close_notify, but TCP stays open.
+// The peer sends close_notify, and TCP stays open.
 void check_notify(struct run *run) {
     int result = read_from(run, PEER_NOTIFY, SAYS_DELIVER);
 
@@ -91,8 +92,8 @@ void check_reset_after(struct run *run) {
     hang_up(&l);
 }
 
-// The peer answers before it has read the request, and closes. Further writes fail; the answer can
-// still be read.
+// The peer answers before it has read the request, and closes. Later writes fail; the bytes of the
+// answer can still be read.
 void check_answer(struct run *run) {
     struct line l = line_of(run, 0);
     const uint64_t until = now(run) + LONG_MS;

@@ -1,12 +1,13 @@
-// check_open.c - opening and closing: failures, connections that never open, and close at any time.
+// check_open.c - checks opening and closing: errors, connections that are never answered, and close
+// at any time.
 
 #include "checks.h"
 
 #include <string.h>
 
-#define STEPS_MAX 100000u // calls of open by which it has surely ended
+#define STEPS_MAX 100000u // open must be complete after fewer calls than this
 
-// Whether a connection works: the peer returns the data.
+// Whether a connection works: the peer returns the bytes that it was sent.
 static void check_works(struct line *l, const char *when) {
     unsigned char sent[BLOCK], got[BLOCK];
     size_t len = 0;
@@ -33,14 +34,14 @@ static void check_again(struct line *l, const char *when) {
 void check_open(struct run *run) {
     struct line l = line_of(run, 0);
 
-    hang_up(&l); // nothing is open
+    hang_up(&l); // close is allowed when nothing is open
     hang_up(&l);
     check_again(&l, "after close of what was not open");
     hang_up(&l);
     check_again(&l, "after close, twice");
 }
 
-// Opens connections that cannot be opened.
+// Opens a connection that must fail.
 static void check_fails(struct run *run, const char *host, enum listener listener) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, host, listener, LONG_MS);
@@ -58,7 +59,7 @@ void check_refused(struct run *run) {
     check_fails(run, run->check->host, PEER_CLOSED);
 }
 
-// A connection may open before it is reset; then a read reports the reset.
+// The connection may be open before it is reset; then a read returns the error.
 void check_reset_at_once(struct run *run) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, run->check->host, PEER_RESET_AT_ONCE, LONG_MS);
@@ -77,7 +78,7 @@ void check_reset_at_once(struct run *run) {
     check_again(&l, "after a reset");
 }
 
-// Opens a connection that never gets an answer, and closes it.
+// Opens a connection that is never answered, and gives it up.
 static void check_gives_up(struct run *run, const char *host, enum listener listener) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, host, listener, SHORT_MS);
@@ -108,7 +109,7 @@ void check_silent(struct run *run) {
     check_gives_up(run, run->check->host, PEER_SILENT);
 }
 
-// The first address does not answer. The loop sleeps for as long as it is allowed to.
+// The first address does not answer. The loop sleeps for the longest allowed time.
 void check_second_address(struct run *run) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, run->check->two, PEER_SECOND, LONG_MS);
@@ -117,7 +118,7 @@ void check_second_address(struct run *run) {
     if (result == REKEY_DONE) {
         check_works(&l, "by the second address");
     } else {
-        while (result > 0 && now(run) < until) { // was it only a call that was missing?
+        while (result > 0 && now(run) < until) { // was only a call missing?
             result = call_open(&l, LONG_MS);
         }
         broken(run, result == REKEY_DONE ? SAYS_WAIT_MS : SAYS_SHARE,
@@ -126,7 +127,7 @@ void check_second_address(struct run *run) {
     hang_up(&l);
 }
 
-// After one call of open, after two, and so on; in larger steps if there are many.
+// Closes after one call of open, after two, and so on; in larger steps if there are many.
 void check_close_anywhere(struct run *run) {
     struct line l = line_of(run, 0);
     int result = REKEY_AGAIN;
@@ -168,7 +169,8 @@ void check_close_is_seen(struct run *run) {
     check_reported(&l, &reporter);
 }
 
-// Another process may hold the connection open, for example a child that looks a name up.
+// Something else in this process may keep the connection open, such as the child process of a
+// lookup.
 void check_close_beside_lookup(struct run *run) {
     struct line l = line_of(run, 0), other = line_of(run, 1);
 

@@ -1,10 +1,10 @@
-// check_port.c - the other functions of a port: the clock, randomness, the wait.
+// check_port.c - checks the rest of a port: the clock, randomness, the wait.
 
 #include "checks.h"
 
 #define READINGS 10000000u // readings of a clock during which a millisecond must pass
 
-// One second of the peer is some 1000 ms of this port.
+// A second of the peer is about 1000 ms of this port's clock.
 static void check_second(struct run *run) {
     struct line l = line_of(run, 0);
     unsigned char byte;
@@ -54,7 +54,7 @@ void check_entropy(struct run *run) {
     }
 }
 
-// The peer sends byte after byte without being asked.
+// The peer sends byte after byte without a request.
 static void check_wakes(struct run *run) {
     struct line l = line_of(run, 0);
     unsigned char byte;

@@ -1,5 +1,5 @@
-// check_stream.c - bytes in both directions: all of them, once, in order, and sent as soon as they
-// are accepted.
+// check_stream.c - checks the bytes in both directions: all arrive, once, in order, and accepted
+// bytes are sent without another call.
 
 #include "checks.h"
 
@@ -13,7 +13,7 @@ static uint32_t large_of(const struct run *run) {
     return run->check->large != 0 ? run->check->large : LARGE;
 }
 
-// Tells the peer how many bytes either side will send.
+// Tells the peer how many bytes each side will send.
 static void send_size(struct line *l, uint32_t size) {
     const unsigned char bytes[] = {(unsigned char)(size >> 24), (unsigned char)(size >> 16),
                                    (unsigned char)(size >> 8), (unsigned char)size};
@@ -23,7 +23,7 @@ static void send_size(struct line *l, uint32_t size) {
     }
 }
 
-// Sends pieces of each length up to 300 bytes, and gets them back.
+// Sends pieces of each length up to 300 bytes, which the peer returns.
 void check_echo(struct run *run) {
     struct line l = line_of(run, 0);
     unsigned char sent[300], got[300];
@@ -93,7 +93,7 @@ void check_large_read(struct run *run) {
 }
 
 // Writes the pattern up to `size`; returns whether a call would have blocked. With `stop`, it ends
-// at that point.
+// at such a call.
 static bool write_pattern(struct line *l, size_t size, bool stop) {
     const uint64_t until = now(l->run) + LARGE_MS;
     bool blocked = false;
@@ -117,7 +117,7 @@ static bool write_pattern(struct line *l, size_t size, bool stop) {
     return blocked;
 }
 
-// The peer reads late and slowly, so that writes have to be repeated; and it compares the data.
+// The peer reads late and slowly, so that writes must be repeated. It compares the bytes.
 void check_large_write(struct run *run) {
     struct line l = line_of(run, 0);
     char verdict[8];
@@ -138,7 +138,7 @@ void check_large_write(struct run *run) {
     hang_up(&l);
 }
 
-// Closes while a write would block, and with unread bytes.
+// Closes while a write would block, and while bytes were not read.
 void check_close_blocked(struct run *run) {
     struct line l = line_of(run, 0);
     unsigned char byte;
@@ -160,7 +160,7 @@ void check_close_blocked(struct run *run) {
     }
 }
 
-// The peer gets the accepted bytes although the transport is not called again.
+// The peer receives all accepted bytes, although the transport is not called again.
 void check_flush(struct run *run) {
     struct line l = line_of(run, 0), reporter = line_of(run, 1);
     unsigned char sent[BLOCK];

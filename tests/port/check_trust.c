@@ -1,4 +1,4 @@
-// check_trust.c - the identity of the peer: what a TLS transport has to refuse, and with which
+// check_trust.c - checks the identity of the peer: what a TLS transport must refuse, and with which
 // error.
 
 #include "checks.h"
@@ -26,7 +26,7 @@ void check_plaintext(struct run *run) {
     check_refuses(run, run->check->host, PEER_PLAINTEXT, REKEY_E_TLS, SAYS_FAULT_TLS);
 }
 
-// Without a clock nobody knows whether a certificate is still valid.
+// Without a clock the dates of a certificate cannot be checked.
 void check_no_clock(struct run *run) {
     struct line l = line_of(run, 0);
     int result;
@@ -64,7 +64,7 @@ void check_self_signed(struct run *run) {
     check_refuses(run, run->check->host, PEER_SELF_SIGNED, REKEY_E_CERT_ISSUER, SAYS_FAULT_ISSUER);
 }
 
-// An IP address as host. Under TLS the certificate has it as an iPAddress.
+// The host is an IP address. With TLS the certificate has it as iPAddress.
 void check_address(struct run *run) {
     struct line l = line_of(run, 0);
     int result = connect_to(&l, run->check->address, PEER_ECHO, LONG_MS);
@@ -79,7 +79,7 @@ void check_no_authority(struct run *run) {
     check_refuses(run, run->check->host, PEER_NO_AUTHORITY, 0, SAYS_FAULT_OTHER);
 }
 
-// The certificate has it only as the text of a dNSName.
+// The certificate has the address only as the text of a dNSName.
 void check_no_address(struct run *run) {
     check_refuses(run, run->check->address, PEER_NO_ADDRESS, REKEY_E_CERT_NAME, SAYS_FAULT_NAME);
 }

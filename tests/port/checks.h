@@ -5,7 +5,7 @@
 
 #include "calls.h"
 
-// check_port.c: the other functions of a port
+// check_port.c: the rest of a port
 void check_clock(struct run *run);
 void check_entropy(struct run *run);
 void check_wait(struct run *run);

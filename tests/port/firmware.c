@@ -1,5 +1,5 @@
 // firmware.c - checks port/lwip, and port/mbedtls over it, on a microcontroller without an
-// operating system (boards/lm3s6965evb). The command line selects the port: FIRST-PORT for TCP,
+// operating system (boards/lm3s6965evb). The command line selects the check: FIRST-PORT for TCP;
 // FIRST-PORT and the file of a trust anchor in DER for TLS.
 
 #include <lwip/dhcp.h>
@@ -23,7 +23,7 @@
 uint16_t dns_port = 53;
 
 static struct netif netif;
-static bool forgotten; // the clock
+static bool forgotten; // the clock was never set
 
 static uint64_t now_ms(void *ctx) {
     (void)ctx;
@@ -35,7 +35,7 @@ static int64_t wall_s(void *ctx) {
     return forgotten ? -1 : board_time();
 }
 
-// Only for the emulator, as in the board's main.c.
+// For the emulator only, as in the board's main.c.
 static int entropy(void *ctx, void *buf, size_t len) {
     (void)ctx;
     return board_read_file("/dev/urandom", buf, len) == (int)len ? REKEY_DONE : REKEY_E_ENTROPY;
@@ -59,7 +59,7 @@ static void forget_clock(bool is_forgotten) {
 static void turn(void) {
     ethernet_poll(&netif);
     sys_check_timeouts();
-    __asm__ volatile("wfi"); // woken by the tick of each millisecond, or by a frame
+    __asm__ volatile("wfi"); // wakes at the tick of each millisecond, or when a frame arrives
 }
 
 static void print(void *ctx, const char *text) {
@@ -107,7 +107,7 @@ int main(void) {
         ports[i] = (struct rekey_port){.now_ms = now_ms, .wall_s = wall_s, .entropy = entropy};
         ports[i].plain = rekey_lwip_transport(&tcp[i]);
     }
-    if (*path == ' ') { // the arena has memory for one connection
+    if (*path == ' ') { // the arena has memory for only one connection
         int len = board_read_file(path + 1, der, sizeof(der));
 
         certificate.len = len > 0 ? (size_t)len : 0;

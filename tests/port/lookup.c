@@ -1,5 +1,5 @@
-// lookup.c - replaces the C library's getaddrinfo: the names of subject.h. A lookup of HANGING
-// never ends.
+// lookup.c - replaces the C library's getaddrinfo: it knows the names of subject.h. A lookup of
+// HANGING never ends.
 
 #include <arpa/inet.h>
 #include <netdb.h>

@@ -1,7 +1,7 @@
-// lwip.c - checks port/lwip under an operating system. lwIP runs in threads of this process, and
-// the data that it sends to its own loopback interface is relayed to peer.py (tests/lwip/host.h).
-// With a CA file, it checks port/mbedtls over port/lwip, in a task that only new data wakes:
-// PROGRAM FIRST-PORT [CA-FILE].
+// lwip.c - checks port/lwip under an operating system: lwIP runs in threads of this process, and
+// the packets that it sends to its own loopback interface are relayed to peer.py
+// (tests/lwip/host.h). With a CA file, it checks port/mbedtls over lwIP, in a task that is woken
+// only by new data: PROGRAM FIRST-PORT [CA-FILE].
 
 #include <lwip/dns.h>
 #include <lwip/tcpip.h>
@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
     ip_addr_t nobody;
 
     lwip_host_start();
-    lwip_host_relay(first, PEER_CLOSED); // but not the two ports on which nobody accepts
+    lwip_host_relay(first, PEER_CLOSED); // but not the two that accept no connection
     lwip_host_relay((uint16_t)(first + PEER_SECOND), PEER_LISTENERS - PEER_SECOND);
     ipaddr_aton(NOBODY, &nobody);
     LOCK_TCPIP_CORE();

@@ -1,5 +1,5 @@
-// mbedtls.c - checks port/mbedtls over port/posix, or what breaks it. With "small" every byte below
-// TLS needs a call of its own: PROGRAM FIRST-PORT CA-FILE [small].
+// mbedtls.c - checks port/mbedtls over port/posix, or a broken variant of it. With "small" the
+// transport below TLS needs several calls for every byte: PROGRAM FIRST-PORT CA-FILE [small].
 
 #include "owner.h"
 #include "pem_bundle.h"
@@ -8,7 +8,7 @@
 #include "subject.h"
 #include "tls.h"
 
-// rekey_posix_wait knows the transport below; this shows that its wait_ms is passed on.
+// rekey_posix_wait would use the transport below directly; this checks that TLS passes wait_ms on.
 static void wait_here(void *ctx, int want, uint32_t ms) {
     const struct rekey_posix_tcp *tcp = ctx;
 

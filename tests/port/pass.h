@@ -1,5 +1,5 @@
 // pass.h - a transport that passes every call on to another one. The transports that break a
-// sentence on purpose are built on it.
+// sentence on purpose are made from it.
 
 #ifndef PASS_H
 #define PASS_H
@@ -8,7 +8,7 @@
 
 struct pass {
     struct rekey_transport good;
-    bool flag;     // for the transport built on this, as are the members below
+    bool flag;     // used by the transport that is built on this one, like the fields below
     uint64_t time; // milliseconds
     unsigned char kept[4096];
     size_t len, at;

@@ -1,5 +1,5 @@
-// posix.c - checks port/posix, or a broken transport over it. With "poll" the program waits by
-// itself, as an application with its own loop does: PROGRAM FIRST-PORT [poll].
+// posix.c - checks port/posix, or a broken variant of it. With "poll" the program waits by itself,
+// like an application with its own event loop: PROGRAM FIRST-PORT [poll].
 
 #include "posix.h"
 #include "subject.h"

@@ -1,10 +1,11 @@
-// small.c - a transport for use below TLS that needs many calls for every record.
+// small.c - a transport to put below TLS: every record needs many calls.
 
 #include "small.h"
 
 #include "pass.h"
 
-#define WHOLE 40 // bytes accepted at once: an alert, which close attempts to send only once
+// Bytes that are accepted at once. An alert must fit, because close tries only once to send it.
+#define WHOLE 40
 
 static int write_one(void *ctx, const void *data, size_t len, size_t *done) {
     struct pass *p = ctx;

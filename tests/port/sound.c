@@ -1,4 +1,4 @@
-// sound.c - breaks nothing: used instead of a file that breaks a transport.
+// sound.c - leaves the transport unchanged, in place of a file that breaks it.
 
 #include "subject.h"
 

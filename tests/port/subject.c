@@ -1,4 +1,4 @@
-// subject.c - shared by the programs that check a port of rekey on this machine.
+// subject.c - the code that the programs share which check a port of rekey on this machine.
 
 #include "subject.h"
 
@@ -47,7 +47,7 @@ int subject_check(const struct rekey_port ports[2], bool is_tls, uint32_t large,
                                            .forget_clock = forget_clock,
                                            .print = subject_print};
 
-    // Descriptors that are not closed soon run out.
+    // A low limit shows descriptors that are not closed.
     const struct rlimit few = {DESCRIPTORS, DESCRIPTORS};
 
     setrlimit(RLIMIT_NOFILE, &few);

@@ -1,4 +1,4 @@
-// subject.h - shared by the programs that check a port of rekey on this machine.
+// subject.h - the code that the programs share which check a port of rekey on this machine.
 
 #ifndef SUBJECT_H
 #define SUBJECT_H
@@ -7,16 +7,16 @@
 
 #define HOST "localhost"
 #define ADDRESS "127.0.0.1"
-#define HOLE "127.0.0.2" // an address at which peer.py accepts no connection
+#define HOLE "127.0.0.2" // peer.py accepts no connection there
 #define TWO "two.localhost"
 #define HANGING "hanging.localhost"
-#define OTHER "other.example" // the name in the certificate for another host
+#define OTHER "other.example" // the name in the certificate that is for another host
 
-// The addresses of a name; none for a name that does not exist. `HANGING` has none either.
+// The addresses of a name; none for an unknown name, or for HANGING.
 #define SUBJECT_ADDRESSES 2
 size_t subject_addresses(const char *name, const char *addresses[SUBJECT_ADDRESSES]);
 
-// Wraps a transport so that it breaks a sentence; sound.c does not change it.
+// Returns a variant of the transport that breaks a sentence; sound.c returns it unchanged.
 struct rekey_transport subject_break(struct rekey_transport good, size_t which);
 
 // Waits until `fd` is ready for `want`, or `ms` have passed.

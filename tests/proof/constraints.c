@@ -5,7 +5,7 @@
 
 #include "span_contracts.h"
 
-bool rekey_der_take(struct rekey_span *from, struct rekey_der *out) {
+bool rekey_der_read(struct rekey_span *from, struct rekey_der *out) {
     size_t head = nondet_size(), len = nondet_size();
 
     PROVE(READABLE(*from));
@@ -19,11 +19,11 @@ bool rekey_der_take(struct rekey_span *from, struct rekey_der *out) {
     return true;
 }
 
-bool rekey_der_take_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value) {
+bool rekey_der_read_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value) {
     struct rekey_span rest = *from;
     struct rekey_der element;
 
-    if (!rekey_der_take(&rest, &element) || element.tag != tag) {
+    if (!rekey_der_read(&rest, &element) || element.tag != tag) {
         return false;
     }
     *from = rest;

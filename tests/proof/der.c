@@ -9,7 +9,7 @@ void take(void) {
     struct rekey_span text = any_text(SIZE_MAX >> 16), from = text;
     struct rekey_der element = {0, {NULL, 0}};
 
-    if (rekey_der_take(&from, &element)) {
+    if (rekey_der_read(&from, &element)) {
         PROVE(lies_in(element.value, text) && lies_in(from, text));
         PROVE(from.len < text.len && from.ptr == element.value.ptr + element.value.len);
         PROVE(from.ptr + from.len == text.ptr + text.len);

@@ -30,7 +30,7 @@ void line(void) {
         ASSUME(i >= name_len || (name[i] != '\0' && name[i] != '\n'));
     }
     name[name_len] = '\0';
-    if (take_line(&rest, name, &value)) {
+    if (read_line(&rest, name, &value)) {
         PROVE(lies_in(value, text) && value.ptr == text.ptr + name_len + 1);
         PROVE(text.ptr[name_len] == ' ' && value.ptr[value.len] == '\n');
         PROVE(at >= name_len || text.ptr[at] == name[at]);

@@ -61,10 +61,10 @@ void take(void) {
 
     any_state(&p);
     if (nondet_bool()) {
-        rekey_pem_pass(&p);
+        rekey_pem_skip(&p);
     }
     before = p.len;
-    taken = rekey_pem_take(&p, text.ptr, text.len);
+    taken = rekey_pem_push_many(&p, text.ptr, text.len);
     PROVE(taken <= text.len);
     PROVE(invariant(&p));
     PROVE(p.len == before || p.len <= p.cap);

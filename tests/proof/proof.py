@@ -193,7 +193,7 @@ PROOFS = [
         "the invariant holds at first",
         "complete",
         5,
-        mutant=("src/http.c", "start_head(h);\n}\n\n// The fixed", "}\n\n// The fixed"),
+        mutant=("src/http.c", "start_head(h);\n}\n\n// One byte", "}\n\n// One byte"),
     ),
     proof(
         "http",
@@ -202,7 +202,7 @@ PROOFS = [
         "answers of any length (induction)",
         5,
         "rekey_http_feed.0:3 strlen.0:11",
-        mutant=("src/http.c", "if (!h->trailers) { // these", "if (h->trailers) { // these"),
+        mutant=("src/http.c", "if (!h->trailers) { // trailers", "if (h->trailers) { // trailers"),
     ),
     proof(
         "http",
@@ -350,8 +350,8 @@ PROOFS = [
         text=9,
         mutant=(
             "src/json.c",
-            "if (take(c, '.') && !digits(c)) {",
-            "if (take(c, '.') && digits(c)) {",
+            "if (accept(c, '.') && !digits(c)) {",
+            "if (accept(c, '.') && digits(c)) {",
         ),
     ),
     proof(
@@ -464,9 +464,9 @@ PROOFS = [
         "rsa_public",
         "power",
         "mbedTLS gets what it demands",
-        "10,000 limbs, exponents of 17 bits",
+        "2^n limbs to 8,192, 17 bits of exponent",
         9,
-        "rekey_rsa_public.0:18 square_of_r.0:40 square_of_r.1:16 square_of_r.2:16",
+        "rekey_rsa_public.0:18 double_it.0:40 square_of_r.0:20 square_of_r.1:20",
         mutant=(
             "port/mbedtls/owner/rsa_public.c",
             "rekey_arena_calloc(3 * m.limbs + 1,",

@@ -1,5 +1,5 @@
-// bare_metal.c - what the C library of a test image asks of a board without an operating system.
-// Text goes out by lines: each call of the debugger costs more than the line.
+// bare_metal.c - the functions that the C library of a test image needs on a board without an
+// operating system. Text is written in whole lines, because each call of the debugger is slow.
 
 #include <signal.h>
 #include <stdio.h>
@@ -39,7 +39,8 @@ void abort(void) {
     _exit(98);
 }
 
-// What cmocka calls and has no need of here: faults end the run, and there are no files.
+// cmocka calls these, but they need not do anything here: faults end the run, and there are no
+// files.
 
 _sig_func_ptr signal(int number, _sig_func_ptr handler) {
     (void)number;
@@ -53,6 +54,6 @@ FILE *fopen(const char *path, const char *mode) {
     return NULL;
 }
 
-// The vectors name it; a test has no network.
+// The vectors refer to it, but a test has no network.
 void ethernet_interrupt(void) {
 }

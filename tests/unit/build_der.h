@@ -1,4 +1,5 @@
-// build_der.h - DER for tests: elements inside out, names and lists of them out of short texts.
+// build_der.h - builds DER for tests: elements from the inside out, and names and lists of names
+// from short texts.
 
 #ifndef REKEY_TEST_BUILD_DER_H
 #define REKEY_TEST_BUILD_DER_H
@@ -9,7 +10,7 @@
 #include "der.h"
 #include "support.h"
 
-// Elements of one row lie here, one behind the other.
+// The elements of one row are stored here, one behind the other.
 static char built[8192];
 static size_t built_len;
 
@@ -39,7 +40,7 @@ static inline struct rekey_span text(const char *value) {
     return rekey_span(value, strlen(value));
 }
 
-// The part of a text up to one of the characters `ends`; *from is moved behind it.
+// The part of *from up to one of the characters in `ends`; *from is moved behind that character.
 static inline struct rekey_span part(const char **from, const char *ends) {
     struct rekey_span result = rekey_span(*from, strcspn(*from, ends));
 

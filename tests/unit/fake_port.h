@@ -1,7 +1,7 @@
-// fake_port.h - what the ports that the tests script share: clocks that the test moves, bytes in
-// place of entropy, a connection that is open or not, the small pieces of a write and a read, and
-// the endpoint of every operation. What is answered, what fails and what must hold is each test's
-// own: nothing here checks anything. A program has one such port.
+// fake_port.h - the code that the scripted ports of the tests share: clocks that the test moves,
+// fixed bytes instead of entropy, a connection that is open or not, the small pieces of a write and
+// a read, and the endpoint of every operation. Each test has its own answers, failures and checks:
+// nothing here checks anything. A program has one such port.
 
 #ifndef REKEY_TEST_FAKE_PORT_H
 #define REKEY_TEST_FAKE_PORT_H
@@ -14,7 +14,7 @@
 static struct fake_port {
     uint64_t now;
     int64_t wall;
-    bool open; // there is a connection, or an attempt at one
+    bool open; // there is a connection, or an attempt to connect
 } fake;
 
 static const struct rekey_endpoint endpoint = {.subscription = {"sub", 3},
@@ -43,7 +43,7 @@ static inline void fake_close(void *ctx) {
     fake.open = false;
 }
 
-// A write of `len` bytes: puts them behind the *sent_len that are in `sent`, and a NUL.
+// A write of `len` bytes: appends them to the *sent_len bytes in `sent`, with a NUL.
 static inline int fake_send(char *sent, size_t *sent_len, const void *data, size_t len) {
     memcpy(sent + *sent_len, data, len);
     *sent_len += len;
@@ -51,7 +51,7 @@ static inline int fake_send(char *sent, size_t *sent_len, const void *data, size
     return REKEY_DONE;
 }
 
-// Whether what was sent is a whole request: a head, and as much body as it says.
+// Whether `sent` is a complete request: a head, and a body of the length that the head gives.
 static inline bool fake_sent_whole(const char *sent, size_t sent_len) {
     const char *end = strstr(sent, "\r\n\r\n");
     const char *length = strstr(sent, "Content-Length: ");
@@ -60,7 +60,7 @@ static inline bool fake_sent_whole(const char *sent, size_t sent_len) {
     return end != NULL && sent_len == (size_t)(end - sent) + 4 + body;
 }
 
-// A read: gives of the `left` bytes at *text what there is room for, and moves *text on.
+// A read: returns as many of the `left` bytes at *text as fit, and moves *text behind them.
 static inline int fake_give(const char **text, size_t left, void *buf, size_t cap, size_t *done) {
     *done = left < cap ? left : cap;
     memcpy(buf, *text, *done);
@@ -68,7 +68,7 @@ static inline int fake_give(const char **text, size_t left, void *buf, size_t ca
     return REKEY_DONE;
 }
 
-// A step of the client, and the time that its caller may sleep after it.
+// Makes a step of the client, and moves the clock by the time that the caller may sleep after it.
 static inline int fake_step(struct rekey *client) {
     int result = rekey_step(client);
 
@@ -88,7 +88,7 @@ static inline bool all_zero(const void *ptr, size_t len) {
     return len == 0;
 }
 
-// Whether an ended client has forgotten what it must.
+// Whether a client that has ended has zeroized its secrets.
 static inline bool nothing_left(const struct rekey *client) {
     return all_zero(client->token, sizeof(client->token)) &&
            all_zero(&client->staging, sizeof(client->staging)) &&

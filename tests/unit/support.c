@@ -1,7 +1,7 @@
 // support.c - the rows, the checks and the guarded buffers of support.h.
-// On POSIX a buffer is a mapping whose last page may not be touched; elsewhere it is a piece of a
-// static arena between two canaries. The number of buffers that live at a time is small and fixed,
-// so that the tests need no allocator of their own.
+// On POSIX a buffer is a mapping whose last page must not be accessed; on other systems it is a
+// piece of a static arena between two canaries. The number of buffers at a time is small and fixed,
+// so that the tests need no allocator.
 
 #include "support.h"
 
@@ -31,7 +31,7 @@ static unsigned long row_total, check_total;
 
 static bool failed(const char *file, int line) {
 #if defined(__unix__)
-    if (getenv("REKEY_FIRST_FAILURE") != NULL) { // all that tests/mutate wants to know
+    if (getenv("REKEY_FIRST_FAILURE") != NULL) { // tests/mutate only needs the first failure
         _exit(1);
     }
 #endif
@@ -47,7 +47,7 @@ static bool failed(const char *file, int line) {
     return true;
 }
 
-// In decimal, by hand: a small C library's printf may not know 64 bits.
+// Converts to decimal without printf, because that of a small C library may not support 64 bits.
 static const char *decimal(int64_t value, char buf[21]) {
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     size_t at = 20;
@@ -121,7 +121,7 @@ static void no_room(size_t len) {
 
 #define BUFFER_SIZE 16384
 
-static unsigned char *regions[BUFFERS]; // each of them mapped once, and kept
+static unsigned char *regions[BUFFERS]; // each is mapped once, and kept
 static size_t region_size;              // without the guard page
 
 static unsigned char *place(size_t len) {
@@ -200,7 +200,7 @@ static bool canary_alive(const unsigned char *at) {
     return true;
 }
 
-// One check a buffer, so that the numbers of checks are the same everywhere.
+// One check for each buffer, so that the number of checks is the same on every system.
 static bool alive(const struct buffer *b) {
 #if !defined(__unix__)
     if (!canary_alive(b->start + b->len)) {
@@ -259,7 +259,7 @@ int rows_begin(void **state) {
     return 0;
 }
 
-// A test that crashed, or forgot rows_done, comes here without it.
+// A test that crashed, or that does not end with rows_done, is detected here.
 int rows_end(void **state) {
     (void)state;
     buffer_count = 0;

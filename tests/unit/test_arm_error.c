@@ -1,6 +1,6 @@
-// test_arm_error.c - arm_error.h: what an ErrorResponse says, within its bounds: members that are
-// missing, null or of another type, texts at each side of their size, bodies that were cut at every
-// length, and token budgets of every size.
+// test_arm_error.c - arm_error.h: ErrorResponses with members that are missing, null or of another
+// type, texts at both sides of their size limits, bodies that were cut at every length, and token
+// budgets of every size.
 
 #include <stdio.h>
 
@@ -25,7 +25,7 @@ static void check_error(const struct rekey_arm_error *error, const struct expect
     check_text(error->detail, false, expected->detail);
 }
 
-// Reads `body` with all that it touches at a guard.
+// Reads `body`, with every buffer at a guard.
 static struct rekey_arm_error *read_error(struct rekey_span body, bool cut, size_t tokens) {
     struct rekey_arm_error *error = guarded(sizeof(*error));
     struct rekey_json json;
@@ -151,13 +151,13 @@ static void test_rows(void **state) {
     rows_done();
 }
 
-// A text of up to 3 bytes more than its size, whose last character has 1, 2, 3 or 4 bytes: what is
-// kept ends before a character that does not fit whole.
+// A text of up to 3 bytes more than its size limit, whose last character has 1, 2, 3 or 4 bytes:
+// the kept part ends before a character that does not fit.
 static void test_sizes(void **state) {
     static const char *const last[] = {"x", "\xC3\xBC", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
     static const struct {
         const char *name, *before, *after;
-        size_t max, text, len, cut; // where they are in struct rekey_arm_error
+        size_t max, text, len, cut; // offsets in struct rekey_arm_error
     } texts[] = {
 #define TEXT(before, after, member, max)                                                           \
     {before " " #member,                                                                           \
@@ -203,13 +203,13 @@ static void test_sizes(void **state) {
     rows_done();
 }
 
-// Where the value behind `name` in `text` ends: its closing quotation mark.
+// The position of the closing quotation mark of the value behind `name` in `text`.
 static size_t end_of(const char *text, const char *value) {
     return (size_t)(strstr(text, value) - text) + strlen(value);
 }
 
-// A body that was cut at any length: a text is there exactly if it lies whole inside what was kept,
-// with its closing quotation mark.
+// A body that was cut at any length: a text is used exactly if all of it, with its closing
+// quotation mark, is in the kept part.
 static void test_cut(void **state) {
     static const char text[] =
         "{\"error\":{\"code\":\"Conflict\",\"message\":\"The \\\"endpoint\\\" is "
@@ -249,7 +249,8 @@ static void test_cut(void **state) {
     rows_done();
 }
 
-// The same with the details before the message: theirs serves until the message itself is whole.
+// The same with the details before the message: the message of the details is used until the
+// message itself is complete.
 static void test_cut_details_first(void **state) {
     static const char text[] = "{\"error\":{\"details\":[{\"message\":\"inner\",\"code\":\"D\"}],"
                                "\"message\":\"outer\",\"code\":\"A\"}}";
@@ -277,7 +278,7 @@ static void test_cut_details_first(void **state) {
     rows_done();
 }
 
-// A budget of any number of tokens: the texts whose tokens there are can be read.
+// Any number of tokens: the texts whose tokens fit can be read.
 static void test_tokens(void **state) {
     // tokens      0 1          2  3         4     5            6     7           8      9 10
     static const char text[] =

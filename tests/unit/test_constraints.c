@@ -1,4 +1,5 @@
-// test_constraints.c - which names an issuer may certify, and which host a certificate is for.
+// test_constraints.c - constraints.h: the names that an issuer may certify, and the host that a
+// certificate is for.
 
 #include "build_der.h"
 #include "constraints.h"
@@ -7,7 +8,7 @@
 #define BROKEN REKEY_CONSTRAINTS_BROKEN
 #define UNKNOWN REKEY_CONSTRAINTS_UNKNOWN
 
-// Addresses are written in hexadecimal.
+// Addresses in the rows are hexadecimal.
 static struct rekey_span unhex(struct rekey_span digits) {
     static char bytes[64];
 

@@ -31,13 +31,13 @@ static void test_take(void **state) {
 
         row(rows[i].name);
         from = guarded_copy(rows[i].text);
-        if (check_int(rekey_der_take(&from, &out), rows[i].tag >= 0) && rows[i].tag >= 0) {
+        if (check_int(rekey_der_read(&from, &out), rows[i].tag >= 0) && rows[i].tag >= 0) {
             check_int(out.tag, rows[i].tag);
             check_span(out.value, text(rows[i].value));
         }
         check_int(from.len, rows[i].rest);
         from = guarded_copy(rows[i].text);
-        check_int(rekey_der_take_tag(&from, 4, &value), rows[i].tag == 4);
+        check_int(rekey_der_read_tag(&from, 4, &value), rows[i].tag == 4);
         check_int(from.len, rows[i].tag == 4 ? rows[i].rest : rows[i].text.len);
     }
     rows_done();
@@ -97,7 +97,7 @@ static void test_names(void **state) {
     rows_done();
 }
 
-// What stands behind a value, or in place of a Name, makes it no name that is equal.
+// Bytes behind a value, or another element in place of a Name, make two names unequal.
 static void test_odd_names(void **state) {
     const struct rekey_span cn = BYTES("\x06\x03\x55\x04\x03");
     struct rekey_span value, plain, odd;
@@ -219,7 +219,7 @@ static void test_subject(void **state) {
         check(subject.ptr == NULL && subject.len == 0);
         built_len = 0;
     }
-    for (size_t n = 0; n < 33; n++) { // what is in the certificate, up to its subject
+    for (size_t n = 0; n < 33; n++) { // the elements of the certificate up to its subject
         struct rekey_span whole = certificate(true, "/NpRoot", ""), subject;
 
         row_n("its content is cut off at", (long)n);

@@ -15,8 +15,8 @@ enum name { SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE, ENDPOINT, API_VERSION, NAME
 static const struct {
     const char *label;
     int error;
-    const char *first, *rest; // what a name may begin with, and go on with, in ASCII
-    const char *last;         // what it may not end with
+    const char *first, *rest; // the ASCII characters that are allowed first, and later
+    const char *last;         // the characters that are not allowed last
     size_t from, to;          // bytes; for a resource group code points
 } rules[NAME_COUNT] = {
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -71,7 +71,7 @@ static bool listed(int value) {
     return false;
 }
 
-// What is not on the list.
+// Numbers that are not in the list.
 static void test_no_error(void **state) {
     (void)state;
     for (int value = -1100; value <= 110; value++) {
@@ -91,7 +91,7 @@ static void test_no_error(void **state) {
     rows_done();
 }
 
-// What a name begins with says which group it is in; the first that fits counts.
+// The beginning of a name gives its group; the first entry that fits counts.
 static void test_groups(void **state) {
     static const struct {
         const char *start;

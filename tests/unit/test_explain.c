@@ -1,4 +1,4 @@
-// test_explain.c - rekey_explain: the words of the transport that was used last, for the error that
+// test_explain.c - rekey_explain: the text of the transport that was used last, for the error that
 // ended the operation, or else for its cause.
 
 #include <stdio.h>
@@ -10,11 +10,11 @@
 
 #define REFUSED "HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n"
 
-// A transport that fails in open, or answers what it is told to.
+// A transport that fails in open, or returns the given answer.
 struct transport {
     const char *name;
     int error;       // of open
-    int explains[2]; // the errors of which it knows more
+    int explains[2]; // the errors that it can explain
     const char *answer;
     size_t sent_len;
     char sent[8192];
@@ -104,7 +104,7 @@ static void begin(void) {
     options.token = token;
 }
 
-// What is explained in the end, and once more with a buffer of `cap` bytes.
+// The text at the end, and the same with a buffer of `cap` bytes.
 static void explains(int error, const char *expected) {
     char text[64], cut[4];
 

@@ -1,6 +1,6 @@
-// test_file.c - port/posix/file.c: what it opens and what it refuses, file systems that cannot do
-// all that it would like, and somebody else who works in the same directory at the same time. The
-// file is compiled into this test, so that single calls of the system can be made to fail.
+// test_file.c - port/posix/file.c: the files that it opens and refuses, file systems that lack an
+// operation, and another process that changes the same directory at the same time. file.c is
+// compiled into this test, so that single system calls can be made to fail.
 
 #include <dirent.h>
 #include <errno.h>
@@ -52,7 +52,7 @@ static int test_fchown(int fd, uid_t user, gid_t group) {
     return fails(fault.give) ? -1 : fchown(fd, user, group);
 }
 
-// Nothing here has to survive a power cut, and ten thousand real ones take minutes.
+// Nothing here must survive a power cut, and ten thousand real fsyncs take minutes.
 static int test_fsync(int fd) {
     struct stat s;
     bool directory = fstat(fd, &s) == 0 && S_ISDIR(s.st_mode);
@@ -224,7 +224,7 @@ static bool plant(enum planted what, const char *name) {
 static void test_opened(void **state) {
     static const unsigned kinds[] = {0, REKEY_POSIX_LINKS, REKEY_POSIX_REGULAR,
                                      REKEY_POSIX_REGULAR | REKEY_POSIX_LINKS, REKEY_POSIX_ONE_NAME};
-    // The errno for each of these, 0 where it is opened.
+    // The errno for each of these; 0 if it is opened.
     static const struct {
         enum planted what;
         int errors[5];
@@ -303,7 +303,8 @@ static void test_sizes(void **state) {
 
 // ---- what is written ----------------------------------------------------------------------------
 
-// Whatever lies in the place of the temporary file goes, unopened. A directory cannot.
+// Anything that has the name of the temporary file is removed without being opened, except a
+// directory.
 static void test_planted(void **state) {
     (void)state;
     for (enum planted what = NOTHING; what <= DEVICE; what++) {
@@ -372,7 +373,7 @@ static void test_file_systems(void **state) {
         {"no sync at all", {.sync_directory = ENOSYS}, 0, 0},
         {"a descriptor to read", {.sync_directory = EBADF}, 0, 0},
         {"nothing at all", {.link = EPERM, .rename_new = EINVAL, .sync_directory = EINVAL}, 0, 0},
-        // Failures that are none of these are told.
+        // Other failures are reported.
         {"link: EIO", {.link = EIO}, 0, EIO},
         {"link: ENOSPC", {.link = ENOSPC}, 0, ENOSPC},
         {"rename: EIO", {.link = EPERM, .rename_new = EIO}, 0, EIO},
@@ -440,7 +441,7 @@ static void test_new_is_new(void **state) {
     rows_done();
 }
 
-// Twice what lies there is removed, but only where that was the reason.
+// A file in the way is removed up to twice, but only if it was the reason of the failure.
 static void test_tries(void **state) {
     (void)state;
     for (int planted = 0; planted < 4; planted++) {
@@ -597,7 +598,7 @@ static void on_signal(int number) {
     signals++;
 }
 
-// A signal that came while it was blocked ends the wait as well as one that comes later.
+// A signal that arrived while it was blocked ends the wait, like one that arrives later.
 static void test_waits(void **state) {
     const struct sigaction action = {.sa_handler = on_signal};
     const uint64_t never = UINT64_MAX;
@@ -678,7 +679,7 @@ static void test_waits(void **state) {
 
 #define RACES 10000
 
-// How often the other one has put something there; in memory that both see.
+// How often the other process has put something there; in memory that both share.
 static volatile unsigned long *planted_count;
 
 static void race(void) {
@@ -695,13 +696,13 @@ static void race(void) {
     }
 }
 
-// Whether the other one had its turns: a machine with much to do may keep it waiting.
+// Whether the other process has run often enough: a busy machine may not schedule it.
 static bool raced(void) {
     return planted_count[HARD_LINK] > 100 && planted_count[FIFO] > 100 && planted_count[LINK] > 100;
 }
 
-// The owner of the directory puts things in the place of the temporary file, and takes away what
-// lies there, all the time. Nothing but what is in the directory is ever changed, nothing waits.
+// The owner of the directory all the time creates things with the name of the temporary file, and
+// removes what has that name. Nothing outside of the directory is ever changed, and no call waits.
 static void test_race(void **state) {
     int written = 0, refused = 0, races = 0, fd;
     struct stat s;
@@ -716,7 +717,7 @@ static void test_race(void **state) {
     check(planted_count != MAP_FAILED);
     other = fork();
     if (other == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); // it outlives no test that was killed
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // it ends if the test is killed
         race();
     }
     for (; races < RACES || !raced(); races++) {
@@ -731,7 +732,7 @@ static void test_race(void **state) {
         } else {
             check_int(errno, 0);
         }
-        // What was moved to the file's own name is not taken for it, either.
+        // A thing that was moved to the file's own name is not accepted, either.
         fd = test_open("name", O_RDONLY, REKEY_POSIX_ONE_NAME);
         if (fd >= 0) {
             check(fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_nlink == 1);

@@ -1,7 +1,7 @@
-// test_flash_storage.c - the storage of boards/examples over flash that loses power: before, within
-// and after each erasure and each write of a rotation, of the run that takes the first key, and of
-// a rollback. After each cut the device starts again: the key that it then has is one that the
-// service accepts, and the next run completes what was begun.
+// test_flash_storage.c - the storage of boards/examples over flash that loses power: before, during
+// and after each erasure and each write of a rotation, of the first run, which adopts a key, and of
+// a rollback. After each cut the device starts again: its key must be one that the service accepts,
+// and the next run must complete the unfinished one.
 
 #include <stdio.h>
 
@@ -16,7 +16,7 @@
 
 static struct {
     _Alignas(8) unsigned char sectors[2][RECORD];
-    int points, cut; // how often power could have failed so far; and when it does, 0: never
+    int points, cut; // so far: points at which power could fail; the one at which it does, or 0
     bool off;        // power is lost
     bool writes_nothing, erases_nothing; // worn out, and says that it has succeeded
     bool unreadable[2];                  // until the sector is erased
@@ -96,7 +96,7 @@ static int flash_write(void *ctx, unsigned sector, const void *data, size_t len)
             return -1;
         }
         for (; at < ends[i] && !flash.writes_nothing; at++) {
-            cells[at] &= from[at]; // as flash does: what was not erased is damaged
+            cells[at] &= from[at]; // as in flash: a cell that was not erased is damaged
         }
     }
     return powered() ? 0 : -1;
@@ -185,7 +185,7 @@ static int hook(void *ctx) {
     return REKEY_DONE;
 }
 
-// Not SHA-256, but a sum that tells these keys apart.
+// Not SHA-256, but a sum that differs for these keys.
 static void sum(void *ctx, struct rekey_span data, unsigned char out[32]) {
     (void)ctx;
     memset(out, 1, 32);
@@ -323,7 +323,7 @@ static bool sectors_equal(void) {
     return memcmp(flash.sectors[0], flash.sectors[1], RECORD) == 0;
 }
 
-// A sector that decays, or cannot be read, is written anew from the other one.
+// A sector that decays, or cannot be read, is written again from the other one.
 static void test_one_sector(void **state) {
     (void)state;
     for (unsigned sector = 0; sector < 2; sector++) {
@@ -397,8 +397,8 @@ static void test_both_sectors(void **state) {
     rows_done();
 }
 
-// Cells that no longer take what is written, while the driver says that they did: the intent is not
-// saved, and so nothing is regenerated. A key that is too long is not cut.
+// Worn-out cells do not store the written bytes although the driver reports success: the intent is
+// not saved, so no key is regenerated. A key that is too long is not cut.
 static void test_worn(void **state) {
     static const char key[REKEY_KEY_VALUE_MAX + 1];
     char small[4];

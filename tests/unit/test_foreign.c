@@ -1,6 +1,6 @@
-// test_foreign.c - a kind of credential that is none of ours: written as credential.h says, with
-// nothing but what it documents. Of the core it includes that header alone, and it touches no field
-// of the client. A token service of its own answers it.
+// test_foreign.c - a kind of credential as an application would write it: as credential.h says, and
+// using only documented functions. It includes no other header of the core, and uses no field of
+// the client. A scripted token service answers it.
 
 #include "credential.h"
 
@@ -9,7 +9,7 @@
 #include "fake_port.h"
 #include "support.h"
 
-// ---- the kind: it proves itself by a number that a secure element makes of a challenge ----------
+// ---- the kind: its proof is a number that a secure element makes from a challenge ---------------
 
 struct element {
     struct rekey_credential base;
@@ -72,7 +72,7 @@ static void element_init(struct element *c, const struct rekey_transport *transp
     c->base.secret = REKEY_SPAN("the secret of the element");
 }
 
-// ---- the token service, and the service -----------------------------------------------------
+// ---- the token service, and the service ---------------------------------------------------------
 
 static struct {
     char host[64];

@@ -1,5 +1,5 @@
-// test_gmtime.c - the calendar that certificates are checked by (port/mbedtls/owner/owner.c), held
-// against the C library's own on the systems that have one.
+// test_gmtime.c - the calendar that is used to check certificates (port/mbedtls/owner/owner.c),
+// compared with that of the C library on systems that have one.
 
 #include <mbedtls/platform_time.h>
 #include <mbedtls/platform_util.h>

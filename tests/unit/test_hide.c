@@ -1,6 +1,6 @@
 // test_hide.c - hide.h: each secret in each place of the report, whole, in part, and cut at every
-// limit. What is expected of a text is computed by a second, slower reading of the rule. That the
-// operation calls it while the secrets are there is for test_rekey.c and test_credential.c.
+// limit. The expected text is computed by a second, slower implementation of the rule. test_rekey.c
+// and test_credential.c check that the operation calls it before the secrets are zeroized.
 
 #include <string.h>
 
@@ -90,7 +90,7 @@ static void test_texts(void **state) {
     rows_done();
 }
 
-// A secret may be a buffer, of which only the beginning is filled.
+// A secret may be a buffer that is only partly filled.
 static void test_buffers(void **state) {
     char buffer[64] = "wxyz", text[] = "a wxyz b";
 
@@ -111,7 +111,7 @@ static void test_buffers(void **state) {
     rows_done();
 }
 
-// Whether bytes `at` to `at + len` of the text stand in the secret.
+// Whether bytes `at` to `at + len` of the text occur in the secret.
 static bool stands_in(struct rekey_span text, size_t at, size_t len, struct rekey_span secret) {
     for (size_t from = 0; from + len <= secret.len; from++) {
         if (memcmp(text.ptr + at, secret.ptr + from, len) == 0) {
@@ -121,8 +121,8 @@ static bool stands_in(struct rekey_span text, size_t at, size_t len, struct reke
     return false;
 }
 
-// Texts of two letters have runs of a secret of two letters everywhere: exactly the bytes that lie
-// in a run of 16 are overwritten.
+// A text of two letters has parts of a secret of two letters everywhere: exactly the bytes inside a
+// part of 16 bytes are overwritten.
 static void test_random(void **state) {
     static char text[200], secret[64], expected[200];
     uint32_t random = 1;
@@ -242,8 +242,8 @@ static const char *const secrets[] = {"wxyz",
                                       "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2W3x4Y5z6",
                                       TOKEN TOKEN TOKEN};
 
-// The secret behind words of every length: of what is kept nothing of it is left to read, and the
-// words are, but for some bytes beside a key value that was forgotten, or before a cut.
+// The secret follows words of every length: no part of the secret can be read in the kept text. The
+// words can be read, except some bytes beside a key value that was forgotten, or before a cut.
 static void test_places(void **state) {
     static char text[800];
 
@@ -287,7 +287,7 @@ static void test_places(void **state) {
     rows_done();
 }
 
-// What is in no place, or is no secret, stays.
+// Texts that are not secrets, and fields that are not searched, are unchanged.
 static void test_what_stays(void **state) {
     (void)state;
     for (enum which which = GIVEN_TOKEN; which <= LAST_OTHER; which++) {
@@ -327,8 +327,8 @@ static void test_what_stays(void **state) {
     rows_done();
 }
 
-// One secret begins with what another ends with where a text is cut, or shares a part with it: both
-// are found, whichever comes first.
+// One secret begins with the end of another one at the cut of a text, or shares a part with it:
+// both are found, in either order.
 static void test_two_secrets(void **state) {
     static const char one[] = "0123456789abcdefgh", two[] = "fghijklmnopqrstuvw";
 
@@ -442,14 +442,14 @@ static void test_forgotten_runs(void **state) {
             for (size_t i = 0; i < len; i++) {
                 check_int(message[40 + i] == '*', block);
             }
-            check(memcmp(message, text, 32) == 0); // what is farther away stays
+            check(memcmp(message, text, 32) == 0); // bytes farther away are unchanged
             check(memcmp(message + 48 + len, text + 48 + len, 32) == 0);
         }
     }
     rows_done();
 }
 
-// What lies behind the digests is none.
+// The bytes behind the digests are not digests.
 static void test_behind_the_digests(void **state) {
     const uint32_t other = fnv1a("12345678", 8);
 
@@ -465,7 +465,7 @@ static void test_behind_the_digests(void **state) {
     rows_done();
 }
 
-// A sequence of UTF-8 beside a block is overwritten as a whole.
+// A UTF-8 sequence next to a block is overwritten as a whole.
 static void test_forgotten_beside_utf8(void **state) {
     (void)state;
     row("the end of the text");

@@ -11,7 +11,7 @@
 
 #define BODY_CAP 64
 
-// One answer on its way through the engine, with all that the engine touches at a guard.
+// One answer on its way through the engine, with every buffer at a guard.
 struct run {
     struct rekey_http *h;
     struct rekey_http_field *fields;
@@ -73,7 +73,7 @@ static void check_head(const struct run *run) {
     }
 }
 
-// Gives the next `len` bytes, at most run->piece_cap; returns how many of them the engine left.
+// Feeds the next `len` bytes, at most run->piece_cap; returns how many of them the engine left.
 static size_t run_feed(struct run *run, const char *bytes, size_t len) {
     struct rekey_span in = rekey_span(run->piece_end - len, len);
 
@@ -94,7 +94,7 @@ static size_t run_feed(struct run *run, const char *bytes, size_t len) {
     return in.len;
 }
 
-// What the end of the stream would make of the answer so far.
+// The result if the stream ended after the answer so far.
 static int end_here(const struct run *run) {
     struct rekey_http h = *run->h;
 
@@ -130,7 +130,7 @@ static void run_vector(const struct http_vector *v, size_t first, size_t rest, s
     check_int(left + v->bytes.len - at, v->left);
     check_int(run.h->body_size, v->body.len);
     check_span(rekey_span(run.h->body, run.h->body_len), rekey_span(v->body.ptr, kept));
-    if (run.result == REKEY_DONE) { // it stays so, and eats no more
+    if (run.result == REKEY_DONE) { // the result stays the same, and no byte is consumed
         check_int(run_feed(&run, "x", 1), 1);
         check_int(run.result, REKEY_DONE);
         check_int(rekey_http_end(run.h), REKEY_DONE);
@@ -175,7 +175,7 @@ static void test_splits(void **state) {
     rows_done();
 }
 
-// A body with less room than it needs keeps its beginning, and is eaten to its end.
+// Of a body that does not fit its beginning is kept, and all of it is read.
 static void test_body_room(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(http_vectors); i++) {
@@ -194,7 +194,7 @@ static void test_body_room(void **state) {
 
 static const size_t piece_sizes[] = {1, 7, 256, 1000};
 
-// Goes on until the answer is complete or refused; bytes behind that are not given.
+// Feeds the engine until the answer is complete or refused, and no bytes after that.
 static void give(struct run *run, const char *bytes, size_t len) {
     for (size_t at = 0, n; at < len && run->result == REKEY_AGAIN; at += n) {
         n = run->piece_cap < len - at ? run->piece_cap : len - at;
@@ -242,11 +242,12 @@ static void test_defaults(void **state) {
     rows_done();
 }
 
-// What the bytes of REKEY_HEAD_MAX may be: in each row `before` + n bytes + `behind` are counted.
+// The bytes that REKEY_HEAD_MAX counts: in each row `before` + n bytes + `behind` are counted.
 static void test_head_limit(void **state) {
     static const struct {
         const char *name, *before, *behind;
-        size_t not_counted; // body bytes among them, and what a chunk with data is free of
+        size_t not_counted; // of these, the bytes of the body, and the uncounted framing of chunks
+                            // with data
     } rows[] = {
         {"one value", "HTTP/1.1 200\r\nContent-Length: 0\r\nX: ", "\r\n\r\n", 0},
         {"one name", "HTTP/1.1 200\r\nContent-Length: 0\r\n", ":\r\n\r\n", 0},
@@ -283,7 +284,7 @@ static void test_head_limit(void **state) {
     rows_done();
 }
 
-// White space that is trimmed counts, too: none of it is free of charge.
+// White space that is trimmed counts, too.
 static void test_head_limit_of_spaces(void **state) {
     (void)state;
     for (size_t k = 0; k < COUNT(piece_sizes); k++) {
@@ -302,7 +303,7 @@ static void test_head_limit_of_spaces(void **state) {
     rows_done();
 }
 
-// The longest value that a head can have: its length is told, its beginning kept.
+// The longest value that a head can have: its length is reported, and its beginning is kept.
 static void test_longest_value(void **state) {
     static const char before[] = "HTTP/1.1 200\r\nlocation:";
     const size_t len = REKEY_HEAD_MAX - (sizeof(before) - 1) - 4;
@@ -370,7 +371,7 @@ static void test_field_limit(void **state) {
     rows_done();
 }
 
-// The count of a field's lines is held, and does not begin anew.
+// The count of a field's lines stops at its maximum, and does not wrap.
 static void test_field_seen(void **state) {
     (void)state;
     for (size_t count = 254; count <= 256 && count <= REKEY_FIELDS_MAX; count++) {
@@ -390,7 +391,7 @@ static void test_field_seen(void **state) {
     rows_done();
 }
 
-// Content-Length with zeros before it, up to more than a byte can count: what is longer than the
+// Content-Length with more leading zeros than a byte can count: a value that is longer than the
 // engine's buffer is refused.
 static void test_length_digits(void **state) {
     (void)state;
@@ -426,8 +427,7 @@ static void test_interim_limit(void **state) {
     rows_done();
 }
 
-// Bodies of REKEY_BODY_MAX bytes, and of one more. The first bytes are kept whatever comes after
-// them.
+// Bodies of REKEY_BODY_MAX bytes, and of one more. The first bytes are always kept.
 static void test_body_limit(void **state) {
     enum how { BY_LENGTH, BY_CHUNKS, BY_CLOSE };
     static const struct {
@@ -527,11 +527,11 @@ static void test_many_chunks(void **state) {
     rows_done();
 }
 
-// The framing of chunks: 16 bytes for each that has data are free, what is more is counted.
+// The framing of chunks: for each chunk with data 16 bytes are not counted, and all others are.
 static void test_framing_of_chunks(void **state) {
     static const struct {
         const char *chunk; // of one byte of data
-        size_t counted;    // beyond the free ones
+        size_t counted;    // besides those 16 bytes
     } rows[] = {
         {"1\r\nx\r\n", 0},
         {"000000001\r\nx\r\n", 0},
@@ -585,8 +585,8 @@ static void test_body_given_late(void **state) {
     rows_done();
 }
 
-// A field without room that shares the buffer of another one does not keep that one from it,
-// wherever it stands; one with room, and first in the list, does.
+// Two fields share a buffer: a field without capacity never blocks it for the other one; a field
+// with capacity that is first in the list does.
 static void test_shared_without_room(void **state) {
     static const struct {
         const char *name, *head;
@@ -622,11 +622,11 @@ static void test_shared_without_room(void **state) {
     rows_done();
 }
 
-// The head is reported once, before a byte behind it is eaten, and not before its last byte came.
+// The head is reported once, after its last byte and before the next byte is consumed.
 static void test_head_once(void **state) {
     static const struct {
         const char *name, *head, *behind;
-        int result; // of what is behind
+        int result; // of the bytes behind the head
     } rows[] = {
         {"Content-Length", "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n", "ab", REKEY_DONE},
         {"no body", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "ab", REKEY_DONE},
@@ -655,7 +655,8 @@ static void test_head_once(void **state) {
     rows_done();
 }
 
-// Where no body follows, what a head says of one is neither checked nor used; all else is checked.
+// If no body follows, the fields about the body are neither checked nor used; all others are
+// checked.
 static void test_unframed(void **state) {
     static const struct {
         const char *name, *head;
@@ -705,7 +706,7 @@ static void test_unframed(void **state) {
     rows_done();
 }
 
-// A struct that has seen half an answer, or a refused one, is as good as a new one.
+// A struct that has read half an answer, or a refused one, can be used like a new one.
 static void test_start_again(void **state) {
     static const char *const before[] = {
         "",
@@ -796,7 +797,8 @@ static const struct {
            "21\r\n\r\n{\"keyType\":\"Primary\"}")},
 };
 
-// Buffers of every size from 1 to 40: each is filled as far as there is something to fill it with.
+// Buffers of every size from 1 to 40: each one is filled completely, except at the end of the
+// request.
 static void test_emit(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(forms); i++) {

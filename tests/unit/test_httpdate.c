@@ -1,6 +1,6 @@
 // test_httpdate.c - httpdate.h: IMF-fixdate to seconds.
-// The calendar is held against one that only counts days, from year 1 to year 9999; the grammar
-// against every byte of a date changed, and against the obsolete forms, which are refused.
+// The calendar is compared with one that only counts days, from year 1 to year 9999. The grammar is
+// tested with every byte of a date changed, and with the obsolete forms, which are refused.
 
 #include <stdio.h>
 

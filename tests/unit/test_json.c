@@ -1,7 +1,6 @@
 // test_json.c - json.h: the grammar of RFC 8259 in full, limits, look-ups, unescaping and escaping,
-// and texts that were cut. Beside the tables stands a recogniser of this file's own, written the
-// obvious (recursive) way; the parser must agree with it on every prefix of every text, and on
-// every text with a byte changed.
+// and texts that were cut. This file also has a simple recursive recogniser. The parser must agree
+// with it on every prefix of every text, and on every text with one byte changed.
 
 #include "json.h"
 #include "rekey_config.h"
@@ -304,7 +303,7 @@ static const struct vector invalid[] = {
     {"empty", BYTES("")},
     {"white space", BYTES(" \t\r\n")},
 
-    // what jsmn takes
+    // texts that jsmn accepts
     {"name without value", BYTES("{\"a\"}")},
     {"comma before the brace", BYTES("{\"a\":1,}")},
     {"no comma", BYTES("[1 2]")},
@@ -694,7 +693,7 @@ static void test_token_limit(void **state) {
     rows_done();
 }
 
-// With too few tokens what has one can be looked up, and what has none is not there.
+// With too few tokens, values that have a token are found, and all others are not.
 static void test_token_limit_find(void **state) {
     static const char text[] = "{\"a\":{\"b\":[7,8]},\"c\":\"x\",\"d\":null}";
     // tokens                  0 1    2 3    4 5 6   7     8      9     10
@@ -813,7 +812,7 @@ static void test_find(void **state) {
     rows_done();
 }
 
-// Look-ups in what is not there, and in what is no object or array.
+// Look-ups in missing values, and in values that are not an object or array.
 static void test_find_nowhere(void **state) {
     struct rekey_json json;
     int a, s;
@@ -975,7 +974,8 @@ static size_t whole_characters(struct rekey_span bytes, size_t cap) {
     return len;
 }
 
-// Into buffers of every size: what is kept is whole characters, and *needed is the length of all.
+// Unescapes into buffers of every size: only whole characters are kept, and *needed is the whole
+// length.
 static void test_string(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(strings); i++) {
@@ -1134,7 +1134,7 @@ static void test_cut_ends(void **state) {
     rows_done();
 }
 
-// A value is found in a cut text exactly if it began inside; a string exactly if it lies whole
+// A value is found in a cut text exactly if it began inside; a string exactly if it is complete
 // inside.
 static void test_cut_find(void **state) {
     static const char text[] =

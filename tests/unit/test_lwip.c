@@ -1,7 +1,7 @@
 // test_lwip.c - port/lwip, and port/sockets over lwIP's sockets API, as a task of an operating
-// system sees them: lwIP runs in threads of this process (its unix port), and every call of it
-// without its core lock ends the program. The peers are sockets of the machine behind a relay, but
-// for the name server, which is inside lwIP.
+// system uses them: lwIP runs in threads of this process (its unix port), and every call of lwIP
+// without its core lock ends the program. The peers are sockets of this machine behind a relay,
+// except the name server, which is inside lwIP.
 
 #include <arpa/inet.h>
 #include <lwip/api.h>
@@ -75,7 +75,7 @@ static void begin_task(struct task *task) {
     task->tcp.ready_arg = task;
 }
 
-// Sleeps until lwIP tells the task to go on, or for `ms`.
+// Sleeps until lwIP wakes the task, or for `ms`.
 static void nap(struct task *task, uint32_t ms) {
     uint64_t until = now_ms(NULL) + (ms < 20000 ? ms : 20000);
     struct timespec t = {(time_t)(until / 1000), (long)(until % 1000) * 1000000};
@@ -179,7 +179,7 @@ static struct rekey_transport make(enum kind kind) {
     return rekey_lwip_transport(&task.tcp);
 }
 
-// Waits by the rule of rekey_port.h; false if nothing happened for `ms` and no time was told.
+// Waits by the rule of rekey_port.h; false if nothing happened for `ms` and wait_ms gave no time.
 static bool wait_for(enum kind kind, const struct rekey_transport *t, int want, uint32_t ms) {
     uint32_t own = t->wait_ms(t->ctx);
     uint64_t begun = now_ms(NULL);
@@ -208,7 +208,7 @@ static int drive(enum kind kind, const struct rekey_transport *t, const char *ho
     return result;
 }
 
-// Reads until something comes that is no would-block.
+// Reads until the result is not a would-block.
 static int read_some(enum kind kind, const struct rekey_transport *t, char *buf, size_t cap,
                      size_t *n) {
     uint64_t until = now_ms(NULL) + 20000;
@@ -278,7 +278,7 @@ static void test_open(void **state) {
     rows_done();
 }
 
-// What is written and read, and how a connection ends.
+// Writes and reads, and the end of a connection.
 static void test_transfer(void **state) {
     static const struct linger at_once = {1, 0};
     static char much[65536];
@@ -301,7 +301,8 @@ static void test_transfer(void **state) {
             check_int(read_some(kind, &t, buf, sizeof(buf), &n), REKEY_DONE);
             check_span(rekey_span(buf, n), rekey_span(&"xyz"[k], 1));
         }
-        // Until nothing more is taken; then the peer reads it all, and is told to be ready again.
+        // Writes until nothing more is accepted; then the peer reads all, and the transport becomes
+        // ready again.
         for (;;) {
             result = t.write(t.ctx, much, sizeof(much), &n);
             if (result == REKEY_WANT_WRITE && !wait_for(kind, &t, result, 300)) {
@@ -328,7 +329,7 @@ static void test_transfer(void **state) {
         } while (result == REKEY_WANT_WRITE && wait_for(kind, &t, result, 20000));
         check_int(result, REKEY_DONE);
         check_int(recv(peer, much, n, MSG_WAITALL), n);
-        // What comes before the end is delivered before it.
+        // Bytes that arrive before the end are delivered before it.
         check_int(send(peer, "last", 4, 0), 4);
         if (reset) {
             setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -389,7 +390,7 @@ static void test_close(void **state) {
 
 // ---- whole operations, two tasks at once --------------------------------------------------------
 
-// A service: one answer for each request of a connection, at a port of its own.
+// A service: one answer for each request of a connection, each at a separate port.
 static void *serve_connection(void *arg) {
     static const char body[] = "{\"primaryKey\":\"primary-key-of-32-characters-000\","
                                "\"secondaryKey\":\"secondary-key-of-32-characters-0\"}";
@@ -461,7 +462,7 @@ static void *run(void *arg) {
     options.host = REKEY_SPAN("four.test");
     options.port = r->to;
     options.token = give_token;
-    // No TLS: what is tested is below it.
+    // No TLS: this tests the transport below it.
     r->port = (struct rekey_port){.tls = rekey_lwip_transport(&r->task.tcp),
                                   .now_ms = now_ms,
                                   .wall_s = wall_s,
@@ -519,7 +520,7 @@ static void test_operations(void **state) {
         for (size_t k = 0; k < RUNS; k++) {
             check_int(runners[i].outcomes[k], REKEY_SUCCEEDED);
         }
-        check_int(runners[i].task.polls, 0); // lwIP told it each time
+        check_int(runners[i].task.polls, 0); // lwIP woke it each time
     }
     rows_done();
 }

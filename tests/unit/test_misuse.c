@@ -1,6 +1,6 @@
-// test_misuse.c - what an application can get wrong: a struct that was never made ready, a port
-// without a function, calls that a function of the port makes of the client. Each is an error, and
-// the outcome stays true.
+// test_misuse.c - mistakes of an application: a struct that was never initialized, a port with a
+// missing function, calls of the client from a function of the port. Each is an error, and the
+// outcome stays true.
 
 #include <string.h>
 
@@ -166,7 +166,7 @@ static int save(void *ctx, const struct rekey_record *record) {
     return REKEY_DONE;
 }
 
-// A credential whose token is had without a request.
+// A credential that obtains its token without a request.
 static int credential_step(struct rekey_credential *c, struct rekey *r) {
     (void)c;
     assert_true(r == &client);
@@ -208,7 +208,7 @@ static const struct rekey_record record = {
     .request_id = {"01234567-89ab-4def-8123-456789abcdef", 36},
 };
 
-// What a client does that cannot be used: `error` everywhere.
+// A client that cannot be used returns `error` everywhere.
 static void unusable(int error) {
     struct rekey_token out;
     struct rekey_shown shown;
@@ -412,7 +412,8 @@ static int start(enum job job) {
     }
 }
 
-// Runs it to its end, as a caller that knows of nothing. Returns the steps' last result.
+// Runs it to its end, like a caller that does not know about the mistake. Returns the last result
+// of the steps.
 static int run_job(enum job job, bool with_credential) {
     static const char *const regenerate[4] = {EMPTY("429"), ACCEPTED, EMPTY("202"), EMPTY("200")};
     static const char *const resume[4] = {EMPTY("202"), EMPTY("200")};
@@ -439,7 +440,7 @@ static int run_job(enum job job, bool with_credential) {
     return result;
 }
 
-// What the world says of it: nothing else can be true.
+// The true outcome, from the state of the scripted world.
 static enum rekey_outcome truth(enum job job) {
     if (job == RESUME || world.url) {
         return REKEY_RUNNING;

@@ -1,7 +1,7 @@
 // test_operation.c - operation.h: the rules of docs/service.md 3 and 4, as far as pure functions
-// decide them. Every status code is held against a reading of that page that is written out here
-// once more, as plain conditions; bodies and status words are tables. The waits, the repeats and
-// what is remembered are in test_rekey.c.
+// decide them. Every status code is compared with a second implementation of that page, written
+// here as plain conditions; bodies and status words are tables. The waits, the repeats and the
+// state of the operation are tested in test_rekey.c.
 
 #include <stdio.h>
 
@@ -21,7 +21,7 @@ static void check_rule(struct rekey_step_rule actual, enum rekey_next next, int 
     check_int(actual.error, error);
 }
 
-// ---- the answer to the POST (docs/service.md 3) ------------------------------------------------
+// ---- the answer to the POST (docs/service.md 3) -------------------------------------------------
 
 static struct rekey_step_rule rule(enum rekey_next next, int error) {
     return (struct rekey_step_rule){next, error};
@@ -92,7 +92,7 @@ static struct rekey_step_rule post_expected(unsigned status, bool monitor, bool 
     if (status / 100 == 3) {
         return rule(REKEY_NEXT_REFUSED, REKEY_E_REDIRECT);
     }
-    return rule(REKEY_NEXT_UNKNOWN, REKEY_E_STATUS); // any other 2xx, 101, and what is no status
+    return rule(REKEY_NEXT_UNKNOWN, REKEY_E_STATUS); // any other 2xx, 101, and unknown numbers
 }
 
 static void test_post_sweep(void **state) {
@@ -166,7 +166,7 @@ static void test_post_rows(void **state) {
     rows_done();
 }
 
-// ---- the answer to a poll (docs/service.md 4) --------------------------------------------------
+// ---- the answer to a poll (docs/service.md 4) ---------------------------------------------------
 
 static const enum rekey_poll_kind kinds[] = {REKEY_POLL_ASYNC_OPERATION,
                                              REKEY_POLL_OPERATION_LOCATION, REKEY_POLL_LOCATION};
@@ -348,7 +348,7 @@ static const struct {
     {"name with a NUL", BYTES("{\"status\\u0000\":\"Succeeded\"}"), PLAIN, PLAIN, "", 0},
     {"name with a space", BYTES("{\"status \":\"Succeeded\"}"), PLAIN, PLAIN, "", 0},
 
-    // words that are none of those
+    // other words
     {"empty word", BYTES("{\"status\":\"\"}"), RUNNING, RUNNING, "", 0},
     {"Succeede", BYTES("{\"status\":\"Succeede\"}"), RUNNING, RUNNING, "Succeede", 0},
     {"Succeededd", BYTES("{\"status\":\"Succeededd\"}"), RUNNING, RUNNING, "Succeededd", 0},
@@ -374,7 +374,7 @@ static const struct {
      BYTES("{\"status\":\"Succeeded                                      \"}"), RUNNING, RUNNING,
      "Succeeded                      ", 0},
 
-    // status that is no string, or not there
+    // status that is not a string, or missing
     {"status null", BYTES("{\"status\":null}"), PLAIN, PLAIN, "", 0},
     {"status number", BYTES("{\"status\":200}"), PLAIN, PLAIN, "", 0},
     {"status true", BYTES("{\"status\":true}"), PLAIN, PLAIN, "", 0},
@@ -519,7 +519,7 @@ static const struct {
     {"array of an error", BYTES("[{\"error\":{}}]"), PLAIN, PLAIN, "", 0},
     {"keys", BYTES("{\"primaryKey\":\"a\",\"secondaryKey\":null}"), PLAIN, PLAIN, "", 0},
 
-    // what is almost JSON
+    // almost JSON
     {"comma behind the last", BYTES("{\"status\":\"Failed\",}"), NOT_JSON, NOT_JSON, "", 0},
     {"NaN", BYTES("{\"percentComplete\":NaN,\"status\":\"Failed\"}"), NOT_JSON, NOT_JSON, "", 0},
     {"tab in a string", BYTES("{\"status\":\"Failed\",\"x\":\"a\tb\"}"), NOT_JSON, NOT_JSON, "", 0},
@@ -548,7 +548,7 @@ static const struct {
      UNREADABLE, UNREADABLE, "", REKEY_E_LIMIT_JSON_DEPTH},
 };
 
-// A Location that is polled, and the POST itself, are done with 200 where the body allows it.
+// A Location that is polled, and the POST itself, succeed with 200 if the body allows it.
 static void check_done(const struct rekey_status_body *body, enum rekey_body expected) {
     bool done = expected == EMPTY || expected == PLAIN || expected == SUCCEEDED;
 

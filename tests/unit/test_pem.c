@@ -1,5 +1,5 @@
-// test_pem.c - the reader of PEM: what ends, under which label, and with which bytes; for texts as
-// tools and hands make them, and for damaged ones.
+// test_pem.c - the reader of PEM: the blocks that it finds, with their labels and bytes, in texts
+// as tools and people write them, and in damaged ones.
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #define HELLO "aGVsbG8="       // "hello"
 #define TEN "aGVsbG8gd29ybA==" // "hello worl", as many bytes as the buffer has
 
-// What ends is written as LABEL(bytes), and as LABEL! where it is faulty.
+// A block is written as LABEL(bytes), and a faulty one as LABEL!.
 static const struct {
     const char *name;
     struct rekey_span text;
@@ -125,7 +125,7 @@ static const struct {
      "CERTIFICATE!CERTIFICATE(hello)"},
 };
 
-// Appends what has ended.
+// Appends the block that has ended.
 static void put(char *out, size_t cap, const struct rekey_pem *pem, enum rekey_pem_event event) {
     const size_t at = strlen(out), label = strlen(pem->label);
 
@@ -142,8 +142,8 @@ static void put(char *out, size_t cap, const struct rekey_pem *pem, enum rekey_p
     }
 }
 
-// In parts of so many bytes, of which rekey_pem_take takes what it can; with 0 it is not called.
-// `pass`: the first block is not wanted, which is said after so many of its bytes.
+// In parts of so many bytes, of which rekey_pem_push_many takes what it can; with 0 it is not
+// called. `pass`: the first block is not wanted, which is said after so many of its bytes.
 static void read_parts(struct rekey_span text, size_t size, size_t pass, char *out, size_t cap) {
     struct rekey_pem pem;
     size_t inside = 0;
@@ -153,12 +153,13 @@ static void read_parts(struct rekey_span text, size_t size, size_t pass, char *o
     for (size_t at = 0; at < text.len; at++) {
         size_t left = size > 0 ? size - at % size : 0, taken;
 
-        taken = rekey_pem_take(&pem, text.ptr + at, left < text.len - at ? left : text.len - at);
+        taken =
+            rekey_pem_push_many(&pem, text.ptr + at, left < text.len - at ? left : text.len - at);
         check(taken <= left);
         at += taken;
         inside += pem.inside;
         if (inside > 0 && inside == pass) {
-            rekey_pem_pass(&pem);
+            rekey_pem_skip(&pem);
         }
         if (at < text.len) {
             put(out, cap, &pem, rekey_pem_push(&pem, text.ptr[at]));

@@ -1,6 +1,6 @@
-// test_proxy.c - proxy.h: what a list in the form of NO_PROXY matches, and the tunnel over a
-// scripted transport: the request byte by byte, every answer whole and in pieces, and what each
-// leads to.
+// test_proxy.c - proxy.h: the matches of a list in the form of NO_PROXY, and the tunnel over a
+// scripted transport: the bytes of the request, and the result of every answer, whole and in
+// pieces.
 
 #include <stdio.h>
 
@@ -279,6 +279,25 @@ static void test_answers(void **state) {
     rows_done();
 }
 
+// The status of one attempt can be read until the proxy has answered the next one.
+static void test_status_stays(void **state) {
+    struct rekey_proxy p;
+    struct rekey_transport t = rekey_proxy_transport(&p);
+
+    (void)state;
+    row("503, then a half answer");
+    begin(&p, REKEY_SPAN("HTTP/1.1 503 \r\n\r\n"), 300);
+    check_int(run(&p, REKEY_SPAN("management.example"), 443), REKEY_E_PROXY_TARGET);
+    t.close(&p);
+    script.answer = REKEY_SPAN("HTTP/1.1 5");
+    script.at = script.sent_len = 0;
+    check(t.open(&p, REKEY_SPAN("management.example"), 443, 1000) > 0);
+    check_int(p.status, 503);
+    check_int(run(&p, REKEY_SPAN("management.example"), 443), REKEY_E_END);
+    check_int(p.status, 0);
+    rows_done();
+}
+
 // The schemes of a 407, of one field or several.
 static void test_schemes(void **state) {
 #define FIELD "\r\nProxy-Authenticate:"
@@ -348,7 +367,7 @@ static void test_schemes(void **state) {
     rows_done();
 }
 
-// What comes in one piece with the head is refused; what comes later is TLS's.
+// Bytes that arrive together with the head are refused; later bytes belong to TLS.
 static void test_bytes_behind(void **state) {
     struct rekey_proxy p;
 
@@ -378,7 +397,7 @@ static void test_limit_head(void **state) {
     rows_done();
 }
 
-// The target as it stands in the request, and whether there is a tunnel at all.
+// The target in the request, and whether there is a tunnel.
 static void test_targets(void **state) {
     static const struct {
         struct rekey_span host, except;
@@ -461,7 +480,7 @@ static void script_explain(void *ctx, int error, char *buf, size_t cap) {
     snprintf(buf, cap, "error %d", error);
 }
 
-// What the transport below has, and what it has not.
+// The functions that the transport below has, and those that it does not have.
 static void test_passed_on(void **state) {
     struct rekey_proxy p = {.lower = {.wait_ms = script_wait_ms, .explain = script_explain}};
     struct rekey_transport t = rekey_proxy_transport(&p);
@@ -483,8 +502,9 @@ static void test_passed_on(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        UNIT(test_no_proxy),   UNIT(test_answers), UNIT(test_schemes), UNIT(test_bytes_behind),
-        UNIT(test_limit_head), UNIT(test_targets), UNIT(test_again),   UNIT(test_passed_on),
+        UNIT(test_no_proxy), UNIT(test_answers),      UNIT(test_status_stays),
+        UNIT(test_schemes),  UNIT(test_bytes_behind), UNIT(test_limit_head),
+        UNIT(test_targets),  UNIT(test_again),        UNIT(test_passed_on),
     };
 
     return cmocka_run_group_tests_name("proxy", tests, NULL, rows_total);

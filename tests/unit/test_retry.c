@@ -51,7 +51,7 @@ static const struct {
      true,
      5000},
 
-    // Retry-After that is malformed names no wait
+    // a malformed Retry-After is ignored
     {"empty", {NONE, NONE, BYTES(""), NONE}, NOW_S, false, 0},
     {"-1", {NONE, NONE, BYTES("-1"), NONE}, NOW_S, false, 0},
     {"+1", {NONE, NONE, BYTES("+1"), NONE}, NOW_S, false, 0},

@@ -1,6 +1,6 @@
 // test_sockets.c - the transport of port/sockets over real sockets of the loopback interface, with
-// a lookup function that is the test's: which address is connected to, and when; how a connection
-// ends; and that it can be closed in every state. Compiled against POSIX alone.
+// a lookup function that is the test's: which address it connects to, and when; how a connection
+// ends; and that it can be closed in every state. Compiled with plain POSIX only.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -295,7 +295,7 @@ static void test_lookup(void **state) {
     rows_done();
 }
 
-// What is written and read, and how a connection ends.
+// Writes and reads, and the end of a connection.
 static void test_transfer(void **state) {
     static char much[65536];
     static const struct linger at_once = {1, 0};

@@ -1,6 +1,6 @@
 // test_span.c - span.h and span.c: comparison, ASCII classes, well-formed UTF-8, zeroize.
-// UTF-8 is held against an encoder of this file's own for every code point, and against the table
-// of well-formed byte sequences (Unicode, table 3-7) for what no encoder makes.
+// UTF-8 is compared with an encoder in this file for every code point, and with the table of
+// well-formed byte sequences (Unicode, table 3-7) for sequences that no encoder makes.
 
 #include "support.h"
 
@@ -79,7 +79,7 @@ static void test_constructors(void **state) {
     rows_done();
 }
 
-// UTF-8 as RFC 3629 writes it; 0 for what has none.
+// Encodes a code point as in RFC 3629; returns 0 if it has no encoding.
 static size_t encode(uint32_t code, unsigned char out[4]) {
     if (code < 0x80) {
         out[0] = (unsigned char)code;

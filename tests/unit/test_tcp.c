@@ -1,7 +1,7 @@
 // test_tcp.c - the transport of port/posix over real sockets of the loopback interface: which of
-// the addresses of a name is connected to, when the next one is tried, what an error says, and that
-// a caller that waits for the one descriptor by itself neither hangs nor spins. The C library's
-// getaddrinfo is replaced by one that knows the addresses of the row.
+// the addresses of a name it connects to, when it tries the next one, what an error says, and that
+// a caller with its own event loop, which waits for the one descriptor, neither hangs nor spins.
+// The C library's getaddrinfo is replaced by a function that returns the addresses of the row.
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -364,7 +364,7 @@ static void test_two_events(void **state) {
     rows_done();
 }
 
-// What is written and read, and how a connection ends.
+// Writes and reads, and the end of a connection.
 static void test_transfer(void **state) {
     static char much[65536];
     struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
@@ -543,7 +543,7 @@ static void test_lookup(void **state) {
     rows_done();
 }
 
-// An address that is written as one, or that the application knows, needs no child.
+// An IP address, or a name that the application knows, needs no child.
 static size_t give(void *arg, const char *host, struct rekey_posix_address *addresses, size_t cap) {
     const struct sockaddr_in *at = arg;
     bool given = strcmp(host, "given.test") == 0, many = strcmp(host, "many.test") == 0;
@@ -608,8 +608,8 @@ static void test_no_child(void **state) {
     rows_done();
 }
 
-// From here on this process has a kernel without close_range, as before 5.9. False where that
-// cannot be had (an emulator).
+// From here on this process has no close_range, like a kernel before 5.9. Returns false if this is
+// not possible (in an emulator).
 static bool without_close_range(void) {
 #ifdef SYS_close_range
     struct {
@@ -756,7 +756,8 @@ static void test_close(void **state) {
     rows_done();
 }
 
-// Where there is no descriptor for an attempt it is made later, and none where there never is one.
+// If there is no descriptor for an attempt, the attempt is made later, and never if there never is
+// a descriptor.
 static void test_no_descriptors(void **state) {
     struct rekey_posix_tcp tcp = REKEY_POSIX_TCP_INIT;
     struct rekey_transport t = rekey_posix_transport(&tcp);
@@ -782,7 +783,7 @@ static void test_no_descriptors(void **state) {
         }
     }
     check_int(tcp.next, 1);
-    for (int n = 0; n < 10; n++) { // it is time for it, and there still is none
+    for (int n = 0; n < 10; n++) { // it is due, and there is still no descriptor
         check(t.open(t.ctx, REKEY_SPAN("name.test"), ntohs(peers.port), 100) >= 0);
         rekey_posix_wait(&tcp, REKEY_WANT_READ, 20000);
     }

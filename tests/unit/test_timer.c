@@ -1,6 +1,6 @@
-// test_timer.c - a transport with a time of its own: how long the caller may sleep, and that each
-// loop which follows the rule of rekey.h calls the transport at its time. The transport here never
-// becomes ready: each of its calls goes on once its time has come, and not before.
+// test_timer.c - a transport with its own timer: how long the caller may sleep, and that each loop
+// which follows the rule of rekey.h calls the transport in time. The transport here never becomes
+// ready: each of its calls continues when its time has passed, and not before.
 
 #include <string.h>
 
@@ -11,8 +11,8 @@
 #define ANSWER "HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n"
 
 static struct {
-    uint64_t due;       // when the call that waits may go on; 0: none waits
-    uint32_t delays[3]; // of open, write and read; 0: they go on at once
+    uint64_t due;       // when the waiting call may continue; 0: no call waits
+    uint32_t delays[3]; // of open, write and read; 0: they continue at once
     int more;           // calls of open that have more to do at once
     unsigned early;     // calls before their time
     unsigned calls;     // after which a wait began

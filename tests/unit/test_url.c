@@ -1,5 +1,5 @@
-// test_url.c - url.h: what is an absolute https URL and what is not, the same-host rule of
-// docs/service.md 4.1, the host of a text that may be any.
+// test_url.c - url.h: which texts are absolute https URLs, the same-host rule of docs/service.md
+// 4.1, the host in any text.
 
 #include <stdio.h>
 

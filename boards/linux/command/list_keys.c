@@ -25,7 +25,7 @@ static void put_key(const struct options *o, const char *name, const struct reke
     if (o->key == 0) {
         out("%s: ", name);
     }
-    if (isatty(STDOUT_FILENO) == 1) { // a key cannot draw on the terminal
+    if (isatty(STDOUT_FILENO) == 1) { // no control characters to the terminal
         visible(value, text, sizeof(text));
         value = rekey_span(text, strlen(text));
     }
@@ -34,7 +34,7 @@ static void put_key(const struct options *o, const char *name, const struct reke
     rekey_zeroize(text, sizeof(text));
 }
 
-// False if the one key that was asked for is null: a script must not take the word for a key.
+// False if the only requested key is null: a script must not use the word "null" as a key.
 static bool put_keys(const struct options *o) {
     bool masked = isatty(STDOUT_FILENO) == 1 && !o->show;
     bool primary = o->key != REKEY_KEY_SECONDARY;
@@ -84,8 +84,8 @@ const struct command_row command_list_keys = {
     .summary = "print the keys of an endpoint",
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT",
     .example = "-n scoring\n-n scoring --key-type primary -o json",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
-             OPTIONS_MANAGEMENT | OPTIONS_SECRETS,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
+               OPTIONS_MANAGEMENT | OPTIONS_SECRETS,
     .needs = OPTIONS_ENDPOINT,
     .run = list_keys,
 };

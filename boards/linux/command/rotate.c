@@ -1,5 +1,5 @@
-// rotate.c - `rekey rotate`: regenerates the key that is not in use, and activates it; or with
-// --rollback the previous key again.
+// rotate.c - `rekey rotate`: regenerates the key that is not in use, and switches to it; with
+// --rollback switches back to the previous key.
 
 #include "../rotation.h"
 #include "commands.h"
@@ -24,8 +24,8 @@ const struct command_row command_rotate = {
     .synopsis = "--state DIR --subscription ID -g RG -w WS -n ENDPOINT",
     .example =
         "--state /var/lib/rekey/a -n scoring --min-age 30d\n--state /var/lib/rekey/a --rollback",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
-             OPTIONS_POLLS | OPTIONS_STATE | OPTIONS_ROTATION | OPTIONS_ROTATE,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
+               OPTIONS_POLLS | OPTIONS_STATE | OPTIONS_ROTATION | OPTIONS_ROTATE,
     .needs = OPTIONS_ENDPOINT | OPTIONS_STATE,
     .run = rotate,
 };

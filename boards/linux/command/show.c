@@ -1,4 +1,4 @@
-// show.c - `rekey show`: prints what the service says of an endpoint.
+// show.c - `rekey show`: prints properties of an endpoint.
 
 #include "show.h"
 
@@ -56,7 +56,7 @@ const struct command_row command_show = {
     .summary = "print an endpoint's authMode, state and scoring URI",
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT",
     .example = "-n scoring -o json",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_NETWORK | OPTIONS_MANAGEMENT,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_NETWORK | OPTIONS_MANAGEMENT,
     .needs = OPTIONS_ENDPOINT,
     .run = show,
 };

@@ -1,5 +1,5 @@
 // status.c - `rekey status`: prints how the last run of rotate or sync ended. It has no last line
-// of its own when it succeeds: that would read as the outcome of the run that it reports.
+// when it succeeds, because that would look like the outcome of the run that it reports.
 
 #include <stdio.h>
 
@@ -61,7 +61,7 @@ static void put_member(const struct status_file *file, const char *label, const 
     out("%s: %s\n", label, visible(status_file_member(file, name), text, sizeof(text)));
 }
 
-// Times are those of the last run; what is said of their distance is true now.
+// The times are those of the last run; their distances are from now.
 static void put_text(const struct status_file *file) {
     int64_t now = rekey_posix_wall_s(NULL), due = status_file_number(file, "nextDue");
     bool used = status_file_number(file, "switched") > 0;
@@ -105,7 +105,7 @@ const struct command_row command_status = {
     .summary = "print the result of the last rotate or sync",
     .synopsis = "--state DIR",
     .example = "--state /var/lib/rekey/a\n--state /var/lib/rekey/a --prometheus",
-    .takes = OPTIONS_STATE | OPTIONS_STATUS,
+    .accepts = OPTIONS_STATE | OPTIONS_STATUS,
     .needs = OPTIONS_STATE,
     .run = status,
 };

@@ -1,4 +1,4 @@
-// sync.c - `rekey sync`: follows a rotation that another device makes.
+// sync.c - `rekey sync`: follows a rotation that another machine makes.
 
 #include "../rotation.h"
 #include "commands.h"
@@ -30,8 +30,8 @@ const struct command_row command_sync = {
     .summary = "follow the rotation that another machine makes",
     .synopsis = "--state DIR --subscription ID -g RG -w WS -n ENDPOINT",
     .example = "--state /var/lib/rekey/a -n scoring --key-type primary",
-    .takes = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
-             OPTIONS_MANAGEMENT | OPTIONS_STATE | OPTIONS_ROTATION,
+    .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_KEY_TYPE | OPTIONS_NETWORK |
+               OPTIONS_MANAGEMENT | OPTIONS_STATE | OPTIONS_ROTATION,
     .needs = OPTIONS_ENDPOINT | OPTIONS_STATE,
     .run = follow,
 };

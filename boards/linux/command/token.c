@@ -1,5 +1,5 @@
-// token.c - `rekey token`: gets a token and does nothing with it: the identity is one that the
-// token service knows. A token that was given is only read.
+// token.c - `rekey token`: gets a token, to show that the token service accepts the identity. A
+// token that was given is only read.
 
 #include "../identity_text.h"
 #include "../outcome.h"
@@ -47,7 +47,7 @@ static int token(const struct options *o) {
     unsigned long seconds;
     char day[16];
 
-    s->credentials_hint = NULL; // nothing was to be executed
+    s->credentials_hint = NULL; // the general hint is about an operation, and there is none
     if (session_open(s) != 0) {
         return session_refuse(s);
     }
@@ -76,7 +76,7 @@ const struct command_row command_token = {
     .summary = "get a token with the identity",
     .synopsis = "[--auth KIND]",
     .example = "--auth imds -v",
-    .takes = OPTIONS_NETWORK | OPTIONS_SECRETS,
+    .accepts = OPTIONS_NETWORK | OPTIONS_SECRETS,
     .needs = 0,
     .run = token,
 };

@@ -1,5 +1,5 @@
-// wait.c - `rekey wait`: goes on with an operation that another run has left in its file. Where no
-// run has left one, there is nothing to do: it may be called after every restart.
+// wait.c - `rekey wait`: continues an operation that another run has saved in a file. If there is
+// no such file, there is nothing to do, so that it can be called after every restart.
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 #include "../text.h"
 #include "commands.h"
 
-// Whether there is no file, but the directory that it would be in: where that is missing as well,
-// the path is wrong, or a file system was not mounted.
+// Whether there is no file, but its directory exists. If the directory is missing as well, the path
+// is wrong, or a file system is not mounted.
 static bool is_nothing_left(const char *path) {
     char directory[512];
     struct stat there;
@@ -69,7 +69,7 @@ static int read_file(struct session *s) {
     return fault_set(&s->fault, outcome, error, "--operation-file '%s': %s", path, why);
 }
 
-// One more line on an error that a run in another place, or by another identity, brings about.
+// One more line about an error that another host or another identity may cause.
 static const char *remark(const struct session *s, const struct rekey_report *report) {
     static char text[512];
 
@@ -108,7 +108,7 @@ const struct command_row command_wait = {
     .summary = "wait for an operation that regenerate began",
     .synopsis = "--operation-file FILE",
     .example = "--operation-file scoring.op",
-    .takes = OPTIONS_NETWORK | OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION,
+    .accepts = OPTIONS_NETWORK | OPTIONS_MANAGEMENT | OPTIONS_POLLS | OPTIONS_OPERATION,
     .needs = OPTIONS_OPERATION,
     .run = wait_for_end,
 };

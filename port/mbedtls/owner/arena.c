@@ -1,6 +1,6 @@
-// arena.c - first fit over blocks that lie next to each other, from one end of the arena to the
-// other. A header says how long its block is, and how long the one before it is, so that neighbours
-// are found in both directions and two free blocks never lie side by side.
+// arena.c - a first-fit allocator. The blocks are adjacent, from one end of the arena to the other.
+// A header has the length of its block and of the previous block, so that both neighbours can be
+// found, and free neighbours are always joined.
 
 #include "arena.h"
 
@@ -11,7 +11,7 @@
 
 // All sizes are in units of REKEY_ARENA_ALIGN, headers included.
 struct head {
-    uint16_t size; // with USED where the block is in use
+    uint16_t size; // plus USED if the block is in use
     uint16_t before;
 };
 
@@ -27,7 +27,7 @@ static struct {
     struct region own, lent;
     size_t peak, needed; // of `own`
     bool failed;
-    bool uses_lent; // allocations come out of `lent` if it has room
+    bool uses_lent; // allocations use `lent` if it has room
 } arena;
 
 static struct head *head_at(const struct region *r, size_t unit) {
@@ -42,7 +42,7 @@ static bool is_used(const struct head *h) {
     return (h->size & USED) != 0;
 }
 
-// Writes the header of a block, and tells the block behind it.
+// Writes the header of a block, and its length into the header of the next block.
 static void put(const struct region *r, size_t unit, size_t size, unsigned used) {
     head_at(r, unit)->size = (uint16_t)(size | used);
     if (unit + size < r->units) {
@@ -81,13 +81,14 @@ bool rekey_arena_return(void) {
 
     arena.uses_lent = false;
     if (empty && lent.units > 0) {
-        memset(lent.memory, 0, sizeof(struct head)); // the rest is zero
+        memset(lent.memory, 0, sizeof(struct head)); // the rest is already zero
         begin(&arena.lent, NULL, 0);
     }
     return empty;
 }
 
-// With more memory, the last block would have been longer if it is free, or one behind it.
+// Computes the size that would have been enough: more memory makes the last block longer if it is
+// free, else it is a new block at the end.
 static void *fail(size_t need) {
     const struct region *own = &arena.own;
     size_t end = own->units, unit = own->first;
@@ -103,7 +104,8 @@ static void *fail(size_t need) {
     return NULL;
 }
 
-// The unit behind the header of a new block of `need` units; 0 if no free block is that long.
+// Allocates a block of `need` units. Returns the unit behind its header; 0 if no free block is
+// large enough.
 static size_t take(struct region *r, size_t need) {
     size_t unit = r->first;
 
@@ -121,7 +123,7 @@ static size_t take(struct region *r, size_t need) {
     return unit + 1;
 }
 
-// A new block is zero: so the region was at first, and free leaves it so.
+// A new block is zero, because all free memory is: it is zeroed at first, and again by free.
 void *rekey_arena_calloc(size_t count, size_t size) {
     size_t need, unit;
 
@@ -156,7 +158,8 @@ void rekey_arena_free(void *ptr) {
     }
     unit = (size_t)((unsigned char *)ptr - r->memory) / REKEY_ARENA_ALIGN - 1;
     size = size_of(head_at(r, unit));
-    // Volatile: what was there may be a secret, and the next block made of it must be zero.
+    // Volatile, so that it is not optimized away: the block may have held a secret, and free memory
+    // must be zero.
     for (volatile uintptr_t *p = ptr; p < (uintptr_t *)(void *)head_at(r, unit + size); p++) {
         *p = 0;
     }

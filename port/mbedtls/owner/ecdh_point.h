@@ -1,6 +1,7 @@
-// ecdh_point.h - put before mbedTLS's ecdh.c (and no other file) by mbedtls.mk. The multiplication
-// of a point needs 3 KB of memory for P-256, and 7 KB for P-521. It gets them from the memory that
-// is lent for a key exchange (lend.h), if there is some; only the point that it results in stays.
+// ecdh_point.h - included before mbedTLS's ecdh.c (and no other file) by mbedtls.mk. The
+// multiplication of a point needs 3 KB of memory for P-256, and 7 KB for P-521. It uses the memory
+// that is lent for a key exchange (lend.h), if there is any; only the resulting point is allocated
+// in the arena.
 
 #include "common.h"
 

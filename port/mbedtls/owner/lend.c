@@ -13,7 +13,7 @@ void rekey_lend(const mbedtls_ssl_context *ssl) {
 }
 
 int rekey_return(int code) {
-    // A block that is still in use would be overwritten by the next record: better no next record.
+    // The next record would overwrite a block that is still in use: stop the program instead.
     if (!rekey_arena_return()) {
         __builtin_trap();
     }

@@ -1,29 +1,29 @@
-// mbedtls_config.h - what of mbedTLS 3.6 is compiled: a TLS client that verifies X.509 chains.
-// Suites are ECDHE with AES-GCM; keys and signatures are what docs/service.md 6.2 requires. A board
-// defines REKEY_TLS13 to 0 where 27 KB of ROM and 10 KB of arena are dear.
+// mbedtls_config.h - the configuration of mbedTLS 3.6: a TLS client that verifies X.509 chains.
+// Cipher suites are ECDHE with AES-GCM; keys and signatures are those that docs/service.md 6.2
+// requires. A board can define REKEY_TLS13 to 0 to save 27 KB of ROM and 10 KB of arena.
 
 #ifndef REKEY_MBEDTLS_CONFIG_H
 #define REKEY_MBEDTLS_CONFIG_H
 
-#include "rekey_config.h" // for REKEY_CONFIG_FILE
+#include "rekey_config.h" // because of REKEY_CONFIG_FILE
 
 #ifndef REKEY_TLS13
 #define REKEY_TLS13 1
 #endif
-// 1 where 33 KB more are cheap: an operation takes two thirds of the instructions. A board sets
+// 1: 33 KB more code, and an operation needs only two thirds of the instructions. A board sets
 // BOARD_FAST (mbedtls.mk).
 #ifndef REKEY_FAST
 #define REKEY_FAST 0
 #endif
 
-// Memory: the static arena of arena.h. calloc and free of the C library are never referred to.
+// Memory: the static arena of arena.h. calloc and free of the C library are not used.
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_PLATFORM_MEMORY
 #define MBEDTLS_PLATFORM_CALLOC_MACRO rekey_arena_calloc
 #define MBEDTLS_PLATFORM_FREE_MACRO rekey_arena_free
 #include "arena.h"
 
-// Time: the port's wall clock and boot clock, by owner.c. gmtime of the C library allocates.
+// Time: the port's wall clock and boot clock, through owner.c. gmtime of the C library allocates.
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
 #define MBEDTLS_PLATFORM_TIME_ALT
@@ -33,7 +33,7 @@
 #include <time.h>
 time_t rekey_owner_time(time_t *out);
 
-// Randomness: the port's, handed to TLS by tls.c and to PSA by owner.c.
+// Randomness: that of the port, passed to TLS by tls.c and to PSA by owner.c.
 #define MBEDTLS_NO_PLATFORM_ENTROPY
 
 // TLS
@@ -51,7 +51,7 @@ time_t rekey_owner_time(time_t *out);
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
 #endif
 
-// Without a list of our own, mbedTLS keeps one of all suites that it knows, and searches it.
+// Without this list, mbedTLS has a list of all suites that it supports, and searches it.
 #define REKEY_TLS12_SUITES                                                                         \
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,                                               \
         MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,                                             \
@@ -69,7 +69,7 @@ time_t rekey_owner_time(time_t *out);
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
 #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
 #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED
-#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // 1.3 demands it
+#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // required by TLS 1.3
 #define MBEDTLS_PSA_CRYPTO_C
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 #define MBEDTLS_PSA_KEY_SLOT_COUNT 8
@@ -77,11 +77,11 @@ time_t rekey_owner_time(time_t *out);
 #define MBEDTLS_HKDF_C
 #endif
 
-// X.509: a chain in DER, and trust anchors found on demand
+// X.509: a chain in DER, and trust anchors that are looked up
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
-#define MBEDTLS_X509_REMOVE_INFO // no descriptions of certificates in words
+#define MBEDTLS_X509_REMOVE_INFO // no texts that describe certificates
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C
 #define MBEDTLS_OID_C
@@ -92,7 +92,7 @@ time_t rekey_owner_time(time_t *out);
 #define MBEDTLS_AES_FEWER_TABLES
 #define MBEDTLS_BLOCK_CIPHER_NO_DECRYPT // GCM encrypts only
 #if REKEY_FAST && defined(__x86_64__)
-#define MBEDTLS_AESNI_C // where the processor has it, which is looked up when the program runs
+#define MBEDTLS_AESNI_C // used if the processor has it, which is checked at run time
 #elif REKEY_FAST && defined(__aarch64__)
 #define MBEDTLS_AESCE_C // the same
 #endif
@@ -119,7 +119,7 @@ time_t rekey_owner_time(time_t *out);
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_HAVE_ASM
 
-// What tls.c and peer.c ask of the owner (library.h).
+// The functions that the owner provides for tls.c and peer.c (library.h).
 #define REKEY_TLS_SHORTAGE rekey_owner_shortage
 #define REKEY_TLS_LAST_MESSAGE rekey_owner_last_message
 size_t rekey_owner_shortage(void);

@@ -1,5 +1,5 @@
-// owner.c - what mbedTLS asks of its platform: time and randomness, which it asks for without a
-// context; and what its private fields tell tls.c.
+// owner.c - the platform functions of mbedTLS: time and randomness, which mbedTLS calls without a
+// context. It also gives tls.c data from private fields of mbedTLS.
 
 #include "owner.h"
 
@@ -13,7 +13,7 @@
 #include "arena.h"
 #include "peer.h"
 
-// The allocator of all mbedTLS is the arena, or there are two in the image.
+// All of mbedTLS must use the arena; otherwise there would be two allocators in the image.
 #define IS_OURS(name) PASTE(OURS_, name)
 #define PASTE(a, b) a##b
 #define OURS_rekey_arena_calloc 1
@@ -62,7 +62,7 @@ mbedtls_ms_time_t mbedtls_ms_time(void) {
 }
 
 // The C library's gmtime_r reads the time zone from a file, and allocates. Here a year begins in
-// March, so that its leap day comes last, and 400 of them make an era of 146,097 days.
+// March, so that its leap day is its last day, and 400 years are an era of 146,097 days.
 struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *t, struct tm *out) {
     int64_t days = (int64_t)*t / 86400;
     int64_t seconds = (int64_t)*t % 86400;
@@ -89,7 +89,7 @@ struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *t, struct tm *out) {
 }
 
 #if REKEY_TLS13
-// The keys that PSA makes. TLS has randomness from its own port (tls.c).
+// For the keys that PSA generates. TLS uses the randomness of its own port (tls.c).
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *ctx,
                                              uint8_t *buf, size_t size, size_t *len) {
     (void)ctx;
@@ -100,14 +100,14 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 }
 #endif
 
-// ---- for tls.c and peer.c (library.h) ----------------------------------------------------------
+// ---- for tls.c and peer.c (library.h) -----------------------------------------------------------
 
 size_t rekey_owner_shortage(void) {
     return rekey_arena_failed() ? rekey_arena_needed() : 0;
 }
 
-// mbedTLS joins the parts of a message behind the counter (8 bytes) and the header (5 bytes) of the
-// first record.
+// mbedTLS joins the parts of a long message in its input buffer, behind the counter (8 bytes) and
+// the header (5 bytes) of the first record.
 struct rekey_tls_message rekey_owner_last_message(const mbedtls_ssl_context *ssl) {
     const size_t whole = ssl->MBEDTLS_PRIVATE(in_hslen);
     const bool joined = whole > MBEDTLS_SSL_IN_CONTENT_LEN;

@@ -1,7 +1,8 @@
 // rsa_square.c - a Montgomery square, column by column ("product scanning": Koc, Acar, Kaliski,
 // Analyzing and Comparing Montgomery Multiplication Algorithms, 1996, which call it FIPS): column i
-// is the sum of all products of two limbs whose indices add up to i. A square has each product of
-// two different limbs twice in a column, so that half of them are enough.
+// is the sum of all products of two limbs whose indices add up to i. In a square each product of
+// two different limbs occurs twice in its column, so that only half of the products must be
+// computed.
 
 #include "rsa_square.h"
 
@@ -56,13 +57,13 @@ void rekey_rsa_square(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *n, size_t lim
         } else {
             sum = add_products(sum, multiples + first, n + i - first, limbs - first);
             x[i - limbs] =
-                (mbedtls_mpi_uint)sum.low; // the columns above do not need what was there
+                (mbedtls_mpi_uint)sum.low; // the higher columns do not need the old value
         }
         sum.low = sum.low >> 64 | (wide)sum.top << 64;
         sum.top = 0;
     }
     borrow = mbedtls_mpi_core_sub(scratch, x, n, limbs);
-    if (sum.low >= borrow) { // the result was n or more
+    if (sum.low >= borrow) { // the result was not less than n
         memcpy(x, scratch, limbs * sizeof(*x));
     }
 }

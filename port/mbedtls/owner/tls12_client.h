@@ -1,11 +1,11 @@
-// tls12_client.h - put before mbedTLS's ssl_tls12_client.c (and no other file) by the Makefile.
-// mbedTLS 3.6.6 offers RSA-PSS to every server, but aborts with -0x6600 when a TLS 1.2 server takes
-// it up, as OpenSSL does by default. RFC 8446 4.2.3 demands that it be accepted, releases before it
-// did, and the code that verifies it is still there: only this check refuses. Mbed-TLS/mbedtls
-// issue 10668. Version 3.6.7 accepts it where PSA_WANT_ALG_RSA_PSS is defined; a build without PSA,
-// and one with the 3.6.6 that Debian trixie has, still need this.
-// The signature is verified, and keys are exchanged, in memory that is lent (lend.h); what an
-// exchange leaves behind is not (ecdh_point.h).
+// tls12_client.h - included before mbedTLS's ssl_tls12_client.c (and no other file) by the
+// Makefile. mbedTLS 3.6.6 offers RSA-PSS to every server, but aborts with -0x6600 if a TLS 1.2
+// server uses it, as OpenSSL does by default. RFC 8446 4.2.3 requires a client to accept it.
+// Earlier releases did, and the code that verifies it is still there: only one check refuses it.
+// See Mbed-TLS/mbedtls issue 10668. Version 3.6.7 accepts RSA-PSS if PSA_WANT_ALG_RSA_PSS is
+// defined; a build without PSA, or with the 3.6.6 of Debian trixie, still needs this header.
+// The signature is verified, and keys are exchanged, in lent memory (lend.h). The results of the
+// exchange are stored in the arena (ecdh_point.h).
 
 #include "lend.h"
 

@@ -1,9 +1,10 @@
-// tls13_client.h - put before mbedTLS's ssl_tls13_client.c (and no other file) by the Makefile.
-// mbedTLS 3.6 can echo the cookie of a HelloRetryRequest, as RFC 8446 4.2.2 demands, but refuses it
-// as an extension that it did not offer (a client never offers one): issue 9543 of
-// Mbed-TLS/mbedtls. And it breaks the connection off for a ticket with a lifetime of more than 7
-// days, after a request was sent; RFC 8446 4.6.1 only has the client keep it no longer than that,
-// as tls.c does. The client has no certificate of its own: what would prove it is left out.
+// tls13_client.h - included before mbedTLS's ssl_tls13_client.c (and no other file) by the
+// Makefile. It works around two faults of mbedTLS 3.6. First, mbedTLS can echo the cookie of a
+// HelloRetryRequest, as RFC 8446 4.2.2 requires, but refuses the cookie as an extension that it did
+// not offer (a client never offers it): Mbed-TLS/mbedtls issue 9543. Second, it breaks the
+// connection off for a ticket with a lifetime of more than 7 days, possibly after a request was
+// sent; RFC 8446 4.6.1 only requires the client not to use the ticket for longer, and tls.c does
+// not. The client has no certificate of its own, so the code that proves one is left out.
 
 #include "ssl_misc.h"
 

@@ -1,16 +1,17 @@
-// tls_hooks.h - put before mbedTLS's ssl_tls.c and ssl_tls13_generic.c (and no other file) by
-// mbedtls.mk. Certificates of the server are parsed by peer.c, which passes over what is of no use;
-// and its chain is verified by peer.c alone, and not by mbedTLS before that. Signatures are
-// verified in memory that is lent (lend.h).
+// tls_hooks.h - included before mbedTLS's ssl_tls.c and ssl_tls13_generic.c (and no other file) by
+// mbedtls.mk. peer.c parses the certificates of the server, and skips those that it does not need.
+// The chain is verified only by peer.c, not by mbedTLS before. Signatures are verified in lent
+// memory (lend.h).
 
 #include "lend.h"
 
 int rekey_peer_parse(void *ctx, mbedtls_x509_crt *chain, const unsigned char *der, size_t len,
                      _Bool copy);
 
-// Where a server's certificates are parsed, `ssl` is an argument. Elsewhere it is this one: there a
-// session is copied. The copy needs no certificate, for a resumption does not look at it: 5 KB of
-// arena, which the next full handshake needs if the server has forgotten the session.
+// In the functions that parse a server's certificates, `ssl` is an argument. In all others it is
+// this variable, which is NULL: they copy a session. The copy needs no certificate, because a
+// resumption does not use it. That saves 5 KB of arena, which the next full handshake needs if the
+// server has forgotten the session.
 static mbedtls_ssl_context *const ssl;
 
 static inline int rekey_parse(const mbedtls_ssl_context *of, mbedtls_x509_crt *chain,
@@ -20,7 +21,7 @@ static inline int rekey_parse(const mbedtls_ssl_context *of, mbedtls_x509_crt *c
     }
 #if !defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
     if (chain->version == 0) {
-        rekey_lend(of); // for the chain, until it is freed
+        rekey_lend(of); // for the chain; returned when the chain is freed
     }
 #endif
     return rekey_peer_parse(mbedtls_ssl_get_user_data_p(of), chain, der, len, copy);

@@ -1,7 +1,7 @@
-// verify_only.h - put before mbedTLS's pk_wrap.c and psa_crypto_rsa.c (and no other file) by
-// mbedtls.mk. They have a function for all that a key can do, so that the linker keeps it all. The
-// keys of a handshake only verify, and PSA is given no RSA key: the rest is left out. What signs
-// an assertion (client_certificate.c) calls RSA itself.
+// verify_only.h - included before mbedTLS's pk_wrap.c and psa_crypto_rsa.c (and no other file) by
+// mbedtls.mk. Their tables have a function for every use of a key, so that the linker keeps all of
+// them. The keys of a handshake only verify, and PSA gets no RSA key, so the other functions are
+// left out. client_certificate.c, which signs assertions, calls the RSA functions directly.
 
 #include "common.h"
 

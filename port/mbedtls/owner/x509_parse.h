@@ -1,9 +1,10 @@
-// x509_parse.h - put before mbedTLS's x509_crt.c (and no other file) by mbedtls.mk.
-// A certificate that is signed in a way which mbedTLS does not know is no reason to refuse it
-// before anybody asks for that signature: of an anchor, and of one that only repeats an anchor,
-// nobody does (RFC 5280 6.1, RFC 8446 4.4.2.2). Without an algorithm the signature is never good.
-// And of the subjectAltName mbedTLS keeps a list, 20 bytes for each name: constraints.c reads the
-// names in the certificate itself, so they are checked as mbedTLS does, and not kept.
+// x509_parse.h - included before mbedTLS's x509_crt.c (and no other file) by mbedtls.mk.
+// A certificate with a signature algorithm that mbedTLS does not know is accepted when it is
+// parsed. The signature of an anchor, or of a certificate that only repeats an anchor, is never
+// needed (RFC 5280 6.1, RFC 8446 4.4.2.2); any other signature without an algorithm is refused when
+// it is verified.
+// A subjectAltName is checked as mbedTLS does, but the list of its names, 20 bytes for each, is not
+// kept: constraints.c reads the names in the certificate itself.
 
 #include "common.h"
 
@@ -32,7 +33,7 @@ static inline int rekey_x509_names(unsigned char **p, const unsigned char *end) 
         code = MBEDTLS_ERR_ASN1_LENGTH_MISMATCH;
     }
     while (code == 0 && *p < end) {
-        mbedtls_x509_sequence one = {0}; // it is not a list before a second name is added
+        mbedtls_x509_sequence one = {0}; // new for each name, so that no list is allocated
         unsigned char *value = *p + 1;
 
         code = mbedtls_asn1_get_len(&value, end, &len);
