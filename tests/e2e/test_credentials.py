@@ -310,7 +310,7 @@ def test_the_assertion(arm, regenerate, identity):
     assert all(re.fullmatch(GUID, each["jti"]) for each in claims)
 
 
-def test_a_federated_token_is_read_anew_each_time(arm, rekey, regenerate, identity):
+def test_a_federated_token_is_read_again_each_time(arm, rekey, regenerate, identity):
     """The kubelet replaces the file while the operation runs."""
     who = identity("workload", lifetime=2)
     name = issued(
@@ -554,7 +554,7 @@ def test_a_claims_challenge_is_said_to_be_one(arm, regenerate, identity, fields)
     regenerate(who, issued(arm, post=[no]), code=14).says("claims")
 
 
-def test_claims_in_a_text_are_no_claims_challenge(arm, regenerate, identity):
+def test_claims_in_a_text_are_not_a_claims_challenge(arm, regenerate, identity):
     no = error(
         401, ["WWW-Authenticate", 'Bearer error="x", error_description="no claims=\\"e30=\\""']
     )
@@ -613,7 +613,7 @@ def test_the_authority_says_no(refused, identity, case):
         assert any(word in line for line in advice), f"no remedy with {word!r}:\n{result.err}"
 
 
-def test_no_operation_is_remembered(rekey, refused, identity):
+def test_a_refusal_leaves_no_operation_file(rekey, refused, identity):
     """No operation was started: there is nothing to wait for, and no file disturbs the next run."""
     who = identity("secret", answers=[{"error": 7000215}])
     for _ in range(2):
@@ -1588,7 +1588,7 @@ def test_where_a_secret_can_be(arm, rekey, regenerate, identity, place):
     assert who.requests()[0]["form"]["client_secret"] == secret
 
 
-def test_a_secret_is_no_argument(rekey, identity):
+def test_a_secret_is_not_an_argument(rekey, identity):
     """No option accepts a secret, and one that looks similar is not guessed."""
     who = identity("secret")
     arguments = [*rekey.options("e"), "--key-type", "primary", "--secret", "x" * 40]
@@ -1685,7 +1685,7 @@ def write_bad_form(form, file):
 
 
 @pytest.mark.parametrize("form", BAD_FORMS)
-def test_forms_that_are_not_taken(refused, identity, tmp_path, form):
+def test_forms_that_are_not_accepted(refused, identity, tmp_path, form):
     """The message names each form."""
     write_bad_form(form, tmp_path / "given.pem")
     who = identity("certificate")

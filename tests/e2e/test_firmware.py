@@ -268,7 +268,7 @@ def test_100_in_one_boot(arm, run):
     assert arm.counts(name) == (100, 300)
 
 
-def test_it_tries_again_where_nothing_was_executed(arm, run):
+def test_it_tries_again_if_nothing_was_executed(arm, run):
     busy = error(503, ["Retry-After", "1"], code="ServerBusy")
     name = arm.play("three-polls", post=[busy, {"status": 200}])
     reset = {"before_handshake": True, "cut": 0, "then": "reset"}
