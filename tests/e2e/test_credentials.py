@@ -984,7 +984,7 @@ ARCS = {
 @pytest.mark.parametrize("chosen", [True, False], ids=["--auth imds", "the default"])
 @pytest.mark.parametrize("case", ARCS)
 def test_imds_that_is_the_agent_of_arc(refused, identity, case, chosen):
-    """It sets IMDS_ENDPOINT, too. The command asks only one of the two."""
+    """The agent sets IMDS_ENDPOINT, too. It is not asked twice."""
     answer = {"status": 401, "headers": [["WWW-Authenticate", ARCS[case]]]}
     who = identity("imds", answers=[answer])
     refused(who, auth=chosen).says("the Azure Arc agent", "--auth arc", "HTTP 401")
@@ -1252,7 +1252,7 @@ def test_imds_is_the_last_choice(arm, rekey, lent, identity):
 
 @pytest.mark.parametrize("chosen", ["--auth arc", "himds"])
 def test_the_address_of_arc(arm, rekey, lent, identity, tmp_path, chosen):
-    """Port 40342, unless a variable names another address, as is usual on Linux. The agent's
+    """Port 40342 if no variable names another address; on Linux usually none does. The agent's
     program shows that Arc is installed."""
     who = identity("arc")
     (tmp_path / "opt/azcmagent/bin").mkdir(parents=True)
@@ -1290,8 +1290,8 @@ def nowhere(lent):
 
 
 def test_off_azure_imds_gets_one_second(arm, rekey, nowhere):
-    """If IMDS is tried only because nothing else is configured. The error lists the variables that
-    could be set."""
+    """The limit applies if IMDS is tried only because nothing else is configured. The error lists
+    the variables that could be set."""
     name, mark = arm.endpoint(), arm.mark()
     result = rekey.regenerate(name, token=None, env=USUAL, prefix=nowhere, code=(10, 14))
     assert 0.9 <= result.seconds < 1 + 1.5 * SLOW and arm.requests(name) == []

@@ -134,8 +134,8 @@ def test_issuers_are_held_to_their_constraints(arm, run, main_put_back, chain, s
 
 
 class Server:
-    """One connection with a certificate of the stand-in and one curve; it says to a request that it
-    is done."""
+    """One connection with a certificate of the stand-in and one curve; it answers the request with
+    success."""
 
     def __init__(self, certificate, curve):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

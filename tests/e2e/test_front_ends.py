@@ -339,7 +339,7 @@ def test_half_a_body(front, rekey, waiting):
 
 
 def test_a_back_end_that_does_not_speak_http(front, rekey):
-    """apache2 takes it for an answer of HTTP/0.9, and sends status 200. A body that is not JSON
+    """apache2 mistakes it for an answer of HTTP/0.9, and sends status 200. A body that is not JSON
     means nothing."""
     name = front.endpoint("not-http")
     result = rekey.regenerate(name, code=12)
