@@ -322,9 +322,7 @@ both(
     NOT_TRUSTED,
     certificate=at("certificate", edit=lambda body: body[:-3]),
 )
-both(
-    "Certificate, more bytes", NOT_TRUSTED, certificate=at("certificate", edit=lambda b: b + b"x")
-)
+both("Certificate, more bytes", NOT_TRUSTED, certificate=at("certificate", edit=lambda b: b + b"x"))
 both("Certificate, empty body", NOT_TRUSTED, certificate=at("certificate", edit=lambda body: b""))
 both(
     "Certificate says 16 MB", NOT_REACHED, certificate=[at("certificate", length=0xFFFFFF), "close"]
@@ -849,9 +847,7 @@ for title, options in {
     )
 # mbedTLS accepts these; we discard the ticket.
 kind(Tls13, "a ticket of no bytes", FINE, answer=[at("ticket", size=0), "answer"])
-kind(
-    Tls13, "a ticket, more bytes", FINE, answer=[at("ticket", edit=lambda b: b + b"x"), "answer"]
-)
+kind(Tls13, "a ticket, more bytes", FINE, answer=[at("ticket", edit=lambda b: b + b"x"), "answer"])
 kind(Tls13, "100 tickets", FINE, answer=[*many(100, "ticket"), "answer"])
 kind(Tls13, "tickets without end", UNKNOWN, answer=flood("ticket"))
 kind(Tls13, "a ticket of 60,000 bytes", UNKNOWN, answer=[at("ticket", size=60000), "answer"])
