@@ -11,8 +11,8 @@
 #include "process.h"
 #include "text.h"
 
-#define WAIT_TOLD_MS 10000u // a wait that is longer is told
-#define POLL_TOLD_MS 60000u // one of many, while nothing changes
+#define WAIT_SHOWN_MS 10000u // a longer wait is shown
+#define POLL_SHOWN_MS 60000u // so is a longer wait for the next poll
 
 struct session *session_begin(const struct options *o) {
     static struct session session;
@@ -34,7 +34,7 @@ struct session *session_begin(const struct options *o) {
 
 // ---- opening ------------------------------------------------------------------------------------
 
-// When whoever writes a file for this run must be done.
+// The time at which the writer of a file must be done.
 static uint64_t end_of_run(const struct session *s) {
     return process.started + s->options->timeout_ms;
 }
@@ -89,7 +89,7 @@ static int give_token(void *ctx, char *buf, size_t cap, size_t *len) {
     return error;
 }
 
-// TLS over TCP over this machine, and the client on it.
+// Sets up TCP, TLS and the client.
 static void make_client(struct session *s, struct rekey_anchors anchors) {
     const struct options *o = s->options;
 
@@ -106,7 +106,7 @@ static void make_client(struct session *s, struct rekey_anchors anchors) {
     s->has_tls = true;
     s->tls.keep = o->host;
     s->tls.keep_port = o->port;
-    // What a service may repeat: a proxy's password, as it is and as it is sent.
+    // Secrets that a service may repeat: a proxy's password, and the field as it is sent.
     s->secrets[0] = (struct rekey_secret){proxy_password(&s->proxy), &s->secrets[1]};
     s->secrets[1] = (struct rekey_secret){proxy_credentials(&s->proxy), NULL};
     s->client_options = (struct rekey_options){
@@ -125,7 +125,7 @@ static void make_client(struct session *s, struct rekey_anchors anchors) {
         .retry_unsafe = o->retry_unsafe,
         .secrets = s->secrets,
     };
-    rekey_init(&s->client, &s->port, &s->client_options); // options.c has checked what it checks
+    rekey_init(&s->client, &s->port, &s->client_options); // options.c has checked the same
 }
 
 int session_choose(struct session *s) {
@@ -169,16 +169,16 @@ void session_open_offline(struct session *s) {
 void session_use_time_left(struct session *s) {
     uint64_t gone = rekey_posix_now_ms(NULL) - process.started;
 
-    s->client_options.timeout_ms = // with nothing left it ends at once
+    s->client_options.timeout_ms = // if no time is left, the operation ends at once
         gone < s->options->timeout_ms ? (uint32_t)(s->options->timeout_ms - gone) : 1;
 }
 
 struct rekey_span session_peer(const struct session *s, const struct rekey_report *report,
                                char text[300], bool *token) {
     const struct identity *id = &s->identity;
-    bool there = report->host.ptr != NULL;
-    bool authority = there && report->host.ptr == id->entra.authority.ptr;
-    bool managed = there && report->host.ptr == id->managed.host.ptr;
+    bool known = report->host.ptr != NULL;
+    bool authority = known && report->host.ptr == id->entra.authority.ptr;
+    bool managed = known && report->host.ptr == id->managed.host.ptr;
     unsigned port = authority ? id->entra.port : managed ? id->managed.port : 0;
     int len;
 
@@ -187,30 +187,31 @@ struct rekey_span session_peer(const struct session *s, const struct rekey_repor
         *token = false;
         return rekey_span(s->management, strlen(s->management));
     }
-    if (port == (authority ? 443 : managed ? 80 : 0)) { // 0: a scoring host, whose port is not told
+    if (port == (authority ? 443 : managed ? 80 : 0)) { // 0: a scoring host, its port is not known
         return report->host;
     }
     len = snprintf(text, 300, "%.*s:%u", (int)report->host.len, report->host.ptr, port);
     return rekey_span(text, (size_t)len);
 }
 
-// -v: that a token is asked for, and was had. What comes between holds secrets.
+// With -v: a line when a token is requested, and one when it has arrived. The exchange itself
+// contains secrets.
 static void say_token_exchange(const struct session *s, const struct rekey_report *now,
                                const struct rekey_report *before) {
     char text[300];
-    bool was, is;
+    bool was_token, is_token;
     struct rekey_span peer;
 
-    session_peer(s, before, text, &was);
-    peer = session_peer(s, now, text, &is);
-    if (is && !was) {
+    session_peer(s, before, text, &was_token);
+    peer = session_peer(s, now, text, &is_token);
+    if (is_token && !was_token) {
         say("> token request to %.*s", (int)peer.len, peer.ptr);
-    } else if (was && !is) {
+    } else if (was_token && !is_token) {
         say("< token");
     }
 }
 
-// -v: each request and each answer.
+// With -v: each request and each answer.
 static void say_exchange(const struct session *s, const struct rekey_report *now,
                          const struct rekey_report *before) {
     char id[168];
@@ -218,7 +219,7 @@ static void say_exchange(const struct session *s, const struct rekey_report *now
     say_token_exchange(s, now, before);
 
     if (now->requests > before->requests) {
-        // With --probe the scoring host; its port is not told.
+        // With --probe this is the scoring host, whose port is not known.
         bool management = now->host.ptr == s->options->host.ptr;
         const char *query = memchr(now->target.ptr, '?', now->target.len);
 
@@ -226,7 +227,7 @@ static void say_exchange(const struct session *s, const struct rekey_report *now
             say("> %s https://%.*s%.*s", now->get ? "GET" : "POST",
                 management ? (int)strlen(s->management) : (int)now->host.len,
                 management ? s->management : now->host.ptr, (int)now->target.len, now->target.ptr);
-        } else { // its query is signed: a secret
+        } else { // its query is a signature, which is secret
             say("> GET %.*s", query == NULL ? (int)now->target.len : (int)(query - now->target.ptr),
                 now->target.ptr);
         }
@@ -260,15 +261,15 @@ static void say_progress(struct session *s, const struct rekey_report *now,
         !(changed || on_terminal() || s->options->verbose)) {
         return;
     }
-    s->told = rekey_posix_now_ms(NULL) + now->wait_ms;
+    s->shown_until = rekey_posix_now_ms(NULL) + now->wait_ms;
     say_poll(now, now->wait_ms);
 }
 
-// The words of a report are the client's, and change with the next step.
-static void remember(struct session *s, const struct rekey_report *report) {
-    s->seen = *report;
-    memcpy(s->seen_status, report->status, sizeof(s->seen_status));
-    s->seen.status = s->seen_status;
+// Copies the status word as well: it belongs to the client, and changes with the next step.
+static void copy_report(struct session *s, const struct rekey_report *report) {
+    s->previous = *report;
+    memcpy(s->previous_status, report->status, sizeof(s->previous_status));
+    s->previous.status = s->previous_status;
 }
 
 void session_watch(struct session *s, const struct rekey *client) {
@@ -276,29 +277,29 @@ void session_watch(struct session *s, const struct rekey *client) {
 
     s->watched = client;
     rekey_report(client, &report);
-    remember(s, &report);
+    copy_report(s, &report);
 }
 
-// Tells of a wait of more than WAIT_TOLD_MS, once; on a terminal with a countdown. One that may end
-// before `until` is told when it has lasted so long.
+// Shows a wait of more than WAIT_SHOWN_MS once; on a terminal with a countdown. A wait that may end
+// before `until` is shown after it has lasted that long.
 static void say_wait(struct session *s, struct session_wait *w, const char *what, uint64_t until,
                      bool exact) {
     uint64_t now = rekey_posix_now_ms(NULL);
     uint64_t ms = until > now ? until - now : 0;
-    bool told = until < s->told + 1000;
+    bool shown = until < s->shown_until + 1000;
     char time[24];
 
-    if (what != w->what || now > w->last + UINT64_C(2) * WAIT_TOLD_MS) {
+    if (what != w->what || now > w->last + UINT64_C(2) * WAIT_SHOWN_MS) {
         *w = (struct session_wait){.what = what, .since = now};
     }
     w->last = now;
-    if (told    ? !(w->counts && on_terminal())
-        : exact ? ms <= WAIT_TOLD_MS
-                : now < w->since + WAIT_TOLD_MS) {
+    if (shown   ? !(w->counts && on_terminal())
+        : exact ? ms <= WAIT_SHOWN_MS
+                : now < w->since + WAIT_SHOWN_MS) {
         return;
     }
     w->counts = true;
-    s->told = told ? s->told : until;
+    s->shown_until = shown ? s->shown_until : until;
     if (!s->options->quiet) {
         progress("waiting for %s, %s%lu s, until %s", what, exact ? "" : "at most ",
                  (unsigned long)(ms + 999) / 1000,
@@ -306,7 +307,7 @@ static void say_wait(struct session *s, struct session_wait *w, const char *what
     }
 }
 
-// Sleeps after a step, and tells what for.
+// Waits after a step, and shows what for.
 static void wait_for_step(struct session *s, const struct rekey_report *now, int result,
                           uint32_t wait_ms) {
     uint64_t until = rekey_posix_now_ms(NULL) + wait_ms, next = until;
@@ -320,8 +321,8 @@ static void wait_for_step(struct session *s, const struct rekey_report *now, int
         if (on_terminal() && !s->options->quiet && wait_ms > 1000) {
             say_poll(now, wait_ms); // the progress, counting down
         }
-        if ((on_terminal() || wait_ms < POLL_TOLD_MS) && s->told < until) {
-            s->told = until;
+        if ((on_terminal() || wait_ms < POLL_SHOWN_MS) && s->shown_until < until) {
+            s->shown_until = until;
         }
     } else if (what == NULL && token) {
         what = time ? "the next token request" : "the token service";
@@ -329,8 +330,8 @@ static void wait_for_step(struct session *s, const struct rekey_report *now, int
         what = time ? "the next try" : "an answer";
     }
     say_wait(s, time ? &s->time_wait : &s->answer_wait, what, until, time && until <= next + 1000);
-    if (wait_ms > WAIT_TOLD_MS) {
-        wait_ms = WAIT_TOLD_MS; // then it is looked whether there is something to tell
+    if (wait_ms > WAIT_SHOWN_MS) {
+        wait_ms = WAIT_SHOWN_MS; // then checks again whether there is something to show
     }
     if (on_terminal() && wait_ms > 1000) {
         wait_ms = 1000;
@@ -342,13 +343,13 @@ bool session_follow(struct session *s, int result, uint32_t wait_ms) {
     struct rekey_report now;
 
     rekey_report(s->watched, &now);
-    say_progress(s, &now, &s->seen);
-    remember(s, &now);
+    say_progress(s, &now, &s->previous);
+    copy_report(s, &now);
     if (result <= 0 || stop_signal != 0 || (s->options->no_wait && now.kind != REKEY_POLL_NONE)) {
         return false;
     }
     if (result == REKEY_AGAIN) {
-        s->answer_wait.what = NULL; // something has come
+        s->answer_wait.what = NULL; // data has arrived
     } else {
         wait_for_step(s, &now, result, wait_ms);
     }

@@ -38,10 +38,10 @@ struct session { // frequently used fields come first: short offsets make short 
     // For a run with its own steps: what it waits for, and until when; or NULL.
     const char *(*waits_for)(uint64_t *until);
     struct session_wait time_wait, answer_wait; // between two requests, and for an answer
-    uint64_t told;                              // the end of the last wait that was shown
+    uint64_t shown_until;                       // the end of the last wait that was shown
     const struct rekey *watched;
-    struct rekey_report seen; // the report after the last step
-    char seen_status[32];
+    struct rekey_report previous; // the report after the last step
+    char previous_status[32];
     char management[300]; // host or host:port, to be shown
     struct rekey_posix_tcp tcp;
     struct proxy proxy;

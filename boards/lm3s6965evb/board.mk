@@ -4,12 +4,13 @@ BOARD_PACKAGES := gcc libc6-dev gcc-arm-none-eabi picolibc-arm-none-eabi qemu-sy
 BOARD_DEPS     := lwip
 CROSS_COMPILE  ?= arm-none-eabi-
 BOARD_LIMITS   := REKEY_URL_MAX=3584 REKEY_STAGING_MAX=3584 REKEY_TOKEN_MAX=3072 REKEY_ARENA_SIZE=24256 REKEY_TLS_SIZE=1480 REKEY_TLS13=0
-BOARD_CPPFLAGS  = -DMBEDTLS_SSL_OUT_CONTENT_LEN=2048 \
+# RSA-PSS has a buffer of MBEDTLS_MPI_MAX_SIZE on the stack: here it is for keys of up to 4096 bits.
+BOARD_CPPFLAGS  = -DMBEDTLS_SSL_OUT_CONTENT_LEN=2048 -DMBEDTLS_MPI_MAX_SIZE=512 \
                   -Iport/lwip -Iboards/lm3s6965evb -I$(B) -isystem $(LWIP)/src/include
 BOARD_ABI      := -mcpu=cortex-m3 -mthumb
 BOARD_CFLAGS   := --specs=/usr/lib/picolibc/arm-none-eabi/picolibc.specs $(BOARD_ABI) -DPICOLIBC_INTEGER_PRINTF_SCANF
 BOARD_LDFLAGS   = -nostartfiles -Tboards/lm3s6965evb/link.ld -Wl,--defsym=STACK_SIZE=$(BOARD_STACK)
-BOARD_STACK    := 3072
+BOARD_STACK    := 3136
 BOARD_PORTS    := port/lwip/tcp.c port/anchors/der.c port/anchors/der_table.c \
                   $(addprefix port/mbedtls/,tls.c peer.c peer_fault.c constraints.c sha256.c owner/owner.c owner/arena.c owner/lend.c owner/rsa_public.c)
 BOARD_PROGRAM  := firmware.elf

@@ -5,8 +5,8 @@ lwip_objects  := $(patsubst $(LWIP)/src/%.c,$(B)/lwip/%.o,$(lwip_sources))
 board_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/lm3s6965evb/*.c))
 
 # The certificates that the firmware trusts, in PEM: those of the tests, unless others are given.
-ANCHORS ?= build/certs/ca.pem
-build/certs/ca.pem: build/certs/.made
+ANCHORS ?= build/certs/ca-all.pem
+build/certs/ca-all.pem: build/certs/.made
 $(B)/board_anchors.h: $(ANCHORS) boards/lm3s6965evb/anchors.py
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) boards/lm3s6965evb/anchors.py $(ANCHORS) >$@

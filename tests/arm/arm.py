@@ -1,25 +1,25 @@
 #!/usr/bin/python3
 # arm.py - a stand-in for Azure Resource Manager: one process that speaks real TLS on loopback, checks each request as
-# strictly as a front end would, answers by the scenarios of scenarios.py, and records what it saw. Here are the
-# listeners, the endpoints and the control listener; the bytes of requests and answers are in wire.py, the places where
-# tokens come from in identity.py.
+# strictly as a front end would, answers as the scenarios of scenarios.py say, and records what it saw. This file has
+# the listeners, the endpoints and the control listener. wire.py has the bytes of requests and answers; identity.py has
+# the token services.
 #
-# It prints one line of JSON: {"control": PORT, "ports": {LISTENER: PORT}, "ca": FILE}, and serves until SIGTERM,
-# POST /quit, or with --until-eof the end of its standard input. The control listener speaks plain HTTP and JSON:
+# It prints one line of JSON: {"control": PORT, "ports": {LISTENER: PORT}, "ca": FILE}, and serves until SIGTERM, POST
+# /quit, or with --until-eof the end of its standard input. The control listener speaks plain HTTP and JSON:
 #   GET  /ports                           ports of the listeners
-#   GET  /log/ENDPOINT                    its requests, and all events of the connections they came on
+#   GET  /log/ENDPOINT                    its requests, and all events of their connections
 #   GET  /log[?listener=L][&since=SEQ]    all events; idle=S: both wait up to S s for the last connection to end
-#   GET  /log/ENDPOINT@score              the same of its scoring URI: these requests are in a log of their own
-#   GET  /keys/ENDPOINT                   its keys, which were regenerated, in order, and all keys that it ever had
-#   PUT  /keys/ENDPOINT                   {"primaryKey": text or null, ...}: sets them, at once and for all purposes
-#   PUT  /keys/ENDPOINT?regenerate=WHICH  what another client's request does: "Primary" or "Secondary"
-#   PUT  /watch/ENDPOINT                  a list of key files: a regeneration of a key that is in one of them is noted as
-#                                         one of the "violations" of its keys
-#   PUT  /scenario/ENDPOINT               a scenario (JSON); its lists start anew, keys and polling URLs stay
-#   PUT  /scenario/@LISTENER              {"connect": [...]}: what its next connections get
-#   PUT  /certificate/LISTENER?name=N     new connections of this listener get N.pem
+#   GET  /log/ENDPOINT@score              the same for its scoring URI, whose requests have their own log
+#   GET  /keys/ENDPOINT                   its keys, the regenerations in order, and every key that it ever had
+#   PUT  /keys/ENDPOINT                   {"primaryKey": text or null, ...}: sets the keys, immediately and everywhere
+#   PUT  /keys/ENDPOINT?regenerate=WHICH  regenerates "Primary" or "Secondary" as another client would
+#   PUT  /watch/ENDPOINT                  a list of key files: regenerating a key that is in one of them is recorded
+#                                         in the "violations" of the endpoint's keys
+#   PUT  /scenario/ENDPOINT               a scenario (JSON); its lists start again, keys and polling URLs stay
+#   PUT  /scenario/@LISTENER              {"connect": [...]}: how its next connections are answered
+#   PUT  /certificate/LISTENER?name=N     new connections to this listener get N.pem
 #   PUT  /listener/LISTENER?state=down    closes its sockets and connections; "up" opens the same port again
-#   .../identity/NAME, GET /secrets       where tokens come from: identity.py
+#   .../identity/NAME, GET /secrets       the token services: see identity.py
 #   POST /quit
 
 import argparse
@@ -51,12 +51,13 @@ from scenarios import ANSWER_MEMBERS, DEFAULT, LISTS, MEMBERS, SCENARIOS
 from wire import Connection, Ended, HEAD_MAX, REQUIRED, check_body, check_headers, decode_segment, describe, only, parse_head
 from wire import read_body, render
 
-REMEMBERED = 4096   # events, endpoints and polling URLs; the oldest go first
+REMEMBERED = 4096   # the maximum of events, endpoints and polling URLs; the oldest are dropped first
 
 HERE = "127.0.0.1"
 CLOUD_HOSTS = ["management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn",
                "login.microsoftonline.com", "login.microsoftonline.us", "login.chinacloudapi.cn"]
-# What each listener does with a connection: http, or (never to be contacted) record, or stall, garbage, close at once.
+# What each listener does with a connection: it serves HTTP (the default), records the request (for listeners that must
+# never be contacted), stalls, sends garbage, or closes immediately.
 LISTENERS = {
     "main": {"tls": "server", "addresses": [HERE, "::1"]},
     "tls12": {"tls": "server", "max": "TLSv1_2"},
@@ -68,17 +69,17 @@ LISTENERS = {
     "forbidden-tls": {"tls": "server", "serve": "record"},
     "forbidden-host": {"tls": "server", "serve": "record", "addresses": ["127.0.0.2"], "port_of": "main"},
     "plain": {"serve": "stall"},
-    "scoring": {"tls": "server", "role": "scoring"},    # where all endpoints' scoringUri leads to
-    "behind": {},    # plain HTTP, for a front end that does the TLS and passes the Host header on
+    "scoring": {"tls": "server", "role": "scoring"},    # the target of every endpoint's scoringUri
+    "behind": {},    # plain HTTP, for a front end that terminates TLS and passes the Host header on
     "authority": {"tls": "server", "role": "authority", "addresses": [HERE, "::1"]},
-    # For processes that lend a socket on port 443 of a namespace, where the real names lead to.
+    # For processes that lend a socket on port 443 of a namespace, to which the real host names resolve.
     "clouds": {"tls": "clouds", "hosts": CLOUD_HOSTS},
     "clouds-authority": {"tls": "clouds", "role": "authority", "hosts": CLOUD_HOSTS},
     "garbage": {"serve": "garbage"},
     "closer": {"serve": "close"},
 }
 
-# The path of an endpoint's operation, segment by segment, after percent-decoding (docs/service.md 1.1).
+# The path of an endpoint's operation, one segment at a time, after percent-decoding (docs/service.md 1.1).
 SEGMENTS = [
     ("subscriptions", None), ("subscriptionId", r"[A-Za-z0-9-]{1,64}"),
     ("resourceGroups", None), ("resourceGroupName", r"[\w.()-]{0,89}[\w()-]"),
@@ -89,13 +90,13 @@ SEGMENTS = [
 ACTIONS = {("POST", "regenerateKeys"): "post", ("POST", "listKeys"): "list", ("GET", None): "get"}
 COLLECTIONS = {"onlineEndpoints": "online", "serverlessEndpoints": "serverless"}
 SCORING_PATH = re.compile(r"/endpoints/([A-Za-z0-9][A-Za-z0-9_-]{0,254})/score")
-# What a listener that must never be contacted answers: a client that gets so far is led on.
+# The answer of a listener that must never be contacted. It looks like success, so that a wrong client continues.
 TEMPTING = {"body": {"status": "Succeeded"}, "then": "close"}
 PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::(\d+)|([+-]\d+))?\}")
 
 
 class Remembered(collections.OrderedDict):
-    """A dict that forgets its oldest entries."""
+    """A dict that drops its oldest entries."""
 
     def __setitem__(self, key, value):
         super().__setitem__(key, value)
@@ -104,7 +105,7 @@ class Remembered(collections.OrderedDict):
 
 
 class Listener:
-    """The listening sockets of one name, all on one port, and the TLS that their connections get."""
+    """The listening sockets of one name, all on one port, and the TLS settings of their connections."""
 
     def __init__(self, arm, name, spec, port=0):
         self.arm, self.name, self.spec, self.port = arm, name, spec, port
@@ -145,7 +146,7 @@ class Listener:
             self.add(sock)
 
     def add(self, sock):
-        """One that listens already."""
+        """Adds a socket that is already listening."""
         with self.arm.state:
             self.sockets.append(sock)
         threading.Thread(target=self.accept, args=(sock,), daemon=True).start()
@@ -171,7 +172,7 @@ class Listener:
             sockets, self.sockets = self.sockets, []
             connections = list(self.connections)
         for sock in sockets:
-            sock.shutdown(socket.SHUT_RDWR)    # wakes accept
+            sock.shutdown(socket.SHUT_RDWR)    # wakes accept up
             sock.close()
         for connection in connections:
             connection.cut = True
@@ -182,15 +183,15 @@ class Listener:
 
 
 class Endpoint:
-    """An online or serverless endpoint: its keys, its scenario, and how far that has been played."""
+    """An online or serverless endpoint: its keys, its scenario, and the position in each list of the scenario."""
 
     def __init__(self, name, scenario):
         self.name, self.keys, self.regenerated = name, {}, []
         self.urls, self.given, self.pending, self.request_ids = {}, 0, None, Remembered()
-        self.before, self.stale_until, self.stale_left = {}, 0, 0    # what lists may still say after a regeneration
+        self.before, self.stale_until, self.stale_left = {}, 0, 0    # previous keys, which lists may still give
         self.ever = []
         self.watched, self.violations = [], []
-        self.accepted_from, self.retired = {}, []                    # by scoring: {which: time}, [(old key, until)]
+        self.accepted_from, self.retired = {}, []                    # for scoring: {which: time}, [(old key, until)]
         self.lock = threading.RLock()
         self.play(scenario)
         for which in ("Primary", "Secondary"):
@@ -210,7 +211,7 @@ class Endpoint:
         self.ever.append(self.keys[f"{which.lower()}Key"])
 
     def regenerate(self, which, value=None):
-        """What the service does with a request, once it does it."""
+        """Does what the service does when it executes a request."""
         with self.lock:
             now, name = time.monotonic(), f"{which.lower()}Key"
             self.violations += [f"{which} was regenerated while its key was in {path}" for path in map(pathlib.Path, self.watched)
@@ -231,7 +232,7 @@ class Endpoint:
             self.before, self.accepted_from, self.retired = {}, {}, []
 
     def listed(self):
-        """The keys that this listKeys gives."""
+        """The keys that this listKeys request gets."""
         with self.lock:
             if self.before and (self.stale_left > 0 or time.monotonic() < self.stale_until):
                 self.stale_left -= 1
@@ -239,7 +240,7 @@ class Endpoint:
             return dict(self.keys)
 
     def scores(self, key):
-        """Whether the scoring URI accepts a key now."""
+        """Returns true if the scoring URI accepts a key now."""
         with self.lock:
             now = time.monotonic()
             return (any(key == value and now >= self.accepted_from.get(name, 0) for name, value in self.keys.items())
@@ -256,7 +257,7 @@ class Endpoint:
         return answers[min(self.played[name], len(answers) - 1)]
 
     def values(self, kind, keys):
-        """What an answer can be filled with. keys: those that it gives, noted when they are first asked for."""
+        """The values that fill an answer's placeholders. keys: filled in at the first call, reused afterwards."""
         keys.update(keys or (self.listed() if kind == "list" else self.keys))
         return {"primary": keys["primaryKey"], "secondary": keys["secondaryKey"], "keys": json.dumps(keys),
                 "keys_before": json.dumps(self.before or self.keys), "name": self.name}
@@ -268,7 +269,8 @@ class Endpoint:
         return tokens is None or (issued(token) if tokens == "issued" else token in tokens)
 
     def next_answer(self, kind, wanted):
-        """The next answer, after its effect on the keys. wanted: (key type, key value) of a readable POST."""
+        """Returns the next answer and applies its effect on the keys. wanted: (key type, key value) of a readable
+        POST."""
         answer = self.peek(kind)
         if "properties" in self.scenario and kind == "get" and answer is DEFAULT["get"][0]:
             body = answer["body"]
@@ -314,7 +316,7 @@ class Arm:
             port = options.port_main if name == "main" else self.port(spec.get("port_of"))
             try:
                 self.listeners[name] = Listener(self, name, spec, port)
-            except (ssl.SSLError, ValueError) as error:    # a library without this version
+            except (ssl.SSLError, ValueError) as error:    # the TLS library lacks this version
                 print(f"arm.py: no listener {name}: {error}", file=sys.stderr)
         for kind in ("imds", "arc"):
             self.identities.control("PUT", kind, {}, json.dumps({"kind": kind}))
@@ -324,13 +326,13 @@ class Arm:
         threading.Thread(target=self.control_server.serve_forever, daemon=True).start()
 
     def listen(self, name, spec):
-        """One more listener."""
+        """Adds a listener."""
         if name in self.listeners:
             raise ValueError(f"there is a listener {name} already")
         self.listeners[name] = Listener(self, name, spec)
 
     def borrow(self, path):
-        """Listening sockets that lend.py sends belong to the listeners that they are for."""
+        """Accepts the listening sockets that lend.py sends and adds each to the listener that it names."""
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(path)
             os.chmod(path, 0o600)
@@ -354,7 +356,7 @@ class Arm:
             self.events.append({"seq": next(self.sequence), "time": round(time.monotonic() - self.start, 4),
                                 "event": event, "listener": listener.name, "connection": connection.number, **more})
 
-    # A connection from its first byte to its last.
+    # A connection, from its first byte to its last.
 
     def serve(self, listener, connection):
         how = by = None
@@ -366,7 +368,7 @@ class Arm:
             how, by = str(error), "client"
         except OSError as error:
             how, by = describe(error), "client"
-        except Exception as error:    # a mistake in a scenario, or here: seen in the log, and the process goes on
+        except Exception as error:    # an error in a scenario or here: it is logged, the process continues
             how, by = repr(error), "fault"
             traceback.print_exc()
         if connection.cut:
@@ -378,7 +380,7 @@ class Arm:
             self.state.notify_all()
 
     def serve_connection(self, listener, connection):
-        """Returns how the connection is to be ended."""
+        """Returns how to end the connection."""
         with self.state:
             first = listener.connect.pop(0) if listener.connect else None
         nothing = {"method": "", "target": "", "headers": [], "endpoint": None}
@@ -423,7 +425,7 @@ class Arm:
         self.find(request)
         endpoint, kind = request["endpoint"], request["kind"]
         if request["method"]:
-            called = listener.port if tls else (only(request, "Host") or "").rpartition(":")[2]    # a front end's
+            called = listener.port if tls else (only(request, "Host") or "").rpartition(":")[2]    # the front end
             hosts = (*self.hosts, HERE, "[::1]", *listener.spec.get("hosts", ()))
             check_headers(request, [f"{host}{port}" for host in hosts
                                     for port in ("", f":{called}")
@@ -446,7 +448,8 @@ class Arm:
         return self.perform(listener, connection, answer, request)
 
     def serve_scoring(self, listener, connection, request):
-        """A request to a scoring URI: by an application, or by rekey, which is held to what it always sends."""
+        """Serves a request to a scoring URI, by an application or by rekey. A request by rekey is checked more
+        strictly."""
         match = SCORING_PATH.fullmatch(request["target"])
         endpoint = match and self.endpoint(match[1])
         request.update(endpoint=endpoint, kind="score")
@@ -472,7 +475,7 @@ class Arm:
                 answer = endpoint.next_answer("score", None)
         return self.perform(listener, connection, answer, request)
 
-    # Which endpoint a request is about, and the answer that it gets.
+    # Which endpoint a request is for, and which answer it gets.
 
     def find(self, request):
         """Sets the request's endpoint and kind: post, list, get, async, location, or None."""
@@ -528,10 +531,10 @@ class Arm:
     # Answers, from data to bytes.
 
     def filler(self, listener, request):
-        """A function that fills in the placeholders of a string, or of all strings of a JSON value."""
+        """Returns a function that fills in the placeholders of a string, or of all strings in a JSON value."""
         endpoint = request["endpoint"]
         authority = only(request, "Host") or f"localhost:{listener.port}"
-        keys = {}    # both of one moment
+        keys = {}    # taken once, so that both keys belong together
         host = re.sub(r":\d+$", "", authority)
 
         def url(kind, size=None, signed=False, new=False):
@@ -583,7 +586,7 @@ class Arm:
         return url
 
     def perform(self, listener, connection, answer, request):
-        """Sends an answer as it says; returns how to end the connection, or None to keep it."""
+        """Sends an answer as it specifies. Returns how to end the connection, or None to keep it open."""
         fill = self.filler(listener, request)
         for line in answer.get("do_before", ()):
             self.do(line)
@@ -744,7 +747,7 @@ def main():
     parser.add_argument("--lend", metavar="PATH", help="a Unix socket through which lend.py lends listening sockets")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", DeprecationWarning)    # TLS 1.1 is wanted, to see it refused
+    warnings.simplefilter("ignore", DeprecationWarning)    # TLS 1.1 is needed to test that it is refused
 
     if not os.path.exists(f"{options.certs}/complete"):
         sys.exit(f"arm.py: no certificates in {options.certs}: run certs.sh {options.certs} first")

@@ -29,6 +29,10 @@ for region in eastus eastus2 westus westus2 westus3 centralus northcentralus sou
     newzealandnorth mexicocentral chilecentral; do
     regions="$regions,DNS:$region.management.example"
 done
+# And so many that the chain nearly fills a record.
+local="DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:::1"
+many=$local$regions
+for n in $(seq 230); do many="$many,DNS:n$n.of.many.management.example"; done
 
 cat > openssl.cnf <<END
 [ca]
@@ -87,7 +91,12 @@ authorityKeyIdentifier = keyid
 certificatePolicies = 2.23.140.1.2.2, 1.3.6.1.4.1.311.42.1
 authorityInfoAccess = OCSP;URI:http://ocsp.example, caIssuers;URI:http://www.example/pkiops/certs/issuing.crt
 crlDistributionPoints = URI:http://www.example/pkiops/crl/issuing.crl
-subjectAltName = DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:::1$regions
+subjectAltName = $local$regions
+[wide]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = $many
 [clouds]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature, keyEncipherment
@@ -109,18 +118,21 @@ mkdir issued
 rsa() { openssl genpkey -algorithm RSA -pkeyopt "rsa_keygen_bits:$2" -out "$1.key" 2>/dev/null; }
 ec() { openssl genpkey -algorithm EC -pkeyopt "ec_paramgen_curve:$2" -out "$1.key"; }
 
-# certificate NAME SUBJECT EXTENSIONS ISSUER DIGEST DATES: NAME.one from NAME.key; self-signed if ISSUER is NAME
+# certificate NAME SUBJECT EXTENSIONS ISSUER DIGEST DATES [OPTION...]: NAME.one from NAME.key; self-signed if ISSUER is NAME
 certificate() {
-    openssl req -new -config openssl.cnf -key "$1.key" -subj "$2" -out "$1.csr"
-    if [ "$4" = "$1" ]; then set -- "$@" -selfsign; else set -- "$@" -cert "$4.one"; fi
-    openssl ca -batch -notext -config openssl.cnf -in "$1.csr" -out "$1.one" -extfile openssl.cnf -extensions "$3" \
-        -keyfile "$4.key" -md "$5" -startdate "${6% *}" -enddate "${6#* }" "$7" ${8+"$8"} 2>log ||
+    name=$1 extensions=$3 issuer=$4 digest=$5 dates=$6
+    openssl req -new -config openssl.cnf -key "$name.key" -subj "$2" -out "$name.csr"
+    shift 6
+    if [ "$issuer" = "$name" ]; then set -- "$@" -selfsign; else set -- "$@" -cert "$issuer.one"; fi
+    openssl ca -batch -notext -config openssl.cnf -in "$name.csr" -out "$name.one" -extfile openssl.cnf -extensions "$extensions" \
+        -keyfile "$issuer.key" -md "$digest" -startdate "${dates% *}" -enddate "${dates#* }" "$@" 2>log ||
         { cat log >&2; exit 1; }
 }
 
 rsa issuer1 4096 & rsa issuer2 4096 & rsa ca 2048 & rsa server 2048 & rsa client 2048 & rsa client4096 4096 &
 rsa clientother 2048 & wait
 for name in expired future wronghost selfsigned impostor unknown clouds; do cp server.key $name.key; done
+cp client4096.key wide.key
 rsa unknownroot 2048 & rsa impostorroot 2048 & wait
 ec ecroot P-521; ec ecissuer P-384; ec ec P-256; ec clientec P-256
 
@@ -128,6 +140,7 @@ certificate ca "/C=US/O=rekey tests/CN=rekey test root" root ca sha256 "$good"
 certificate issuer1 "/C=US/O=rekey tests/CN=rekey test RSA policy authority 2024" issuer ca sha256 "$good"
 certificate issuer2 "/C=US/O=rekey tests/CN=rekey test RSA TLS issuing authority 04" issuer issuer1 sha512 "$good"
 certificate server "/C=US/O=rekey tests/CN=localhost" azure issuer2 sha384 "$good"
+certificate wide /CN=localhost wide issuer2 sha512 "$good" -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest
 certificate expired /CN=localhost leaf ca sha256 "$past"
 certificate future /CN=localhost leaf ca sha256 "$future"
 certificate clouds /CN=management.azure.com clouds issuer2 sha384 "$good"
@@ -144,7 +157,7 @@ certificate ecroot "/O=rekey tests/CN=rekey test EC root" root ecroot sha512 "$g
 certificate ecissuer "/O=rekey tests/CN=rekey test EC issuing authority" issuer ecroot sha512 "$good"
 certificate ec /CN=localhost leaf ecissuer sha384 "$good"
 
-# Issuers that may not certify every server; only the last may certify this one.
+# Issuers that are not allowed to certify every server; only the last may certify this one.
 for kind in forMail excluding elsewhereOnly permitting; do
     ec $kind-issuer P-256
     cp server.key $kind.key
@@ -153,14 +166,14 @@ for kind in forMail excluding elsewhereOnly permitting; do
     cat $kind.one $kind-issuer.one > $kind.pem
 done
 
-for name in server clouds; do cat $name.one issuer2.one issuer1.one > $name.pem; done
+for name in server wide clouds; do cat $name.one issuer2.one issuer1.one > $name.pem; done
 cat ec.one ecissuer.one > ec.pem
 for name in ca expired future wronghost selfsigned unknown impostor; do cp $name.one $name.pem; done
 cat ca.one ecroot.one > ca-all.pem
 cat impostorroot.one ca.one > bundle-same-name.pem
 
-# What a device proves with who it is: a file with certificate and key, as AZURE_CLIENT_CERTIFICATE_PATH has it. The key
-# is PKCS#8, or PKCS#1, or first; one does not fit, one is encrypted, one is not RSA, some are not all there.
+# How a device proves its identity: a file with certificate and key, as AZURE_CLIENT_CERTIFICATE_PATH names it. The key
+# is PKCS#8, or PKCS#1, or comes first; one does not fit, one is encrypted, one is not RSA, some files are incomplete.
 for name in client client4096 clientec; do cat $name.one $name.key > device-$name.pem; done
 mv device-client4096.pem device-4096.pem; mv device-client.pem device.pem; mv device-clientec.pem device-ec.pem
 openssl rsa -in client.key -traditional -out client.pkcs1 2>/dev/null
@@ -173,7 +186,7 @@ cat client.one client.encrypted > device-encrypted.pem
 cp client.one device-no-key.pem
 cp client.key device-no-certificate.pem
 
-# Decoys: ten with EC keys, two with the RSA-4096 keys at hand, ten times over, among the text that bundles have.
+# Decoys: ten with EC keys and two with the existing RSA-4096 keys, each ten times, between texts as in bundles.
 for n in 0 1 2 3 4 5 6 7 8 9 10 11; do
     case $n in 10) cp issuer1.key decoy$n.key ;; 11) cp issuer2.key decoy$n.key ;; *) ec decoy$n P-384 ;; esac
     certificate decoy$n "/C=ZZ/O=Decoy Trust Services/CN=Decoy Root $n" root decoy$n sha384 "$good"
@@ -191,5 +204,5 @@ done
 } > bundle.pem
 
 mv ./*.pem ./*.key ..
-rm ../issuer?.key ../*-issuer.key ../decoy*.key ../*root.key ../ecissuer.key ../ca.key ../client*.key # nobody signs with these again
+rm ../issuer?.key ../*-issuer.key ../decoy*.key ../*root.key ../ecissuer.key ../ca.key ../client*.key # nothing is signed with these any more
 echo "$stamp" > ../complete

@@ -1,7 +1,8 @@
-# demo.py - what `make demo` runs: starts the stand-in service, regenerates a key through 202 and three polls with the
-# command as it was built (environment: REKEY, REKEY_BUILD, REKEY_EXEC), and shows what that took. Exits with the
-# command's exit code, or 1 if the key did not change or the heap was used. AUTH says as whom: token (the default),
-# secret, certificate, workload, imds or arc; then the service takes no tokens but those of that identity.
+# demo.py - the program behind `make demo`: starts the stand-in service, regenerates a key through a 202 and three polls
+# with the command as built (environment: REKEY, REKEY_BUILD, REKEY_EXEC), and shows how much heap the command used.
+# Exits with the command's exit code, or with 1 if the key did not change or the heap was used. AUTH names the identity:
+# token (the default), secret, certificate, workload, imds or arc. With any but token, the service accepts only the
+# tokens of that identity.
 
 import json
 import os
@@ -27,7 +28,7 @@ def control(arm, path, value=None):
 
 
 def in_a_namespace(folder):
-    """A prefix: the command sees this directory as /var/opt. Of a user who is not root, or of root."""
+    """Returns a prefix with which the command sees this folder as /var/opt. It works for root and for other users."""
     script = f'mount --bind {shlex.quote(folder)} /var/opt; exec "$@"'
     for flags in ("-rm", "-m"):
         prefix = ["unshare", flags, "sh", "-ec", script, "sh"]
@@ -39,7 +40,7 @@ def in_a_namespace(folder):
 
 
 def identity(arm, auth, folder):
-    """Makes the identity at the stand-in. Returns the environment and the prefix for the command."""
+    """Sets the identity up at the stand-in. Returns the environment and the prefix of the command."""
     if auth == "token":
         return {"AZURE_ACCESS_TOKEN": "demo-token"}, []
     control(arm, f"/scenario/{ENDPOINT}", {"base": "three-polls", "tokens": "issued"})
@@ -87,7 +88,7 @@ def main():
             command += ["--auth", auth]
         environment["PATH"] = os.environ["PATH"]
         print("$ " + " ".join(command), flush=True)
-        if not exec_prefix:    # for the command alone: the shell of the namespace has a heap
+        if not exec_prefix:    # only for the command: the shell in the namespace uses the heap
             command = ["env", f"LD_PRELOAD={os.path.abspath(os.environ['REKEY_BUILD'])}/heap.so",
                        f"HEAP_REPORT={os.path.abspath(report)}", *command]
         before = control(arm, f"/keys/{ENDPOINT}")

@@ -1,7 +1,7 @@
-# firmware.py - runs the firmware of lm3s6965evb in QEMU against the stand-in service: a name server on loopback, the
-# token and the configuration in files that the firmware reads by semihosting, and what it printed, parsed. As a
-# program it is `make demo BOARD=lm3s6965evb` (environment: REKEY, the firmware): a whole regenerate over TLS, then
-# four servers that must be refused. Exits with 0 only if each came out as it must.
+# firmware.py - runs the firmware of lm3s6965evb in QEMU against the stand-in service. It provides a name server on
+# loopback, and the token and the configuration in files that the firmware reads by semihosting; it parses what the
+# firmware prints. As a program it is `make demo BOARD=lm3s6965evb` (environment: REKEY, the firmware): a complete
+# regeneration over TLS, then four servers that must be refused. Exits with 0 only if each run ended as it must.
 
 import json
 import os
@@ -17,12 +17,12 @@ import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOARD = os.path.join(HERE, "..", "..", "boards", "lm3s6965evb")
-HOST = "10.0.2.2"           # by this address the guest reaches the host's loopback
+HOST = "10.0.2.2"           # the address by which the guest reaches the host's loopback
 ICOUNT = "-icount shift=4"  # busy times are instruction counts
 NS_PER_INSTRUCTION = 16     # with ICOUNT
-SKIP_SLEEP = "-icount shift=4,sleep=off"    # and sleeps take no time: some 40 s in one
+SKIP_SLEEP = "-icount shift=4,sleep=off"    # and sleeps take no time, which saves some 40 s in one test
 TOKEN = "a-token-for-the-stand-in-service"
-NUMBERS = {                 # what the firmware prints, by name
+NUMBERS = {                 # the numbers that the firmware prints, by name
     "outcome": r"^outcome: (\d+)", "requests": r"requests: (\d+)", "polls": r"polls: (\d+)", "error": r"^error: (-\d+)",
     "arena_peak": r"^arena peak: (\d+)", "arena": r"^arena peak: \d+ of (\d+)",
     "stack_peak": r"^stack peak: (\d+)", "stack": r"^stack peak: \d+ of (\d+)",
@@ -33,7 +33,7 @@ RUN = r"^run \d+: outcome (\d+), arena peak (\d+), busy (\d+) us, handshake (\d+
 
 
 class NameServer:
-    """Answers each question with HOST; with silent, none."""
+    """Answers each question with HOST, or never if it is silent."""
 
     def __init__(self, silent=False):
         self.silent, self.questions = silent, 0
@@ -53,7 +53,7 @@ class NameServer:
 
 
 class Run:
-    """What a run printed. Numbers are by name (see NUMBERS), None where they are missing; runs has one (outcome, arena
+    """The output of a run. Numbers are by name (see NUMBERS), None if they are missing; runs has one (outcome, arena
     peak, busy us, handshake us) for each of several."""
 
     def __init__(self, code, text, seconds):
@@ -65,11 +65,11 @@ class Run:
 
 
 class Firmware:
-    """Runs of one ELF; arm is what arm.py printed."""
+    """Runs one ELF file; arm is the object that arm.py printed."""
 
     def __init__(self, elf, ports, name_server=None):
         self.elf, self.ports, self.name_server = elf, ports, name_server or NameServer()
-        self.directory = tempfile.mkdtemp(prefix="rekey-firmware-")    # of mode 0700
+        self.directory = tempfile.mkdtemp(prefix="rekey-firmware-")    # has mode 0700
         self.token = os.path.join(self.directory, "token")
         with open(os.open(self.token, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(TOKEN + "\n")
@@ -78,13 +78,13 @@ class Firmware:
         shutil.rmtree(self.directory)
 
     def settings(self, endpoint, listener):
-        """A configuration (see `settings` of main.c)."""
+        """Returns the text of a configuration (see `settings` in main.c)."""
         return {"command": "regenerate", "host": "localhost", "port": self.ports[listener],
                 "subscription": "0" * 8 + "-0000" * 3 + "-" + "0" * 12, "resource-group": "demo", "workspace": "demo", "endpoint": endpoint, "key-type": "primary",
                 "token-file": self.token, "name-server": HOST, "name-server-port": self.name_server.port}
 
     def start(self, configuration, flags="", env=None):
-        """Starts QEMU; configuration: a dictionary, or None for no configuration at all."""
+        """Starts QEMU. configuration: a dictionary, or None for no configuration."""
         argument = []
         if configuration is not None:
             argument = [os.path.join(self.directory, "configuration")]
@@ -94,7 +94,7 @@ class Firmware:
                                 stderr=subprocess.STDOUT, env={**os.environ, "RUN_FLAGS": flags, **(env or {})})
 
     def run(self, endpoint, listener="tls12", flags="", env=None, seconds=120, **settings):
-        """Regenerates a key of an endpoint; settings: those that differ (None: without), with _ for -."""
+        """Regenerates a key of an endpoint. settings: those that differ (None removes one), with _ for -."""
         configuration = self.settings(endpoint, listener)
         configuration.update({name.replace("_", "-"): value for name, value in settings.items()})
         return self.wait({name: value for name, value in configuration.items() if value is not None}, flags, env, seconds)
@@ -111,7 +111,7 @@ class Firmware:
 
 
 class Service:
-    """The stand-in service as a process of its own, for demo and bench."""
+    """The stand-in service as a process, for the demo and the benchmarks."""
 
     def __init__(self, certs):
         self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "arm.py"), "--certs", certs, "--until-eof"],
@@ -130,7 +130,7 @@ class Service:
         self.process.wait()
 
 
-# What both the demo and the tests show: listener, scenario, exit code, polls, and what must be said.
+# The scenarios of both the demo and the tests: listener, scenario, exit code, number of polls, and expected output.
 SHOWN = {
     "a whole regenerate: 202, three polls, two signed URLs of 3.2 KB": ("tls12", "signed-now", 0, 3, "outcome: 0"),
     "a certificate that has expired": ("expired", "three-polls", 11, 0, "it is valid from 2020-01-01"),
@@ -141,7 +141,7 @@ SHOWN = {
 
 
 def show(firmware, call, title, endpoint):
-    """Runs one of SHOWN. Returns the run, and what is wrong with it."""
+    """Runs one scenario of SHOWN. Returns the run, and a list of what is wrong with it."""
     listener, base, code, polls, text = SHOWN[title]
     scenario = {"base": base}
     if code == 0:
@@ -155,7 +155,7 @@ def show(firmware, call, title, endpoint):
     wrong = [f"fault of a request: {fault}" for request in requests for fault in request["faults"]]
     if run.code != code or run.polls != polls or text not in run.text:
         wrong.append(f"exit {run.code} with {run.polls} polls; {code} with {polls} and {text!r} expected")
-    # The service that leads elsewhere has done its work by then; those that are not trusted never heard of it.
+    # A service whose polling URL is on another host has executed the request. A server that is not trusted never saw it.
     times = 0 if code == 11 else 1
     if after["regenerated"] != ["Primary"] * times or (before["primaryKey"] != after["primaryKey"]) != bool(times):
         wrong.append(f"regenerated: {after['regenerated']}")

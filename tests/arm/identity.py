@@ -1,34 +1,34 @@
-# identity.py - the places where tokens come from, beside arm.py's endpoints and in the same process: Microsoft Entra's
-# authority (over TLS), the metadata service of a virtual machine (IMDS) and the agent of Azure Arc (both over plain
-# HTTP). They are strict: each field of a request is checked, a bad one is a fault in the log, and is answered with the
-# error that the real service has for it. Assertions are verified by openssl.
+# identity.py - the token services, beside arm.py's endpoints and in the same process: Microsoft Entra's authority (over
+# TLS), the metadata service of a virtual machine (IMDS) and the agent of Azure Arc (both over plain HTTP). They check
+# every field of a request. A wrong field is recorded as a fault in the log and answered with the real service's error.
+# openssl verifies assertions.
 #
 # An identity is made and changed over the control listener of arm.py:
-#   PUT /identity/NAME            its members (JSON, below); those not given are as they were; its lists start anew
+#   PUT /identity/NAME            sets members (JSON, below); members not given do not change; its lists start again
 #   PUT /identity/NAME?revoke=1   endpoints refuse all of its tokens so far
 #   GET /identity/NAME            {"port", "tokens": [...], "assertions": [...], "keys": [paths of Arc's key files]}
-#   GET /log/NAME                 its requests, with `form` or `query` (decoded), `claims` and `refused` (the reason)
-#   GET /secrets?since=N          {"next": M, "secrets": [...]}: all that must not be seen anywhere, from the N-th on
-# One of the kind "authority" is a tenant: NAME is what the path begins with, at the listener "authority". Those of the
-# other kinds have listeners of their own, each called NAME; "imds" and "arc" are there from the beginning. A process
-# in another network namespace can lend listening sockets to a listener: lend.py.
+#   GET /log/NAME                 its requests, with `form` or `query` (decoded), `claims`, `refused` (the reason)
+#   GET /secrets?since=N          {"next": M, "secrets": [...]}: all texts that must appear nowhere, from the N-th on
+# An identity of kind "authority" is a tenant at the listener "authority": NAME is the first segment of the path. Each
+# identity of another kind has its own listener, called NAME; "imds" and "arc" always exist. A process in another
+# network namespace can lend listening sockets to a listener: see lend.py.
 #
 # Members of an identity:
 #   kind              "authority" (the default), "imds" or "arc"
-#   client_id, secret, certificate (a PEM file), federated (a token)   what it accepts; anything else is refused
-#   secret_expired    true: the secret is the right one, and too old
-#   scope, resource   what tokens are for (default: the management of the public cloud)
-#   user_assigned     client ids that IMDS knows beside the machine's own identity
+#   client_id, secret, certificate (a PEM file), federated (a token)   the accepted credentials; others are refused
+#   secret_expired    true: the secret is correct but has expired
+#   scope, resource   the tokens' audience (default: management of the public cloud)
+#   user_assigned     client ids that IMDS knows in addition to the machine's own identity
 #   absent            true: the machine has no identity
-#   answers           the n-th good request gets the n-th answer, the last one repeats: answers as in scenarios.py, where
-#                     one without raw, status and body brings a token, and {"error": 90002} an error of Entra
-#   challenges        the same for Arc's first requests
-#   lifetime          seconds that a token is accepted (3599); stated: what expires_in says instead (any JSON)
+#   answers           the n-th valid request gets the n-th answer, the last one repeats: as in scenarios.py, but an
+#                     answer without raw, status and body has a token; {"error": 90002}: an error of Entra
+#   challenges        the same for the first request to Arc, which has no key
+#   lifetime          seconds for which a token is accepted (3599); stated: the value of expires_in instead (any JSON)
 #   size              bytes of a token (by default 1.5 to 2.5 KB); cached: true: the same token until it has expired
-#   directory         where Arc's key files are written: what the client sees as /var/opt/azcmagent/tokens
+#   directory         where Arc's key files are written; the client sees it as /var/opt/azcmagent/tokens
 #   key               {"mode": 0o640, "content": text, "kind": "file", "directory", "symlink", "fifo" or "missing",
 #                     "name": ".key" (the ending)}
-# Texts of answers may hold {token} (a new one), {key} (the path of a new key file) and what arm.py fills in. The
+# Texts of answers may hold {token} (a new one), {key} (the path of a new key file) and the placeholders of arm.py. The
 # identities' tokens are accepted by endpoints whose scenario has "tokens": "issued" (or one of its lists), unless they
 # are too old or revoked; the log has `token` with each request: {"identity", "number", "left": seconds}.
 
@@ -58,7 +58,7 @@ MEMBERS = {
     "directory": None, "key": {}}
 KEY_MEMBERS = {"mode": 0o640, "content": None, "kind": "file", "name": ".key"}
 TOKENS_DIRECTORY = "/var/opt/azcmagent/tokens"
-# Every request carries each of these exactly once.
+# Every request has each of these exactly once.
 REQUIRED = [("Accept-Encoding", r"identity"), ("User-Agent", r"rekey/[!-~]+( [ -~]*)?")]
 REQUIRED_TOKEN = [*REQUIRED, ("Accept", r"application/json"), ("client-request-id", GUID),
                   ("Content-Type", r"application/x-www-form-urlencoded")]
@@ -69,7 +69,7 @@ PARAMETERS = {
 IDENTITY_PATH = "/metadata/identity/oauth2/token"
 API_VERSIONS = {"imds": "2018-02-01", "arc": "2020-06-01"}
 
-# What Entra says: status, error, text.
+# Entra's errors: status, error, text.
 ERRORS = {
     70003: (400, "unsupported_grant_type", "The app requested an unsupported grant type '{what}'."),
     70011: (400, "invalid_scope", "The provided request must include a 'scope' input parameter. The provided value for "
@@ -97,7 +97,7 @@ ERRORS = {
               "credentials for added security: https://aka.ms/certCreds."),
     9002313: (400, "invalid_request", "Invalid request. Request is malformed or invalid."),
 }
-# Beside what every answer has, as Entra sends it.
+# Entra sends these headers in addition to those of every answer.
 ENTRA_HEADERS = [
     ["Cache-Control", "no-store, no-cache"], ["Pragma", "no-cache"], ["Expires", "-1"],
     ["Strict-Transport-Security", "max-age=31536000; includeSubDomains"], ["X-Content-Type-Options", "nosniff"],
@@ -109,7 +109,7 @@ ENTRA_HEADERS = [
 
 
 class Refused(Exception):
-    """A request in good form that gets no token: the code of Entra, and what its text speaks of."""
+    """Raised for a well-formed request that gets no token: Entra's error code, and the value that its text names."""
 
     def __init__(self, code, what=""):
         super().__init__(code, what)
@@ -117,7 +117,7 @@ class Refused(Exception):
 
 
 class Identity:
-    """One tenant with an application, or one machine: what it accepts, and what it gave."""
+    """A tenant with one application, or one machine: what it accepts, and the tokens it has issued."""
 
     def __init__(self, identities, name, members):
         self.identities, self.name, self.lock = identities, name, threading.RLock()
@@ -143,7 +143,7 @@ class Identity:
         return self.members[member]
 
     def values(self, *_):
-        """Nothing more for arm.py to fill in."""
+        """arm.py has nothing more to fill in here."""
         return {}
 
     def next_answer(self, which):
@@ -184,7 +184,7 @@ class Identity:
     # Arc's key files.
 
     def make_key(self):
-        """Writes a new one as the scenario says. Returns its path as the client sees it."""
+        """Writes a new key file as the scenario says. Returns its path as the client sees it."""
         key = {**KEY_MEMBERS, **self["key"]}
         name = f"{uuid.uuid4()}{key['name']}"
         content = key["content"] or base64.b64encode(secrets.token_bytes(96)).decode()
@@ -219,7 +219,7 @@ class Identity:
         return {name: self.fill(each) for name, each in value.items()} if isinstance(value, dict) else value
 
     def check_assertion(self, form, audience, request):
-        """A signed assertion, or the token of a federated issuer: raises Refused, or adds faults."""
+        """Checks a signed assertion, or the token of a federated issuer. Raises Refused, or adds faults."""
         text = form["client_assertion"]
         self.identities.keep_secret(text)
         self.assertions.append(text)
@@ -254,7 +254,7 @@ def encode(data):
 
 
 def decode(text):
-    """base64url without padding, in its one form."""
+    """Decodes base64url without padding; only the canonical form is accepted."""
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if encode(data) != text:
         raise ValueError("not base64url")
@@ -262,7 +262,7 @@ def decode(text):
 
 
 def check_jwt(text, faults):
-    """Returns the header, the claims, and a Refused if now is not within the time they say."""
+    """Returns the header, the claims, and a Refused if the current time is outside their validity."""
     try:
         parts = text.split(".")
         if len(parts) != 3:
@@ -287,7 +287,7 @@ def check_jwt(text, faults):
 
 
 def verified(pem, text):
-    """Whether openssl takes the signature of a PS256 token for good, with a salt of 32 bytes."""
+    """Returns true if openssl verifies the signature of a PS256 token with a salt of 32 bytes."""
     message, _, signature = text.rpartition(".")
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/signature", "wb") as file:
@@ -308,7 +308,8 @@ def stamp(seconds):
 
 
 def parse_form(text, what, faults):
-    """The fields of a form or a query: percent-encoded but for the unreserved characters, none twice."""
+    """The fields of a form or a query. All but the unreserved characters must be percent-encoded, and no field may
+    repeat."""
     fields = {}
     for pair in text.split("&"):
         name, mark, value = pair.partition("=")
@@ -326,7 +327,7 @@ def parse_form(text, what, faults):
 
 
 def entra_error(code, what, correlation):
-    """The answer, and what of it the client has to show."""
+    """Returns the answer, and the parts of it that the client must show."""
     status, error, text = ERRORS[code]
     now, trace = time.time(), str(uuid.uuid4())
     correlation = correlation or str(uuid.uuid4())
@@ -345,7 +346,7 @@ def metadata_error(status, error, text, *headers):
 
 
 class Identities:
-    """All identities, and the requests for tokens."""
+    """All identities, and the handling of requests for tokens."""
 
     def __init__(self, arm):
         self.arm, self.named, self.issued, self.secrets = arm, {}, {}, []
@@ -360,13 +361,13 @@ class Identities:
         return bool(one) and not one["revoked"] and time.monotonic() < one["expires"]
 
     def about(self, request):
-        """What the log says of a bearer token."""
+        """What the log records about a bearer token."""
         one = self.issued.get((only(request, "Authorization") or "").removeprefix("Bearer "))
         return one and {"identity": one["identity"], "number": one["number"],
                         "left": round(one["expires"] - time.monotonic(), 3)}
 
     def control(self, method, name, query, body):
-        """Returns (HTTP status, JSON value), or None for what is not about identities."""
+        """Returns (HTTP status, JSON value), or None if the request is not about identities."""
         identity = self.named.get(name)
         if method == "PUT" and query.get("revoke") and identity:
             for one in identity.issued:
@@ -385,7 +386,7 @@ class Identities:
                      "tokens": [one["token"] for one in identity.issued], "assertions": identity.assertions,
                      "keys": identity.key_paths}
 
-    # A request: which identity it is about, what is wrong with it, and the answer.
+    # A request: which identity it is for, what is wrong with it, and the answer.
 
     def serve(self, listener, connection, request):
         role, faults = listener.spec["role"], request["faults"]
@@ -509,7 +510,7 @@ class Identities:
             if not basic.startswith("Basic ") or content not in identity.keys:
                 faults.append("Authorization: not the content of a key file that is still good")
                 return metadata_error(401, "unauthorized", "The key is not valid"), more
-            key = identity.keys.pop(content)    # good once
+            key = identity.keys.pop(content)    # valid once
             try:
                 os.unlink(key)
             except OSError:
@@ -517,7 +518,7 @@ class Identities:
             return self.complete(identity, identity.next_answer("answers"), None), more
 
     def complete(self, identity, answer, client_id, headers=()):
-        """An answer as arm.py plays it: with a token unless it has a body of its own."""
+        """Completes an answer for arm.py: adds a token, unless the answer has its own body."""
         answer = {name: value for name, value in answer.items() if name != "error"}
         if not {"raw", "status", "body"} & set(answer):
             answer["body"] = identity.token_body(client_id)

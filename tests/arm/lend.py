@@ -1,7 +1,7 @@
-# lend.py - what runs in a network namespace of its own, where nobody outside can be reached: opens listening sockets
-# there, lends them to the stand-in service (arm.py --lend PATH), and becomes the command.
+# lend.py - runs in a network namespace from which no outside host can be reached: opens listening sockets there, lends
+# them to the stand-in service (arm.py --lend PATH), and becomes the command.
 #   lend.py PATH LISTENER=ADDRESS:PORT... -- COMMAND...
-# A socket belongs to the namespace in which it was made, whoever accepts its connections.
+# A socket belongs to the namespace in which it was created, no matter which process accepts its connections.
 
 import json
 import os
@@ -28,7 +28,7 @@ def main():
         answer = control.recv(4096)
         if answer != b"ok":
             sys.exit(f"lend.py: {answer.decode()}")
-    os.execvp(command[0], command)    # the sockets are closed on exec
+    os.execvp(command[0], command)    # exec closes the sockets
 
 
 main()

@@ -1,30 +1,31 @@
-# scenarios.py - what the stand-in service answers, as data: one entry per scenario, chosen by the endpoint's name up to
-# "--" (or sent as JSON through the control listener, which takes the same form). arm.py plays them; nothing here runs.
+# scenarios.py - the answers of the stand-in service, as data. Each entry is a scenario. An endpoint gets the scenario
+# that its name has before "--", or one sent as JSON in the same form through the control listener. This file has no
+# logic; arm.py plays the scenarios.
 #
 # A scenario:
 #   post, poll, list, get, score   lists of answers: the n-th request gets the n-th answer, the last one repeats.
-#                         get: of the endpoint itself; score: at its scoring URI, with a key that is accepted
-#   poll_async, poll_location   answers by the kind of the URL polled, instead of poll
-#   execute               when the key really changes: "post" (the default, unless that answer's status is 3xx, 4xx or
+#                         get: for the endpoint itself; score: at its scoring URI, with an accepted key
+#   poll_async, poll_location   answers by the kind of polling URL, instead of poll
+#   execute               when the key changes: "post" (the default, unless the answer's status is 3xx, 4xx or
 #                         5xx), "first-poll", "success" (with the answer that says so), "never", or {"after": S}:
-#                         seconds after the POST, whatever its answer was
+#                         seconds after the POST, whatever the answer is
 #   kind                  "online" (the default) or "serverless": requests for the other kind get 404
-#   properties            members of `properties` in the answer to get, over those of ENDPOINT
-#   stale_for, stale_lists   for so many seconds, and so many lists, after a regeneration listKeys gives the keys before
-#   accept_after          seconds until scoring accepts a key that was regenerated; old_accepted: true: till then the key
-#                         that it replaces is accepted
-#   tokens                the tokens that are accepted (others get 401): a list, or lists by request (post, poll, list);
-#                         "issued" instead of a list: those that an identity of identity.py gave, while they are good
-#   base                  (over the control listener) the name of the scenario that this one changes
+#   properties            members of `properties` in the answer to get; they replace those of ENDPOINT
+#   stale_for, stale_lists   seconds, and number of lists, for which listKeys gives the previous keys
+#   accept_after          seconds until scoring accepts a regenerated key; old_accepted: true: until then the key
+#                         that it replaces is still accepted
+#   tokens                the accepted tokens (others get 401): a list, or lists by request (post, poll, list);
+#                         "issued" instead of a list: the valid tokens that the identities of identity.py issued
+#   base                  (only over the control listener) the name of the scenario that this one changes
 # An answer:
 #   status, reason, version, headers ([name, value] pairs, sent first and as given), body (text, or JSON)
 #   framing               "length" (default), "chunked" (of `chunk` bytes), "close" or "none"
 #   bare                  true: without Date, Content-Type, x-ms-request-id and x-ms-correlation-request-id
-#   raw                   latin-1 text to send verbatim instead of all of these
+#   raw                   latin-1 text to send verbatim instead of all the above
 #   interim               answers to send before it (1xx)
 #   delay, split, pause   seconds before it; bytes per TLS record; seconds before each of these pieces
 #   cut                   sends only the first N bytes (negative: all but the last N)
-#   after_head            true: answers when the head of the request has come, and does not read the body
+#   after_head            true: answers once the head of the request has arrived, and does not read the body
 #   do_before, do_after   lines for the control listener ("PUT /certificate/main?name=expired")
 #   then                  "keep"; "close" (close_notify, FIN; the default after Connection: close), "abort" (FIN without
 #                         close_notify), "reset" (RST), "stall" (nothing more, until the client goes)
@@ -74,7 +75,7 @@ NOT_FOUND = {"status": 404, "body": {"error": {
     "code": "NotFound", "message": "The operation was not found.", "target": None,
     "details": [{"code": "OperationNotFound", "message": "Operation {operation} was not found."}]}}}
 BOTH = accepted(ASYNC, LOCATION, NOW)
-# What get answers: of the size, and with the members, of the service's own.
+# The answers to get. They have the size, and the members, of the service's own.
 ENDPOINT = {
     "id": "/subscriptions/x/resourceGroups/x/providers/Microsoft.MachineLearningServices/workspaces/x/{name}",
     "name": "{name}", "type": "Microsoft.MachineLearningServices/workspaces/onlineEndpoints", "location": "eastus",
@@ -87,12 +88,12 @@ ENDPOINT = {
         "properties": {"azureml.onlineendpointid": "{guid}", "createdBy": "{guid}", "AzureAsyncOperationUri":
                        "https://management.azure.com/subscriptions/x/providers/Microsoft.MachineLearningServices"
                        "/locations/eastus/mfeOperationsStatus/oe:{guid}:{guid}?api-version=2022-02-01-preview"}}}
-# What a scenario does not say.
+# The defaults of a scenario.
 DEFAULT = {"post": [{"status": 200}], "poll": [DONE], "list": [{"status": 200, "body": "{keys}"}],
            "get": [{"status": 200, "body": ENDPOINT}], "score": [{"status": 200, "body": {"result": [1.0]}}],
            "kind": "online", "stale_for": 0, "stale_lists": 0, "accept_after": 0, "old_accepted": False}
 
-# A head of some 8 KB with 22 headers, as the service sends it since 2024.
+# A head of some 8 KB with 22 headers, as the service has sent it since 2024.
 SIGNED = {"status": 202, "bare": True, "framing": "chunked", "body": "null", "headers": [
     ["Cache-Control", "no-cache"], ["Pragma", "no-cache"], ["Transfer-Encoding", "chunked"],
     ["Content-Type", "application/json; charset=utf-8"], ["Expires", "-1"], ["Location", "{signed_location}"],
@@ -115,7 +116,7 @@ def refusal(status, code, *headers, **more):
 
 
 def hostile(url):
-    """The preferred polling URL points elsewhere; the Location beside it is good, and must not be used."""
+    """The preferred polling URL points to another host. The Location header is correct, but must not be used."""
     return then_done(accepted(["Azure-AsyncOperation", url], LOCATION, NOW))
 
 
@@ -124,7 +125,7 @@ def one_poll(answer, **more):
 
 
 SCENARIOS = {
-    # Answers that end it.
+    # Answers that end an operation.
     "ok-200": {"post": [{"status": 200}]},
     "ok-201": {"post": [{"status": 201, "body": "null"}]},
     "ok-204": {"post": [{"status": 204}]},
@@ -174,7 +175,7 @@ SCENARIOS = {
     "forever": {"post": [accepted(ASYNC, LOCATION, ["Retry-After", "1"])],
                 "poll": [{**RUNNING, "headers": [["Retry-After", "1"]]}], "execute": "never"},
 
-    # Accepted, and then something is wrong.
+    # Accepted, but then something goes wrong.
     "no-url": {"post": [accepted()]},
     "recorded-2022": {"post": [accepted(LOCATION, body="null")], "poll": [NOT_FOUND]},
     "long-url": {"post": [accepted(["Azure-AsyncOperation", "{async:9000}"], NOW)]},
@@ -184,7 +185,7 @@ SCENARIOS = {
     "null-status": one_poll(state(None)),
     "no-status": one_poll({"status": 200, "body": {"name": "{operation}", "percentComplete": 100.0}}),
     "not-json": one_poll({"status": 200, "body": "<html><body>Succeeded</body></html>"}),
-    "gzip-poll": one_poll({**DONE, "headers": [["Content-Encoding", "gzip"]]}),  # readable, but labelled as it is
+    "gzip-poll": one_poll({**DONE, "headers": [["Content-Encoding", "gzip"]]}),  # readable, in spite of its label
     "cut-body": one_poll({"status": 200, "body": {"status": "Succeeded", "note": "{pad:20480}"}}),
     "cut-body-failed": one_poll({"status": 200, "body": {"status": "Failed", "note": "{pad:20480}"}}, execute="never"),
     "many-tokens": one_poll({"status": 200, "body": {"status": "Succeeded", "list": [0] * 600}}),
@@ -192,12 +193,12 @@ SCENARIOS = {
     "poll-redirect": one_poll({"status": 302, "headers": [["Location", "https://{host}:{forbidden_tls}/"]]}),
     "stall-poll": one_poll({"cut": 0, "then": "stall"}),
     "expire-while-polling": {"post": [BOTH], "poll": [DONE], "tokens": {"poll": []}},
-    # These two change the listener for everybody: the test puts it back.
+    # These two change the listener for all tests: the test must restore it.
     "certificate-turns-bad": then_done(accepted(ASYNC, NOW, ["Connection", "close"],
                                                 do_before=["PUT /certificate/main?name=expired"])),
     "goes-down": then_done({**BOTH, "do_after": ["PUT /listener/main?state=down"]}),
 
-    # Polling URLs that must not see the token; other-host differs from what was called in the host alone.
+    # Polling URLs that must not get the token. In other-host, only the host differs from the one that was called.
     "other-host": hostile("https://127.0.0.2:{port}/subscriptions?x=1"),
     "other-port": hostile("https://{host}:{forbidden_tls}/subscriptions?x=1"),
     "plain-http": hostile("http://{host}:{forbidden}/subscriptions?x=1"),
@@ -211,7 +212,7 @@ SCENARIOS = {
     "adopt-foreign": then_done(BOTH, {**RUNNING, "headers": [
         ["Azure-AsyncOperation", "https://{host}:{forbidden_tls}/subscriptions?x=1"], NOW]}),
 
-    # Errors for the POST.
+    # Error answers to the POST.
     "http-400": {"post": [{"status": 400, "body": {"error": FAILURE}}]},
     "http-403": refusal(403, "AuthorizationFailed"),
     "http-404": refusal(404, "ResourceNotFound"),
@@ -231,7 +232,7 @@ SCENARIOS = {
     "status-101": {"post": [{"status": 101, "headers": [["Connection", "Upgrade"], ["Upgrade", "h2c"]]}]},
     "status-206": {"post": [{"status": 206, "body": "null"}]},
 
-    # The transport goes while the POST is under way.
+    # The connection is lost during the POST.
     "reset-after-post": {"post": [{"cut": 0, "then": "reset"}]},
     "abort-after-post": {"post": [{"cut": 0, "then": "abort"}]},
     "close-after-post": {"post": [{"cut": 0, "then": "close"}]},
@@ -247,7 +248,7 @@ SCENARIOS = {
     "serverless-202": {"kind": "serverless", "post": [accepted(LOCATION, NOW)], "execute": "success",
                        "poll": [accepted(NOW), {"status": 200, "body": "{keys}"}]},
 
-    # listKeys; the keys follow what was regenerated unless said otherwise.
+    # listKeys; the keys are the current ones unless stated otherwise.
     "list-null": {"list": [{"status": 200, "body": {"primaryKey": None, "secondaryKey": None}}]},
     "list-one-null": {"list": [{"status": 200, "body": {"primaryKey": "{primary}", "secondaryKey": None}}]},
     "list-escaped": {"list": [{"status": 200, "body":

@@ -1,5 +1,5 @@
-# wire.py - bytes: one connection with TLS in memory, so that every record and every kind of close is under control;
-# what a request must look like; and an answer of scenarios.py as the bytes to send. Nothing here knows endpoints.
+# wire.py - bytes: a connection with TLS in memory, which gives control over every record and every kind of close; the
+# checks of a request; and an answer of scenarios.py as the bytes to send. Nothing here knows endpoints.
 
 import http
 import json
@@ -12,11 +12,11 @@ import urllib.parse
 
 HEAD_MAX = 65536
 BODY_MAX = 1 << 20
-IDLE_S = 300        # a connection without a byte for so long is closed
-LINGER_S = 2        # after our close what still comes is read for so long: unread bytes would make it an RST
+IDLE_S = 300        # a connection without any data for this long is closed
+LINGER_S = 2        # seconds of reading after our close: unread bytes would turn it into an RST
 
 GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-# Every request to an endpoint carries each of these exactly once.
+# Every request to an endpoint has each of these exactly once.
 REQUIRED = [
     ("Authorization", r"Bearer [A-Za-z0-9._~+/-]+=*"),
     ("Accept-Encoding", r"identity"),
@@ -36,7 +36,7 @@ class Connection:
         sock.settimeout(IDLE_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock, self.number, self.tls, self.buffer = sock, number, None, b""
-        self.finished = False    # the client's FIN has come
+        self.finished = False    # the client's FIN has arrived
         self.cut = False         # the listener went down
 
     def start_tls(self, context):
@@ -55,7 +55,7 @@ class Connection:
                 self.incoming.write(data) if data else self.incoming.write_eof()
                 self.finished = not data
             finally:
-                self.flush()    # an alert, too
+                self.flush()    # also sends an alert
 
     def flush(self):
         data = self.outgoing.read()
@@ -63,18 +63,18 @@ class Connection:
             self.sock.sendall(data)
 
     def receive(self):
-        """Some bytes, never none: an end is an Ended."""
+        """Returns at least one byte; raises Ended at the end."""
         try:
             data = self.pump(self.tls.read, 65536) if self.tls else self.sock.recv(65536)
         except OSError as error:
             raise Ended(describe(error)) from error
         if not data:
-            # Python tells OpenSSL to take a FIN for an orderly end, which is good: the session can still be resumed.
+            # Python makes OpenSSL treat a FIN as an orderly end. That is useful here: the session can still be resumed.
             raise Ended("fin without close_notify" if self.finished else "close_notify" if self.tls else "fin")
         return data
 
     def receive_until(self, mark, limit):
-        """The bytes up to the end of mark; None when it does not come within limit."""
+        """The bytes up to the end of mark, or None if mark does not come within limit."""
         while mark not in self.buffer:
             if len(self.buffer) > limit:
                 return None
@@ -89,7 +89,7 @@ class Connection:
         return data
 
     def send(self, data):
-        """At least one TLS record of its own; a record holds 16 KB."""
+        """Sends the data in at least one TLS record of its own; a record holds 16 KB."""
         while data:
             sent = self.pump(self.tls.write, data) if self.tls else self.sock.send(data)
             data = data[sent:]
@@ -100,11 +100,11 @@ class Connection:
             self.receive()
 
     def end(self, how):
-        """how: close, abort, reset, or gone when the client was first."""
+        """how: close, abort, reset, or gone if the client ended the connection first."""
         try:
             if self.tls:
                 try:
-                    self.tls.unwrap()    # or OpenSSL would forget the session, and it could not be resumed
+                    self.tls.unwrap()    # otherwise OpenSSL would forget the session, and it could not be resumed
                 except ssl.SSLError:
                     pass
                 if how in ("close", "gone"):
@@ -133,10 +133,10 @@ def describe(error):
     return "timeout" if isinstance(error, TimeoutError) else str(error)
 
 
-# Requests: what a strict front end checks. Each function adds to request["faults"].
+# Requests: the checks of a strict front end. Each function adds to request["faults"].
 
 def only(request, name):
-    """The value of a header that came exactly once, or None."""
+    """The value of a header that came exactly once, else None."""
     values = [value for each, value in request["headers"] if each.lower() == name.lower()]
     return values[0] if len(values) == 1 else None
 
@@ -187,7 +187,7 @@ def check_headers(request, hosts, required=REQUIRED):
 
 
 def read_body(connection, request):
-    """The bytes that Content-Length announces."""
+    """Reads the bytes that Content-Length announces."""
     length = only(request, "Content-Length") or "0"
     body = b""
     if re.fullmatch(r"\d{1,7}", length) and int(length) <= BODY_MAX:
@@ -198,7 +198,7 @@ def read_body(connection, request):
 
 
 def check_body(request, body):
-    """Returns (key type, key value) of a good regenerate request."""
+    """Returns (key type, key value) of a valid regenerate request."""
     faults = request["faults"]
     if request["kind"] == "list" and body:
         faults.append("a body on listKeys")

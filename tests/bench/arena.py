@@ -1,6 +1,6 @@
-# arena.py - what `make arena` runs: a whole operation of the firmware (TLS 1.2, a full handshake, POST, three polls) with
-# each allocation of mbedTLS printed (arena_trace.c). Prints a table of who holds how much when, and writes docs/arena.svg.
-# Two runs give the same bytes.
+# arena.py - the program behind `make arena`: a complete operation of the firmware (TLS 1.2, a full handshake, POST,
+# three polls) that prints each allocation of mbedTLS (arena_trace.c). Prints a table of the owners of the memory over
+# time, and writes docs/arena.svg. Two runs give the same bytes.
 #
 #     arena.py ELF BYTES      the firmware, and the size of its arena; environment: NM
 
@@ -17,28 +17,29 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "arm"))
 from firmware import Firmware, Service
 
 EVENT = r"^arena: (take|free) (\w+) (\d+) (\w+) (-?\d+) (\w+)$"
-UNIT = 4     # bytes: a block has one in front of it, and whole ones behind that
+UNIT = 4     # bytes: there is a header before each block and after the last one
 # Owners, with the colour of each: from the bottom of the picture to its top.
 OWNERS = {
     "record in": "#64748b", "record out": "#94a3b8", "handshake": "#0284c7", "certificates": "#16a34a",
     "signatures": "#c2410c", "key exchange": "#7c3aed", "ciphers": "#ca8a04", "session": "#db2777",
 }
-# The first row that fits who asked for a block, what was being done, and the state: the owner.
+# The first row that matches the calling function, the current activity and the state gives the
+# owner.
 RULES = [
     (r"x509|asn1|rsa_alloc|parse_certificate$", "other", None, "certificates"), (r"mpi", "other", 3, "certificates"),
     (r"", "signature", None, "signatures"), (r"gcm|aes", None, None, "ciphers"),
     (r"session|handshake_client_step", None, None, "session"),
     (r"ssl|md_setup|tls_prf", None, None, "handshake"), (r"mpi|ecp|ecdh", None, None, "key exchange"),
 ]
-# What the states of mbedTLS are called here: by the message that is sent or received in them.
+# The names of mbedTLS's states: the message that is sent or received in each.
 STATES = {-1: "set up", 3: "Certificate", 4: "ServerKeyExchange", 8: "ClientKeyExchange", 9: "key derivation", 11: "Finished (sent)",
           12: "Finished (received)", 16: "Finished (received)", 13: "Finished (received)", 15: "handshake over", 27: "requests, close"}
 SHOWN = ("set up", "Certificate", "ServerKeyExchange", "ClientKeyExchange", "Finished (received)", "handshake over")
-MANY = 300      # of so many events of a state only the highest moment is drawn: they depend on the server's random numbers
+MANY = 300      # from so many events of a state on, only the maximum is drawn: the others depend on random numbers
 
 
 def functions(elf):
-    """A function that names the function at an address."""
+    """Returns a function that names the function at an address."""
     lines = subprocess.run([os.environ["NM"], elf], capture_output=True, text=True, check=True).stdout
     found = sorted((int(address, 16) & ~1, re.sub(r"\..*", "", name)) for address, name in re.findall(r"^(\w+) [tT] (\S+)$", lines, re.M))
     addresses = [address for address, _ in found]
@@ -84,7 +85,7 @@ def by_state(events):
 
 
 def table(states, size):
-    """For each state, the moment when most is in use."""
+    """For each state, the moment with the most memory in use."""
     columns = {name: max(events, key=total) for name, events in states.items() if name in SHOWN}
 
     def row(name, values):
@@ -105,13 +106,14 @@ HIGHEST = 25000
 
 
 def drawn(states):
-    """The events in the order in which they are drawn: of very many only the first, the highest and the last."""
+    """The events in the order in which they are drawn. If there are very many, only the first, the maximum and the last
+    are."""
     for events in states.values():
         yield from events if len(events) < MANY else [events[0], *[max(events, key=total)] * 20, events[-1]]
 
 
 def steps(values, x, y):
-    """A line that goes up and down at each event, from the left to the right."""
+    """A line from left to right that steps up and down at each event."""
     for at, value in enumerate(values):
         if at == 0 or values[at - 1] != value:
             yield f"{x(at)},{y(value)}"
@@ -120,13 +122,14 @@ def steps(values, x, y):
 
 
 def area(lows, highs, x, y, colour):
-    """A part of a stack: at each event, from where to where it reaches."""
+    """A layer of the stack: its lower and upper bound at each event."""
     edge = [*steps(highs, x, y), *reversed(list(steps(lows, x, y)))]
     return f'<polygon fill="{colour}" points="{" ".join(edge)}"/>'
 
 
 def svg(states, size):
-    """What is in use after each event, one owner upon the other; lent memory where it is, at the end of the record."""
+    """The memory in use after each event, one owner on top of the other; lent memory is at its place, at the end of the
+    record."""
     events = list(drawn(states))
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 

@@ -1,6 +1,6 @@
 // arena_trace.c - linked into a firmware by `make arena`: prints each allocation and each release
-// of mbedTLS's arena, with the function that asked for it and what is being done. The linker puts
-// these functions before the product's own (--wrap, boards/lm3s6965evb/rules.mk). The random
+// of mbedTLS's arena, with the function that asked for it and the current activity. The linker puts
+// these functions in front of the product's own (--wrap, boards/lm3s6965evb/rules.mk). The random
 // numbers are the same in every run.
 
 #include <mbedtls/ecdh.h>
@@ -12,8 +12,7 @@
 #include "arena.h"
 #include "board.h"
 
-// Declares __real_NAME, which is the function itself, and begins __wrap_NAME, which is called in
-// place of it.
+// Declares __real_NAME, the function itself, and begins __wrap_NAME, which is called instead.
 #define WRAP(type, name, ...)                                                                      \
     type __real_##name(__VA_ARGS__);                                                               \
     type __wrap_##name(__VA_ARGS__);                                                               \

@@ -1,6 +1,7 @@
-# bench.py - what `make bench` runs: whole operations over real TLS against the stand-in service, the hard ones beside a
-# plain one (environment: REKEY, REKEY_BENCH, the build with the fast clock). Memory must not depend on what the service
-# sends: the peak of the process (VmHWM) and of the arena are the same in each row, or it exits with 1.
+# bench.py - the program behind `make bench`: complete operations over real TLS against the stand-in service, difficult
+# ones beside a plain one (environment: REKEY, REKEY_BENCH, the build with the fast clock). Memory must not depend on
+# what the service sends: the peaks of the process (VmHWM) and of the arena are the same in each row, or it exits with
+# 1.
 
 import json
 import os
@@ -15,7 +16,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "arm"))
 from scenarios import ASYNC, DONE, RUNNING, accepted
 
 TOLERANCE_KB = 256   # the kernel counts pages in batches of 64
-FAST = "10000"   # how much faster the clock runs between two requests
+FAST = "10000"   # the factor by which the clock runs faster between two requests
 RUNNING = {**RUNNING, "headers": []}   # no Retry-After: the default wait
 PAD = [[f"x-pad-{i}", "{pad:1000}"] for i in range(58)]
 # name, answers to the POST and to the polls
@@ -37,7 +38,7 @@ def call(arm, method, path, data=None):
 
 
 def run(arm, listener, row, scenario):
-    """Runs one row. Returns the two peaks, and how many answers there were."""
+    """Runs one row. Returns the two peaks, and the number of answers."""
     call(arm, "PUT", f"/scenario/{row}", scenario)
     done = subprocess.run(
         [os.environ["REKEY_BENCH"], "regenerate", "--subscription", "00000000-0000-0000-0000-000000000000",

@@ -1,8 +1,8 @@
-# beside_curl.py - the second half of `make bench`: one whole operation (202, three polls at once) by the command as it
-# is released and by curl, alternately, against the same stand-in service (environment: REKEY, the command). curl is
-# one process and one connection, and is told the polling URL beforehand: what a script could do at its best. Wall and
-# CPU time are of the whole process. Memory is VmHWM when the process ends, bytes are what a relay on loopback saw: both
-# are of runs of their own. Nothing is required here; with --require the medians must reach REQUIRED.
+# beside_curl.py - the second half of `make bench`: one complete operation (202, three polls at once) by the command as
+# released and by curl, in turns, against the same stand-in service (environment: REKEY, the command). curl is one
+# process with one connection, and gets the polling URL in advance: this is the best that a script could do. Wall and
+# CPU time are those of the whole process. Memory is VmHWM when the process ends; bytes are those that a relay on
+# loopback counted; both come from separate runs. Nothing is required; with --require the medians must reach REQUIRED.
 
 import ctypes
 import json
@@ -21,7 +21,7 @@ import uuid
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.dont_write_bytecode = True
 PAIRS = 31
-REQUIRED = {"wall": 2, "CPU": 2, "VmHWM": 20}   # how many times curl's must be
+REQUIRED = {"wall": 2, "CPU": 2, "VmHWM": 20}   # how many times as much curl must need
 TOKEN = "a-token-for-the-stand-in-service"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 SEIZE, CONTINUE, TRACE_EXIT, EVENT_EXIT = 0x4206, 7, 0x40, 6    # of ptrace(2)
@@ -31,7 +31,8 @@ ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_
 
 
 class Relay:
-    """Passes on what comes to a port of ::1, and counts it. The port is the service's, which wants to see its own."""
+    """Forwards connections to a port of ::1, and counts the bytes. The port is the service's, because the service
+    checks it."""
 
     def __init__(self, port):
         self.port, self.bytes = port, 0
@@ -66,7 +67,7 @@ class Bench:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.arm = json.loads(self.service.stdout.readline())
         main, other = self.arm["ports"]["main"], self.arm["ports"]["tls13"]
-        self.relay = Relay(other)    # main is on ::1 itself
+        self.relay = Relay(other)    # main itself listens on ::1
         self.by_name, self.by_address, self.by_relay = f"localhost:{main}", f"127.0.0.1:{main}", f"[::1]:{other}"
 
     def close(self):
@@ -79,7 +80,7 @@ class Bench:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
-    # The two.
+    # The two clients.
 
     def rekey(self, endpoint, authority):
         return ([os.environ["REKEY"], "regenerate", "--subscription", SUBSCRIPTION, "-g", "bench", "-w", "bench", "-n",
@@ -100,14 +101,14 @@ class Bench:
                  *3 * ["--next", *each(poll)]], {"PATH": os.environ["PATH"]})
 
     def polling_url(self, endpoint, authority):
-        """One that the service gave out for an operation before, and still knows."""
+        """A polling URL that the service gave for an earlier operation, and still knows."""
         arguments, environment = self.rekey(endpoint, authority)
         subprocess.run(arguments, env=environment, check=True, stderr=subprocess.DEVNULL)
         answers = [event for event in self.call("GET", f"/log/{endpoint}?idle=5") if event["event"] == "answer"]
         return [dict(event["headers"])["Azure-AsyncOperation"] for event in answers if event["status"] == 202][-1]
 
     def prepare(self, which, endpoint, authority):
-        """A command whose operation is still to come. Returns it, its environment, and where the log begins."""
+        """Prepares a command for a new operation. Returns the command, its environment, and where the log begins."""
         self.call("PUT", f"/scenario/{endpoint}", {"base": "three-polls"})
         command = getattr(self, which)(endpoint, authority)
         self.call("PUT", f"/scenario/{endpoint}", {"base": "three-polls"})
@@ -115,7 +116,7 @@ class Bench:
         return *command, log[-1]["seq"] if log else 0
 
     def check(self, which, endpoint, since, code):
-        """Both must have done the same. Returns how many handshakes there were."""
+        """Checks that both did the same. Returns the number of handshakes."""
         log = self.call("GET", f"/log/{endpoint}?idle=5&since={since}")
         requests = [event for event in log if event["event"] == "request"]
         faults = [fault for event in requests for fault in event["faults"]]
@@ -138,7 +139,8 @@ class Bench:
         return {"wall": wall * 1000, "CPU": (usage.ru_utime + usage.ru_stime) * 1000, "handshakes": handshakes}
 
     def size(self, which, endpoint):
-        """The peak of its memory in KB, and the bytes both ways. ru_maxrss would not be less than this program's."""
+        """The peak of its memory in KB, and the bytes in both directions. ru_maxrss would include this program's
+        memory."""
         arguments, environment, since = self.prepare(which, endpoint, self.by_relay)
         self.relay.bytes = 0
         process = subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -166,7 +168,7 @@ def main():
     timed = {"by name": bench.by_name, "by address": bench.by_address}
     times = {how: {"rekey": [], "curl": []} for how in timed}
     try:
-        for which in 2 * list(sizes):    # not counted: both are in the page cache then
+        for which in 2 * list(sizes):    # not counted: it loads both into the page cache
             bench.time(which, "bench--warm", bench.by_name)
         for number in range(PAIRS):
             for how, authority in timed.items():
@@ -185,7 +187,7 @@ def main():
             ("VmHWM", sizes, "VmHWM", "KB"), ("bytes", sizes, "bytes", ""),
             ("handshakes", times["by name"], "handshakes", "")):
         mine, theirs = [[row[name] for row in rows[which]] for which in ("rekey", "curl")]
-        # Pair by pair: what disturbs the machine disturbs both.
+        # In pairs: a disturbance of the machine disturbs both.
         ratio, wanted = statistics.median(b / a for a, b in zip(mine, theirs)), REQUIRED.get(name, 0)
         missed |= ratio < wanted
         numbers = "".join(f"{statistics.median(each):9.{2 if unit == 'ms' else 0}f}" for each in (mine, theirs))

@@ -1,7 +1,7 @@
 // fast_clock.c - linked into the test build of `make bench`: between two requests the port's clock
-// runs CLOCK_FACTOR (environment) times faster and the wait is as much shorter; during a request it
-// runs as it is, so that no timeout is shorter. At its end the process prints its own peak of
-// memory. The linker puts the __wrap_ functions in the place of the C library's.
+// runs CLOCK_FACTOR (environment) times faster, and waits are shorter by the same factor. During a
+// request the clock runs normally, so that no timeout gets shorter. At its end the process prints
+// its own peak of memory. The linker puts the __wrap_ functions in place of the C library's.
 
 #include <poll.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ int __real_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *t, con
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *t, const sigset_t *mask);
 
-static long long ahead_ns; // of the real clock
+static long long ahead_ns; // by the real clock
 
 static long long nanoseconds(const struct timespec *t) {
     return t->tv_sec * 1000000000LL + t->tv_nsec;
@@ -36,7 +36,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t) {
 int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *t, const sigset_t *mask) {
     struct timespec shorter = *t;
 
-    if (fds[0].fd < 0) { // nothing but time is waited for
+    if (fds[0].fd < 0) { // it waits for time only
         shorter = span(nanoseconds(t) / atoll(getenv("CLOCK_FACTOR")));
         ahead_ns += nanoseconds(t) - nanoseconds(&shorter);
     }

@@ -1,16 +1,17 @@
-# fleet.py - what `make fleet` runs: a fleet of gateways against the service's bucket of writes, as a discrete-event model.
+# fleet.py - the program behind `make fleet`: a fleet of gateways against the service's bucket of writes, as a
+# discrete-event model.
 #
 #     fleet.py write | check      writes docs/fleet.svg and prints the table, or exits 1 if docs/fleet.svg or the table in
-#                                 docs/fleet.md is another one
+#                                 docs/fleet.md differs
 #
-# Azure Resource Manager gives each principal a bucket of 200 writes that is refilled with 10 a second, and answers 429 to a
-# request that finds it empty (docs/service.md 2.6). The delays are those of the units, read from them;
-# the tries are those of src/rekey_config.h. A gateway that was answered 429 asks again when Retry-After says so, five times
-# at the most; then it ends with 10, and systemd starts it again after RestartSec.
+# Azure Resource Manager gives each principal a bucket of 200 writes that is refilled with 10 a second, and answers 429
+# to a request that finds it empty (docs/service.md 2.6). The delays are read from the units, the number of attempts
+# from src/rekey_config.h. A gateway that got 429 asks again after Retry-After, at most five times. Then it ends with
+# 10, and systemd starts it again after RestartSec.
 #
-# What is not in the model: reads (polls, from a bucket of their own), the time that an answer takes, others who use the
-# principal, and by how much a timer is late (AccuracySec). How long the service's Retry-After is nobody documents; here it
-# is RETRY_AFTER. The random numbers have a fixed seed: two runs give the same bytes.
+# The model leaves out reads (polls, which have their own bucket), the time that an answer takes, others who use the
+# principal, and the inaccuracy of timers (AccuracySec). The service's Retry-After is not documented; here it is
+# RETRY_AFTER. The random numbers have a fixed seed: two runs give the same bytes.
 
 import heapq
 import math
@@ -24,7 +25,7 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(ROOT, "tests/pictures"))
 import style
 
-BUCKET, REFILL = 200, 10    # writes, and a second
+BUCKET, REFILL = 200, 10    # size in writes, and refill per second
 RETRY_AFTER = 10            # seconds
 LIST = [0]                  # a run that finds the key not due, or a sync: listKeys
 # A run that rotates: listKeys, regenerateKeys, its first poll after 10 s, listKeys, --settle, listKeys. Seconds before each write.
@@ -39,7 +40,7 @@ def read(name):
 
 
 def setting(unit, name):
-    """Seconds of a setting of a unit, such as 6h or 10min."""
+    """The value of a setting of a unit, such as 6h or 10min, in seconds."""
     text = re.search(rf"^{name}=(\d+)(h|min)$", read(f"boards/linux/systemd/{unit}.in"), re.M)
     return int(text[1]) * {"h": 3600, "min": 60}[text[2]]
 
@@ -50,7 +51,7 @@ SPREAD = {name: setting(f"rekey-{name}@.timer", "RandomizedDelaySec") for name i
 
 
 class Bucket:
-    """That of one principal."""
+    """The bucket of one principal."""
 
     def __init__(self):
         self.level, self.at, self.refused = BUCKET, 0.0, 0
@@ -66,11 +67,11 @@ class Bucket:
 
 
 def run(starts, steps, service_back=0):
-    """Gateways that start at these times, with these writes each. Before `service_back` the service cannot be reached.
-    Returns the seconds from each one's start (or from `service_back`) to its end, without those that a run takes anyhow;
-    and how many requests were answered 429."""
+    """Gateways that start at these times, each with these writes. Before `service_back` the service cannot be reached.
+    Returns the seconds from each start (or from `service_back`) to the end, without those that a run takes anyway, and
+    the number of requests that got 429."""
     bucket, waits = Bucket(), []
-    events = [(at, number, 0, 0) for number, at in enumerate(starts)]    # time, gateway, step, tries
+    events = [(at, number, 0, 0) for number, at in enumerate(starts)]    # time, gateway, step, attempts
     heapq.heapify(events)
     while events:
         at, number, step, tries = heapq.heappop(events)
@@ -88,13 +89,13 @@ def run(starts, steps, service_back=0):
 
 
 def spread(n, seconds, seed):
-    """The delay of each machine: evenly distributed, as systemd makes it from its machine ID."""
+    """The delay of each machine: evenly distributed, as systemd derives it from the machine ID."""
     machines = random.Random(seed)
     return [machines.random() * seconds for _ in range(n)]
 
 
 def cases(n):
-    """{what: (starts, steps, when the service is back)}"""
+    """{case: (starts, steps, time at which the service is back)}"""
     outage = 4 * 3600
     return {
         "all at once, the key is not due": ([0.0] * n, LIST, 0),
@@ -144,7 +145,7 @@ def y_of(seconds):
 
 
 def svg():
-    """The worst wait by the size of the fleet."""
+    """The longest wait by the size of the fleet."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     picture = style.Picture(
         WIDTH, HEIGHT, "Worst wait of the last gateway, by the number of gateways of one principal",
@@ -161,7 +162,8 @@ def svg():
         picture.text(x, bottom + 18, f"{n:,}", anchor="middle")
     picture.text((LEFT + right) // 2, HEIGHT - 12, "gateways of one principal", anchor="middle")
     for name, (colour, case) in CURVES.items():
-        # Of a larger fleet that comes all at once the model takes minutes, and says no more.
+        # For a larger fleet that starts all at once the model takes minutes, and shows nothing
+        # more.
         sizes = [n for n in SIZES if n <= FLEET or name != "all at once"]
         points = [(round(x_of(n)), round(y_of(run(*case(n))[0][-1]))) for n in sizes]
         picture.line(points, f"{colour} curve")

@@ -1,6 +1,7 @@
-# instructions.py - what `make bench BOARD=lm3s6965evb` runs: how many instructions the firmware takes for a full TLS
-# handshake, a resumed one, and a whole operation (202, three polls), by QEMU's instruction counter (environment: REKEY,
-# the firmware). What is counted is the client, the network driver and lwIP, without waiting. Exits with 1 above a budget.
+# instructions.py - the program behind `make bench BOARD=lm3s6965evb`: how many instructions the firmware needs for a
+# full TLS handshake, a resumed one, and a whole operation (202, three polls), by QEMU's instruction counter
+# (environment: REKEY, the firmware). The count includes the client, the network driver and lwIP, but no waiting. Exits
+# with 1 above a budget.
 
 import os
 import statistics
@@ -12,7 +13,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "arm"))
 from firmware import ICOUNT, NS_PER_INSTRUCTION, Firmware, Service
 
 TIMES = 3
-# What is measured, and how many million instructions it may take.
+# What is measured, and the budget in million instructions.
 BUDGETS = {"a full handshake": 50, "a resumed handshake": 2, "a whole operation": 55}
 
 
@@ -21,7 +22,7 @@ def millions(us):
 
 
 def measure(firmware, number):
-    """One boot with two operations: the first connects anew, the second with the ticket of the first."""
+    """One boot with two operations: the first makes a full handshake, the second uses the first one's ticket."""
     run = firmware.run(f"three-polls--bench-{number}", flags=ICOUNT, runs=2)
     if run.code != 0 or len(run.runs) != 2:
         sys.exit(f"exit {run.code}\n{run.text}")

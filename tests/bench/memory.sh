@@ -1,5 +1,6 @@
 #!/bin/sh
-# memory.sh - writes docs/memory.md: what `make size` prints, for every board, and `make arena`; `make memory` calls it.
+# memory.sh - writes docs/memory.md: the output of `make size` for every board, and of `make arena`; `make memory` calls
+# it.
 #
 #     memory.sh FILE COMPILER     COMPILER is this machine's
 

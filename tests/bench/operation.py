@@ -1,6 +1,7 @@
-# operation.py - the last part of `make bench` on this machine: instructions of one whole operation (202, three polls at once) by
-# the command, by part, for TLS 1.2 and 1.3: the start of the process, the full handshake and five requests. valgrind counts them
-# (environment: REKEY, the command with -g). They are repeatable, where times are not. Exits with 1 above a budget.
+# operation.py - the last part of `make bench` on this machine: instructions of one whole operation (202, three polls at
+# once) by the command, by part, for TLS 1.2 and 1.3: the start of the process, the full handshake and five requests.
+# valgrind counts them (environment: REKEY, the command with -g). Unlike times, they are repeatable. Exits with 1 above
+# a budget.
 
 import json
 import os
@@ -10,10 +11,10 @@ import sys
 import tempfile
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-# Million instructions of one operation that are allowed, some 8 % above what is needed: a compiler differs by less.
+# Budget in million instructions for one operation, some 8 % above the need: compilers differ by less.
 BUDGETS = {"1.2": 26.5, "1.3": 24}
 RSA = "rekey_rsa_public"
-# Parts by the source file that an instruction comes from. RSA is what its one function does, with all that it calls.
+# Parts by the source file of an instruction. RSA is its one function, with all that it calls.
 PARTS = {
     "curves": r"/(bignum\w*|ecp\w*|ecdh|constant_time\w*)\.[ch]$",
     "SHA": r"/(sha\d+|md)\.[ch]$",
@@ -22,7 +23,7 @@ PARTS = {
 
 
 def run(arm, version, folder):
-    """One operation; returns the name of the file that callgrind wrote."""
+    """Runs one operation. Returns the name of the file that callgrind wrote."""
     listener = "tls" + version.replace(".", "")
     child = subprocess.Popen(
         ["valgrind", "-q", "--tool=callgrind", "--compress-strings=no", f"--callgrind-out-file={folder}/%p", os.environ["REKEY"],
@@ -33,11 +34,12 @@ def run(arm, version, folder):
     said = child.communicate()[1]
     if child.returncode != 0:
         sys.exit(f"TLS {version}: exit {child.returncode}\n{said[-2000:]}")
-    return f"{folder}/{child.pid}"   # the child process that looks up the name has a file of its own
+    return f"{folder}/{child.pid}"   # the child process that looks up the name has its own file
 
 
 def count(name):
-    """Instructions by part: lines of a place and a cost; the one behind `calls=` is what the called function took."""
+    """Instructions by part. The file has lines of a place and a cost; the line after `calls=` has the cost of the
+    called function."""
     parts = dict.fromkeys([*PARTS, "RSA", "the rest"], 0)
     part = called = None
     with open(name, encoding="utf-8") as lines:
@@ -53,7 +55,7 @@ def count(name):
                 elif called == RSA:
                     parts["RSA"] += cost
                 called = None
-    parts["curves"] -= parts["RSA"]   # nearly all of it is in the same files
+    parts["curves"] -= parts["RSA"]   # nearly all of its callees are in the same files
     return parts
 
 

@@ -1,5 +1,5 @@
-# size.py - what `make size` prints: flash and RAM of the board's program by part, out of the linker's map; the core's
-# objects, each; sizeof(struct rekey); the stack of the core along its deepest path. Fails above a budget.
+# size.py - the program behind `make size`: flash and RAM of the board's program by part, from the linker's map; each
+# object of the core; sizeof(struct rekey); the stack of the core along its deepest path. Fails above a budget.
 #
 #     size.py BUILD PROGRAM [BUDGET=BYTES...]     budgets: file, flash, ram, core
 #
@@ -15,9 +15,9 @@ import sys
 BUILD, PROGRAM = sys.argv[1:3]
 BUDGETS = dict((name, int(value)) for name, value in (each.split("=") for each in sys.argv[3:] if each[-1] != "="))
 WORK = f"{BUILD}/size"
-STACK_MAX = 1024    # of the core's own
+STACK_MAX = 1024    # the core's own stack
 STRUCT_MAX = 14336  # with the default limits
-# The first that fits the path of an object, or of an archive's member, names its part.
+# The first pattern that matches the path of an object, or of an archive's member, names its part.
 PARTS = [("error texts", r"librekey\.a\(error\.o|/src/error\.o"),
          ("credentials, rotation", r"librekey\.a\((credential|rotate|show)|/src/(credential|rotate|show)"), ("core", r"librekey\.a|/src/"),
          ("TLS: mbedTLS, port/mbedtls", r"libmbedtls\.a|/mbedtls/"), ("lwIP, port/lwip", r"/lwip/"),
@@ -30,7 +30,7 @@ def run(*command):
 
 
 def compile_core():
-    """The core's objects, with -Os; the call graph of each goes beside it."""
+    """Compiles the core's objects with -Os, each with its call graph beside it."""
     objects = []
     for source in sorted(glob.glob("src/*.c")):
         objects.append(f"{WORK}/{os.path.basename(source)[:-2]}.o")
@@ -44,7 +44,8 @@ def sections_of(path):
 
 
 def symbols_of(path):
-    """(name, bytes, the number of its section) of each function and variable. Not by nm, which shows the optimizer's own."""
+    """(name, bytes, number of the section) of each function and variable. Not from nm, which lists the optimizer's own
+    names."""
     form = r": \w+ +(\w+) (?:FUNC|OBJECT) .* (\d+) (\S+)$"
     found = re.findall(form, run(READELF, "-sW", path), re.M)
     return [(re.sub(r"\.(constprop|part|isra|lto_priv|cold|\d+)\b.*", "", name), int(size, 0), int(section)) for size, section, name in found]
@@ -61,11 +62,11 @@ def part_of(path):
 
 
 def by_symbol(program):
-    """The same as by_part of a program that was compiled when it was linked: its map names no object. Of local symbols that
-    share a name, the largest tells the part. What has no symbol is text of all of them."""
+    """The same as by_part, for a program with link-time optimization, whose map names no objects. If local symbols
+    share a name, the largest one decides the part. Bytes without a symbol are text shared by all parts."""
     parts = {name: {"flash": 0, "ram": 0} for name in [*(name for name, _ in PARTS), "texts of these"]}
     places = {}
-    linked = re.findall(r"^LOAD (\S+\.o)$", open(f"{program}.map").read(), re.M)  # and what the two archives are made of
+    linked = re.findall(r"^LOAD (\S+\.o)$", open(f"{program}.map").read(), re.M)  # and the objects of the two archives
     for path in [*(path for path in linked if path.startswith(f"{BUILD}/")), *glob.glob(f"{BUILD}/src/*.o"), *glob.glob(f"{BUILD}/mbedtls/*.o")]:
         for name, size, _ in symbols_of(path):
             places[name] = max(places.get(name, (0, "")), (size, path))
@@ -81,12 +82,12 @@ def by_symbol(program):
 
 
 def by_part(map_file):
-    """{part: {"flash": bytes, "ram": bytes}} of the linker's map."""
+    """{part: {"flash": bytes, "ram": bytes}} from the linker's map."""
     parts = {name: {"flash": 0, "ram": 0} for name, _ in PARTS}
     text = open(map_file).read().partition("Linker script and memory map")[2]
     if ".ltrans" in text:
         return by_symbol(PROGRAM)
-    # A section's name may be so long that the rest is on a line of its own; *fill* has no object.
+    # If a section's name is long, the rest is on the next line; *fill* has no object.
     for section, size, path in re.findall(r"^ (\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$", text, re.M):
         add(parts, part_of(path), section, int(size, 16))
     return parts

@@ -1,6 +1,6 @@
-# stack.py ENTRY LIMIT FILE.ci... - the deepest path from ENTRY through the core, by gcc's -fcallgraph-info=su,da.
-# Calls by pointer (the port's) and into the C library are not the core's own stack and are listed as such. Fails
-# above LIMIT bytes, on recursion, and on a frame whose size gcc does not know.
+# stack.py ENTRY LIMIT FILE.ci... - the deepest path from ENTRY through the core, by gcc's -fcallgraph-info=su,da. Calls
+# by pointer (of the port) and into the C library are not part of the core's own stack; they are listed separately.
+# Fails above LIMIT bytes, on recursion, and on a frame whose size gcc does not know.
 
 import re
 import sys

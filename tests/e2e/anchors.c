@@ -1,6 +1,6 @@
-// anchors.c - for each bundle that is named: a line of the anchors that rekey finds in it, each by
-// the SHA-256 of its DER, and how many certificates were passed over. test_trust.py compares them
-// with those that OpenSSL finds.
+// anchors.c - for each bundle given: prints a line with the anchors that rekey finds in it, each by
+// the SHA-256 of its DER, and the number of certificates that were skipped. test_trust.py compares
+// the anchors with those that OpenSSL finds.
 
 #include <stdio.h>
 

@@ -1,7 +1,8 @@
-"""Certificate chains for test_chains.py, encoded here byte by byte (X.690, RFC 5280), so that also
-what no tool would issue can be made. A chain is described by its certificates, of which each has a
-name in the test, what signs it (`by`), and what differs from a usual certificate of its place. Keys
-of elliptic curves are made anew for each run, those of RSA once, and kept in build/chains."""
+"""Certificate chains for test_chains.py, encoded here byte by byte (X.690, RFC 5280), so that the
+tests can have certificates that no tool would issue. A chain is described by its certificates. Each
+has a name in the test, a signer (`by`), and the properties in which it differs from a usual
+certificate in its place. Keys of elliptic curves are made for each run. RSA keys are made once and
+kept in build/chains."""
 
 import base64
 import dataclasses
@@ -125,7 +126,7 @@ def address(name):
 
 
 def network(name):
-    """As a name constraint has it: an address and a mask."""
+    """An address and a mask, as a name constraint has them."""
     net = ipaddress.ip_network(name)
     return tlv(0x87, net.network_address.packed, net.netmask.packed)
 
@@ -143,7 +144,7 @@ def names(*general_names, critical=False):
 
 
 def constraints(permitted=(), excluded=(), critical=True, more=b""):
-    """more: what follows the base in each subtree."""
+    """more: the bytes after the base in each subtree."""
     subtrees = [
         tlv(tag, *(sequence(base, more) for base in bases))
         for tag, bases in ((0xA0, permitted), (0xA1, excluded))
@@ -166,8 +167,8 @@ CURVES = {
 
 @functools.lru_cache(maxsize=None)
 def key(kind, owner=""):
-    """kind: a curve, ed25519, rsa2048 (also with an exponent: rsa2048e3). The RSA key of a kind is
-    everybody's."""
+    """kind: a curve, ed25519, rsa2048 (also with an exponent: rsa2048e3). All certificates share
+    the RSA key of a kind."""
     if kind in CURVES:
         return ec.generate_private_key(CURVES[kind]())
     if kind == "ed25519":
@@ -179,7 +180,7 @@ def key(kind, owner=""):
         KEYS.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=KEYS, delete=False) as file:
             file.write(pem_of_key(made))
-        os.replace(file.name, path)  # whole, also where two runs make it at once
+        os.replace(file.name, path)  # complete, even if two runs make it at the same time
     return serialization.load_pem_private_key(path.read_bytes(), None)
 
 
@@ -191,7 +192,7 @@ def pem_of_key(private):
     )
 
 
-# Hash: its name, and the last numbers of "with RSA" and "ECDSA with".
+# Hash: its name, and the last numbers of the object ids "with RSA" and "ECDSA with".
 HASHES = {
     "md5": (hashes.MD5(), "1.2.840.113549.1.1.4", None),
     "sha1": (hashes.SHA1(), "1.2.840.113549.1.1.5", "1.2.840.10045.4.1"),
@@ -220,7 +221,7 @@ def algorithm(private, digest, pss):
         return sequence(oid(ec_oid))
     if not pss:
         return sequence(oid(rsa_oid), NULL)
-    if digest == "sha1":  # which are the defaults
+    if digest == "sha1":  # the defaults
         return sequence(oid(PSS), sequence())
     one = sequence(oid(PLAIN_HASHES[digest]), NULL)
     mask = sequence(oid("1.2.840.113549.1.1.8"), one)
@@ -265,13 +266,13 @@ EXTENSIONS = ("basic", "usage", "eku", "names", "constraints", "more", "last")
 
 
 class Chain:
-    """Certificates by their names, made when they are asked for. Of each is said what differs:
+    """Certificates by their names, made on demand. The properties in which a certificate can differ:
 
-    by            who signs it; by itself, if it is not said
-    key           kind of its key, p256; of: the certificate whose key it has, too
-    subject       its name, or DER; issuer: the name that it says signed it
+    by            the signer; the certificate itself if not given
+    key           kind of its key, default p256; of: the certificate whose key it shares
+    subject       its name, or DER; issuer: the name of the issuer that it states
     basic, usage, eku, names, constraints, more, last    extensions, None for none
-    digest, pss   how it is signed; inside: the algorithm that the signed part names
+    digest, pss   how it is signed; inside: the algorithm in the signed part
     begins, ends, version, spoiled (its signature is wrong), spki
     """
 
@@ -324,7 +325,7 @@ class Chain:
 
 
 def usual(**changes):
-    """root <- issuer <- leaf, with what is changed, or added, by name."""
+    """root <- issuer <- leaf, with these changes or additions, by name."""
     described = {"root": {}, "issuer": {"by": "root"}, "leaf": {"by": "issuer"}}
     for name, what in changes.items():
         described[name] = {**described.get(name, {}), **what}

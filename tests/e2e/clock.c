@@ -1,5 +1,5 @@
-// clock.c - LD_PRELOAD: a device whose wall clock is wrong by CLOCK_SHIFT seconds (environment), or
-// stands at CLOCK_AT; and one that was started BOOT_SHIFT seconds earlier than this machine.
+// clock.c - LD_PRELOAD: a device whose wall clock is wrong by CLOCK_SHIFT seconds (environment) or
+// stands still at CLOCK_AT, or that was started BOOT_SHIFT seconds before this machine.
 
 #define _GNU_SOURCE
 #include <stdlib.h>

@@ -2,13 +2,14 @@
 command.
 
 The environment says what is tested: REKEY (the command), REKEY_EXEC (a prefix such as
-qemu-arm-static or valgrind), REKEY_BUILD (where heap.so, clock.so and the archives are),
+qemu-arm-static or valgrind), REKEY_BUILD (the directory of heap.so, clock.so and the archives),
 REKEY_SANITIZED (set for a build with sanitizers). After every run the runner checks what holds for
-all of them: the last line names the outcome and the exit code, no secret was printed or is in an
-operation file (nor in the command line or the environment of a process that ran for a second), no
-key is in a command line, on standard error or in status.json, a run of rotate or sync that succeeds
-leaves no temporary file, and the stand-in found no fault in any request. No test sleeps to let something happen: they wait for
-lines of output, for the stand-in's log, or for a process to end, all with a deadline.
+all runs: the last line names the outcome and the exit code; no secret was printed or is in an
+operation file, nor in the command line or the environment of a process that ran for a second; no
+key is in a command line, on standard error or in status.json; a run of rotate or sync that succeeds
+leaves no temporary file; and the stand-in found no fault in any request. No test sleeps to let
+something happen: the tests wait for lines of output, for the stand-in's log, or for a process to
+end, all with a deadline.
 """
 
 import base64
@@ -38,27 +39,29 @@ CERTS = ROOT / "build/certs"
 BUILD = ROOT / os.environ.get("REKEY_BUILD", "build/linux")
 REKEY = ROOT / os.environ.get("REKEY", "build/linux/rekey")
 EXEC = shlex.split(os.environ.get("REKEY_EXEC", ""))
-# mbedTLS is somebody else's. Some bytes of a server are then read by mbedTLS's own parser alone, and
-# refused where the owner's build goes on (docs/security.md); tests marked `owner` are skipped.
+# mbedTLS was built by somebody else. Then mbedTLS's own parser alone reads some of a server's
+# bytes, and refuses some that the owner's build accepts (docs/security.md); tests marked `owner`
+# are skipped.
 GUEST = BUILD.name.startswith("linux-stock")
 SANITIZED = os.environ.get("REKEY_SANITIZED", "") not in ("", "0")
-# What a clean environment has, and the settings of sanitizers and emulators.
+# A clean environment: only PATH and the settings of sanitizers and emulators.
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
     if name == "PATH" or name.endswith("SAN_OPTIONS") or name.startswith("QEMU_")
 }
-SLOW = 10 if EXEC else 3 if SANITIZED else 1  # upper bounds of durations grow by this
-# `make test` runs a sample of the rows of a sweep, `make test-all` all of them. The workers of one run
-# are started by a process that has read this, and have its seed.
+SLOW = 10 if EXEC else 3 if SANITIZED else 1  # factor for the upper bounds of durations
+# `make test` runs a sample of the rows of a sweep, `make test-all` all of them. The process that
+# starts the workers of a run reads this first; the workers get its seed.
 ALL = os.environ.get("REKEY_ALL", "") not in ("", "0")
 SEED = int(os.environ.setdefault("REKEY_SEED", str(int(time.time()))))
-# Modules whose tests share what one worker builds or starts, and the names of these groups.
+# Modules whose tests share something that one worker builds or starts, and the names of these
+# groups.
 TOGETHER = {f"test_{name}": name for name in ("front_ends", "hostile", "proxy", "trust")}
 TOGETHER |= {f"test_{name}": "make" for name in ("install", "library", "build", "packaging", "sdk", "glibc_32")}
-# And those that start many processes at once.
+# Modules that start many processes at the same time.
 TOGETHER |= {f"test_{name}": "many" for name in ("kill", "load", "random_rotations")}
-# What can never run here.
+# Modules that can never run with this board.
 collect_ignore = [] if REKEY.suffix == ".elf" else ["test_firmware.py"]
 collect_ignore += [] if BUILD.name == "linux-armhf-glibc" else ["test_glibc_32.py"]
 
@@ -67,8 +70,8 @@ PROVIDER = "providers/Microsoft.MachineLearningServices"
 GROUP, WORKSPACE = "test-group", "test-workspace"
 LEND = ROOT / "tests/arm/lend.py"
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-SECOND_NAME = "eastus.management.example"  # in the certificate as well; tests give it addresses
-RANDOM = random.Random(SEED)  # the same in all workers: names of tests have these in them
+SECOND_NAME = "eastus.management.example"  # also in the certificate; tests give it addresses
+RANDOM = random.Random(SEED)  # the same in all workers: it makes part of the test names
 TOKEN = f"e2e-{RANDOM.randbytes(16).hex()}.~+/-_=="
 PROXY_USER, PROXY_PASSWORD = "device", f"e2e{RANDOM.randbytes(12).hex()}"
 
@@ -85,8 +88,7 @@ WORDS = {
 }
 POLLING_FIELDS = ("azure-asyncoperation", "operation-location", "location")
 
-# Pieces of scenarios that many tests put together (the format is described in
-# tests/arm/scenarios.py).
+# Pieces from which many tests build scenarios (the format is described in tests/arm/scenarios.py).
 NOW = ["Retry-After", "0"]
 ASYNC = ["Azure-AsyncOperation", "{async}"]
 LOCATION = ["Location", "{location}"]
@@ -109,12 +111,12 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def sample(rows, n):
-    """`n` of the rows, picked at random; all of them for `make test-all`."""
+    """`n` of the rows, picked at random; all of them with `make test-all`."""
     rows = list(rows)
     return rows if ALL or len(rows) <= n else random.Random(SEED).sample(rows, n)
 
 
-@pytest.hookimpl(tryfirst=True)  # the workers' own looks at the groups
+@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(config, items):
     sweeps = {}
     for item in items:
@@ -152,7 +154,7 @@ def header(request, name):
 
 
 def gaps(events):
-    """Seconds between one answer and the next request."""
+    """The seconds between each answer and the next request."""
     times = [
         (event["event"], event["time"])
         for event in events
@@ -164,7 +166,7 @@ def gaps(events):
 
 
 def wait_until(condition, what, seconds=20):
-    """The first true value of condition(), which may itself wait for a moment."""
+    """Returns the first true value of condition(), which may itself wait for a moment."""
     until = time.monotonic() + seconds * SLOW
     while True:
         value = condition()
@@ -228,7 +230,7 @@ class Arm:
         return f"{scenario}--{secrets.token_hex(6)}"
 
     def play(self, base="ok-200", name=None, **scenario):
-        """An endpoint with the members of a scenario; what is not given is as in the scenario
+        """Makes an endpoint with these members of a scenario; the others are those of the scenario
         `base`."""
         name = name or self.endpoint("own")
         self.control("PUT", f"/scenario/{name}", {"base": base, **scenario})
@@ -238,21 +240,23 @@ class Arm:
         return self.control("GET", f"/keys/{name}")
 
     def set_keys(self, name, **keys):
-        """By hand, or by the service: primaryKey, secondaryKey; None is null."""
+        """Sets primaryKey and secondaryKey, as a person or the service would; None is null."""
         self.control("PUT", f"/keys/{name}", keys)
 
     def regenerate(self, name, which):
-        """As another client does."""
+        """Regenerates a key as another client would."""
         self.control("PUT", f"/keys/{name}?regenerate={which}")
 
     # Identities (tests/arm/identity.py).
 
     def identity(self, name, **members):
-        """Makes or changes one; without members, what it gave so far."""
+        """Makes or changes an identity; without members, returns what the identity has issued so
+        far."""
         return self.control("PUT" if members else "GET", f"/identity/{name}", members or None)
 
     def must_not_show(self):
-        """Pieces of all secrets that the stand-in gave or got so far: {piece: what it is}."""
+        """Pieces of all secrets that the stand-in issued or received so far: {piece: what it
+        is}."""
         answer = self.control("GET", f"/secrets?since={self.secrets}")
         self.secrets = answer["next"]
         for secret in answer["secrets"]:
@@ -262,7 +266,7 @@ class Arm:
     # The log.
 
     def log(self, name, idle=5.0):
-        """All events of an endpoint's connections, once these have ended (or after `idle`
+        """All events of an endpoint's connections, after these have ended (or after `idle`
         seconds)."""
         return self.control("GET", f"/log/{name}?idle={idle}")
 
@@ -275,7 +279,7 @@ class Arm:
         ]
 
     def counts(self, name):
-        """How many POSTs of an endpoint there were, and how many polls."""
+        """The number of POSTs of an endpoint, and the number of polls."""
         kinds = [request["kind"] for request in self.requests(name)]
         return kinds.count("post"), len(kinds) - kinds.count("post")
 
@@ -286,8 +290,8 @@ class Arm:
         return [event for event in self.log(name) if event["event"] == "handshake"]
 
     def wait_for(self, name, event, count=1, kind=None):
-        """Waits for the count-th event (of this kind of request) about an endpoint, which may still
-        be served."""
+        """Waits for the count-th event (of this kind of request) of an endpoint. The request may
+        still be in progress."""
 
         def seen():
             events = [
@@ -305,7 +309,7 @@ class Arm:
         return events[-1]["seq"] if events else 0
 
     def connections(self, listener, since=0, idle=5):
-        """The events of a listener after a mark, once all connections have ended (or after `idle`
+        """The events of a listener after a mark, after all connections have ended (or after `idle`
         seconds)."""
         return self.control("GET", f"/log?listener={listener}&since={since}&idle={idle}")
 
@@ -319,7 +323,8 @@ class Arm:
 
 
 def pieces(secret):
-    """Parts of a secret that are long enough to know it by, as it is and as a form has it."""
+    """Parts of a secret that are long enough to identify it, both as it is and as a form encodes
+    it."""
     if len(secret) < 64:
         return {secret, urllib.parse.quote(secret, safe="")}
     middle = len(secret) // 2
@@ -327,7 +332,7 @@ def pieces(secret):
 
 
 def private_keys():
-    """Lines of the private keys that the tests give to the command."""
+    """The lines of the private keys that the tests give to the command."""
     for path in sorted(CERTS.glob("device*.pem")):
         for key in re.findall(
             r"-----BEGIN [A-Z ]*KEY-----\n(.*?)-----END", path.read_text(), re.DOTALL
@@ -345,7 +350,7 @@ def arm():
 
 @pytest.fixture
 def main_put_back(arm):
-    """For tests that change the listener main."""
+    """For tests that change the listener main: restores it."""
     yield
     arm.control("PUT", "/listener/main?state=up")
     arm.control("PUT", "/certificate/main?name=server")
@@ -353,9 +358,11 @@ def main_put_back(arm):
 
 
 class Gate:
-    """Holds back an answer of the stand-in until the test opens it: put `line` into its do_before.
+    """Holds back an answer of the stand-in until the test opens the gate: put `line` into the
+    answer's do_before.
 
-    The line asks the stand-in for a log that is complete when a certain connection has ended: ours.
+    The line asks the stand-in for a log that is complete only when a certain connection has ended.
+    The gate holds that connection.
     """
 
     def __init__(self, arm):
@@ -397,13 +404,13 @@ def gate(arm):
 
 @dataclasses.dataclass
 class Result:
-    """What a run left behind."""
+    """What a run left behind: its output and exit code."""
 
     code: int
     out: str
     err: str
     seconds: float
-    after_signal: float = 0  # seconds from the last signal to its end
+    after_signal: float = 0  # seconds from the last signal to the end
 
     @property
     def lines(self):
@@ -415,7 +422,7 @@ class Result:
 
     @property
     def json(self):
-        """The one object on standard output."""
+        """The one JSON object on standard output."""
         assert self.out.endswith("}\n") and self.out.count("\n") == 1, self.out
         return json.loads(self.out)
 
@@ -426,7 +433,7 @@ class Result:
 
 
 class Process:
-    """A command that runs."""
+    """A running command."""
 
     def __init__(self, arguments, env, stdin, **more):
         self.started, self.arguments = time.monotonic(), arguments
@@ -456,18 +463,19 @@ class Process:
         self.popen.send_signal(number)
 
     def kill(self):
-        """SIGKILL, and the end of it."""
+        """Sends SIGKILL and waits for the end."""
         self.popen.kill()
         self.popen.communicate(timeout=20)
 
     def look(self):
-        """What everybody can see of it: its command line, and the environment that it keeps."""
+        """Records what everybody can see of the process: its command line, and its environment."""
         for name in ("cmdline", "environ"):
             with contextlib.suppress(OSError), open(f"/proc/{self.pid}/{name}", "rb") as file:
                 self.looks.append((f"/proc/PID/{name}", file.read().decode("latin-1")))
 
     def end(self, seconds=60):
-        """Waits for its end. Looks at it now and then, once it has had a second to start."""
+        """Waits for the end. Once the process has run for a second, records what can be seen of it
+        now and then."""
         until = time.monotonic() + seconds * SLOW
         while True:
             try:
@@ -476,7 +484,7 @@ class Process:
             except subprocess.TimeoutExpired:
                 if time.monotonic() > until:
                     raise
-                if not EXEC and Path(self.arguments[0]).name == "rekey":  # not what traces it
+                if not EXEC and Path(self.arguments[0]).name == "rekey":  # not its tracer
                     self.look()
         now = time.monotonic()
         return Result(
@@ -489,13 +497,13 @@ class Process:
 
 
 def first_key(name, which):
-    """The key that the stand-in gives an endpoint at its beginning."""
+    """The key that an endpoint of the stand-in has at first."""
     return base64.b64encode(hashlib.sha256(f"{name}-{which}-0".encode()).digest()).decode()
 
 
 class Rekey:
-    """Runs the command as a process with a clean environment, and checks what every run must keep
-    to."""
+    """Runs the command as a process with a clean environment, and checks what must hold for every
+    run."""
 
     def __init__(self, arm, directory):
         self.arm, self.directory, self.processes, self.identities = arm, directory, [], []
@@ -503,7 +511,7 @@ class Rekey:
     # Running.
 
     def options(self, name, listener="main"):
-        """Where an endpoint of the stand-in is."""
+        """The options that name an endpoint of the stand-in."""
         return [
             "--management-url",
             self.arm.url(listener),
@@ -520,9 +528,9 @@ class Rekey:
         ]
 
     def start(self, *arguments, token=TOKEN, env=None, stdin=None, prefix=(), **more):
-        """Starts the command; token None: no token in the environment. stdin: bytes for standard
-        input. What it finds where a virtual machine has its identity is the stand-in, which says
-        that there is none: no test asks the machine that it runs on."""
+        """Starts the command. token None: no token in the environment. stdin: bytes for standard
+        input. Where a virtual machine has its identity service, the command finds the stand-in,
+        which says that there is no identity: no test asks the machine that it runs on."""
         given = {"AZURE_ACCESS_TOKEN": token} if token else {}
         full = {**ENVIRONMENT, "IMDS_ENDPOINT": self.arm.no_identity, **given, **(env or {})}
         process = Process(
@@ -533,7 +541,7 @@ class Rekey:
         )
         self.processes.append(process)
         if stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # it may end without reading it
+            with contextlib.suppress(BrokenPipeError):  # the command may end without reading it
                 process.popen.stdin.write(stdin)
                 process.popen.stdin.close()
             process.popen.stdin = None
@@ -551,8 +559,8 @@ class Rekey:
         return self.finish(self.start_regenerate(name, *arguments, **more), code, name, shows)
 
     def regenerate_all(self, names, *arguments):
-        """Runs side by side: a dictionary from endpoints to exit codes. Returns the results, in
-        order."""
+        """Runs the command for several endpoints at the same time: {endpoint: exit code}. Returns
+        the results in order."""
         started = [
             (self.start_regenerate(name, *arguments), code, name) for name, code in names.items()
         ]
@@ -570,8 +578,9 @@ class Rekey:
         )
 
     def start_switch(self, command, name, *arguments, state="state", **more):
-        """Starts rotate or sync. The temporary directory may be one that a restart empties, which is
-        taken; a settling time of 0 is what most tests want, and an age of 0."""
+        """Starts rotate or sync. The state directory may be on a file system that a restart
+        empties; the options allow that. Most tests want a settling time of 0 and a minimum age of
+        0, which are the defaults here."""
         if state == "state":
             (self.directory / state).mkdir(exist_ok=True)
         given = {str(each) for each in arguments}
@@ -610,16 +619,17 @@ class Rekey:
     # Checking.
 
     def finish(self, process, code, name=None, shows=()):
-        """Waits for the end of a process and checks it. code: what it must exit with, or a tuple
-        where the rules leave a choice. shows: "keys", "url": secrets that were asked for."""
+        """Waits for the end of a process and checks it. code: the expected exit code, or a tuple if
+        the rules leave a choice. shows: "keys", "url": secrets that the run was asked to print."""
         result = process.end()
         text = f"{shlex.join(process.arguments)}\nexit {result.code}\n{result.out}\n{result.err}"
         assert result.code in (code if isinstance(code, tuple) else (code,)), text
-        words = [Path(word).name for word in process.arguments]  # behind what traces it
+        words = [Path(word).name for word in process.arguments]  # after its tracer
         own = process.arguments[words.index("rekey") if "rekey" in words else 0 :]
         quiet = any(re.fullmatch(r"-[hqv]*q\w*|--quiet|status", word) for word in own)
         if result.code == 0 and quiet:
-            # An outcome of `status` would read as that of the run it reports; -q says nothing.
+            # In the output of `status` an outcome would be taken for that of the run that it
+            # reports; -q prints none.
             assert result.err == "", text
         else:
             assert result.err.endswith("\n"), text
@@ -636,8 +646,8 @@ class Rekey:
         return result
 
     def check_keys(self, process, result, name):
-        """No key that the endpoint ever had is where others can see it; a state directory holds what
-        it is meant to hold, and no more."""
+        """Checks that no key that the endpoint ever had is visible to others, and that a state
+        directory holds what it should, and nothing else."""
         places = [("arguments", "\n".join(process.arguments)), ("stderr", result.err)]
         places += process.looks
         if "--state" in process.arguments:
@@ -653,7 +663,7 @@ class Rekey:
                 assert key not in text, f"a key is in {place}: {text}"
 
     def check_secrets(self, process, result):
-        """No secret of any identity is where others can see it."""
+        """Checks that no secret of any identity is visible to others."""
         places = [
             *process.looks,
             ("arguments", "\n".join(process.arguments)),
@@ -670,8 +680,8 @@ class Rekey:
                 assert piece not in text, f"{what} is in {place}: {piece!r}\n{text}"
 
     def secrets(self, name, shows):
-        """What must not be printed in a run about an endpoint. The requests are looked at as
-        well."""
+        """The texts that must not be printed in a run about an endpoint. Includes secrets from the
+        requests."""
         yield TOKEN
         if name is None:
             return
@@ -689,8 +699,8 @@ class Rekey:
 
 
 def signed_parts(url):
-    """What of a polling URL must not be printed: with the plain query that every request has, the
-    whole."""
+    """The parts of a polling URL that must not be printed. With the plain query that every request
+    has, that is the whole query."""
     path, _, query = url.partition("?")
     return [f"{path}?"] + ([query] if query != "api-version=2025-09-01" else [])
 
@@ -716,14 +726,14 @@ def limits():
 
 @pytest.fixture
 def native():
-    """For tests that look at the process itself: under an emulator they would see the
-    emulator's."""
+    """For tests that look at the process itself: under an emulator they would look at the
+    emulator."""
     if EXEC:
         pytest.skip(f"looks at the process itself, which is {EXEC[0]} here")
 
 
 def preloadable():
-    """None, or why LD_PRELOAD does not get into the command."""
+    """Returns None, or the reason why LD_PRELOAD cannot load a library into the command."""
     if EXEC:
         return f"LD_PRELOAD would get into {EXEC[0]}"
     if SANITIZED:
@@ -738,7 +748,7 @@ def preloadable():
 
 @pytest.fixture
 def preload():
-    """A function that gives the environment for NAME.so."""
+    """Returns a function that gives the environment for NAME.so."""
     reason = preloadable()
     if reason:
         pytest.skip(reason)
@@ -752,8 +762,8 @@ def preload():
 
 @pytest.fixture
 def namespace():
-    """A function that makes a prefix: the command runs in namespaces of its own (-n: network, -m:
-    mounts)."""
+    """Returns a function that makes a prefix, with which the command runs in its own namespaces
+    (-n: network, -m: mounts)."""
 
     def prefix(flags, script):
         arguments = ["unshare", f"-r{flags}", "sh", "-ec", f'{script}\nexec "$@"', "sh"]
@@ -772,8 +782,9 @@ def namespace():
 
 @pytest.fixture
 def lent(arm, namespace):
-    """A function that makes a prefix: the command runs in a network of its own, where listeners of
-    the stand-in have these addresses ("imds=169.254.169.254:80") besides main."""
+    """Returns a function that makes a prefix, with which the command runs in its own network. There
+    the listeners of the stand-in have these addresses ("imds=169.254.169.254:80") in addition to
+    main."""
 
     def prefix(script, *addresses, flags="n"):
         main = f"main=127.0.0.1:{arm.ports['main']}"
@@ -811,8 +822,8 @@ def nobody():
 
 @pytest.fixture
 def etc(tmp_path):
-    """A function that makes an /etc for name lookup alone; returns the line of shell that mounts
-    it."""
+    """Returns a function that makes an /etc for name lookup only, and returns the shell line that
+    mounts it."""
 
     def make(hosts="127.0.0.1 localhost\n", name_server="127.0.0.1"):
         folder = tmp_path / "etc"
@@ -830,7 +841,7 @@ def etc(tmp_path):
 
 
 class Hook:
-    """A program for --exec that notes how it was started: its environment, its descriptors."""
+    """A program for --exec that records how it was started: its environment and its descriptors."""
 
     def __init__(self, folder):
         self.folder, self.script = folder, folder / "program"
@@ -841,11 +852,11 @@ class Hook:
         return self.that("exit 0")
 
     def that(self, command):
-        """What it does once it has noted that: a line of shell."""
+        """A shell line that the hook runs after it has recorded its start."""
         folder = shlex.quote(str(self.folder))
         self.script.write_text(
             f"#!/bin/sh\ncd {folder}\necho $$ >>pids\n"
-            "(ls -l /proc/$$/fd >fds.$$)\n"  # by another process: the shell opens nothing for it
+            "(ls -l /proc/$$/fd >fds.$$)\n"  # a process of its own
             "cat /proc/$$/environ >new.$$\nmv new.$$ run.$$\n"
             f"{command}\n"
         )
@@ -861,19 +872,19 @@ class Hook:
         ]
 
     def descriptors(self):
-        """{number: what it is} of the last run, without the script that the shell reads."""
+        """{number: file} of the last run, without the script, which the shell reads."""
         path = max(self.folder.glob("fds.*"), key=lambda path: path.stat().st_mtime_ns)
         pairs = re.findall(r" (\d+) -> (.*)", path.read_text())
         return {int(number): what for number, what in pairs if what != str(self.script)}
 
     def alive(self):
-        """Processes that are in the file of its pids and still there."""
+        """Those processes in the hook's file of process ids that still exist."""
         pids = (self.folder / "pids").read_text().split()
         return [pid for pid in pids if os.path.exists(f"/proc/{pid}/cmdline") and running(pid)]
 
 
 def running(pid):
-    """It is there, and no zombie."""
+    """Returns true if the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

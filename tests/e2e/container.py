@@ -1,5 +1,5 @@
-"""Containers for the tests of the image and of the pod: what is in an OCI archive, run by runc as an
-engine runs it, in the network of this machine."""
+"""Containers for the tests of the image and of the pod: the content of an OCI archive, run by runc
+as a container engine would run it, in the network of this machine."""
 
 import hashlib
 import io
@@ -13,12 +13,12 @@ import pytest
 from conftest import ROOT
 
 NUMBERS = itertools.count()
-# What each container gets from its engine.
+# What an engine gives to each container.
 ENGINE = ["/etc/hosts", "/etc/resolv.conf"]
 
 
 class Archive:
-    """An OCI archive, each blob of which is what its digest says."""
+    """An OCI archive. Checks that each blob has its digest."""
 
     def __init__(self, path):
         with tarfile.open(path) as archive:
@@ -63,7 +63,8 @@ class Archive:
 
 
 class Container:
-    """One that runs. mounts: (source; destination; whether it is read-only). prefix: what traces it."""
+    """A running container. mounts: (source; destination; whether it is read-only). prefix: the
+    program that traces it."""
 
     def __init__(
         self,
@@ -133,14 +134,14 @@ class Container:
         )
 
     def end(self, seconds=120):
-        """Waits for its end. Returns the exit code, and what it printed."""
+        """Waits for the end. Returns the exit code and the output."""
         text = self.process.communicate(timeout=seconds)[0]
         shutil.rmtree(self.folder / self.name)
         return self.process.returncode, text
 
 
 def need(archive, folder):
-    """Skips where there is no image, or where runc cannot run it. Returns the archive."""
+    """Skips the test if there is no image, or if runc cannot run it. Returns the archive."""
     if not archive:
         pytest.skip("there is no image: `make check-install` makes it")
     if shutil.which("runc") is None:

@@ -1,7 +1,7 @@
-// element.c - the secure element of boards/examples/secure_element.c in the end-to-end tests: the
-// test itself, at the other end of the socket whose number is in ELEMENT. 'C' asks for the
-// certificate, 'S' and a SHA-256 for a signature. An answer is its length in two bytes, big-endian,
-// and so many bytes; 0 is a failure.
+// element.c - the secure element of boards/examples/secure_element.c in the end-to-end tests. The
+// test itself is the element, at the other end of the socket whose number is in ELEMENT. 'C' asks
+// for the certificate; 'S' and a SHA-256 ask for a signature. An answer is its length in two bytes,
+// big-endian, then the data; length 0 means failure.
 
 #include "../../boards/examples/secure_element.h"
 

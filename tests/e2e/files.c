@@ -1,5 +1,5 @@
-// files.c - LD_PRELOAD: a file system that lacks something. The environment names the errno with
-// which a call always fails: FAIL_LINK, FAIL_RENAME_NEW (renameat2 with a flag),
+// files.c - LD_PRELOAD: a file system that lacks a feature. Environment variables name the errno
+// with which a call always fails: FAIL_LINK, FAIL_RENAME_NEW (renameat2 with a flag),
 // FAIL_SYNC_DIRECTORY.
 
 #define _GNU_SOURCE

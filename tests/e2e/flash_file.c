@@ -1,6 +1,6 @@
 // flash_file.c - the flash of boards/examples/flash_rotation.c in the end-to-end tests: two sectors
-// in the file that the environment variable FLASH names. With FLASH_CUT=N the process ends, as by a
-// loss of power, at the N-th point of those within and after its erasures and writes.
+// in the file that the environment variable FLASH names. With FLASH_CUT=N the process ends, as if
+// power were lost, at the N-th of the points during and after each erasure and write.
 
 #include <fcntl.h>
 #include <stdlib.h>

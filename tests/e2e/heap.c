@@ -1,7 +1,8 @@
-// heap.c - LD_PRELOAD: counts the calls of malloc and its family between main and exit.
-// At exit it writes "heap allocations: N" to what the environment variable HEAP_REPORT names: a
-// descriptor if it is a number, else a file. N counts every call of the family, free too, in the
-// process that entered main and in none of its children (the command looks names up in one).
+// heap.c - LD_PRELOAD: counts the calls of malloc and its family between main and exit. At exit it
+// writes "heap allocations: N" to the destination that the environment variable HEAP_REPORT names:
+// a descriptor if it is a number, else a file. N counts every call of the family, including free,
+// in the process that entered main, but not in its children (the command looks names up in a
+// child).
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// dlsym may allocate before the real functions are known: it gets these bytes, never freed.
+// dlsym may allocate before the real functions are known. It gets these bytes, which are never
+// freed.
 static _Alignas(16) char early[8192];
 static size_t early_used;
 
@@ -41,7 +43,7 @@ static int is_early(const void *p) {
     return (const char *)p >= early && (const char *)p < early + sizeof(early);
 }
 
-// Sets real_NAME, once. While dlsym is at work it stays NULL.
+// Sets real_NAME, once. During the call of dlsym it stays NULL.
 #define FIND(name)                                                                                 \
     do {                                                                                           \
         static int finding;                                                                        \
@@ -76,7 +78,7 @@ void *calloc(size_t n, size_t size) {
     return size != 0 && n > sizeof(early) / size ? NULL : early_memory(n * size);
 }
 
-// An early block grows by a copy: what is behind it is copied too, which does no harm.
+// An early block grows by a copy. The copy includes bytes behind the block, which does no harm.
 static void *grow_early(void *p, size_t size) {
     void *copy = malloc(size);
     size_t there = (size_t)(early + sizeof(early) - (char *)p);
@@ -128,7 +130,8 @@ void free(void *p) {
     }
 }
 
-// At exit, whether main returned or called exit; not in a child that was forked from within main.
+// Runs at exit, both after a return from main and after exit(), but not in a child that was forked
+// from within main.
 __attribute__((destructor)) static void report(void) {
     const char *where = getenv("HEAP_REPORT");
     char text[64], *end;
@@ -144,7 +147,7 @@ __attribute__((destructor)) static void report(void) {
         fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     }
     if (fd < 0 || write(fd, text, (size_t)len) != len) {
-        _exit(99); // a report that is missing must be noticed
+        _exit(99); // a missing report must be noticed
     }
 }
 
@@ -154,7 +157,7 @@ static int counted_main(int argc, char **argv, char **environment) {
     owner = getpid();
     code = real_main(argc, argv, environment);
     if (owner == getpid()) {
-        owner = 0; // what exit itself does is not main's
+        owner = 0; // calls by exit itself do not count
     }
     return code;
 }

@@ -1,5 +1,5 @@
-"""The pages of `rekey help`, read as the tests of the command, of its manual and of its completion
-need them."""
+"""The pages of `rekey help`, parsed for the tests of the command, of its manual and of its
+completion."""
 
 import re
 import subprocess
@@ -23,12 +23,12 @@ def commands():
 
 
 def topics(*command):
-    """The pages that the overview, or the page of a command, names."""
+    """The names of the pages to which the overview, or the page of a command, refers."""
     return re.findall(rf"^  rekey help {' '.join([*command, ''])}([a-z-]+)", page(*command), re.M)
 
 
 def options_of(text):
-    """Each as it is there: "-n, --name" or "--subscription"."""
+    """The options as the page writes them: "-n, --name" or "--subscription"."""
     return re.findall(r"^  ((?:-\w, )?--[a-z-]+)", text, re.M)
 
 
@@ -37,14 +37,14 @@ def pages_of(command):
 
 
 def options(command):
-    """Those that a command takes, by all of its pages."""
+    """The options that a command accepts, from all of its pages."""
     found = options_of(pages_of(command))
     assert len(found) == len(set(found)), found
     return sorted(found)
 
 
 def default(option):
-    """Seconds that an option has by default."""
+    """The default of an option, in seconds."""
     text = "".join(pages_of(command) for command in commands())
     number, unit = re.search(
         rf"--{option} TIME(?:(?!\n  -).)*?(?:default|:)\s+(\d+)([smhd])", text, re.S

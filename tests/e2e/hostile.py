@@ -1,8 +1,8 @@
-"""A TLS server that does what it is told, right or wrong: TLS 1.2 (RFC 5246) with
+"""A TLS server that does exactly what it is told, correct or not: TLS 1.2 (RFC 5246) with
 ECDHE-ECDSA-AES128-GCM-SHA256, and TLS 1.3 (RFC 8446) with AES-128-GCM-SHA256. A connection is a
-list of steps, which are methods of Tls12 or Tls13, or functions that are given the server.
-test_hostile.py makes hostile servers of it by other steps, and by options of the steps. It keeps
-all that it could decrypt of what the client sent."""
+list of steps: methods of Tls12 or Tls13, or functions that get the server as argument.
+test_hostile.py makes hostile servers by other steps, and by options of the steps. The server keeps
+all data of the client that it could decrypt."""
 
 import hashlib
 import hmac
@@ -47,21 +47,20 @@ def extensions(pairs):
 
 
 def certificate_list(ders, version):
-    """version 13: each certificate has extensions, none."""
+    """version 13: each certificate has an empty list of extensions."""
     behind = u16(b"") if version == 13 else b""
     return u24(b"".join(u24(der) + behind for der in ders))
 
 
 class Gone(Exception):
-    """The client has ended the connection, or said that it will."""
+    """The client has ended the connection, or announced that it will."""
 
 
 # ---- ciphers of records --------------------------------------------------------------------------
 
 
 class Gcm12:
-    """RFC 5288: the nonce is a salt and eight bytes that are sent, here the number of the
-    record."""
+    """RFC 5288: the nonce is a salt and eight explicit bytes, here the number of the record."""
 
     def __init__(self, key, salt):
         self.aead, self.salt, self.count = AESGCM(key), salt, 0
@@ -82,7 +81,7 @@ class Gcm12:
 
 
 class Gcm13:
-    """RFC 8446, 5.2: the true type is behind the data, and then zeros."""
+    """RFC 8446, 5.2: the real type follows the data, then come zeros."""
 
     def __init__(self, secret):
         key, self.iv = expand_label(secret, "key", b"", 16), expand_label(secret, "iv", b"", 12)
@@ -129,18 +128,18 @@ def digest(data):
     return hashlib.sha256(data).digest()
 
 
-# ---- what both versions have ---------------------------------------------------------------------
+# ---- common to both versions ---------------------------------------------------------------------
 
 
 class Server:
-    """One connection. `chain` and `key` are the certificates, in DER, and the leaf's key."""
+    """One connection. `chain`: the certificates in DER; `key`: the leaf's key."""
 
     def __init__(self, connection, chain, key):
         self.connection, self.chain, self.key = connection, chain, key
         self.input, self.waiting, self.transcript = b"", b"", b""
         self.sends = self.receives = self.next_receives = None
-        self.seen = []  # (type of the record, what was in it)
-        self.piece = 16384  # bytes of a message in one record
+        self.seen = []  # (type of the record, its content)
+        self.piece = 16384  # number of message bytes in one record
 
     # Sending.
 
@@ -148,7 +147,7 @@ class Server:
         self.connection.sendall(data)
 
     def record(self, kind, data, version=0x0303, padding=0, plain=False, spoil=False, length=None):
-        """kind None: TLS 1.3 without any type inside. length: what the header says."""
+        """kind None: TLS 1.3 without an inner type. length: the length in the header."""
         if self.sends and not plain:
             kind, data = self.sends.seal(kind, data, padding)
         if spoil:
@@ -157,7 +156,7 @@ class Server:
         self.raw(struct.pack(">BHH", kind, version, size) + data)
 
     def send(self, kind, body, edit=None, length=None, **options):
-        """A handshake message; edit: a function of its body."""
+        """Sends a handshake message. edit: a function that changes its body."""
         body = edit(body) if edit else body
         size = len(body) if length is None else length
         data = bytes([kind]) + size.to_bytes(3, "big") + body
@@ -180,7 +179,7 @@ class Server:
         return data
 
     def receive(self):
-        """The type and the plain text of the next record."""
+        """Returns the type and the plain text of the next record."""
         kind, _, size = struct.unpack(">BHH", self.read(5))
         data = self.read(size)
         if self.receives and kind != CCS:
@@ -195,7 +194,7 @@ class Server:
         return kind, data
 
     def expect(self, wanted):
-        """The body of the next message, which must be of this type."""
+        """Returns the body of the next message, which must be of this type."""
         while len(self.waiting) < 4 or len(self.waiting) < self.message_size():
             kind, data = self.receive()
             if kind == ALERT:
@@ -217,14 +216,14 @@ class Server:
         self.session, rest = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
         size = struct.unpack(">H", rest[:2])[0]
         rest = rest[2 + size :]
-        rest = rest[1 + rest[0] + 2 :]  # compression, length of the extensions
+        rest = rest[1 + rest[0] + 2 :]  # compression, and the length of the extensions
         self.offered = {}
         while rest:
             kind, size = struct.unpack(">HH", rest[:4])
             self.offered[kind], rest = rest[4 : 4 + size], rest[4 + size :]
 
     def request(self):
-        """The whole request, which has a body with a length."""
+        """Receives the complete request, which has a body with a length."""
         data = b""
         while b"\r\n\r\n" not in data or not data.rstrip().endswith(b"}"):
             kind, more = self.receive()
@@ -244,7 +243,7 @@ class Server:
         self.alert(1, 0)
 
     def close(self):
-        """An end without close_notify."""
+        """Ends the connection without close_notify."""
         self.connection.shutdown(socket.SHUT_WR)
         raise Gone
 
@@ -256,10 +255,10 @@ class Server:
         self.connection.close()
         raise Gone
 
-    # The whole.
+    # All steps.
 
     def play(self, steps):
-        """Ends when the client does."""
+        """Plays the steps; ends when the client does."""
         try:
             for step in steps:
                 step(self) if callable(step) else getattr(self, step)()
@@ -274,14 +273,14 @@ class Server:
             pass
 
     def last_keys(self):
-        """What is needed to read a client that goes on where it should not."""
+        """The state needed to read a client that wrongly continues."""
 
     def sign(self, data, key=None, **_):
         return (key or self.key).sign(data, ec.ECDSA(hashes.SHA256()))
 
 
 def share(group, theirs, scalar=None):
-    """Our share of a key exchange, and the common secret."""
+    """Returns our key share, and the shared secret."""
     if group == X25519:
         private = x25519.X25519PrivateKey.generate()
         peer = x25519.X25519PublicKey.from_public_bytes(theirs)
@@ -322,7 +321,7 @@ class Tls12(Server):
         master=True,
         **options,
     ):
-        """sentinel: the end of the random; session: bytes, or "theirs". master: the extended
+        """sentinel: the last bytes of the random; session: bytes, or "theirs". master: the extended
         master secret."""
         self.random = os.urandom(32 - len(sentinel)) + sentinel
         self.extended = master
@@ -347,7 +346,8 @@ class Tls12(Server):
         key=None,
         **options,
     ):
-        """randoms: what is signed in their place. signature: a function of the right one."""
+        """randoms: the randoms to sign instead of the real ones. signature: a function that changes
+        the correct signature."""
         self.private = ec.generate_private_key(ec.SECP256R1())
         ours = point(self.private) if public is None else public
         parameters = curve + number(group) + u8(ours)
@@ -368,7 +368,7 @@ class Tls12(Server):
         self.expect(CERTIFICATE)
 
     def client(self):
-        """What the client sends, and the keys."""
+        """Receives the client's messages and derives the keys."""
         theirs = self.expect(CLIENT_KEY)[1:]
         peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), theirs)
         secret = self.private.exchange(ec.ECDH(), peer)
@@ -382,7 +382,7 @@ class Tls12(Server):
         self.client_finished = self.expect(FINISHED)
 
     def ccs(self, body=b"\1"):
-        """The keys are used from here on."""
+        """From here on the keys are used."""
         self.record(CCS, body)
         self.sends = self.next_sends
 
@@ -403,7 +403,7 @@ class Tls13(Server):
     secret = b""
 
     def shares(self):
-        """What the client offers: {group: share}."""
+        """The client's key shares: {group: share}."""
         rest, found = self.offered[51][2:], {}
         while rest:
             group, size = struct.unpack(">HH", rest[:4])
@@ -423,7 +423,8 @@ class Tls13(Server):
         without=(),
         **options,
     ):
-        """group: what is said; public: in place of our share; without: types of extensions."""
+        """group: the group to state; public: sent instead of our share; without: types of
+        extensions to leave out."""
         theirs = self.shares()
         mine = next(iter(theirs))
         ours, secret = share(mine, theirs[mine])
@@ -443,7 +444,7 @@ class Tls13(Server):
         self.receives, self.sends = Gcm13(self.client_secret), Gcm13(self.server_secret)
 
     def retry(self, group=24, session="theirs", suite=0x1301, extra=(), without=(), **options):
-        """HelloRetryRequest, and the second ClientHello. extra: cookies and the like."""
+        """HelloRetryRequest, and the second ClientHello. extra: extensions such as a cookie."""
         pairs = [(43, number(0x0304)), (51, number(group)), *extra]
         body = number(0x0303) + RETRY + u8(self.session if session == "theirs" else session)
         body += number(suite) + b"\0"
@@ -473,7 +474,8 @@ class Tls13(Server):
     def verify(
         self, side="server", scheme=ECDSA_SHA256, seen=None, signature=None, key=None, **options
     ):
-        """seen: in place of the transcript. signature: a function of the right one."""
+        """seen: signed instead of the transcript. signature: a function that changes the correct
+        signature."""
         label = f"TLS 1.3, {side} CertificateVerify".encode()
         text = b" " * 64 + label + b"\0" + digest(self.transcript if seen is None else seen)
         right = self.sign(text, key)
@@ -481,7 +483,7 @@ class Tls13(Server):
         self.send(VERIFY, number(scheme) + u16(value), **options)
 
     def finished(self, secret=None, keys=True, **options):
-        """keys: what is sent from here on is under the application's."""
+        """keys: from here on the server sends under the application's keys."""
         finished_key = expand_label(secret or self.server_secret, "finished", b"", 32)
         right = hmac.digest(finished_key, digest(self.transcript), "sha256")
         self.send(FINISHED, right, **options)
@@ -516,7 +518,7 @@ class Tls13(Server):
 
 
 class Listener:
-    """Plays the steps to each client that connects, one after another."""
+    """Plays the steps to each client that connects, one client after another."""
 
     def __init__(self, version, steps, chain, key):
         self.version, self.steps, self.chain, self.key = version, steps, chain, key
@@ -537,7 +539,7 @@ class Listener:
             self.played.append(server)
             try:
                 server.play(self.steps)
-            except Exception as fault:  # ours, and not the client's
+            except Exception as fault:  # an error of this server, not of the client
                 self.faults.append(repr(fault))
             finally:
                 connection.close()

@@ -1,10 +1,11 @@
-"""A stand-in for the Kubernetes API server: one namespace with Secrets, over TLS, as far as kubectl
-asks for it.
+"""A stand-in for the Kubernetes API server: one namespace with Secrets, over TLS, with as much of
+the API as kubectl uses.
 
-It knows discovery, resourceVersion, 409 Conflict, server-side apply by field manager, merge patches,
-and authorization by the rules of a Role: what is not allowed is 403. Each request that it sees is in
-`requests`. `hook(number, method, path, moment)` is called for each one that carries a change, before it
-is carried out and before it is answered: it may raise Dropped (no answer) or return (status, reason).
+It implements discovery, resourceVersion, 409 Conflict, server-side apply by field manager, merge
+patches, and authorization by the rules of a Role (403 for what is not allowed). `requests` has
+every request. `hook(number, method, path, moment)` is called twice for each request that makes a
+change: before the change is made, and before the answer is sent. The hook may raise Dropped (no
+answer) or return (status, reason).
 """
 
 import http.server
@@ -33,12 +34,12 @@ class Refused(Exception):
 
 
 class Api:
-    """One namespace. `rules` are those of the Role of whoever has the token."""
+    """One namespace. `rules`: those of the Role that the token belongs to."""
 
     def __init__(self, certificate, key, namespace, token, rules):
         self.namespace, self.token, self.rules = namespace, token, rules
         self.secrets, self.version, self.requests, self.hook = {}, 0, [], None
-        self.changes = 0  # requests that carry one
+        self.changes = 0  # requests that make a change
         self.written = lambda secret: None
         self.lock = threading.RLock()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -75,7 +76,7 @@ class Api:
         self.server.shutdown()
         self.server.server_close()
 
-    # What a person, or another controller, does.
+    # Changes by a person, or by another controller.
 
     def create(self, secret):
         self.store({**secret, "metadata": {**secret["metadata"], "namespace": self.namespace}})
@@ -169,7 +170,7 @@ class Api:
         kind = handler.headers.get("Content-Type", "").split(";")[0]
         if kind == "application/json-patch+json":
             raise Refused(415, "UnsupportedMediaType")
-        if old is None:  # apply may create it, for whoever may create one
+        if old is None:  # apply may create the object if the Role allows it
             if kind != "application/apply-patch+yaml" or not self.allows("create", "secrets", None):
                 raise Refused(403 if kind == "application/apply-patch+yaml" else 404, "NotFound")
             old = {"metadata": {"name": name}}

@@ -1,4 +1,4 @@
-"""What the tests of `make install`, of the library and of other builds share."""
+"""Shared by the tests of `make install`, of the library and of other builds."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ FOR_THIS_MACHINE = pytest.mark.skipif(
 TAKES_A_WHILE = pytest.mark.skipif(
     "REKEY_DEB" not in os.environ, reason="takes a while: make check-install"
 )
-MADE = {  # variables of the caller's that the Makefile takes, beside PATH
+MADE = {  # the caller's variables that the Makefile accepts, besides PATH
     name: value
     for name, value in os.environ.items()
     if name in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LIMITS", "SOURCE_DATE_EPOCH")
@@ -23,7 +23,7 @@ MADE = {  # variables of the caller's that the Makefile takes, beside PATH
 
 
 def run(*arguments, code=0, env=None, timeout=300, **more):
-    """Runs a program; standard error comes with standard output."""
+    """Runs a program; standard error is part of the output."""
     result = subprocess.run(
         [str(each) for each in arguments],
         env={**ENVIRONMENT, **(env or {})},
@@ -49,7 +49,7 @@ def need(*tools):
 
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory):
-    """A tree that is used where it is."""
+    """An installed tree that is used in place."""
     folder = tmp_path_factory.mktemp("prefix")
     make("install", f"PREFIX={folder}")
     return folder

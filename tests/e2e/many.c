@@ -1,6 +1,6 @@
-// many.c - many clients in one thread: each lists the keys of its endpoint over a TLS connection of
-// its own, and epoll says which of them can go on. Prints how many succeeded, and the memory.
-// The first client regenerates a key of its endpoint, the others list theirs.
+// many.c - many clients in one thread, each with an endpoint and a TLS connection of its own; epoll
+// says which of them can continue. The first client regenerates a key of its endpoint, the others
+// list the keys of theirs. Prints how many succeeded, and how much memory they used.
 //
 //     many HOST PORT CA-FILE COUNT ENDPOINT...     the token is in TOKEN; endpoint i of n is i % n
 
@@ -77,8 +77,8 @@ static void begin(struct one *one, int number, char **argv, int endpoints) {
     one->ready = true;
 }
 
-// Makes progress with each client that can. Returns how many are not done, and in *ms how long none
-// of them has anything to do.
+// Advances each client that can continue. Returns how many are not done, and in *ms the time until
+// one of them has something to do.
 static int step_all(int count, int epoll, int *ms) {
     int left = 0;
 

@@ -1,5 +1,5 @@
 """A Debian that systemd-nspawn boots (boards/deps.sh tree), for the tests of the units and of the
-pages. It takes root, and shares the network of this machine, where the stand-in service is."""
+pages. It requires root, and shares the network of this machine, where the stand-in service runs."""
 
 import os
 import re
@@ -40,7 +40,7 @@ class Machine:
         self.root, self.output = root, Path(f"{root}.log")
         try:
             self.boot()
-        except AssertionError:  # where there can be no such machine systemd-nspawn ends
+        except AssertionError:  # if the machine cannot run, systemd-nspawn ends
             if self.process.poll() is None:
                 raise
             pytest.skip(f"systemd-nspawn cannot boot here: {self.output.read_text()[-300:]}")
@@ -78,7 +78,7 @@ class Machine:
         )
 
     def run(self, *arguments, code=0, given=None):
-        """Returns what it prints; given: what it reads."""
+        """Runs commands. Returns their output; given: their input."""
         process = self.popen(*arguments, stdin=subprocess.PIPE if given else subprocess.DEVNULL)
         text = process.communicate(given, timeout=150)[0]
         if process.returncode != code:
@@ -87,7 +87,7 @@ class Machine:
         return text
 
     def guide(self, text):
-        """Runs the block of docs/gateway.md that has this text, as it is there."""
+        """Runs the block of docs/gateway.md that contains this text, unchanged."""
         return "".join(self.run("sh", "-ec", line) for line in block(text))
 
     def write(self, name, text, mode=0o644):
@@ -105,20 +105,20 @@ class Machine:
         return self.run("journalctl", "--unit", unit, "--output=cat")
 
     def outcomes(self, unit):
-        """The words of the runs so far."""
+        """The outcomes of the runs so far."""
         return re.findall(r"^rekey: outcome=(\S+) ", self.journal(unit), re.M)
 
     def key(self, instance):
         return (self.root / f"var/lib/rekey/{instance}/key").read_text()
 
     def restart(self):
-        """systemd-nspawn ends with 133 and leaves the second half to whoever started it."""
+        """systemd-nspawn ends with 133 and leaves the second half of a restart to its caller."""
         self.popen("systemctl", "reboot")
         assert self.process.wait(60) == 133
         self.boot()
 
     def close(self):
-        """The end of process 1 is the end of all others."""
+        """The end of process 1 ends all others."""
         if self.process.poll() is None:
             os.kill(int(self.leader or self.process.pid), signal.SIGKILL)
             self.process.wait(30)
@@ -131,7 +131,7 @@ def block(text):
 
 @pytest.fixture(scope="module")
 def debian():
-    """One without rekey; the package is in /root."""
+    """A machine without rekey; the package is in /root."""
     if os.getuid() != 0 or shutil.which("systemd-nspawn") is None:
         pytest.skip("takes root and systemd-nspawn: make check-install")
     if not (DEPS / "tree.version").exists():
@@ -156,14 +156,15 @@ def debian():
 
 @pytest.fixture(scope="module")
 def machine(debian):
-    """One with the package, installed as the guide has it."""
+    """A machine on which the package is installed as the guide says."""
     for line in block("dpkg -i")[1:]:  # without apt-get, which needs a mirror
         debian.run("sh", "-ec", line)
     return debian
 
 
 def make_identity(arm, endpoint):
-    """An application at the stand-in. Returns its secret, and the variables of a configuration."""
+    """Makes an application at the stand-in. Returns its secret, and the variables of a
+    configuration."""
     tenant, client, secret = str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_hex(20)
     arm.identity(tenant, client_id=client, secret=secret)
     return secret, {
@@ -183,8 +184,8 @@ def make_identity(arm, endpoint):
 
 @pytest.fixture
 def instance(machine, arm):
-    """A function that makes an instance, with an endpoint and the identity that secret.conf has;
-    returns both names."""
+    """Returns a function that makes an instance, with an endpoint and the identity of secret.conf,
+    and returns both names."""
 
     def make(name=None, **members):
         name = name or f"own-{secrets.token_hex(3)}"
@@ -204,7 +205,7 @@ def instance(machine, arm):
 
 
 def configure(path, **values):
-    """Sets variables of a configuration, where they are, or at its end."""
+    """Sets variables of a configuration, in place or at its end."""
     text = path.read_text()
     for name, value in values.items():
         line = f"{name}={value}\n"

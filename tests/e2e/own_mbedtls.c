@@ -1,6 +1,6 @@
-// own_mbedtls.c - an application with an mbedTLS of its own, of whatever version, and its own
-// transport for rekey over it. Compiled with OVER_REKEY_TLS it also uses the transport of
-// librekey-tls, which has another mbedTLS, beside it: both in one program.
+// own_mbedtls.c - an application with its own mbedTLS, of any version, and its own transport for
+// rekey over that mbedTLS. Compiled with OVER_REKEY_TLS, it also uses the transport of
+// librekey-tls, which contains another mbedTLS: both are in one program.
 //
 //     own_mbedtls HOST PORT CA-FILE SUBSCRIPTION GROUP WORKSPACE ENDPOINT; the token is in TOKEN
 
@@ -28,8 +28,8 @@ struct own_tls {
     struct rekey_transport lower;
     mbedtls_ssl_config config;
     mbedtls_ssl_context ssl;
-    bool connected; // the transport below is
-    int lower_said; // by its last call
+    bool connected; // the transport below
+    int lower_said; // the result of its last call
 };
 
 static int send_below(void *ctx, const unsigned char *buf, size_t len) {
@@ -51,7 +51,7 @@ static int receive_below(void *ctx, unsigned char *buf, size_t len) {
                                           : MBEDTLS_ERR_SSL_WANT_READ;
 }
 
-// What a result of mbedTLS means to the core.
+// Translates a result of mbedTLS for the core.
 static int status_of(const struct own_tls *own, int result) {
     switch (result) {
     case MBEDTLS_ERR_SSL_WANT_READ:

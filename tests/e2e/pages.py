@@ -1,4 +1,5 @@
-"""The commands and the C of the pages: what is in a block that is indented by four spaces, or in a fence."""
+"""The commands and the C code of the pages: the content of a block that is indented by four spaces
+or fenced."""
 
 import re
 import textwrap
@@ -14,12 +15,12 @@ def read(page):
 
 
 def blocks(page):
-    """Indented blocks, without the indentation."""
+    """The indented blocks, without the indentation."""
     return [textwrap.dedent(each) for each in BLOCK.findall(FENCE.sub("", read(page)))]
 
 
 def split(text):
-    """The commands of a block: lines, with those that they continue on and their here-documents."""
+    """The commands of a block: lines, with their continuation lines and here-documents."""
     found, lines = [], iter(text.splitlines())
     for line in lines:
         while line.endswith("\\"):
@@ -37,6 +38,6 @@ def commands(page):
 
 
 def block(page, text):
-    """The commands of the one block that has this text."""
+    """The commands of the one block that contains this text."""
     (found,) = [each for each in blocks(page) if text in each]
     return split(found)

@@ -1,5 +1,5 @@
-"""Servers out of Debian's packages, run as ordinary processes: web servers (test_front_ends.py) and
-proxies (test_proxy.py). `boards/deps.sh peers` gets them; their settings are in front_ends/."""
+"""Servers from Debian's packages, run as ordinary processes: web servers (test_front_ends.py) and
+proxies (test_proxy.py). `boards/deps.sh peers` installs them; their settings are in front_ends/."""
 
 import os
 import re
@@ -15,17 +15,18 @@ PEERS = ROOT / os.environ.get("DEPS_DIR", "build/deps") / "peers"
 
 
 class Peer:
-    """One server and its doors (ports), in one process or more: `launch`, which is a subclass's,
-    calls `run` for each."""
+    """One server and its ports (`doors`), in one process or more: a subclass's `launch` calls `run`
+    for each process."""
 
     def __init__(self, kind, command, doors, directory):
-        """command: the program below PEERS and its arguments; the name of the settings comes
-        last."""
+        """command: the program below PEERS and its arguments; the name of the settings file is the
+        last argument."""
         self.kind, self.command, self.doors, self.directory = kind, command, doors, directory
         self.processes = []  # (process, guard)
 
     def start(self):
-        """Until it listens at all doors. Three times, as somebody else may take a port first."""
+        """Starts the server and waits until all its ports listen. Makes three attempts, because
+        another program may take a port first."""
         for _ in range(3):
             sockets = [socket.create_server(("127.0.0.1", 0)) for _ in self.doors]
             self.ports = {door: each.getsockname()[1] for door, each in zip(self.doors, sockets)}
@@ -54,7 +55,7 @@ class Peer:
                 stdout=output,
                 stderr=output,
             )
-        # Whatever ends us ends the server.
+        # The server ends when this process ends, however it ends.
         guard = subprocess.Popen(
             ["sh", "-c", f"cat; kill -KILL {process.pid}"], stdin=subprocess.PIPE
         )
@@ -84,13 +85,13 @@ class Peer:
         self.processes.clear()
 
     def text(self):
-        """All that it has written."""
+        """All that the server has written."""
         names = ("output", "log", "cache.log")
         paths = [self.directory / name for name in names]
         return "".join(path.read_text(errors="replace") for path in paths if path.exists())
 
 
 def skip_without(kind, command):
-    """Skips the test where the server is not there."""
+    """Skips the test if the server is not installed."""
     if not (PEERS / command[0]).exists():
         pytest.skip(f"no {kind}: run make deps")

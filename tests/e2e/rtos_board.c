@@ -1,5 +1,5 @@
 // rtos_board.c - the board of boards/examples/rtos_task.c in the end-to-end tests: lwIP over POSIX
-// threads, and a relay from its loopback interface to that of this machine (tests/lwip).
+// threads, and a relay from lwIP's loopback interface to that of this machine (tests/lwip).
 //
 //     rtos_task HOST PORT CA-FILE SUBSCRIPTION GROUP WORKSPACE ENDPOINT; TOKEN in the environment
 

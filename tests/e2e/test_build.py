@@ -1,4 +1,4 @@
-"""Builds of other people: a board outside of the tree, CMake, Zephyr, ESP-IDF."""
+"""Builds of others: a board outside of the tree, CMake, Zephyr, ESP-IDF."""
 
 import json
 import os
@@ -20,7 +20,7 @@ pytestmark = FOR_THIS_MACHINE
 
 @pytest.fixture
 def board(tmp_path):
-    """A folder with a board that has limits, a source and rules of its own."""
+    """A folder with a board that has its own limits, source and rules."""
     need("gcc")
     folder = tmp_path / f"board-of-{os.getpid()}"
     folder.mkdir()
@@ -77,7 +77,7 @@ def configure(source, folder, *more):
 
 
 def build_example(folder, libraries, without="", *more):
-    """boards/examples/regenerate.c, but for the lines that have a word in them."""
+    """Builds boards/examples/regenerate.c without the lines that contain one of these words."""
     source = (ROOT / "boards/examples/regenerate.c").read_text()
     if without:
         source = re.sub(rf"^.*({without}).*\n", "", source, flags=re.M)
@@ -95,13 +95,13 @@ def build_example(folder, libraries, without="", *more):
 
 @pytest.fixture(scope="module")
 def owner(tmp_path_factory):
-    """It brings the only mbedTLS of its image along."""
+    """An application with no other mbedTLS in its image: rekey brings it."""
     return build_example(tmp_path_factory.mktemp("owner"), "rekey::mbedtls_owned")
 
 
 @pytest.fixture(scope="module")
 def guest(tmp_path_factory):
-    """It uses the mbedTLS that its image has, as that is built by itself."""
+    """An application that uses the mbedTLS of its image, which is built separately."""
     off = [f"-D{name}=OFF" for name in ("ENABLE_TESTING", "ENABLE_PROGRAMS", "GEN_FILES")]
     folder = tmp_path_factory.mktemp("guest")
     of_owner = "owner.h|rekey_mbedtls_init|arena"
@@ -137,7 +137,8 @@ def test_cmake_has_all_sources(folder):
 
 
 def special_flags(words):
-    """Of a compiler's command: what is put before one file alone, or named otherwise in it."""
+    """The flags of a compiler's command that apply to one file only, or that rename something in
+    it."""
     pairs = zip(words, [*words[1:], ""])
     flags = {f"-include {Path(value).name}" for word, value in pairs if word == "-include"}
     return flags | {word for word in words if re.match(r"-Dmbedtls_", word)}
@@ -161,7 +162,7 @@ def test_cmake_compiles_mbedtls_as_make_does(owner):
 
 @TAKES_A_WHILE
 def test_limits_by_cmake(tmp_path):
-    """They reach those who include a header; a file of them is taken as well."""
+    """The limits reach every file that includes a header; a file of limits is accepted as well."""
     (tmp_path / "limits.h").write_text("#define REKEY_TOKEN_MAX 4000\n")
     (tmp_path / "main.c").write_text(
         "#include <rekey/rekey.h>\n"
@@ -182,7 +183,7 @@ def test_limits_by_cmake(tmp_path):
 
 @TAKES_A_WHILE
 def test_lwip_by_cmake(tmp_path):
-    """Its headers come from the target that the application names."""
+    """lwIP's headers come from the target that the application names."""
     lwip = Path(MADE.get("LWIP_DIR") or ROOT / "build/deps/lwip")
     if not lwip.exists():
         pytest.skip("there is no lwIP: make deps BOARD=lm3s6965evb")
@@ -207,7 +208,7 @@ KCONFIG = {
 @TAKES_A_WHILE
 @pytest.mark.parametrize("system", KCONFIG)
 def test_the_folder_of_another_system(tmp_path, system):
-    """All of rekey is compiled, with the flags of the system and with what Kconfig chose."""
+    """All of rekey is compiled, with the flags of that system and the choices of Kconfig."""
     (tmp_path / "app.c").write_text(
         "#include <rekey/der_table.h>\n"
         "#include <rekey/rekey.h>\n"
@@ -223,7 +224,7 @@ def test_the_folder_of_another_system(tmp_path, system):
     run("cmake", "--build", tmp_path, "-j2")
     compiled = {}
     for entry in json.loads((tmp_path / "compile_commands.json").read_text()):
-        if "mbedtls_owned" not in entry["command"]:  # it is defined, and nobody links it
+        if "mbedtls_owned" not in entry["command"]:  # this target is defined, but nothing links it
             compiled[os.path.relpath(entry["file"], ROOT)] = entry["command"]
     core = {f"src/{path.name}" for path in (ROOT / "src").glob("*.c")}
     assert core | {"port/sockets/sockets.c", "port/mbedtls/tls.c"} <= set(compiled)
@@ -233,7 +234,7 @@ def test_the_folder_of_another_system(tmp_path, system):
 
 
 def value_of(macro):
-    """As rekey_config.h has it by default."""
+    """The default value in rekey_config.h."""
     text = run("sh", "-c", f"echo {macro} | cc -E -P -include {ROOT}/src/rekey_config.h -")
     return text.split()[-1].rstrip("u")
 
@@ -249,7 +250,7 @@ def test_the_options_of_kconfig(tmp_path, system):
     options = kconfiglib.Kconfig(str(tmp_path / "Kconfig"), warn_to_stderr=False)
     assert options.warnings == []
     if system == "zephyr":
-        assert options.syms["REKEY_URL_MAX"].visibility == 0  # unless rekey is chosen
+        assert options.syms["REKEY_URL_MAX"].visibility == 0  # unless rekey is selected
         options.syms["REKEY"].set_value("y")
     names = [name for name in options.syms if name.startswith("REKEY_")]
     config = (ROOT / "src/rekey_config.h").read_text()
@@ -270,12 +271,13 @@ def test_the_module_of_zephyr():
     assert (folder / module["build"]["kconfig"]).exists()
 
 
-# ---- an mbedTLS of somebody else's ---------------------------------------------------------------
+# ---- an mbedTLS built by somebody else -----------------------------------------------------------
 
 
 @TAKES_A_WHILE
 def test_an_mbedtls_that_computes_in_pieces(tmp_path, rekey, arm, monkeypatch):
-    """Its owner bounds the work of one call (MBEDTLS_ECP_RESTARTABLE, for TLS 1.2)."""
+    """The owner of that mbedTLS limits the work of one call (MBEDTLS_ECP_RESTARTABLE, for TLS
+    1.2)."""
     need("gcc")
     built = tmp_path / "built"
     (tmp_path / "user.h").write_text(

@@ -1,7 +1,7 @@
-"""Chains of certificates, good and bad: what rekey makes of each, in TLS 1.2 and 1.3. A row says
-what of the chain differs from a usual one (chains.py), the exit code, and for a refusal words that
-standard error must have. A refusal is at once, by one connection, and the server gets no byte of a
-request. The host is reached through a proxy, so that it can have any name."""
+"""Chains of certificates, valid and not: how rekey judges each, in TLS 1.2 and 1.3. A row says how
+the chain differs from a usual one (chains.py), the exit code, and for a refusal the words that
+standard error must have. A refusal happens at once, after one connection, and the server gets no
+byte of a request. The host is reached through a proxy, so that it can have any name."""
 
 import re
 import socket
@@ -56,7 +56,7 @@ def row(
     chain=None,
     **changes,
 ):
-    """code may be a set where there is a choice. sent, anchors: names of certificates, in order."""
+    """code may be a set if several are right. sent, anchors: names of certificates, in order."""
     assert title not in ROWS, title
     assert bool(words) == (code not in (0, {0, 15})), title
     ROWS[title] = code, words, host, sent, anchors, chain or changes
@@ -74,7 +74,7 @@ KEY = "its key"
 DAMAGED = "it is damaged"
 CRITICAL = "critical extension"
 
-# ---- what they are for: extended key usage (RFC 5280, 4.2.1.12) ----------------------------------
+# ---- purposes: extended key usage (RFC 5280, 4.2.1.12) -------------------------------------------
 
 row("plain")
 for place in ("leaf", "issuer", "root"):
@@ -162,7 +162,7 @@ CONSTRAINTS = {
         [dns("example.com")],
         {"names": names(dns("*.example.com"))},
     ),
-    # The name is not below what is excluded, but it stands for what is (Go: CVE-2025-61727).
+    # The name is not below the excluded name, but it covers names that are (Go: CVE-2025-61727).
     "wildcard, one of its hosts excluded": (
         11,
         [],
@@ -185,7 +185,7 @@ CONSTRAINTS = {
     "IPv6, only IPv4 permitted": (11, [network("0.0.0.0/0")], [], BY_IP6, IP6),
     "IPv4, an address of five octets": (11, [tlv(0x87, b"\xc0\0\2\0\xff")], [], BY_IP4, IP4),
     "IPv4, excluded, five octets": (11, [], [tlv(0x87, b"\xc0\0\2\0\xff")], BY_IP4, IP4),
-    # What cannot be read is no constraint of another kind of name.
+    # A constraint that cannot be read is not treated as a constraint of another kind of name.
     "an address of five octets": (11, [tlv(0x87, b"\xc0\0\2\0\xff")], []),
     "a kind that there is not": (11, [tlv(0x8F, b"example.com")], []),
 }
@@ -343,7 +343,7 @@ for title, (code, general, *host) in NAMES.items():
         host=host[0] if host else "www.example.com",
         leaf={"names": names(*general)},
     )
-# The common name is not looked at (RFC 9525, 2): a leaf has its names in subjectAltName.
+# The common name is ignored (RFC 9525, 2): a leaf has its names in subjectAltName.
 BY_NAME = {"subject": "www.example.com"}
 row("name: only the common one", 11, NO_NAMES, leaf={**BY_NAME, "names": None})
 row("name: none in the list, the common one", 11, NO_NAMES, leaf={**BY_NAME, "names": names()})
@@ -377,7 +377,8 @@ row(
 POLICY = sequence(sequence(oid("2.23.140.1.2.2")))
 row("leaf: certificate policies", leaf={"more": extension("2.5.29.32", POLICY)})
 row("issuer: certificate policies", issuer={"more": extension("2.5.29.32", POLICY)})
-# mbedTLS knows no policies: what makes demands on them is refused, where OpenSSL accepts it.
+# mbedTLS does not know policies: certificates with policy constraints are refused, although OpenSSL
+# accepts them.
 DEMAND = {
     "policy constraints": extension("2.5.29.36", sequence(tlv(0x80, b"\3")), True),
     "inhibit any policy": extension("2.5.29.54", integer(0), True),
@@ -385,13 +386,13 @@ DEMAND = {
 }
 for title, demand in DEMAND.items():
     row(f"issuer: critical {title}", 11, CRITICAL, issuer={"more": demand})
-# They must not be critical (RFC 5280, 4.2.1.1 and 4.2.1.2); mbedTLS takes no offence.
+# They must not be critical (RFC 5280, 4.2.1.1 and 4.2.1.2); mbedTLS accepts them nevertheless.
 row(
     "leaf: a critical key identifier",
     leaf={"more": extension("2.5.29.14", tlv(4, b"x" * 20), True)},
 )
 
-# ---- what a key may do, and what is an authority -------------------------------------------------
+# ---- permitted uses of a key, and authorities ----------------------------------------------------
 
 row("issuer: any use of its key", issuer={"usage": None})
 row("issuer: may sign no certificates", 11, ISSUER, issuer={"usage": usage("crls")})
@@ -457,7 +458,7 @@ for digest in ("sha256", "sha384", "sha512"):
         f"all signed by {digest}",
         **{each: {"digest": digest} for each in ("root", "issuer", "leaf")},
     )
-# An anchor is a name and a key: nobody looks at its own signature (RFC 5280, 6.1).
+# An anchor is a name and a key: its own signature is not checked (RFC 5280, 6.1).
 for digest in ("sha1", "sha224", "md5"):
     code = [0] if digest == "sha1" else [11, ISSUER]
     made = {"digest": digest, "key": "rsa2048"}
@@ -545,7 +546,7 @@ row("issuer's name: in PrintableString", leaf={"issuer": distinguished("The issu
 row("root's name: in PrintableString", issuer={"issuer": distinguished("The root", PRINTABLE)})
 row("issuer's name: in capitals", leaf={"issuer": "THE ISSUER"})
 row("root's name: in capitals", issuer={"issuer": "THE ROOT"})
-# mbedTLS folds no white space.
+# mbedTLS does not fold white space.
 row("issuer's name: two blanks for one", 11, ISSUER, leaf={"issuer": "The  issuer"})
 row("issuer's name: 300 letters", 11, "name|anchors", sent=("leaf",), issuer={"subject": "x" * 300})
 row(
@@ -556,7 +557,7 @@ row(
     issuer={"subject": "a\x1b[2Jb\nrekey: outcome=succeeded exit=0"},
 )
 
-# ---- order, and what is sent too (RFC 8446, 4.4.2) -----------------------------------------------
+# ---- order, and extra certificates (RFC 8446, 4.4.2) ---------------------------------------------
 
 FOUR = {
     "d": {"by": "root"},
@@ -682,7 +683,7 @@ row(
 )
 TWIN = {"twin": {"by": "new", "of": "issuer", "subject": "The issuer"}, "new": {}}
 row("cross-signed issuer, the good one first", sent=("leaf", "issuer", "twin"), **TWIN)
-# mbedTLS takes the first issuer whose key fits, and tries no other.
+# mbedTLS picks the first issuer whose key fits, and does not try another.
 row("cross-signed issuer, the good one last", 11, ISSUER, sent=("leaf", "twin", "issuer"), **TWIN)
 row(
     "two that signed each other",
@@ -698,12 +699,12 @@ row(
 
 
 class Server:
-    """A proxy that leads to itself: it answers CONNECT to any host, speaks TLS with one chain, and
-    says to each POST that it is done. Counts connections and requests."""
+    """A proxy that connects to itself: it answers CONNECT to any host, speaks TLS with one chain,
+    and answers each POST with success. Counts connections and requests."""
 
     def __init__(self, chain, version):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.set_ciphers("DEFAULT:@SECLEVEL=0")  # weak certificates are what is tested
+        self.context.set_ciphers("DEFAULT:@SECLEVEL=0")  # weak certificates are part of the tests
         self.context.minimum_version = self.context.maximum_version = version
         self.context.load_cert_chain(chain)
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -753,17 +754,18 @@ class Server:
         self.thread.join(30)
 
 
-# Certificates that mbedTLS's own parser refuses, or passes over although it is the leaf. Where it is
-# the only one (GUEST), the chain may be refused for that, in other words; nothing is sent all the same.
+# Certificates that mbedTLS's own parser refuses, or skips although one is the leaf. If it is the
+# only parser (GUEST), the chain may be refused for that reason, in other words; still nothing is
+# sent.
 REFUSED_BY_PARSER = re.compile(
     "constraint|critical unknown|precertificate|critical inhibit|critical policy|use of nothing"
     "|name: address (as text|of three|and its)|of month 13|no date|SHA-3|brainpool|p224|[eE]d25519"
     "|another algorithm inside|stranger with an unknown"
 )
-# Curves that only such an mbedTLS may have; its own default profile takes them as strong enough.
+# Curves that only such an mbedTLS may have; its own default profile accepts them as strong enough.
 CURVE_OF_GUEST = re.compile("brainpool")
 
-# One of each place that looks at a chain, for the boards under an emulator.
+# One row for each place that checks a chain, for the boards under an emulator.
 BOARD = {
     "plain",
     "issuer: use emailProtection",

@@ -1,5 +1,6 @@
-"""`rekey check`: one line for each thing that a rotation needs, a remedy for what fails, and the exit
-code of the worst. Whatever it finds, nothing is changed, at the service or in the state directory."""
+"""`rekey check`: one line for each thing that a rotation needs, a remedy for what fails, and the
+exit code of the worst. Whatever it finds, it changes nothing, neither at the service nor in the
+state directory."""
 
 import json
 import os
@@ -27,7 +28,7 @@ RIGHT = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/"
 
 
 def check(rekey, name, *arguments, code=0, **more):
-    """Runs it. Returns {check: (result, text)}."""
+    """Runs the check. Returns {check: (result, text)}."""
     result = rekey.run("check", *rekey.options(name), *arguments, code=code, name=name, **more)
     lines = [line.split(": ", 2) for line in result.out.splitlines()]
     assert [name for name, _, _ in lines] == CHECKS, result.out
@@ -75,8 +76,8 @@ FORBIDDEN = error(403, code="AuthorizationFailed")
 NETWORK = ["name lookup", "route", "TLS and trust"]
 SERVICE = ["identity", "read endpoint", "authMode", "list keys", "regenerate"]
 
-# What is wrong: (the scenario, options, environment), the check that fails, the exit code, what its line says,
-# and which checks are skipped for that.
+# What is wrong: (the scenario, options, environment), the check that fails, the exit code, the
+# words in its line, and the checks that are skipped because of it.
 FAILURES = {
     "the name is not known": (
         {},
@@ -177,14 +178,15 @@ def test_a_clock_that_was_never_set(arm, rekey, preload):
 
 
 def test_the_worst_is_what_another_try_cannot_correct(arm, rekey):
-    """A host that does not answer may answer later; the directory will not make itself."""
+    """A host that does not answer now may answer later; the directory will not create itself."""
     given = ["--management-url", f"https://127.0.0.1:{nobody_listens()}", "--state", "none"]
     found = check(rekey, arm.endpoint(), *given, code=15)
     assert [found[name][0] for name in ("route", "state directory")] == ["failed", "failed"]
 
 
 def test_the_state_of_another_run(arm, rekey, tmp_path, hook):
-    """Damaged, of another endpoint, with a hook that is pending, in use: nothing is touched there."""
+    """The state is damaged, of another endpoint, has a pending hook, or is in use: nothing in it is
+    touched."""
     name, state = arm.endpoint(), tmp_path / "state"
     given = ["--state", "state", "--volatile-ok"]
     rekey.rotate(name, "--exec", hook.that("exit 1"), code=15)

@@ -1,5 +1,5 @@
-"""`regenerate --check-keys`: the keys are listed before and after. That a key differs raises an
-unknown outcome to a success by comparison; that it does not proves nothing
+"""`regenerate --check-keys`: the keys are listed before and after the POST. If a key differs, the
+unknown outcome becomes a success by comparison. If it does not, that proves nothing
 (docs/service.md 7.3)."""
 
 from conftest import EXEC, error

@@ -1,6 +1,6 @@
-"""The command as a person or a script meets it: options and their rules, secrets and where they may
-be read, what is printed where, signals, and what another user of the machine could see of the
-process."""
+"""The command as a person or a script uses it: the options and their rules, secrets and where they
+may be read from, what is printed on which stream, signals, and what another user of the machine
+could see of the process."""
 
 import errno
 import json
@@ -38,7 +38,7 @@ HALF = {**RUNNING, "body": {"status": "Updating", "percentComplete": 50.0}}
 
 # ---- bad parameters ------------------------------------------------------------------------------
 
-# Option, its value, and words of the rule.
+# Option, its value, and words of the rule in the error.
 BAD = [
     ("--subscription", "", "1 to 64"),
     ("--subscription", "s" * 65, "1 to 64"),
@@ -125,7 +125,7 @@ BAD = [
 
 
 def shown(value):
-    """As a message shows it: what is no visible text is escaped."""
+    """The value as a message shows it: characters that are not visible text are escaped."""
     data = value if isinstance(value, bytes) else value.encode()
     text = data.decode("utf-8", "surrogateescape")
     return "".join(
@@ -138,8 +138,8 @@ def shown(value):
 
 @pytest.mark.parametrize("option", sorted({option for option, _, _ in BAD}))
 def test_bad_values(arm, rekey, option):
-    """Exit 2 before any network, naming the option, the value and the rule. The management host
-    is one that must never be contacted."""
+    """Exit 2 before any network access; the message names the option, the value and the rule. The
+    management host is one that must never be contacted."""
     mark = arm.mark()
     for _, value, rule in [row for row in BAD if row[0] == option]:
         arguments = [
@@ -185,7 +185,7 @@ GOOD = [
 
 
 def test_values_at_their_bounds(arm, rekey):
-    """One after the other: a second has to be enough for a whole operation, in an emulator too."""
+    """One after the other: one second must be enough for a whole operation, also in an emulator."""
     for row in GOOD:
         name = arm.endpoint()
         rekey.finish(rekey.start_regenerate(name, *row), 0, name)
@@ -202,7 +202,8 @@ def test_values_at_their_bounds(arm, rekey):
     ],
 )
 def test_bad_values_in_the_environment(arm, rekey, variable, option):
-    """The variable is what has to be corrected; the option's name is told where there is one."""
+    """The user has to correct the variable, so the message names it, and also the option if there
+    is one."""
     environment = {
         "AZURE_SUBSCRIPTION_ID": "s",
         "AZURE_DEFAULTS_GROUP": "g",
@@ -249,8 +250,8 @@ def test_bad_command_lines(rekey):
     "option", ["--key-value", "--token", "--operation", "--secret", "--secrets", "-k", "--tokn"]
 )
 def test_abbreviations_are_no_options(arm, rekey, option):
-    """az has --key-value KEY: taken for --key-value-file, the message about it would print the
-    key."""
+    """az has --key-value KEY. If that were accepted for --key-value-file, the message about it
+    would print the key."""
     mark = arm.mark()
     result = rekey.run(
         "regenerate",
@@ -284,7 +285,7 @@ def test_a_bad_value_that_would_draw_on_the_terminal(rekey):
     assert "\x1b" not in result.err and "\\x1B[31m" in result.err
 
 
-# A mistyped word, and what the error says of it.
+# A mistyped word, and words of the error.
 MISTYPED = [
     (["regenrate"], "did you mean regenerate?"),
     (["wiat"], "did you mean wait?"),
@@ -332,7 +333,7 @@ def test_mistyped_words(rekey):
 
 
 def test_short_options_are_read_as_getopt_reads_them(arm, rekey):
-    """Several in a word, the last one with its value, in the word or behind it."""
+    """Several options in one word; the last one has its value in that word or after it."""
     name = arm.endpoint()
     options = [str(each) for each in rekey.options(name)]
     for flag in ("-g", "-w", "-n"):
@@ -348,8 +349,8 @@ def test_short_options_are_read_as_getopt_reads_them(arm, rekey):
 
 @pytest.mark.board
 def test_help(rekey):
-    """A page for each command and topic, of at most 24 lines and 80 columns; asked for in any of
-    the usual ways."""
+    """A page for each command and topic, of at most 24 lines and 80 columns, in reply to each of
+    the usual ways to ask for it."""
     assert len(help_pages.commands()) >= 8
     words = [(), *((topic,) for topic in help_pages.topics())]
     for command in help_pages.commands():
@@ -382,8 +383,8 @@ def test_the_help_names_variables(rekey):
 
 
 def test_the_examples_of_the_help_are_command_lines(rekey):
-    """Their options are those of the command, and their values are good: what is wrong is only what
-    was added."""
+    """Their options are those of the command, and their values are valid: the only error is the one
+    that the test adds."""
     for command in help_pages.commands():
         names = ", ".join(help_pages.options(command)).split(", ")
         for line in help_pages.page(command).split("\nExamples:\n")[1].splitlines():
@@ -409,12 +410,13 @@ def test_version(rekey):
 
 # ---- tokens and key values -----------------------------------------------------------------------
 
-# Where the token comes from: options and more for the run. `text` is replaced by what is tried.
+# Where the token comes from: options and more for the run. `text` is replaced by the text under
+# test.
 SOURCES = ["environment", "file", "stdin"]
 
 
 def give(rekey, source, text):
-    """Options, and arguments of the runner, that give a token from there."""
+    """Options, and arguments of the runner, that provide a token from this source."""
     if source == "environment":
         return [], {"token": text}
     if source == "stdin":
@@ -436,7 +438,7 @@ def test_token_sources(arm, rekey, source):
 
 @pytest.mark.parametrize("path", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"])
 def test_a_token_from_a_pipe_by_its_name(arm, rekey, native, path):
-    """What a shell makes of --token-file <(...): it can be read once only."""
+    """The name that a shell makes of --token-file <(...): it can be read only once."""
     name = arm.endpoint("three-polls")
     rekey.regenerate(name, "--token-file", path, token=None, stdin=TOKEN.encode() + b"\n")
     assert arm.counts(name) == (1, 3)
@@ -658,8 +660,8 @@ def test_json_of_an_unknown_outcome(arm, rekey):
     ],
 )
 def test_json_of_a_running_operation(arm, rekey, base, kind):
-    """While it has not ended: where it can be polled. Asked for with -o json, so it is shown
-    whole."""
+    """While the operation has not ended, the object says where it can be polled. The user asked for
+    it with -o json, so the URL is shown in full."""
     name, value = scenario_json(arm, rekey, base, 13, "--no-wait", shows=("url",))
     assert set(value) == MEMBERS | {"operationUrl", "operationKind"}
     assert (
@@ -686,7 +688,7 @@ def test_json_holds_any_text(arm, rekey):
 
 
 def test_json_of_what_was_not_begun(arm, rekey):
-    """A script that reads the object gets one."""
+    """A script that reads the object gets one in this case, too."""
     for arguments, token, code, outcome in (
         (["--auth", "token"], None, 14, "credentials"),
         (["--ca-file", "missing"], TOKEN, 11, "not-trusted"),
@@ -701,7 +703,7 @@ def test_json_of_what_was_not_begun(arm, rekey):
 
 
 def test_text_of_a_success(arm, rekey):
-    """Nothing on standard output: it is for results."""
+    """Nothing on standard output, which is for results."""
     result = rekey.regenerate(arm.endpoint("three-polls"))
     assert result.out == "" and "the Primary key was regenerated" in result.err
 
@@ -725,7 +727,7 @@ def test_quiet(arm, rekey):
 
 @pytest.mark.parametrize("scenario", ["three-polls", "signed-now", "adopt-url"])
 def test_verbose_shows_requests_and_answers_and_no_secret(arm, rekey, scenario):
-    """That no polling URL's query is shown, the runner checks."""
+    """The runner checks that no query of a polling URL is shown."""
     name = arm.endpoint(scenario)
     (rekey.directory / "value").write_text("the-key-value-that-was-given")
     result = rekey.regenerate(name, "-v", "--key-value-file", "value")
@@ -764,13 +766,14 @@ def test_full_standard_output_is_15(arm, rekey, arguments, name):
     assert process.returncode == 15
     assert (
         b"standard output" in process.stderr and b"succeeded" in process.stderr
-    )  # what the service said
+    )  # the service's words
     assert process.stderr.decode().splitlines()[-1] == "rekey: outcome=local exit=15"
 
 
 @pytest.mark.parametrize("arguments", [["list-keys"], ["--help"], ["--version"]], ids=" ".join)
 def test_no_standard_output_is_15(arm, rekey, arguments):
-    """Never success, and said. A closed descriptor must not become a socket either."""
+    """Never a success, and the message says why. A closed descriptor must not become a socket
+    either."""
     name = arm.endpoint()
     options = rekey.options(name) if arguments == ["list-keys"] else []
     for close in (">&-", "0>&- >&-", "> /dev/full", "0>&- >&- 2>&-"):
@@ -789,7 +792,7 @@ def test_no_standard_output_is_15(arm, rekey, arguments):
 
 
 def test_all_descriptors_closed(arm, rekey):
-    """Nothing to print, so nothing fails; and no request was mixed with a message."""
+    """There is nothing to print, so nothing fails, and no request was mixed with a message."""
     name = arm.endpoint("three-polls")
     process = subprocess.run(
         [
@@ -818,7 +821,7 @@ def test_all_descriptors_closed(arm, rekey):
 
 
 def test_a_reader_that_has_gone_is_no_signal(arm, rekey):
-    """SIGPIPE would end it without a word."""
+    """SIGPIPE would end the command without a message."""
     name, (read, write) = arm.endpoint(), os.pipe()
     os.close(read)
     process = subprocess.run(
@@ -856,12 +859,12 @@ class Terminal:
         os.close(slave)
 
     def end(self):
-        """Its exit code, what the terminal got, and what the other stream got."""
+        """Returns its exit code, the terminal's text, and the other stream's text."""
         until = time.monotonic() + 20 * SLOW
         while select.select([self.master], [], [], until - time.monotonic())[0]:
             try:
                 data = os.read(self.master, 65536)
-            except OSError as reason:  # EIO: the last one that had it open is gone
+            except OSError as reason:  # EIO: the last process that had it open has ended
                 assert reason.errno == errno.EIO
                 break
             if not data:
@@ -924,8 +927,8 @@ def test_show_prints_keys_on_a_terminal(arm, rekey, arguments):
 
 
 def test_a_shown_key_cannot_draw_on_the_terminal(arm, rekey):
-    """A key is text that came from a server; on a terminal its control characters are made
-    visible."""
+    """A key is text from a server; on a terminal its control characters are shown in visible
+    form."""
     name = arm.endpoint("list-escaped")
     code, text, _ = Terminal(["list-keys", *rekey.options(name), "--show"], ["stdout"]).end()
     assert code == 0 and "esc" in text and "\x1b" not in text
@@ -962,7 +965,7 @@ def test_list_keys_json(arm, rekey):
 
 @pytest.mark.parametrize("which", ["primary", "Secondary"])
 def test_list_one_key(arm, rekey, which):
-    """The bare value and a newline: for a script."""
+    """Prints just the value and a newline, for scripts."""
     name = arm.endpoint()
     key = arm.keys(name)[f"{which.lower()}Key"]
     assert rekey.list_keys(name, "--key-type", which).out == f"{key}\n"
@@ -972,7 +975,7 @@ def test_list_one_key(arm, rekey, which):
 
 
 def test_list_keys_of_any_text(arm, rekey):
-    """Byte for byte in text, and as JSON."""
+    """The key is printed byte for byte in text output, and also as JSON."""
     primary = 'q"b\\s/\u00e9\U0001f600\t'
     name = arm.endpoint("list-escaped")
     assert rekey.list_keys(name, "--key-type", "primary").out == primary + "\n"
@@ -983,8 +986,8 @@ def test_list_keys_of_any_text(arm, rekey):
 
 
 def test_null_keys(arm, rekey):
-    """Said to be null; one that was asked for must not come out as the word, or as an empty
-    line."""
+    """A null key is shown as null. If it was asked for alone, the output must not be the word null
+    or an empty line."""
     name = arm.endpoint("list-null")
     assert rekey.list_keys(name).out == "primaryKey: null\nsecondaryKey: null\n"
     assert rekey.list_keys(name, "-o", "json").json == {"primaryKey": None, "secondaryKey": None}
@@ -1015,7 +1018,7 @@ def test_keys_follow_what_was_regenerated(arm, rekey):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("option", ["--token-file", "--key-value-file"])
 def test_a_signal_while_standard_input_is_read(arm, rekey, native, option, number):
-    """Whoever waits for input can be stopped: nothing was sent."""
+    """A command that waits for input can be stopped; nothing was sent."""
     token = None if option == "--token-file" else TOKEN
     name = arm.endpoint()
     read, write = os.pipe()
@@ -1039,8 +1042,8 @@ def test_a_signal_while_standard_input_is_read(arm, rekey, native, option, numbe
 
 
 def blocked_in_read(pid):
-    """Whether the process sleeps until there is something to read from a pipe (by the kernel's own
-    word)."""
+    """Whether the process sleeps until there is data to read from a pipe (according to the
+    kernel)."""
     with open(f"/proc/{pid}/wchan") as file:
         where = file.read()
     with open(f"/proc/{pid}/stat") as file:
@@ -1050,7 +1053,7 @@ def blocked_in_read(pid):
 
 @pytest.fixture
 def running(arm, rekey, native):
-    """A command that waits for its POST's answer: the process."""
+    """A process of the command that waits for the answer to its POST."""
     name = arm.play(post=[STALL])
     process = rekey.start_regenerate(name, env={"MARKER": "can-be-read"})
     arm.wait_for(name, "request")
@@ -1075,13 +1078,14 @@ def test_core_dumps_are_off(running):
 
 
 def test_the_process_is_not_dumpable(arm, rekey, native, nobody):
-    """Other processes of the same user cannot read its memory: its files belong to root."""
+    """Other processes of the same user cannot read its memory: its files in /proc belong to
+    root."""
     name = arm.play(post=[STALL])
     process = rekey.start_regenerate(name, prefix=nobody[1])
     arm.wait_for(name, "request")
     assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0
     status = read_process(process, "status").decode()
-    assert re.search(r"^Uid:\s+(?!0\s)", status, re.MULTILINE)  # it does not run as root itself
+    assert re.search(r"^Uid:\s+(?!0\s)", status, re.MULTILINE)  # not run as root
 
 
 def test_the_token_is_not_in_the_environment_of_the_process(running):
@@ -1096,7 +1100,8 @@ def test_the_token_is_not_in_the_command_line(running):
 
 
 def test_descriptors_are_not_given_to_children(running):
-    """Close-on-exec on everything but the first three: seen as flags in /proc/PID/fdinfo."""
+    """All descriptors but the first three are close-on-exec, as the flags in /proc/PID/fdinfo
+    show."""
     folder = f"/proc/{running.pid}/fdinfo"
     if not os.access(folder, os.R_OK):
         pytest.skip(f"{folder} is for root alone: the process is not dumpable")
@@ -1112,7 +1117,7 @@ def test_descriptors_are_not_given_to_children(running):
 
 
 def test_a_pipe_that_nobody_writes_is_no_bundle(arm, rekey):
-    """A writer may be slow: it is waited for as long as --timeout says."""
+    """A writer may be slow: the command waits for as long as --timeout says."""
     os.mkfifo(rekey.directory / "pipe")
     result = rekey.regenerate(arm.endpoint(), "--ca-file", "pipe", "--timeout", "1", code=11)
     result.says("'pipe'", "no more data came within --timeout")
@@ -1132,7 +1137,7 @@ def test_an_option_counts_before_the_environment(rekey):
 
 
 def test_a_service_that_says_our_token(arm, rekey):
-    """The runner looks for it in all that is printed."""
+    """The runner looks for the token in everything that is printed."""
     refusal = {"code": "BadHeader", "message": f"bad header: Bearer {TOKEN}"}
     for form in ("text", "json"):
         name = arm.play(post=[{"status": 403, "body": {"error": refusal}}])
@@ -1158,7 +1163,7 @@ def resource_id(name, kind="onlineEndpoints", **other):
 
 
 def connection(rekey):
-    """Of the options for an endpoint those that --ids does not replace."""
+    """The options for an endpoint that --ids does not replace."""
     options = [str(each) for each in rekey.options("e")]
     at = options.index("--subscription")
     return options[:at]
@@ -1168,7 +1173,8 @@ def connection(rekey):
     "kind, base", [("online", None), ("ONLINE", None), ("serverless", "serverless")]
 )
 def test_ids(arm, rekey, kind, base):
-    """The request is the same as with the single options, which the environment does not replace."""
+    """The request is the same as with the single options; the environment does not override
+    --ids."""
     name = arm.endpoint(*([base] if base else []))
     environment = {"AZURE_SUBSCRIPTION_ID": "other", "AZURE_DEFAULTS_GROUP": "other"}
     environment["AZURE_DEFAULTS_WORKSPACE"] = "other"
@@ -1186,7 +1192,7 @@ def test_ids_in_any_case_of_the_fixed_words(arm, rekey):
     rekey.run("show", *connection(rekey), "--ids", given, code=0, name=name)
 
 
-# A resource ID, and what is said of it.
+# A resource ID, and words of the error about it.
 BAD_IDS = [
     ("", "expected subscriptions instead of nothing"),
     ("e", "expected subscriptions instead of 'e'"),

@@ -1,7 +1,8 @@
-"""Identities that a device has, against the stand-ins for Microsoft Entra, IMDS and Azure Arc
-(tests/arm/identity.py): tokens had by secret, certificate, workload identity and managed identity,
-renewed while an operation runs, and everything that these services and their files can get wrong.
-The stand-ins check every field of every request; here is what the command makes of the answers."""
+"""The identities of a device, against the stand-ins for Microsoft Entra, IMDS and Azure Arc
+(tests/arm/identity.py): tokens obtained by secret, certificate, workload identity and managed
+identity, renewed while an operation runs, and everything that can go wrong in these services and
+their files. The stand-ins check every field of every request; the tests here check how the command
+handles the answers."""
 
 import contextlib
 import ctypes
@@ -53,7 +54,7 @@ TOKENS = "/var/opt/azcmagent/tokens"
 RESOURCE = "https%3A%2F%2Fmanagement.azure.com%2F"
 STALL = {"cut": 0, "then": "stall"}
 SECOND = ["Retry-After", "1"]
-BUDGET = 4096  # bytes of a token service's answer
+BUDGET = 4096  # maximum bytes of a token service's answer
 CHALLENGE = ["WWW-Authenticate", 'Bearer authorization_uri="https://login.example/x, y", error="e"']
 
 kinds = pytest.mark.parametrize(
@@ -71,10 +72,10 @@ class Who:
     name: str
     env: dict
     prefix: list = dataclasses.field(default_factory=list)
-    folder: Path = None  # where Arc's key files are
+    folder: Path = None  # the directory of Arc's key files
 
     def change(self, **members):
-        """Its answers and lifetimes from now on."""
+        """Sets its answers and lifetimes from now on."""
         self.arm.identity(self.name, **members)
 
     def without(self, *names):
@@ -84,11 +85,11 @@ class Who:
         return self.arm.requests(self.name)
 
     def count(self):
-        """Token requests; Arc's challenges are not counted."""
+        """The number of token requests; Arc's challenges are not counted."""
         return len([each for each in self.requests() if each["kind"] != "challenge"])
 
     def refused(self):
-        """What the stand-in said no with, last."""
+        """The reason for which the stand-in last refused a request."""
         return [each["refused"] for each in self.requests() if "refused" in each][-1]
 
     def tokens(self):
@@ -96,7 +97,7 @@ class Who:
 
     def used(self, endpoint):
         """Numbers of its tokens, in the order in which they were used for an endpoint. None of them
-        was too old."""
+        had expired."""
         about = [request["token"] for request in self.arm.requests(endpoint)]
         assert all(each and each["identity"] == self.name and each["left"] > 0 for each in about)
         return [each["number"] for each in about]
@@ -104,7 +105,8 @@ class Who:
 
 @pytest.fixture
 def identity(arm, rekey, tmp_path, request):
-    """A function that makes an identity of a kind; members as in tests/arm/identity.py."""
+    """A function that makes an identity of a kind; the members are those of
+    tests/arm/identity.py."""
 
     def make(kind, /, **members):
         name = str(uuid.uuid4())
@@ -117,7 +119,7 @@ def identity(arm, rekey, tmp_path, request):
                 "AZURE_AUTHORITY_HOST": arm.url("authority"),
             }
             if kind == "secret":
-                # All that a secret can have and a form has to encode.
+                # All characters that a secret can have and a form must encode.
                 value = f"e2e~{secrets.token_hex(8)}.-_+/=&%;?#\"'<>\\"
                 env["AZURE_CLIENT_SECRET"] = members.setdefault("secret", value)
             elif kind == "certificate":
@@ -145,13 +147,13 @@ def identity(arm, rekey, tmp_path, request):
 
 
 def mount(folder):
-    """The line of shell that makes it /var/opt."""
+    """A shell line that mounts the directory as /var/opt."""
     return f"mount --bind {shlex.quote(str(folder))} /var/opt"
 
 
 @pytest.fixture
 def regenerate(rekey):
-    """A function that regenerates a key as someone."""
+    """A function that regenerates a key with an identity."""
 
     def run(who, name, *arguments, code=0, auth=True, env=None, start=False, **more):
         method = rekey.start_regenerate if start else rekey.regenerate
@@ -173,7 +175,8 @@ def regenerate(rekey):
 
 @pytest.fixture
 def refused(arm, regenerate):
-    """A function that runs as someone who gets no token: nothing goes to the management host."""
+    """A function that runs with an identity that gets no token: nothing is sent to the management
+    host."""
 
     def run(who, *arguments, code=14, **more):
         name, mark = arm.endpoint("three-polls"), arm.mark()
@@ -186,13 +189,13 @@ def refused(arm, regenerate):
 
 
 def accepted(arm, listener, mark):
-    """The connections since then; ends of older ones do not count."""
+    """The accepted connections since then; ends of older ones do not count."""
     return [each for each in arm.connections(listener, mark) if each["event"] == "accept"]
 
 
 @pytest.fixture
 def authority_put_back(arm):
-    """For tests that change the listener authority."""
+    """For tests that change the listener authority: restores it."""
     yield
     arm.control("PUT", "/listener/authority?state=up")
     arm.control("PUT", "/certificate/authority?name=server")
@@ -200,12 +203,12 @@ def authority_put_back(arm):
 
 
 def issued(arm, base="three-polls", **scenario):
-    """An endpoint that takes tokens of identities only."""
+    """An endpoint that accepts only tokens of identities."""
     return arm.play(base, tokens="issued", **scenario)
 
 
 def token_requests(who):
-    """How a token is asked for: the kinds of requests."""
+    """The kinds of requests with which a token is obtained."""
     return (
         ["challenge", "arc"]
         if who.kind == "arc"
@@ -229,7 +232,7 @@ def test_a_key_is_regenerated(arm, regenerate, identity, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_other_commands(arm, rekey, regenerate, identity, kind):
-    """listKeys, and an operation that another process began."""
+    """listKeys, and waiting for an operation that another process started."""
     who, name = identity(kind), issued(arm)
     more = {"token": None, "env": who.env, "prefix": who.prefix}
     keys = rekey.list_keys(name, "--auth", kind, "-o", "json", **more).json
@@ -250,7 +253,8 @@ def test_a_long_key_and_either_version_of_tls(arm, regenerate, identity, listene
     name = issued(arm, post=[{**ACCEPTED, "headers": [ASYNC, SECOND]}], poll=[waiting(), DONE])
     result = regenerate(who, name, "-v", listener=listener)
     assert who.count() >= 2 and arm.counts(name) == (1, 2)
-    # Signing, and the management host's session, while TLS has its buffers: it all fits, with slack.
+    # TLS has its buffers during signing and during the session with the management host: all of it
+    # fits, with some to spare.
     peak, size = map(int, re.search(r"arena peak (\d+) of (\d+) bytes", result.err).groups())
     assert 20000 < peak < size - 8192, (peak, size)
 
@@ -291,7 +295,7 @@ def test_the_request_to_the_authority(arm, rekey, regenerate, identity):
 
 
 def test_the_assertion(arm, regenerate, identity):
-    """The stand-in has verified it with openssl; here is what it says."""
+    """The stand-in has verified the assertion with openssl; this test checks its content."""
     who = identity("certificate")
     before = int(time.time())
     for _ in range(2):
@@ -354,7 +358,7 @@ def test_a_user_assigned_identity(arm, regenerate, identity):
 
 
 def test_arc_has_no_user_assigned_identities(arm, regenerate, identity):
-    """The client id is left out, and that is said."""
+    """The client id is left out of the request, and a message says so."""
     who = identity("arc")
     result = regenerate(
         who, issued(arm, "ok-200"), "-v", env={"AZURE_CLIENT_ID": str(uuid.uuid4())}
@@ -382,7 +386,7 @@ SIX_SECONDS = {
 
 @pytest.fixture
 def long_ones(arm, regenerate, identity):
-    """Operations of six seconds with tokens that live for two, side by side."""
+    """Operations of six seconds with tokens that are valid for two, running at the same time."""
     everybody = [identity(kind, lifetime=2) for kind in KINDS]
     everybody.append(identity("imds", lifetime=4, cached=True))
     names = [issued(arm, **SIX_SECONDS) for _ in everybody]
@@ -391,8 +395,8 @@ def long_ones(arm, regenerate, identity):
 
 
 def test_a_token_that_lives_for_two_seconds_is_renewed(arm, rekey, long_ones):
-    """The stand-in refuses a token that is too old, and none was sent. A service that hands out the
-    same token until it has expired is not asked all the time."""
+    """The stand-in refuses an expired token, and none was sent. A service that returns the same
+    token until it has expired is not asked all the time."""
     for who, name, process in long_ones:
         rekey.finish(process, 0, name)
         numbers = who.used(name)
@@ -448,8 +452,8 @@ def test_a_file_that_goes_away_while_polling(arm, rekey, regenerate, identity):
 
 @pytest.mark.parametrize("end", ["a signal", "the timeout"])
 def test_a_pipe_in_the_place_of_the_federated_token(arm, rekey, native, regenerate, identity, end):
-    """The token is to be renewed while the operation runs, and nobody writes the pipe: the operation
-    can be resumed."""
+    """The token has to be renewed while the operation runs, but nobody writes to the pipe: the
+    operation can be resumed."""
     who = identity("workload", lifetime=2)
     name = issued(arm, **SIX_SECONDS)
     more = ["--timeout", "4"] if end == "the timeout" else []
@@ -481,7 +485,8 @@ def has_opened(pid, file):
 
 @pytest.mark.parametrize("kind", ["secret", "imds"])
 def test_a_signal_while_a_token_is_asked_for(arm, rekey, regenerate, identity, kind):
-    """Before the POST, nothing was sent; in a renewal, the operation goes on."""
+    """Before the POST, nothing was sent; during a renewal, the operation continues at the
+    service."""
     who, name = identity(kind, answers=[STALL]), arm.endpoint()
     process = regenerate(who, name, "--operation-file", "op", start=True)
     arm.wait_for(who.name, "request")
@@ -526,7 +531,8 @@ def test_401_again(arm, regenerate, identity, kind):
 
 
 def test_401_again_while_polling(arm, regenerate, identity):
-    """A fresh token once per poll; then nobody can say how it ends, but it can be resumed."""
+    """A fresh token once per poll. After that the outcome is open, but the operation can be
+    resumed."""
     who = identity("secret")
     name = issued(arm, post=[ACCEPTED], poll=[RUNNING, error(401, CHALLENGE)])
     regenerate(who, name, "--operation-file", "op", code=13)
@@ -556,11 +562,12 @@ def test_claims_in_a_text_are_no_claims_challenge(arm, regenerate, identity):
     assert "claims challenge" not in result.err
 
 
-# ---- what the authority says no with -------------------------------------------------------------
+# ---- refusals by the authority -------------------------------------------------------------------
 
 OTHER_ID = "99999999-8888-4777-8666-555555555555"
 WRONG_SECRET = "not~the.right-secret_0123456789"
-# What is wrong: kind, environment, members of the identity, code, what the remedy must name.
+# What is wrong: kind, environment, members of the identity, exit code, words that the remedy must
+# have.
 REFUSALS = {
     "wrong secret": ("secret", {"AZURE_CLIENT_SECRET": WRONG_SECRET}, {}, 7000215, "secret"),
     "expired secret": ("secret", {}, {"secret_expired": True}, 7000222, "expired"),
@@ -587,8 +594,8 @@ REFUSALS = {
 
 @pytest.mark.parametrize("case", REFUSALS)
 def test_the_authority_says_no(refused, identity, case):
-    """Once: a refusal is not repeated. Its code, ids and the first line of its text are shown, and
-    what to do about it."""
+    """One request only: a refusal is not repeated. The message shows its code, its ids, the first
+    line of its text, and a remedy."""
     kind, env, members, code, word = REFUSALS[case]
     who = identity(kind, **members)
     if case == "unknown certificate":
@@ -607,7 +614,7 @@ def test_the_authority_says_no(refused, identity, case):
 
 
 def test_no_operation_is_remembered(rekey, refused, identity):
-    """None was begun: there is nothing to wait for, and the next run finds no file in its way."""
+    """No operation was started: there is nothing to wait for, and no file disturbs the next run."""
     who = identity("secret", answers=[{"error": 7000215}])
     for _ in range(2):
         refused(who, "--operation-file", "op")
@@ -646,7 +653,7 @@ def test_an_error_that_nobody_foresaw(refused, identity):
 
 
 def test_a_description_in_one_line(refused, identity):
-    """The newer form: the ids stand behind the text."""
+    """The newer form, in which the ids follow the text."""
     text = "AADSTS7000215: Invalid client secret provided. Trace ID: t-1 Correlation ID: c-1"
     who = identity("secret", answers=[entra(401, text, trace_id="t-1", correlation_id="c-1")])
     refused(who).says("AADSTS7000215: Invalid client secret provided.", "t-1", "c-1")
@@ -673,7 +680,7 @@ def test_a_hostile_description(refused, identity, text):
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413])
 def test_an_error_without_oauth(refused, identity, status):
-    """A page of some proxy: the status is all there is to say."""
+    """A page of some proxy: only the status is known."""
     who = identity("secret", answers=[{"status": status, "body": "<html>no</html>"}])
     refused(who).says(str(status))
     assert who.count() == 1
@@ -686,7 +693,7 @@ def test_the_devices_clock_is_an_hour_off(refused, identity, preload):
     result.says("AADSTS700024", "clock")
 
 
-# ---- the way to the authority --------------------------------------------------------------------
+# ---- the connection to the authority -------------------------------------------------------------
 
 PASSES = {
     "408": {"status": 408},
@@ -704,7 +711,7 @@ PASSES = {
 
 
 def passing(name):
-    """Answers that are made up for by asking again; at once where they can say so."""
+    """Answers after which another request may succeed; at once if the answer allows that."""
     answer = PASSES[name]
     return {**answer, "headers": [NOW]} if "status" in answer else answer
 
@@ -725,7 +732,7 @@ def test_others_ask_again_as_well(arm, regenerate, identity, kind):
     )
     regenerate(who, name)
     assert who.count() == 3
-    if kind == "certificate":  # each time with an assertion of its own
+    if kind == "certificate":  # each time with a new assertion
         assert len({request["claims"]["jti"] for request in who.requests()}) == 3
 
 
@@ -758,7 +765,8 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for(refused, identity):
 def test_the_authority_is_down_then_up(
     arm, rekey, regenerate, identity, authority_put_back, native
 ):
-    """By its address, so that the command first sleeps when a connection was refused."""
+    """The authority is named by its address, so that the command first sleeps after a refused
+    connection."""
     who, name = identity("secret"), issued(arm, "ok-200")
     who.env["AZURE_AUTHORITY_HOST"] = arm.url("authority", "127.0.0.1")
     arm.control("PUT", "/listener/authority?state=down")
@@ -770,7 +778,7 @@ def test_the_authority_is_down_then_up(
 
 
 def sleeping(pid):
-    """Whether the command, once it is that, has nothing to do."""
+    """Whether the process is the command already, and sleeps."""
     with open(f"/proc/{pid}/cmdline", "rb") as file:
         if b"regenerate" not in file.read():
             return False
@@ -795,7 +803,7 @@ def test_an_authority_whose_name_is_unknown(refused, identity, namespace, etc):
 
 @pytest.mark.parametrize("certificate", ["expired", "wronghost", "unknown", "selfsigned"])
 def test_an_authority_that_is_not_trusted(arm, refused, identity, authority_put_back, certificate):
-    """The secret is not sent there."""
+    """The secret is not sent to it."""
     who = identity("secret")
     arm.control("PUT", f"/certificate/authority?name={certificate}")
     refused(who, code=11)
@@ -836,7 +844,7 @@ def test_redirects_of_managed_identities_are_not_followed(refused, identity):
         refused(identity(kind, **{which: [{"status": 302, "headers": [where]}]}))
 
 
-# ---- what a token service answers ----------------------------------------------------------------
+# ---- answers of a token service ------------------------------------------------------------------
 
 
 def token_answer(**more):
@@ -899,7 +907,7 @@ GARBAGE = {
 
 @pytest.mark.parametrize("case", GARBAGE)
 def test_garbage(refused, identity, case):
-    """Nothing of it is taken for a token. Asking again is allowed, a few times."""
+    """Nothing in it is accepted as a token. A few more requests are allowed."""
     who = identity("secret", answers=[GARBAGE[case]])
     code = (10, 14) if case in ("not HTTP",) else 14
     refused(who, code=code)
@@ -916,14 +924,14 @@ def test_garbage_from_a_managed_identity(refused, identity, kind):
     "stated", [0, -1, None, "", "soon", 1.5, True, {}, "0x10", "99999999999999999999"]
 )
 def test_a_lifetime_that_makes_no_sense(arm, regenerate, identity, stated):
-    """It is refused, or the token is used once: in no case is one asked for all the time."""
+    """It is refused, or the token is used once. In no case are tokens requested all the time."""
     who, name = identity("secret", answers=[token_answer(expires_in=stated)]), issued(arm, "ok-200")
     regenerate(who, name, code=(0, 14))
     assert 1 <= who.count() <= 5
 
 
 def padded(size):
-    """A good answer of so many bytes."""
+    """A valid answer of this many bytes."""
     token = "t" * 3000
     text = json.dumps({"expires_in": 3599, "access_token": token, "x": ""})
     return {"body": text[:-2] + "p" * (size - len(text)) + text[-2:]}
@@ -938,7 +946,7 @@ def test_an_answer_of_just_the_budget(arm, regenerate, identity):
 @pytest.mark.parametrize("size", [BUDGET + 1, 5000, 100000])
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 def test_an_answer_over_the_budget(refused, identity, size, framing):
-    """The error names the limit; asking again would not help."""
+    """The error names the limit. Another request would not help."""
     who = identity("secret", answers=[{**padded(size), "framing": framing}])
     refused(who).says("REKEY_TOKEN_MAX", str(BUDGET))
     assert who.count() == 1
@@ -976,7 +984,7 @@ ARCS = {
 @pytest.mark.parametrize("chosen", [True, False], ids=["--auth imds", "the default"])
 @pytest.mark.parametrize("case", ARCS)
 def test_imds_that_is_the_agent_of_arc(refused, identity, case, chosen):
-    """It sets IMDS_ENDPOINT, too. Nobody is asked twice."""
+    """It sets IMDS_ENDPOINT, too. The command asks only one of the two."""
     answer = {"status": 401, "headers": [["WWW-Authenticate", ARCS[case]]]}
     who = identity("imds", answers=[answer])
     refused(who, auth=chosen).says("the Azure Arc agent", "--auth arc", "HTTP 401")
@@ -1039,7 +1047,7 @@ def test_no_challenge_of_arcs(refused, identity, case):
 
 
 def test_arc_does_not_like_the_key(refused, identity):
-    """Once more is allowed, with a new challenge; in the end it is said."""
+    """One more attempt is allowed, with a new challenge; then an error says so."""
     who = identity(
         "arc", answers=[{"status": 401, "headers": [["WWW-Authenticate", "Basic realm={key}"]]}]
     )
@@ -1047,7 +1055,7 @@ def test_arc_does_not_like_the_key(refused, identity):
     assert 1 <= who.count() <= 2
 
 
-# Arc's key files, each good but for one thing.
+# Arc's key files, each wrong in one property.
 KEY_FILES = {
     "a directory": {"kind": "directory"},
     "a symlink": {"kind": "symlink"},
@@ -1062,12 +1070,12 @@ KEY_FILES = {
     "control characters": {"content": "a-key-with-an-escape-\x1b[2J-0123456789"},
     "not ASCII": {"content": "a-key-that-is-not-äöü-0123456789"},
 }
-READ = {"two lines", "control characters", "not ASCII"}  # only what is in them is wrong
+READ = {"two lines", "control characters", "not ASCII"}  # only their content is wrong
 BY_NAME = {"no .key", "another ending", "upper case"}
 
 
 class Watch:
-    """What happens to a file: inotify."""
+    """Watches what happens to a file, with inotify."""
 
     ACCESS, OPEN = 0x1, 0x20
 
@@ -1080,7 +1088,8 @@ class Watch:
         assert watch >= 0, os.strerror(ctypes.get_errno())
 
     def seen(self):
-        """Events since the last time: pairs of what and the name within a watched directory."""
+        """The events since the last call: pairs of the event and the name within a watched
+        directory."""
         found = []
         with contextlib.suppress(BlockingIOError):
             data = os.read(self.fd, 65536)
@@ -1098,7 +1107,7 @@ class Watch:
 
 
 def test_the_key_file_is_read(arm, regenerate, identity):
-    """That the watch of the next tests sees what it is for."""
+    """A control for the next tests: the watch sees that a file is read."""
     who = identity("arc")
     with Watch() as watch:
         watch.add(who.folder)
@@ -1110,8 +1119,9 @@ def test_the_key_file_is_read(arm, regenerate, identity):
 
 @pytest.mark.parametrize("case", KEY_FILES)
 def test_a_bad_key_file(refused, identity, case):
-    """Refused: nothing of it is sent, and what can be seen to be wrong before is not even read.
-    Those with a wrong name are not opened: the one who did is the stand-in, which wrote them."""
+    """Refused: nothing of the file is sent. If the defect is visible before reading, the file is
+    not even read. Files with a wrong name are not opened by the command; the stand-in opened them
+    when it wrote them."""
     who = identity("arc", key=KEY_FILES[case])
     with Watch() as watch:
         watch.add(who.folder)
@@ -1145,7 +1155,7 @@ def without_rights(identity):
 
 
 def test_a_key_file_that_cannot_be_read(refused, without_rights):
-    """The user is not in the agent's group."""
+    """The user is not a member of the agent's group."""
     who = without_rights(key={"mode": 0})
     result = refused(who)
     result.says("Permission denied", "himds")
@@ -1158,7 +1168,7 @@ def test_a_key_file_that_the_group_can_read(arm, regenerate, without_rights):
     assert who.count() == 1
 
 
-# Where the challenge leads to; {name} is a file in several directories, {outside} one elsewhere.
+# The path in the challenge; {name} is a file in several directories, {outside} a file elsewhere.
 ELSEWHERE = {
     "outside": "{outside}",
     "dots": TOKENS + "/../tokens/{name}",
@@ -1180,7 +1190,7 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize("case", ELSEWHERE)
 def test_a_key_file_elsewhere(refused, identity, tmp_path, case):
-    """None of these is opened, although each of them is there."""
+    """None of these files is opened, although each of them exists."""
     who = identity("arc")
     folder, name = who.folder, f"{uuid.uuid4()}.key"
     outside = tmp_path / "outside.key"
@@ -1217,11 +1227,11 @@ def test_a_tokens_directory_that_is_not_there(refused, identity):
 # ---- addresses of managed identities -------------------------------------------------------------
 
 
-USUAL = {"IMDS_ENDPOINT": ""}  # as if it were not set, which the runner does otherwise
+USUAL = {"IMDS_ENDPOINT": ""}  # as if it were not set; the runner sets it otherwise
 
 
 def test_the_address_of_imds(arm, rekey, lent, identity):
-    """169.254.169.254, port 80, where nothing else is said."""
+    """169.254.169.254, port 80, unless a variable names another address."""
     who = identity("imds")
     prefix = lent("ip addr add 169.254.169.254/32 dev lo", f"{who.name}=169.254.169.254:80")
     name = issued(arm)
@@ -1242,8 +1252,8 @@ def test_imds_is_the_last_choice(arm, rekey, lent, identity):
 
 @pytest.mark.parametrize("chosen", ["--auth arc", "himds"])
 def test_the_address_of_arc(arm, rekey, lent, identity, tmp_path, chosen):
-    """Port 40342 where no variable says otherwise, which is how it is on Linux; the agent's program
-    says that it is there."""
+    """Port 40342, unless a variable names another address, as is usual on Linux. The agent's
+    program shows that Arc is installed."""
     who = identity("arc")
     (tmp_path / "opt/azcmagent/bin").mkdir(parents=True)
     (tmp_path / "opt/azcmagent/bin/himds").touch(0o755)
@@ -1257,7 +1267,7 @@ def test_the_address_of_arc(arm, rekey, lent, identity, tmp_path, chosen):
 
 
 # Fills the queue of a listener that never accepts, and becomes the command: packets are lost, as
-# they are off Azure.
+# outside of Azure.
 HOLE = (
     "import os, socket, sys\n"
     "at = ('169.254.169.254', 80)\n"
@@ -1280,7 +1290,8 @@ def nowhere(lent):
 
 
 def test_off_azure_imds_gets_one_second(arm, rekey, nowhere):
-    """When it is only tried because there is nothing else. The error says what could be set."""
+    """If IMDS is tried only because nothing else is configured. The error lists the variables that
+    could be set."""
     name, mark = arm.endpoint(), arm.mark()
     result = rekey.regenerate(name, token=None, env=USUAL, prefix=nowhere, code=(10, 14))
     assert 0.9 <= result.seconds < 1 + 1.5 * SLOW and arm.requests(name) == []
@@ -1324,8 +1335,8 @@ UNSAFE = {
 
 @pytest.mark.parametrize("case", UNSAFE)
 def test_an_unsafe_address(arm, refused, identity, lent, case):
-    """Usage: nothing is sent, nowhere. All of these addresses lead to listeners that must not be
-    contacted."""
+    """An error of usage: nothing is sent anywhere. All of these addresses lead to listeners that
+    must not be contacted."""
     kind, variable, url = UNSAFE[case]
     who, port = identity(kind), arm.ports["forbidden"]
     addresses = ["169.254.169.254", "192.0.2.1"]
@@ -1341,7 +1352,7 @@ def test_an_unsafe_address(arm, refused, identity, lent, case):
 
 @pytest.fixture
 def everybody(arm, identity):
-    """One identity of each kind, and all of their variables at once."""
+    """One identity of each kind, and all of their variables at the same time."""
     people = {kind: identity(kind) for kind in KINDS}
     tenant = people["secret"]
     # One application has a secret, a certificate and a federated credential.
@@ -1385,7 +1396,8 @@ ORDER = {
 
 @pytest.mark.parametrize("case", ORDER)
 def test_the_order_of_identities(arm, rekey, everybody, case):
-    """As Azure's SDKs have it; -v says what was chosen, and what was missing for those before."""
+    """The order is that of Azure's SDKs. With -v the command says which identity it chose, and what
+    the ones before it lacked."""
     people, env = everybody
     missing, kind = ORDER[case]
     token = f"given-{secrets.token_hex(16)}"
@@ -1413,7 +1425,7 @@ def test_the_order_of_identities(arm, rekey, everybody, case):
 
 
 def test_app_service_is_not_arc(arm, rekey, identity):
-    """IDENTITY_ENDPOINT with IDENTITY_HEADER: said, and not used."""
+    """IDENTITY_ENDPOINT with IDENTITY_HEADER: a message says so, and they are not used."""
     imds, mark = identity("imds"), arm.mark()
     header_value = f"app-service-{secrets.token_hex(16)}"
     env = {
@@ -1427,7 +1439,7 @@ def test_app_service_is_not_arc(arm, rekey, identity):
 
 
 def test_what_was_asked_for_is_used(arm, rekey, everybody):
-    """--auth wins over what the environment has before it."""
+    """--auth takes precedence over identities that come earlier in the order."""
     people, env = everybody
     for kind in ("imds", "arc", "certificate"):
         name = issued(arm, "ok-200")
@@ -1497,7 +1509,7 @@ def test_a_bad_file(refused, identity, tmp_path, kind, case):
 
 
 def test_a_long_federated_token(arm, regenerate, identity):
-    """GitHub's and Kubernetes' have one to two KB."""
+    """Those of GitHub and Kubernetes have one to two KB."""
     who = identity("workload", federated=f"eyJ.{secrets.token_urlsafe(2900)}.x")
     regenerate(who, issued(arm, "ok-200"))
     assert who.count() == 1
@@ -1519,7 +1531,7 @@ BAD_NAMES = {
 
 @pytest.mark.parametrize("case", BAD_NAMES)
 def test_a_bad_tenant(arm, refused, identity, case):
-    """It goes into a path."""
+    """The tenant becomes part of a path."""
     who, mark = identity("secret"), arm.mark()
     env = {"AZURE_TENANT_ID": BAD_NAMES[case]}
     refused(who, env=env, code=(2, 14)).says("AZURE_TENANT_ID")
@@ -1529,7 +1541,7 @@ def test_a_bad_tenant(arm, refused, identity, case):
 @pytest.mark.parametrize("kind", ["secret", "certificate", "imds"])
 @pytest.mark.parametrize("case", ["a query", "a line", "percent"])
 def test_a_bad_client_id(refused, identity, kind, case):
-    """What goes out is one field of a form with just that value, or nothing does."""
+    """The request has one form field with exactly that value, or nothing is sent."""
     who = identity(kind)
     refused(who, env={"AZURE_CLIENT_ID": BAD_NAMES[case]}, code=(2, 14))
 
@@ -1560,7 +1572,7 @@ def test_how_the_authority_is_written(arm, regenerate, identity, form):
 
 @pytest.mark.parametrize("place", ["--secret-file", "credentials", "credentials, chosen alone"])
 def test_where_a_secret_can_be(arm, rekey, regenerate, identity, place):
-    """In a file, or where systemd puts it; a line ending is not part of it."""
+    """In a file, or where systemd puts it; a line ending is not part of the secret."""
     who = identity("secret")
     secret = who.env.pop("AZURE_CLIENT_SECRET")
     folder = rekey.directory / "credentials"
@@ -1577,7 +1589,7 @@ def test_where_a_secret_can_be(arm, rekey, regenerate, identity, place):
 
 
 def test_a_secret_is_no_argument(rekey, identity):
-    """There is no option that takes one; what looks like it is not guessed at."""
+    """No option accepts a secret, and one that looks similar is not guessed."""
     who = identity("secret")
     arguments = [*rekey.options("e"), "--key-type", "primary", "--secret", "x" * 40]
     rekey.run("regenerate", *arguments, code=2, env=who.env, token=None)
@@ -1597,14 +1609,14 @@ GOOD_FILES = ["device.pem", "device-pkcs1.pem", "device-key-first.pem", "device-
 
 @pytest.mark.parametrize("file", GOOD_FILES)
 def test_certificate_files(arm, regenerate, identity, file):
-    """With the key in either form, in any order, with the chain."""
+    """The key in either form, in any order, with the chain."""
     who = identity("certificate", certificate=str(CERTS / "device.pem"))
     name = issued(arm, "ok-200")
     regenerate(who, name, env={"AZURE_CLIENT_CERTIFICATE_PATH": str(CERTS / file)})
     assert who.used(name) == [0]
 
 
-# What hands and tools make of device.pem: all can be read.
+# Variants of device.pem as people and tools write them: all can be read.
 REWRITTEN = {
     "CRLF": lambda text: text.replace("\n", "\r\n"),
     "CR": lambda text: text.replace("\n", "\r"),
@@ -1642,7 +1654,7 @@ BAD_FORMS = {
 
 
 def write_bad_form(form, file):
-    """By openssl, out of device.pem."""
+    """Writes it with openssl, from device.pem."""
     device = CERTS / "device.pem"
     text = device.read_text()
 
@@ -1674,7 +1686,7 @@ def write_bad_form(form, file):
 
 @pytest.mark.parametrize("form", BAD_FORMS)
 def test_forms_that_are_not_taken(refused, identity, tmp_path, form):
-    """Each is told by its name."""
+    """The message names each form."""
     write_bad_form(form, tmp_path / "given.pem")
     who = identity("certificate")
     result = refused(who, env={"AZURE_CLIENT_CERTIFICATE_PATH": str(tmp_path / "given.pem")})
@@ -1742,7 +1754,7 @@ OPTIONS = ["--subscription", SUBSCRIPTION, "-g", GROUP, "-w", WORKSPACE, "--key-
 
 
 def run_in_a_cloud(rekey, who, name, prefix, *arguments):
-    """Without --management-url. Returns the result."""
+    """Runs without --management-url. Returns the result."""
     arguments = [
         *OPTIONS,
         "-n",
@@ -1772,7 +1784,7 @@ def test_a_cloud_is_host_authority_and_scope(arm, rekey, identity, cloud, which)
 
 
 def test_the_assertion_of_a_cloud(arm, rekey, identity, cloud):
-    """Its audience is the authority as it was called: without a port that goes without saying."""
+    """Its audience is the authority as it was called, without the default port."""
     management, authority = CLOUDS["usgov"]
     who = identity("certificate", scope=f"https://{management}/.default")
     run_in_a_cloud(rekey, who, issued(arm), cloud, "--cloud", "usgov")
@@ -1782,7 +1794,7 @@ def test_the_assertion_of_a_cloud(arm, rekey, identity, cloud):
 
 @pytest.mark.parametrize("which", ["usgov", "china"])
 def test_other_addresses_do_not_change_what_a_token_is_for(arm, regenerate, identity, which):
-    """--management-url and AZURE_AUTHORITY_HOST win over the cloud's hosts; scope and resource are
+    """--management-url and AZURE_AUTHORITY_HOST override the cloud's hosts; scope and resource stay
     the cloud's."""
     management, _ = CLOUDS[which]
     for kind in ("secret", "imds"):
@@ -1806,7 +1818,7 @@ def test_no_such_cloud(rekey, arm, value):
 
 @pytest.fixture
 def show(arm, rekey):
-    """A function that runs `rekey token` as someone. The management host is not asked."""
+    """A function that runs `rekey token` with an identity. The management host is not contacted."""
 
     def run(who, *arguments, code=0, auth=True, **more):
         mark = arm.mark()
@@ -1856,7 +1868,7 @@ def who_token(out):
 
 
 def test_rekey_token_with_a_token(rekey):
-    """It is checked for its form; how long it lives nobody knows."""
+    """Only the token's form is checked; its lifetime is not known."""
     token = f"given-{secrets.token_hex(16)}"
     result = rekey.run("token", "--ca-file", CERTS / "ca.pem", token=token, code=0)
     assert result.out.splitlines()[0] == "auth: token" and token not in result.out
@@ -1891,7 +1903,7 @@ def test_rekey_token_with_a_bad_option(identity, show):
 
 
 def make_certificate(folder, days):
-    """A device's certificate that ends in so many days: its file, and the date."""
+    """A certificate of a device that expires in so many days: its file, and the date."""
     key, crt = str(folder / "soon.key"), str(folder / "soon.crt")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=soon"]
     command += ["-days", str(days), "-keyout", key, "-out", crt]
@@ -1921,8 +1933,8 @@ def test_a_certificate_that_ends_soon(identity, show, tmp_path, days, warned):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_secret_in_the_process(arm, regenerate, identity, native, kind):
-    """The environment keeps the names and loses the secrets. (After every run of every test the
-    runner looks for all secrets in all that was printed.)"""
+    """The environment keeps the names of the variables and loses the secrets. (After every run of
+    every test the runner looks for all secrets in everything that was printed.)"""
     who, name = identity(kind), issued(arm, post=[STALL])
     process = regenerate(who, name, env={"MARKER": "can-be-read"}, start=True)
     arm.wait_for(name, "request")
@@ -1940,7 +1952,7 @@ def test_no_secret_in_the_process(arm, regenerate, identity, native, kind):
 
 
 def test_all_variables_with_secrets_are_overwritten(arm, regenerate, identity, native):
-    """Also those of kinds that were not chosen."""
+    """Also variables of kinds of identity that were not chosen."""
     who, name = identity("imds"), issued(arm, post=[STALL])
     secret, token = f"unused-{secrets.token_hex(20)}", f"unused-{secrets.token_hex(20)}"
     env = {"AZURE_CLIENT_SECRET": secret, "AZURE_ACCESS_TOKEN": token}
@@ -1956,7 +1968,7 @@ def test_all_variables_with_secrets_are_overwritten(arm, regenerate, identity, n
 
 @pytest.mark.parametrize("kind", ["secret", "certificate"])
 def test_core_dumps_are_off_before_a_secret_is_used(arm, regenerate, identity, native, kind):
-    """Seen while the authority has not answered yet."""
+    """Checked while the authority has not answered yet."""
     who = identity(kind, answers=[STALL])
     process = regenerate(who, arm.endpoint(), start=True)
     arm.wait_for(who.name, "request")
@@ -1983,7 +1995,7 @@ def test_the_operation_file_holds_no_secret(arm, rekey, regenerate, identity):
 @pytest.mark.owner
 @pytest.mark.parametrize("kind", ["certificate", "arc"])
 def test_the_demo(preload, namespace, kind):
-    """What `make demo AUTH=...` runs, which counts calls of the heap as well."""
+    """The program behind `make demo AUTH=...`, which also counts calls of the heap."""
     preload("heap")
     if kind == "arc":
         namespace("m", "true")

@@ -1,6 +1,5 @@
 """The programs of boards/examples do what they say, against the stand-in service and over real TLS.
-What a device has of its own is a model: flash_file.c, element.c,
-rtos_board.c."""
+The hardware of a device is modelled by flash_file.c, element.c and rtos_board.c."""
 
 import itertools
 import os
@@ -37,12 +36,12 @@ from conftest import (
 )
 
 POWER_LOST = 77  # flash_file.c
-# Saves of a rotation, sectors, points of an erasure and of a write.
+# Saves of a rotation, sectors, and points of an erasure and of a write.
 CUTS = 8 * 2 * 4
 
 
 def run(name, *arguments, code=0, pass_fds=(), **env):
-    """What an example prints. No secret is in it."""
+    """Runs an example and returns its output. Checks that it has no secret."""
     result = subprocess.run(
         [*EXEC, BUILD / "examples" / name, *map(str, arguments)],
         env={**ENVIRONMENT, "TOKEN": TOKEN, **env},
@@ -77,7 +76,7 @@ def test_regenerate(arm):
 
 
 class Device:
-    """One that keeps its key in flash."""
+    """A device that keeps its key in flash."""
 
     def __init__(self, arm, path):
         self.arm, self.path, self.name = arm, path, arm.endpoint("three-polls")
@@ -90,7 +89,7 @@ class Device:
         return self.run(*where(self.arm, self.name), 0, age, code=code, **env)
 
     def key(self):
-        """The key in use: the first one in a record that is whole."""
+        """The key in use: the first key in a complete record."""
         text = self.path.read_bytes()
         for start, order in itertools.product((0, len(text) // 2), "<>"):
             form, size, crc = struct.unpack_from(f"{order}III", text, start)
@@ -122,8 +121,8 @@ def test_a_rotation_that_cannot_begin(device):
     assert device.arm.requests(device.name) == []
 
 
-# Where the intent is saved and nothing was sent yet the next run waits for half an hour: the unit
-# test of the storage cuts there.
+# If the intent is saved and nothing was sent, the next run waits for half an hour. The unit test of
+# the storage covers power loss at that point.
 @pytest.mark.sweep(16)
 @pytest.mark.parametrize("cut", [n for n in range(1, CUTS + 1) if not 12 <= n <= 16])
 def test_power_cuts(arm, device, cut):
@@ -172,8 +171,8 @@ class Element(threading.Thread):
 
 @pytest.fixture
 def list_keys(arm):
-    """A function that lists the keys of an endpoint that takes issued tokens alone, by means of an
-    element. Returns what was printed, and what the tenant gave."""
+    """A function that lists the keys of an endpoint that accepts issued tokens only, by means of an
+    element. Returns the output, and the tokens that the tenant issued."""
 
     def run_with(element, code=0):
         name = arm.play(tokens="issued")
@@ -212,8 +211,8 @@ def test_a_secure_element_that_does_not_sign(list_keys):
 
 
 class Modem(threading.Thread):
-    """Gets tokens for a device at the other end of a serial line: one for each line "token". Then it
-    hangs up."""
+    """Gets tokens for a device at the other end of a serial line: one for each line "token". Then
+    it closes the line."""
 
     def __init__(self, *tokens):
         super().__init__(daemon=True)
@@ -298,7 +297,7 @@ def test_one_of_many_is_refused(arm):
 
 @pytest.mark.parametrize("listener", ["main", "tls12"])
 def test_a_task_of_an_rtos(arm, listener):
-    for _ in range(10):  # what is not locked is seen in one run of six
+    for _ in range(10):  # a missing lock shows in one run of six
         name = arm.endpoint("three-polls")
         host, _, *rest = where(arm, name)
         text = run("rtos_task", host, arm.ports[listener], *rest)
@@ -306,7 +305,7 @@ def test_a_task_of_an_rtos(arm, listener):
 
 
 def test_a_task_waits_for_the_next_poll(arm):
-    """And for nothing before it: it is woken by time alone."""
+    """Nothing wakes it before the time of the poll."""
     name = arm.play(poll=[{**RUNNING, "headers": [["Retry-After", "1"]]}, DONE], post=[ACCEPTED])
     assert run("rtos_task", *where(arm, name)) == "outcome 0, error , polls 2\n"
     assert any(0.9 < gap < 1.5 * SLOW for gap in gaps(arm.log(name)))

@@ -1,6 +1,6 @@
-"""File systems that lack something: the sync of a directory, hard links, a rename that replaces
-nothing. Where a file can be written as safely as the file system makes it, it is; else the message
-says what cannot be done, and where."""
+"""File systems that lack something: the sync of a directory, hard links, a rename that does not
+replace. If a file can still be written as safely as the file system allows, it is written.
+Otherwise the message says what is not possible, and where."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ import pytest
 
 from conftest import ACCEPTED, DONE, RUNNING
 
-# What a file system answers: the calls that fail, each with its errno.
+# File systems: the calls that fail, each with its errno.
 LESSER = {
     "CIFS before 4.17": {"SYNC_DIRECTORY": errno.EINVAL},
     "no sync of a directory": {"SYNC_DIRECTORY": errno.EOPNOTSUPP},
@@ -32,7 +32,8 @@ def lacking(preload, calls):
 
 @pytest.mark.parametrize("kind", LESSER)
 def test_an_operation_file(arm, rekey, preload, tmp_path, kind):
-    """Kept while the operation runs, with its URL, and removed in the end; nothing stays beside it."""
+    """The file is kept while the operation runs, with its URL, and removed in the end; no other
+    file stays."""
     folder, env = tmp_path / "place", lacking(preload, LESSER[kind])
     folder.mkdir()
     name = arm.play(post=[ACCEPTED], poll=[RUNNING, DONE])
@@ -70,7 +71,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_failure_is_told(arm, rekey, preload, tmp_path, kind):
-    """What cannot be done, and the path; nothing is sent, and nothing is left."""
+    """The message says what is not possible, and the path; nothing is sent, and no file is left."""
     calls, words = BROKEN[kind]
     folder, env, name = tmp_path / "place", lacking(preload, calls), arm.endpoint()
     folder.mkdir()

@@ -1,6 +1,6 @@
-"""What docs/fleet.md hands out: a play for Ansible, user data for cloud-init, files for Mender, a
-deployment for IoT Edge, and the arithmetic. Each is tried by the tool that it is for, where Debian has
-that. `make check-install` runs these."""
+"""The files and the arithmetic of docs/fleet.md: a play for Ansible, user data for cloud-init,
+files for Mender, a deployment for IoT Edge. Each file is tried with its own tool if Debian has
+that. `make check-install` runs these tests."""
 
 import json
 import os
@@ -56,14 +56,14 @@ def test_the_plot_and_the_table_are_up_to_date():
 
 
 def test_the_model():
-    """Against what can be said without it."""
+    """Compares the model with what is known without it."""
     sys.path.insert(0, str(ROOT / "tests/bench"))
     import fleet
 
     assert fleet.run([0.0] * 200, fleet.LIST) == ([0.0] * 200, 0)
     waits, refused = fleet.run([0.0] * 201, fleet.LIST)
     assert refused == 1 and waits[-1] == fleet.RETRY_AFTER
-    for n in (1000, 3000):  # the bucket gives no more than it has
+    for n in (1000, 3000):  # the bucket gives at most its content
         assert fleet.run([0.0] * n, fleet.LIST)[0][-1] >= (n - fleet.BUCKET) / fleet.REFILL
     even = [number / fleet.REFILL for number in range(3000)]  # as many as are refilled
     assert fleet.run(even, fleet.LIST)[1] == 0
@@ -82,8 +82,9 @@ def test_ansible_lint():
     run("ansible-lint", "--offline", "-p", "--nocolor", FILES / "ansible/rekey.yml", cwd=FILES)
 
 
-# A copy of this machine that is thrown away: what is written goes into memory. The play is for the
-# machine that it runs on; there is no systemd in it, so that units are enabled and nothing is started.
+# A copy of this machine that is discarded afterwards: writes go into memory. The play configures
+# the machine on which it runs. No systemd runs in the copy, so units are enabled, but nothing is
+# started.
 THROW_AWAY = """
 mount -t tmpfs tmpfs "$1"; cd "$1"; mkdir upper work root
 mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root
@@ -94,7 +95,7 @@ shift 2; exec chroot root "$@"
 
 @pytest.mark.parametrize("rotates", [True, False], ids=["rotator", "follower"])
 def test_the_play(tmp_path, rotates):
-    """Twice: the second time nothing changes."""
+    """Twice: the second run changes nothing."""
     need("ansible-playbook", "unshare")
     if not PACKAGES:
         pytest.skip("there is no package: `make check-install` makes it")
@@ -188,7 +189,7 @@ def test_mender_mount(tmp_path):
 
 @pytest.mark.parametrize("result", [0, 1])
 def test_mender_state_script(tmp_path, result):
-    """In a namespace with one enabled timer, and a systemctl that notes what it is asked."""
+    """In a namespace with one enabled timer, and a systemctl that records its arguments."""
     wants = tmp_path / "timers.target.wants"
     wants.mkdir()
     for name in ("rekey-rotate@scoring.timer", "apt-daily.timer"):
@@ -223,6 +224,6 @@ def test_iot_edge_deployment():
     value = json.loads((FILES / "iot-edge/deployment.json").read_text())
     (module,) = value["content"]["modulesContent"]["$edgeAgent"].values()
     host = json.loads(module["settings"]["createOptions"])["HostConfig"]
-    # The directory, and not the file: a new key is a new file there.
+    # The directory is mounted, not the file: a new key is a new file in the directory.
     assert host["Binds"] == ["/var/lib/rekey/scoring:/run/endpoint-key:ro"]
     assert host["GroupAdd"][0].isdecimal()

@@ -1,13 +1,13 @@
-"""Real web servers between the command and the stand-in service: each ends the TLS and passes plain
-HTTP/1.1 on, and what comes back is in the server's own hand. `boards/deps.sh peers` gets them,
-their settings are in front_ends/, and each has six doors (ports):
+"""Real web servers between the command and the stand-in service: each terminates TLS and passes
+plain HTTP/1.1 on, and writes the answer in its own way. `boards/deps.sh peers` installs them; their
+settings are in front_ends/. Each has six ports (`doors`):
 
-main    TLS 1.2 and 1.3, kept alive, gzip on
-tls12   TLS 1.2 alone, and each connection is closed after one answer
-tls13   TLS 1.3 alone, the same
-idle    a connection without a request is closed after 0.2 s (lighttpd: 1 s, it has nothing shorter)
+main    TLS 1.2 and 1.3, keep-alive, gzip on
+tls12   only TLS 1.2, and each connection is closed after one answer
+tls13   only TLS 1.3, otherwise the same
+idle    a connection without a request is closed after 0.2 s (lighttpd: 1 s, its minimum)
 strict  a request with a head of more than 5 KB is refused, and the back end has a second to answer
-dead    the back end is not there
+dead    there is no back end
 """
 
 import collections
@@ -38,7 +38,7 @@ from peer import PEERS, Peer, skip_without
 from test_regenerate import AT_ONCE, check_success
 
 DOORS = ["main", "tls12", "tls13", "idle", "strict", "dead"]
-# How each is started in the foreground, as one process.
+# The command that starts each in the foreground, as one process.
 SERVERS = {
     "nginx": ["usr/sbin/nginx", "-e", "stderr", "-c"],
     "haproxy": ["usr/sbin/haproxy", "-db", "-f"],
@@ -46,20 +46,20 @@ SERVERS = {
     "lighttpd": ["usr/sbin/lighttpd", "-D", "-m", PEERS / "usr/lib/lighttpd", "-f"],
 }
 # A line of a server's log: a request's x-ms-client-request-id, the client's port, the version of
-# TLS, whether the session was resumed, the status. lighttpd knows neither of the TLS ones.
+# TLS, whether the session was resumed, the status. lighttpd logs neither of the two TLS fields.
 Visit = collections.namedtuple("Visit", "id client tls resumed status")
 VISIT = re.compile(r"^([0-9a-f-]{36}) (\d+) (TLSv\S+|-) (\S+) (\d{3})$", re.MULTILINE)
 RESUMED = {"r": True, ".": False, "1": True, "0": False, "Resumed": True, "Initial": False}
 
 
 class FrontEnd(Peer):
-    """A server, and the stand-in behind it: to the tests it looks like the stand-in itself."""
+    """A server with the stand-in behind it. To the tests it looks like the stand-in itself."""
 
     def __init__(self, arm, kind, directory):
         self.arm = arm
         super().__init__(kind, SERVERS[kind], DOORS, directory)
         key = (CERTS / "server.pem").read_text() + (CERTS / "server.key").read_text()
-        (directory / "server.pem").write_text(key)  # haproxy wants both in one file
+        (directory / "server.pem").write_text(key)  # haproxy needs both in one file
 
     def __getattr__(self, name):
         return getattr(self.arm, name)
@@ -72,21 +72,21 @@ class FrontEnd(Peer):
         return f"https://{host}:{self.ports[door]}"
 
     def visits(self, name):
-        """What the server's log says of an endpoint's requests, all of which reached the
+        """The server's log entries for an endpoint's requests, all of which reached the
         stand-in."""
         requests = self.requests(name)
         ids = {header(request, "x-ms-client-request-id") for request in requests}
 
         def logged():
             if self.kind == "lighttpd":
-                self.processes[0][0].send_signal(signal.SIGHUP)  # writes what it holds back
+                self.processes[0][0].send_signal(signal.SIGHUP)  # flushes its log
             visits = [Visit(*each) for each in VISIT.findall(self.text()) if each[0] in ids]
             return visits if len(visits) == len(requests) else None
 
         return wait_until(logged, f"{len(requests)} requests in the log of {self.kind}")
 
     def connect(self, door, **versions):
-        """A TLS connection of our own."""
+        """A TLS connection made by the test."""
         context = ssl.create_default_context(cafile=CERTS / "ca.pem")
         for name, value in versions.items():
             setattr(context, name, value)
@@ -94,7 +94,7 @@ class FrontEnd(Peer):
         return context.wrap_socket(plain, server_hostname="localhost")
 
     def ask(self, method, target, *headers):
-        """The bytes of the answer to a request of our own."""
+        """The bytes of the answer to a request of the test."""
         head = [
             f"{method} {target} HTTP/1.1",
             f"Host: localhost:{self.ports['main']}",
@@ -106,7 +106,7 @@ class FrontEnd(Peer):
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode("latin-1")
 
     def ask_for_keys(self, name):
-        """The same, as the command asks for an endpoint's keys."""
+        """The same for the request with which the command lists an endpoint's keys."""
         return self.ask(
             "POST",
             f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/{PROVIDER}"
@@ -128,12 +128,12 @@ def front(request, arm, tmp_path_factory):
         yield front
     finally:
         front.stop()
-        print(front.text())  # pytest shows it where something failed
+        print(front.text())  # pytest shows it if a test failed
 
 
 @pytest.fixture
 def rekey(front, tmp_path):
-    """The command, which finds the service at the front end."""
+    """The command, with the front end as its service."""
     runner = Rekey(front, tmp_path)
     yield runner
     runner.clean_up()
@@ -145,7 +145,7 @@ def accepted(*headers):
 
 @pytest.fixture(scope="module")
 def waiting(front, tmp_path_factory):
-    """Runs that mostly wait, side by side: {test: (endpoint, process)}."""
+    """Runs that mostly wait, at the same time: {test: (endpoint, process)}."""
     runner = Rekey(front, tmp_path_factory.mktemp("waiting"))
     busy = [error(429, ["Retry-After", "1"]), error(503, NOW)]
     wait = ["Retry-After-Ms", "2500" if front.kind == "lighttpd" else "500"]
@@ -162,10 +162,10 @@ def waiting(front, tmp_path_factory):
     runner.clean_up()
 
 
-# ---- what the servers do -------------------------------------------------------------------------
+# ---- how the servers behave ----------------------------------------------------------------------
 
-# The name of a field, the framing of a chunked answer and of one that ends with its connection, and
-# which interim answers come through; the same on Debian 12 and 13.
+# The form of a field's name, the framing of a chunked answer and of one that ends with its
+# connection, and the interim answers that are passed on; the same on Debian 12 and 13.
 HAND = {
     "nginx": ("X-Some-Field", "chunked", "chunked", ["100", "103"]),
     "haproxy": ("x-some-field", "chunked", "close", ["100", "103"]),
@@ -181,9 +181,9 @@ def framing(answer):
 
 
 def test_what_comes_back_is_in_the_hand_of_the_server(front):
-    """Asked without rekey, to see what rekey has to do with here. lighttpd reads an answer to its
-    end before it passes it on. nginx takes the 100 for the answer, and what follows for a body that
-    ends with the connection: the bytes come through, and happen to be right."""
+    """Requests without rekey, to see what rekey has to handle here. lighttpd reads an answer
+    completely before it passes it on. nginx takes the 100 for the final answer, and the rest for a
+    body that ends with the connection: the bytes are passed on, and happen to be right."""
     body = {"status": 200, "headers": [["X-Some-Field", "x"]], "body": "{keys}"}
     chunked = front.ask_for_keys(front.play(list=[{**body, "framing": "chunked", "chunk": 7}]))
     close = front.ask_for_keys(front.play(list=[{**body, "framing": "close"}]))
@@ -197,7 +197,7 @@ def test_what_comes_back_is_in_the_hand_of_the_server(front):
 
 
 def test_compression_is_on_but_not_for_rekey(front, rekey):
-    """The control listener of the stand-in serves as the page that is compressed."""
+    """The page that is compressed is the stand-in's control listener."""
     page = front.ask("GET", "/ports", "Accept-Encoding: gzip")
     assert "\r\ncontent-encoding: gzip\r\n" in page.partition("\r\n\r\n")[0].lower() + "\r\n"
     name = front.endpoint("three-polls")
@@ -210,15 +210,15 @@ def test_compression_is_on_but_not_for_rekey(front, rekey):
 
 @pytest.mark.parametrize("scenario", AT_ONCE)
 def test_success(front, rekey, scenario):
-    """Among them "signed", two URLs of 3.2 KB in a head of 8 KB, and "interim-100", a 100 and a 103
-    before the 202; the framing is of all kinds."""
+    """Includes "signed", two URLs of 3.2 KB in a head of 8 KB, and "interim-100", a 100 and a 103
+    before the 202; all kinds of framing occur."""
     name = front.endpoint(scenario)
     result = rekey.regenerate(name, "-o", "json", "--poll-interval", "0")
     check_success(front, result, name, *AT_ONCE[scenario])
 
 
 def test_refused_for_now(front, rekey, waiting):
-    """Retry-After comes through, for the POST and for a poll."""
+    """Retry-After is passed on, for the POST and for a poll."""
     name, process = waiting["busy"]
     result = rekey.finish(process, 0, name)
     check_success(front, result, name, "async", 3)
@@ -246,7 +246,7 @@ def test_list_keys(front, rekey, framing):
 # ---- what the service refuses --------------------------------------------------------------------
 
 
-# Scenario: the exit code, and what is shown.
+# Scenario: the exit code, and the words that are shown.
 REFUSED = {
     "failed": (1, ["KeyRegenerationFailed", "The key store is not available."]),
     "canceled": (1, []),
@@ -286,7 +286,7 @@ def test_polls_go_on_over_one_connection(front, rekey):
 
 @pytest.mark.parametrize("door, version, other", [("tls12", 2, 3), ("tls13", 3, 2)])
 def test_one_version_of_tls_and_a_connection_for_each_request(front, rekey, door, version, other):
-    """Each connection after the first resumes the session; lighttpd's log does not tell."""
+    """Each connection after the first resumes the session; lighttpd's log does not show that."""
     version, other = ssl.TLSVersion[f"TLSv1_{version}"], ssl.TLSVersion[f"TLSv1_{other}"]
     with front.connect(door, minimum_version=version, maximum_version=version) as connection:
         name = connection.version()
@@ -310,11 +310,11 @@ def test_a_connection_that_was_closed_while_we_waited(front, rekey, waiting):
     assert front.counts(name) == (1, 2)
 
 
-# ---- what the server itself answers, or breaks ---------------------------------------------------
+# ---- answers and failures of the server itself ---------------------------------------------------
 
 
 def test_no_back_end_for_the_post(front, rekey):
-    """Nothing was executed; but a 502, and a 503 without Retry-After, do not say so."""
+    """The request was not executed, but a 502, and a 503 without Retry-After, do not prove that."""
     name = front.endpoint()
     rekey.regenerate(name, listener="dead", code=12).says("HTTP 50")
     assert front.requests(name) == []
@@ -324,22 +324,23 @@ def test_no_back_end_for_the_post(front, rekey):
     "scenario", ["reset-after-post", "abort-after-post", "close-after-post", "half-head"]
 )
 def test_a_back_end_that_breaks_is_not_asked_twice(front, rekey, scenario):
-    """Neither by rekey nor by the server: that would regenerate the key a second time."""
+    """Neither rekey nor the server repeats the request: that would regenerate the key a second
+    time."""
     name = front.endpoint(scenario)
     rekey.regenerate(name, code=12).says("HTTP 50")
     assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
 
 
 def test_half_a_body(front, rekey, waiting):
-    """Passed on as it came; lighttpd then waits for another request before it closes."""
+    """It is passed on as it is; lighttpd then waits for another request before it closes."""
     name, process = waiting["half"]
     rekey.finish(process, 12, name)
     assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
 
 
 def test_a_back_end_that_does_not_speak_http(front, rekey):
-    """apache2 takes what it does not understand for an answer of HTTP/0.9, and says 200: a body
-    that is not JSON says nothing."""
+    """apache2 takes it for an answer of HTTP/0.9, and sends status 200. A body that is not JSON
+    means nothing."""
     name = front.endpoint("not-http")
     result = rekey.regenerate(name, code=12)
     if front.kind == "apache2":
@@ -354,7 +355,7 @@ def test_a_back_end_that_does_not_answer(front, rekey, waiting):
 
 
 def test_an_answer_that_is_too_large_for_the_server(front, rekey):
-    """A 502, as two signed URLs would become with nginx's default buffers."""
+    """The answer becomes a 502. With nginx's default buffers, two signed URLs would, too."""
     name = front.play(post=[accepted(ASYNC, ["X-Large", "{pad:100000}"])])
     rekey.regenerate(name, code=12).says("HTTP 50")
     assert front.counts(name) == (1, 0) and front.keys(name)["regenerated"] == ["Primary"]
@@ -376,7 +377,7 @@ def test_a_poll_that_is_too_large_for_the_server(front, rekey):
     assert TOO_LARGE.search(result.err) and front.counts(name) == (1, 0)
 
 
-# These two take the back end away from everybody: no other run may be under way.
+# These two tests remove the back end for everybody, so no other run may be in progress.
 
 
 @pytest.fixture

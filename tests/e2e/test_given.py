@@ -1,7 +1,7 @@
-"""What people give in the place of a token, a client secret, a key value or a name by mistake: each
-is refused before anything is sent, in words that say what it is and what to do; and what is only
-written in another way is read rightly. Pipes that nobody writes, and a reader that does not read:
---timeout and a signal end the wait."""
+"""Wrong values that people give as a token, a client secret, a key value or a name. Each is refused
+before anything is sent; the message says what the value is and what to do. A value that is only
+written differently is read correctly. Pipes to which nobody writes, and a reader that does not
+read: --timeout and a signal end the wait."""
 
 import codecs
 import os
@@ -20,8 +20,8 @@ BOM = codecs.BOM_UTF8
 
 @pytest.fixture
 def refuses(arm, rekey):
-    """A function that runs `rekey regenerate` with what cannot be used: nobody is spoken to, and
-    nothing of it is shown."""
+    """A function that runs `rekey regenerate` with an unusable value. Checks that no host is
+    contacted, and that no part of the value is shown."""
 
     def run(*arguments, code, hidden=JWT, **more):
         mark = arm.mark()
@@ -38,7 +38,7 @@ def refuses(arm, rekey):
 
 UTF16 = "UTF-16, as Windows PowerShell"
 QUOTES = "is in quotation marks"
-# What is in the file, or in the variable, for a token T; and words of the refusal.
+# The content of the file, or of the variable, for a token T; and words of the refusal.
 TOKENS = {
     "double quotes": ('"T"', QUOTES),
     "single quotes": ("'T'", QUOTES),
@@ -115,7 +115,7 @@ def test_another_encoding(rekey, refuses, who, case, kind):
     refuses(*given[0], **given[1]).says(UTF16, "iconv")
 
 
-# Another way to write it: read rightly.
+# Other ways to write a token: read correctly.
 WRITTEN = {
     "as it is": b"",
     "a line end": b"\n",
@@ -215,7 +215,7 @@ def test_a_federated_token_that_is_none(rekey, refuses, who, case):
     refuses("--auth", "workload", code=14, **more).says("'file': the token", words)
 
 
-# A file of NAME=VALUE that was written on Windows gives every value a carriage return.
+# A file of NAME=VALUE lines that was written on Windows gives every value a carriage return.
 WINDOWS = {
     "AZURE_ACCESS_TOKEN": [],
     "AZURE_CLIENT_SECRET": ["--auth", "secret"],
@@ -238,7 +238,7 @@ WINDOWS = {
 
 @pytest.mark.parametrize("variable", WINDOWS)
 def test_a_variable_with_a_carriage_return(arm, rekey, who, variable):
-    """Named, with what is wrong with it; nothing is sent."""
+    """The message names the variable and what is wrong with it; nothing is sent."""
     mark = arm.mark()
     env = {
         **who()["env"],
@@ -270,24 +270,24 @@ def test_a_variable_with_a_carriage_return(arm, rekey, who, variable):
     assert arm.forbidden(mark) == [] and arm.connections("authority", mark) == []
 
 
-# ---- what never comes ----------------------------------------------------------------------------
+# ---- input that never comes ----------------------------------------------------------------------
 
 on_this_machine = pytest.mark.skipif(bool(EXEC), reason="the emulator opens and waits itself")
 
 
 def sleeps(pid):
-    """It waits for something, and not for the processor."""
+    """The process waits for an event, not for the processor."""
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] == "S"
 
 
-# Where a pipe that nobody writes can be.
+# Places for a pipe to which nobody writes.
 PIPES = ["--token-file", "--secret-file", "--key-value-file", "--proxy-auth-file"]
 PIPES += ["--ca-file", "federated", "certificate"]
 
 
 def with_pipe(rekey, who, option):
-    """Options and more for a run, in which `pipe` is read."""
+    """Options and more for a run that reads `pipe`."""
     os.mkfifo(rekey.directory / "pipe")
     if option == "federated":
         return ["--auth", "workload"], who(AZURE_FEDERATED_TOKEN_FILE="pipe")
@@ -318,7 +318,7 @@ def test_a_pipe_that_nobody_writes(rekey, refuses, who, option):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("option", PIPES)
 def test_a_signal_ends_the_wait_for_a_pipe(arm, rekey, who, option, number):
-    """At once: as one that was never begun."""
+    """The command ends at once, as if it had never begun."""
     arguments, more = with_pipe(rekey, who, option)
     name = arm.endpoint()
     process = rekey.start_regenerate(name, *arguments, **more)
@@ -341,7 +341,7 @@ def opened(folder, end):
 @on_this_machine
 @pytest.mark.parametrize("option", ["--token-file", "federated"])
 def test_a_pipe_that_never_ends(rekey, refuses, who, option):
-    """It is written, and stays open."""
+    """The pipe is written to, and stays open."""
     arguments, more = with_pipe(rekey, who, option)
     pipe = os.open(rekey.directory / "pipe", os.O_RDWR)
     try:
@@ -354,7 +354,7 @@ def test_a_pipe_that_never_ends(rekey, refuses, who, option):
 
 @on_this_machine
 def test_a_pipe_that_is_written_late(arm, rekey):
-    """The reader comes first, and waits for the writer, who takes his time."""
+    """The reader comes first, and waits for a slow writer."""
     os.mkfifo(rekey.directory / "pipe")
     name = arm.endpoint()
     process = rekey.start_regenerate(name, "--token-file", "pipe", token=None)
@@ -369,7 +369,7 @@ def test_a_pipe_that_is_written_late(arm, rekey):
 
 @on_this_machine
 def test_a_signal_while_nobody_reads(arm, rekey):
-    """Standard error is a pipe that is full: a line that cannot be written holds nobody."""
+    """Standard error is a full pipe: a line that cannot be written does not stop the command."""
     read, write = os.pipe()
     name = arm.endpoint()
     os.set_blocking(write, False)

@@ -1,4 +1,4 @@
-"""What a 32-bit glibc asks of a program whose time_t has 64 bits: BOARD=linux-armhf-glibc."""
+"""What a 32-bit glibc requires of a program whose time_t has 64 bits: BOARD=linux-armhf-glibc."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from conftest import BUILD, ROOT
 
 pytestmark = pytest.mark.board
 NM = os.environ.get("REKEY_NM", "nm")
-# Functions of the C library that take or give a time of 32 bits, with another name for 64.
+# Functions of the C library that accept or return a 32-bit time, and have another name for 64 bits.
 TIMES_32 = """adjtime clock_getres clock_gettime clock_nanosleep clock_settime ctime difftime fcntl
 fstat fstat64 fstatat fstatat64 futimens futimes getitimer getrusage gettimeofday gmtime gmtime_r
 localtime localtime_r lstat lstat64 mktime nanosleep ppoll prctl pselect recvmmsg select
@@ -30,20 +30,20 @@ FLAGS = {
 
 
 def undefined(*arguments):
-    """The names that a file wants of others, without their versions."""
+    """The undefined symbols of a file, without their versions."""
     names = subprocess.run([NM, "-u", *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return {line.split()[-1].partition("@")[0] for line in names.stdout.splitlines() if line}
 
 
 def make(*arguments):
-    """Of what stands for itself: make's own variables come from the `make e2e` around this."""
+    """Runs make independently: the variables of the `make e2e` around this test are removed."""
     env = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "B"}
     command = ["make", "-s", "-C", str(ROOT), "BOARD=linux-armhf-glibc", *arguments]
     subprocess.run(command, env=env, check=True)
 
 
 def test_a_wait_is_one_call(arm, rekey, tmp_path):
-    """The emulator writes down each system call. A wait that takes a time of 64 bits for one of 32
+    """The emulator logs each system call. A wait that mistakes a 64-bit time for a 32-bit one
     returns at once, and is repeated thousands of times."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         result = rekey.regenerate(
@@ -56,7 +56,7 @@ def test_a_wait_is_one_call(arm, rekey, tmp_path):
             code=10,
         )
     calls = (tmp_path / "calls").read_text()
-    # Behind the ClientHello.
+    # After the ClientHello.
     assert len(re.findall(r"\bppoll\w*\(", calls[calls.rindex(" send(") :])) == 1
     assert 3.9 <= result.seconds < 10
 
@@ -74,7 +74,7 @@ def test_ppoll(tmp_path, flags):
 
 
 def test_what_an_application_is_told(tmp_path):
-    """What it includes beside the installed headers then has the types that the archives have."""
+    """The installed headers then give the application the types that the archives use."""
     make("install-library", f"DESTDIR={tmp_path}", "PREFIX=/usr")
     text = (tmp_path / "usr/lib/pkgconfig/rekey-core.pc").read_text()
     cflags = re.search("^Cflags: (.*)$", text, re.MULTILINE)[1]

@@ -7,11 +7,11 @@ import pytest
 from conftest import BUILD, EXEC, GUEST, ROOT
 
 pytestmark = [
-    pytest.mark.owner,  # it edits the owner's configuration
+    pytest.mark.owner,  # this test edits the owner's configuration
     pytest.mark.skipif(bool(EXEC), reason="it is about sources, not about a board"),
 ]
 
-# What the configuration then has, or has not; and the file that says so.
+# A change to the configuration, and the file whose compilation reports it.
 BAD = {
     "no client": ("#undef MBEDTLS_SSL_CLI_C", "tls.c"),
     "no certificates": ("#undef MBEDTLS_X509_CRT_PARSE_C", "tls.c"),
@@ -33,7 +33,8 @@ BAD = {
 
 
 def compile(tmp_path, file, lines, version=None):
-    """The command that make uses for the file, with another configuration; and a version's header."""
+    """Runs make's command for the file with another configuration, and with the header of a
+    version."""
     target = f"{BUILD.relative_to(ROOT)}/port/mbedtls/{file[:-2]}.o"
     plan = subprocess.run(
         ["make", "-n", "-B", f"B={BUILD.relative_to(ROOT)}", target],

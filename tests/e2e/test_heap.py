@@ -1,5 +1,5 @@
-"""Nothing on the heap: counted in the running command by an interposed malloc family (heap.so), and
-in the archives by the names that their objects refer to."""
+"""Nothing on the heap: an interposed malloc family (heap.so) counts calls in the running command,
+and the names to which the objects in the archives refer are checked."""
 
 import re
 import shutil
@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
 
 @pytest.fixture
 def count(preload, tmp_path):
-    """A function that gives the environment for a run, and one that reads what was counted."""
+    """A function that gives the environment for a run, and a function that returns the count."""
     report = tmp_path / "heap"
 
     def counted():
@@ -80,7 +80,7 @@ RUNS = {
 
 @pytest.mark.parametrize("run", RUNS)
 def test_regenerate(arm, rekey, count, run):
-    """From main to exit, name lookup included: that is in a child."""
+    """From main to exit, including name lookup, which happens in a child."""
     environment, counted = count
     scenario, code, arguments = RUNS[run]
     rekey.regenerate(arm.endpoint(scenario), *arguments, env=environment, code=code)
@@ -124,10 +124,10 @@ def test_without_an_operation(rekey, count):
 
 @pytest.mark.parametrize("archive", ["librekey.a", "libmbedtls.a"])
 def test_no_object_refers_to_the_heap(archive):
-    """Ours and our build of mbedTLS; the names as the linker sees them."""
-    # Not nm: where the linker optimizes, it would show the names of before that.
+    """Our objects and our build of mbedTLS; the names as the linker sees them."""
+    # Not nm: with link-time optimization it would show the names from before the optimization.
     tool = shutil.which("readelf") or pytest.skip("there is no readelf")
     text = subprocess.run([tool, "-sW", BUILD / archive], stdout=subprocess.PIPE, check=True).stdout
     names = re.findall(r" UND (\w+)$", text.decode(), re.M)
-    assert "memcmp" in names  # it did list names
+    assert "memcmp" in names  # names were listed at all
     assert [name for name in names if name in FAMILY] == []

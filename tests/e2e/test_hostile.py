@@ -1,8 +1,8 @@
-"""Servers that break TLS in one place each (hostile.py), and some that do what is allowed but
-unusual. What must hold for all of them: the exit code is 10 or 11 where the server has not proved
-itself, and then it saw nothing of a request; it is 12 where the request was sent and no whole
-answer came; and the command ends within its timeouts. All servers of a run play side by side: most
-of the time is waiting."""
+"""Servers that break TLS in one place each (hostile.py), and some whose behaviour is allowed but
+unusual. For all of them: if the server has not proved its identity, the exit code is 10 or 11 and
+the server saw nothing of a request. If the request was sent and no complete answer came, the exit
+code is 12. The command ends within its timeouts. All servers play at the same time, because most of
+the time is waiting."""
 
 import concurrent.futures
 import functools
@@ -47,7 +47,7 @@ def leaf(**more):
     return {"by": "issuer", "names": NAMES, **more}
 
 
-# Beside a good chain leaves that a server of OpenSSL would not take up.
+# In addition to a valid chain, leaves that a server with OpenSSL would not load.
 LEAVES = {
     "leaf, two lists of names": leaf(more=NAMES),
     "leaf, garbage for its names": leaf(names=extension("2.5.29.17", b"\x30\x05\x82")),
@@ -60,7 +60,7 @@ LEAVES = {
 CHAIN = usual(leaf=leaf(), **LEAVES)
 STRANGER = ec.generate_private_key(ec.SECP256R1())
 FINE, NOT_REACHED, NOT_TRUSTED, UNKNOWN, LOCAL = 0, 10, 11, 12, 15
-LONG = "20"  # seconds, for what must not be a matter of time
+LONG = "20"  # seconds, for tests that must not depend on timing
 
 
 def at(step, **options):
@@ -73,7 +73,7 @@ def many(count, step, **options):
 
 
 def kind(version, title, code, /, **changed):
-    """changed: the steps (one, or a list) that stand in the place of a usual one."""
+    """changed: the steps (one, or a list) that replace a usual one."""
     steps = []
     for step in version.STEPS:
         new = changed.pop(step, step)
@@ -112,7 +112,7 @@ for suite, what in {
     0x1301: "of TLS 1.3",
     0x0A0A: "GREASE",
 }.items():
-    # mbedTLS takes an ECDSA key for a suite of RSA: what counts is the key that signs.
+    # mbedTLS accepts an ECDSA key for an RSA suite: what counts is the key that signs.
     code = FINE if suite == 0xC02F else NOT_REACHED
     kind(Tls12, f"suite {suite:04x}, {what}", code, hello=at("hello", suite=suite))
 for suite in (0x0000, 0x1305, 0x13FF, 0xC02B, 0xC02F, 0x0A0A):
@@ -122,7 +122,7 @@ both("session id of 33 bytes", NOT_REACHED, hello=at("hello", session=bytes(33))
 kind(Tls12, "a new session id", FINE, hello=at("hello", session=bytes(32)))
 kind(Tls13, "another session id", NOT_REACHED, hello=at("hello", session=bytes(32)))
 kind(Tls13, "no session id", NOT_REACHED, hello=at("hello", session=b""))
-# The client's own id says that a session is resumed; there is none.
+# If a server repeats the client's id, it says that a session is resumed; there is none.
 kind(
     Tls12,
     "a session that never was",
@@ -135,7 +135,7 @@ kind(
     ccs=at("record", kind=CCS, data=b"\1"),
     finished=at("send", kind=FINISHED, body=bytes(12)),
 )
-# RFC 8446, 4.1.3: who knows TLS 1.3 is led down to 1.2.
+# RFC 8446, 4.1.3: a client that knows TLS 1.3 is downgraded to 1.2.
 for last in (0, 1):
     kind(
         Tls12,
@@ -145,7 +145,7 @@ for last in (0, 1):
     )
 kind(Tls12, "no extended master secret", FINE, hello=at("hello", master=False))
 EXTRA = {
-    # mbedTLS passes over what it does not know, and duplicates; nothing can be done with it.
+    # mbedTLS ignores what it does not know, and duplicates; an attacker gains nothing by them.
     "unknown": (FINE, [(0x5555, b"x")]),
     "not asked for: max fragment length": (FINE, [(1, b"\1")]),
     "session ticket with a body": (NOT_REACHED, [(35, b"x")]),
@@ -172,7 +172,7 @@ for title, extra in {
     "renegotiation": (0xFF01, b"\0"),
 }.items():
     kind(Tls13, f"extension: {title}", NOT_REACHED, hello=at("hello", extra=[extra]))
-# mbedTLS passes over the second of two, and over bytes behind all extensions.
+# mbedTLS ignores the second of two, and bytes after all extensions.
 kind(
     Tls13,
     "extension: the same version twice",
@@ -227,7 +227,7 @@ kind(
     NOT_REACHED,
     hello=[lambda server: server.retry(group=next(iter(server.shares()))), "hello"],
 )
-# RFC 8446, 4.1.4, has it refused; mbedTLS says the same hello once more, and goes on.
+# RFC 8446, 4.1.4, requires a refusal; mbedTLS sends the same hello once more, and continues.
 kind(Tls13, "retry for nothing", FINE, hello=[at("retry", without=[51]), "hello"])
 kind(Tls13, "retry without a version", NOT_REACHED, hello=[at("retry", without=[43]), "hello"])
 kind(Tls13, "retry, another session", NOT_REACHED, hello=[at("retry", session=b"x"), "hello"])
@@ -245,8 +245,8 @@ kind(
     NOT_REACHED,
     hello=["retry", at("hello", supported=0x0303, suite=0xC02B)],
 )
-# RFC 8446, 4.2.2: a cookie is sent back, if the ClientHello has space for it (4 KB). One of no bytes
-# ought to be refused; mbedTLS sends it back as well.
+# RFC 8446, 4.2.2: the client returns a cookie if its ClientHello has space for it (4 KB). An empty
+# cookie should be refused; mbedTLS returns it, too.
 for size in (0, 1, 20, 200, 1000, 2000, 4000, 20000, 60000):
     code = FINE if size <= 2000 else NOT_REACHED
     cookie = (44, u16(bytes(size)))
@@ -292,7 +292,7 @@ for title, body in {
         encrypted=at("encrypted", edit=lambda _, body=body: body),
     )
 
-kind(  # mbedTLS takes the first
+kind(  # mbedTLS uses the first
     Tls13,
     "EncryptedExtensions: two protocols",
     FINE,
@@ -431,7 +431,7 @@ for title, edit in {
         Tls12, f"ServerKeyExchange {title}", NOT_REACHED, key_exchange=at("key_exchange", edit=edit)
     )
 
-# ---- asked for a certificate ---------------------------------------------------------------------
+# ---- requests for a client certificate -----------------------------------------------------------
 
 kind(
     Tls12,
@@ -452,7 +452,7 @@ kind(
 kind(
     Tls13,
     "certificate of ours asked for, with a context",
-    FINE,  # which it must not have (RFC 8446, 4.3.2); mbedTLS says it back
+    FINE,  # which is not allowed (RFC 8446, 4.3.2); mbedTLS returns it
     encrypted=["encrypted", at("request_certificate", context=b"x")],
     client=["empty_certificate", "client"],
 )
@@ -515,13 +515,13 @@ kind(
     hello=PROMISED,
     ccs=[at("ticket", edit=lambda body: body[:-1]), "ccs"],
 )
-# D.4 allows it at any time of the handshake.
+# D.4 allows it at any time during the handshake.
 kind(Tls13, "compatible change of keys first", FINE, hello=["compatible", "hello"])
 kind(Tls13, "no compatible change of keys", FINE, compatible=[])
 kind(Tls13, "compatible change of keys, late", FINE, verify=["verify", "compatible"])
 kind(Tls13, "compatible, garbage", NOT_REACHED, compatible=at("compatible", body=b"\2"))
 kind(Tls13, "compatible, two bytes", NOT_REACHED, compatible=at("compatible", body=b"\1\1"))
-# RFC 8446, 5, has these two refused; mbedTLS passes over them, and changes no key.
+# RFC 8446, 5, requires that these two are refused; mbedTLS ignores them, and changes no key.
 kind(Tls13, "compatible, encrypted", FINE, encrypted=[EARLY, "encrypted"])
 kind(Tls13, "compatible, after Finished", FINE, answer=["compatible", "answer"])
 kind(Tls13, "data before Finished", NOT_REACHED, finished=["answer", "finished"])
@@ -535,7 +535,7 @@ for title, number_of in {
 }.items():
     both(
         f"message {title} in the handshake",
-        # A client may pass over a HelloRequest of TLS 1.2 (RFC 5246, 7.4.1.1); mbedTLS does not.
+        # A client may ignore a HelloRequest of TLS 1.2 (RFC 5246, 7.4.1.1); mbedTLS does not.
         NOT_REACHED,
         certificate=["certificate", at("send", kind=number_of, body=b"")],
     )
@@ -558,7 +558,8 @@ kind(Tls13, "padding", FINE, verify=at("verify", padding=1000), answer=at("answe
 
 
 def together(server):
-    """ServerHello and more in one record: the keys change in its middle (RFC 8446, 5.1)."""
+    """ServerHello and more in one record: the keys would change in the middle of it (RFC 8446,
+    5.1)."""
     parts, server.record = [], lambda kind, data, **_: parts.append(data)
     server.hello()
     server.send(ENCRYPTED, extensions([]))
@@ -566,7 +567,7 @@ def together(server):
     server.record(HANDSHAKE, b"".join(parts), plain=True)
 
 
-# mbedTLS refuses it since 3.6.7.
+# mbedTLS has refused it since 3.6.7.
 kind(Tls13, "keys change in a record", NOT_REACHED, hello=together, encrypted=[])
 
 # ---- records -------------------------------------------------------------------------------------
@@ -578,13 +579,13 @@ def in_pieces(size):
 
 for size in (5, 100, 500):
     both(f"messages in records of {size} bytes", FINE, client_hello=in_pieces(size))
-# mbedTLS wants the four bytes of a message's header in one record.
+# mbedTLS needs the four bytes of a message's header in one record.
 for size in (1, 3):
     both(f"messages in records of {size} bytes", NOT_REACHED, client_hello=in_pieces(size))
 
 
 def in_record_of(version):
-    """ServerHello, right but for the version of its record."""
+    """A correct ServerHello, but the version of its record is different."""
 
     def hello(server):
         server.record = functools.partial(server.record, version=version)
@@ -594,7 +595,7 @@ def in_record_of(version):
     return hello
 
 
-# RFC 8446, 5.1, has the field ignored; mbedTLS refuses versions after TLS 1.3.
+# RFC 8446, 5.1, requires that the field is ignored; mbedTLS refuses versions after TLS 1.3.
 for version in (0x0000, 0x0200, 0x0301, 0x0304, 0x0505, 0xFEFF):
     code = FINE if version < 0x0305 else NOT_REACHED
     both(f"record version {version:04x}", code, hello=in_record_of(version))
@@ -667,7 +668,8 @@ both(
     hello=[at("record", kind=ALERT, data=b"\2\x28\x28"), "close"],
 )
 kind(Tls12, "a warning", FINE, hello=[at("alert", level=1, description=112), "hello"])
-# Behind a warning mbedTLS waits for the next message: a server that only warns ends at the timeout.
+# After a warning mbedTLS waits for the next message: a server that sends only warnings ends at the
+# timeout.
 kind(
     Tls12,
     "warnings without end",
@@ -675,10 +677,10 @@ kind(
     hello=[*many(5000, "alert", level=1, description=112), "stall"],
 )
 
-# ---- an end at each point ------------------------------------------------------------------------
+# ---- the connection ends at each point -----------------------------------------------------------
 
 for version in (Tls12, Tls13):
-    # Behind Finished the request is sent.
+    # After Finished the request is sent.
     places = version.STEPS[: version.STEPS.index("finished")]
     for place in places:
         kind(version, f"close behind {place}", NOT_REACHED, **{place: [place, "close"]})
@@ -688,7 +690,7 @@ for version in (Tls12, Tls13):
 
 
 def cut(step):
-    """The first half of what a step sends."""
+    """The first half of the data that a step sends."""
 
     def half(server):
         parts, server.raw = [], lambda data: parts.append(data)
@@ -754,7 +756,7 @@ both(
 
 
 def repeated(server):
-    """The same bytes once more: an old number of a record."""
+    """The same bytes once more: the record's number has been used."""
     parts, server.raw = [], lambda data: parts.append(data)
     server.half_answer()
     del server.raw
@@ -770,10 +772,10 @@ def exchanged(server):
 
 
 both("a record twice", UNKNOWN, answer=repeated)
-# In TLS 1.2 the number is sent, but what is signed is the true one.
+# TLS 1.2 sends the number, but the signature covers the real one.
 both("records exchanged", UNKNOWN, answer=exchanged)
 
-# Answers that are whole.
+# Complete answers.
 both("an answer in pieces of 1 byte", FINE, answer=at("answer", size=1))
 both("an answer of a full record", FINE, answer=at("answer", body=b" " * 15996 + b"null"))
 both("an answer, then close", FINE, answer=["answer", "close"])
@@ -800,7 +802,7 @@ both(
 
 
 def flood(step, **options):
-    """Until the client ends it, or for a time that is longer than the command's timeouts."""
+    """Until the client ends the connection, or for longer than the command's timeouts."""
 
     def go_on(server):
         until = time.monotonic() + 10 * SLOW
@@ -810,7 +812,7 @@ def flood(step, **options):
     return go_on
 
 
-# mbedTLS takes no more than three in a row.
+# mbedTLS accepts at most three in succession.
 both("4 empty records, an answer", UNKNOWN, answer=[*many(4, "record", **EMPTY), "answer"])
 both("empty records without end, later", UNKNOWN, answer=flood("record", **EMPTY))
 kind(Tls12, "HelloRequest", FINE, answer=[at("send", kind=HELLO_REQUEST, body=b""), "answer"])
@@ -830,7 +832,7 @@ for title, options in {
     " of a second": {"lifetime": 1},
     " of no time": {"lifetime": 0},
     " of 7 days": {"lifetime": 604800},
-    # RFC 8446, 4.6.1, forbids more than 7 days; it is no fault of the answer behind it.
+    # RFC 8446, 4.6.1, forbids more than 7 days; the answer after the ticket is still valid.
     " of 8 days": {"lifetime": 691200},
     " of 136 years": {"lifetime": 0xFFFFFFFF},
     " for early data": {"extra": [(42, struct.pack(">I", 9999))]},
@@ -845,7 +847,7 @@ for title, options in {
         FINE,
         client=["client", at("ticket", **options)],
     )
-# mbedTLS lets these pass; the ticket is ours to throw away.
+# mbedTLS accepts these; we discard the ticket.
 kind(Tls13, "a ticket of no bytes", FINE, answer=[at("ticket", size=0), "answer"])
 kind(
     Tls13, "a ticket, bytes behind", FINE, answer=[at("ticket", edit=lambda b: b + b"x"), "answer"]
@@ -859,7 +861,7 @@ kind(
     UNKNOWN,
     answer=[at("ticket", edit=lambda body: body[:9]), "answer"],
 )
-# mbedTLS 3.6 has no KeyUpdate: the whole answer behind it cannot be read.
+# mbedTLS 3.6 has no KeyUpdate: the complete answer after it cannot be read.
 for value in (0, 1, 2):
     kind(Tls13, f"KeyUpdate {value}", UNKNOWN, answer=[at("key_update", value=value), "answer"])
 kind(Tls13, "KeyUpdate without end", UNKNOWN, answer=flood("key_update"))
@@ -888,7 +890,7 @@ kind(Tls13, "an answer under the handshake's keys", UNKNOWN, answer=under_old_ke
 # ---- the test ------------------------------------------------------------------------------------
 
 
-# What standard error must say, beside what must be true for all.
+# Words that standard error must have, in addition to what must be true for all.
 SAYS = {
     "TLS 1.3 KeyUpdate 0": "KeyUpdate|key update",
     "TLS 1.3 KeyUpdate 1": "KeyUpdate|key update",
@@ -899,7 +901,7 @@ SAYS = {
 
 
 def run(rekey, title):
-    """One server and one command: what the command left behind, and the connections."""
+    """One server and one command. Returns the command's result, and the connections."""
     version, steps, code = KINDS[title]
     codes = tuple(code) if isinstance(code, set) else (code,)
     again = "1" if NOT_REACHED in codes else LONG  # it tries again until then
@@ -921,7 +923,7 @@ def run(rekey, title):
 
 @pytest.fixture(scope="module")
 def runs(request, arm, tmp_path_factory):
-    """Of each kind that is tested now, what becomes of it: six at a time."""
+    """The result of each kind that is tested in this run, six at a time."""
     rekey = Rekey(arm, tmp_path_factory.mktemp("hostile"))
     (rekey.directory / "ca.pem").write_text(CHAIN["root"].pem)
     titles = [
@@ -935,8 +937,8 @@ def runs(request, arm, tmp_path_factory):
     rekey.clean_up()
 
 
-# Cookies and long tickets are refused by mbedTLS itself, and of a message with certificates that is
-# malformed it does not tell which one it was.
+# mbedTLS itself refuses cookies and long tickets. For a malformed message with certificates it does
+# not say which certificate was malformed.
 OWNER = re.compile(
     r"cookie of|ticket of (8 days|136 years)|[cC]ertificates?( of|,| shorter| with a context)|,000 cert"
     r"|leaf, of 17,000|max fragment length|group that was not offered asked for"

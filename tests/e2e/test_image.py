@@ -1,5 +1,6 @@
-"""The container image of `make image`: what is in it, that two builds give the same bytes, and a
-rotation in it as an engine runs it. `make check-install` makes the image and runs these."""
+"""The container image of `make image`: its content, that two builds give the same bytes, and a
+rotation in it as a container engine would run it. `make check-install` makes the image and runs
+these tests."""
 
 import calendar
 import json
@@ -29,7 +30,7 @@ def archive():
 
 @pytest.fixture
 def root(tmp_path):
-    """The root directory of the image, where runc can run it."""
+    """The root directory of the image, if runc can run it."""
     container.need(ARCHIVE, tmp_path)
     return tmp_path / "root"
 
@@ -75,7 +76,7 @@ def test_what_is_in_it(archive, tmp_path):
 
 
 def test_skopeo_reads_it():
-    """A program that is not ours: it follows the index to each platform, and checks all digests."""
+    """An independent program: it follows the index to each platform, and checks all digests."""
     if shutil.which("skopeo") is None:
         pytest.skip("there is no skopeo")
     for more in (["amd64"], ["arm64"], ["arm", "--override-variant", "v7"]):
@@ -102,7 +103,7 @@ def test_two_builds_are_the_same(archive, tmp_path):
     (folder / "build").mkdir(parents=True)
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     deps = ROOT / os.environ.get("DEPS_DIR", "build/deps")
-    # The specs of musl name its directory from the top one.
+    # The specs of musl name its directory relative to the top directory.
     wanted = [*deps.glob("mbedtls*"), *deps.glob("jsmn*"), *deps.glob("musl-*")]
     subprocess.run(
         [
@@ -132,7 +133,7 @@ def test_two_builds_are_the_same(archive, tmp_path):
 
 
 def test_a_rotation_in_it(archive, root, arm, tmp_path):
-    """Read-only, as its user, with a state volume and another bundle of trust anchors."""
+    """Read-only, as the image's user, with a state volume and another bundle of trust anchors."""
     name = arm.endpoint("three-polls")
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
@@ -178,7 +179,7 @@ def test_a_rotation_in_it(archive, root, arm, tmp_path):
 
 
 def test_its_own_trust_anchors(archive, root, tmp_path, arm):
-    """The bundle of the image is found, and does not have the stand-in's root."""
+    """The command finds the bundle of the image, which does not have the stand-in's root."""
     entry = archive.image("linux/amd64")[0]["config"]["Entrypoint"]
     code, text = container.Container(
         tmp_path,

@@ -1,7 +1,9 @@
-"""What `make install` and `make deb` leave: units, man pages, completion, the library, packages.
+"""The results of `make install` and `make deb`: units, man pages, completion, the library,
+packages.
 
-`make check-install` makes the packages, gets the tools, and runs these; in `make e2e` what lacks a
-tool or a package is skipped. Nothing is installed on this machine, and no daemon is started.
+`make check-install` makes the packages, installs the tools, and runs these tests; in `make e2e` the
+tests that lack a tool or a package are skipped. No package is installed on this machine, and no
+daemon is started.
 """
 
 import grp
@@ -54,7 +56,7 @@ def test_install_with_destdir_and_uninstall(tmp_path):
         "share/man/man3/librekey.3",
     ):
         assert f"usr/{name}" in there
-    for path in tmp_path.rglob("*"):  # no place of the build, no @NAME@ that nobody filled in
+    for path in tmp_path.rglob("*"):  # no path of the build, and no @NAME@ without its value
         if path.suffix in (".service", ".timer", ".pc", ".h", ".conf"):
             text = path.read_text()
             assert str(tmp_path) not in text and str(ROOT) not in text
@@ -76,7 +78,8 @@ def test_the_makefile_lists_the_verbs():
 
 @pytest.fixture
 def instances(prefix, tmp_path):
-    """The units and the examples, each as an instance: a template is not looked at as a whole."""
+    """The units and the examples, each as an instance: systemd-analyze does not check a template
+    completely."""
     need("systemd-analyze")
     examples = prefix / "share/doc/rekey/examples"
     for path in [*prefix.glob("lib/systemd/system/*"), *examples.glob("*@.*")]:
@@ -102,7 +105,7 @@ def test_units(prefix, instances):
 
 @pytest.mark.parametrize("name", ["arc", "certificate", "metrics", "proxy", "secret"])
 def test_drop_ins(prefix, instances, name):
-    """One directory is for rotate, sync and check, and not for endpoint-key@.service."""
+    """One directory applies to rotate, sync and check, but not to endpoint-key@.service."""
     folder = instances / "rekey-@.service.d"
     folder.mkdir()
     drop_in = folder / f"{name}.conf"
@@ -137,7 +140,8 @@ def calls_of(name):
 
 
 def command_of(unit, state, **variables):
-    """The words of a unit's ExecStart, as systemd makes them; the group of the key file is ours."""
+    """The words of a unit's ExecStart, as systemd makes them; the group of the key file is the
+    test's."""
     text = unit.read_text()
     values = dict(re.findall(r"(?:^Environment=| )(REKEY_\w+)=(\S*)(?= |$)", text, re.M))
     values |= variables
@@ -155,7 +159,7 @@ def command_of(unit, state, **variables):
 
 @pytest.mark.parametrize("verb", ["rotate", "sync"])
 def test_the_command_of_the_unit_and_its_sandbox(arm, rekey, prefix, tmp_path, verb):
-    """The line as it is there works, and every system call in it is one that the unit allows."""
+    """The line works without changes, and the unit allows every system call in it."""
     need("strace", "systemd-analyze")
     unit = prefix / f"lib/systemd/system/rekey-{verb}@.service"
     allowed = set()
@@ -175,7 +179,7 @@ def test_the_command_of_the_unit_and_its_sandbox(arm, rekey, prefix, tmp_path, v
     state = tmp_path / "state"
     state.mkdir()
     keys, seen = arm.keys(name), set()
-    for more in ({}, {"REKEY_MIN_AGE": "0"}):  # takes the primary key; rotates, or stays
+    for more in ({}, {"REKEY_MIN_AGE": "0"}):  # reads the primary key; rotates, or keeps it
         command = command_of(
             unit,
             state,
@@ -218,7 +222,8 @@ def test_the_units_wait_long_enough(prefix):
 
 
 def test_what_is_tried_again(prefix):
-    """Every failure that the next run may find gone, and nothing else; no start is ever refused."""
+    """Every failure that may have passed by the next run, and no other; no start is ever
+    refused."""
     codes = set(re.findall(r"^ +(\d+) ", help_pages.page("exit-codes"), re.M))
     for unit in prefix.glob("lib/systemd/system/*.service"):
         assert setting(unit, "StartLimitIntervalSec") == "0"
@@ -274,7 +279,7 @@ def test_the_user_and_the_group(prefix, tmp_path):
 
 
 def test_man_pages_are_silent(prefix, namespace):
-    """mandoc looks for the pages that a page names in the system's own directory alone."""
+    """For references, mandoc looks only in the system's own directory of pages."""
     need("mandoc", "makewhatis")
     pages = prefix / "share/man"
     run("makewhatis", pages)
@@ -290,7 +295,7 @@ def sections(text, heading):
 
 
 def described(section):
-    """{option: the text behind it} in a section of the manual."""
+    """{option: the text after it} in a section of the manual."""
     options = {}
     for part in re.split(r"^\.It ", section, flags=re.M)[1:]:
         short, name = re.match(r"Fl (?:(\w) , Fl )?-([a-z-]+)", part).groups()
@@ -299,7 +304,7 @@ def described(section):
 
 
 def excepted(text, command):
-    """Whether an option of a common section is not one of this command."""
+    """Whether an option of a common section does not apply to this command."""
     for word, named in re.findall(r"^(Only|Not) with\n(.*?) \.$", text, re.M | re.S):
         commands = re.findall(r"[a-z-]+", re.sub(r"\.Cm|\band\b", "", named))
         assert set(commands) <= set(help_pages.commands()), named
@@ -309,7 +314,7 @@ def excepted(text, command):
 
 
 def read_manual(text):
-    """{command: its options}: its own, and those of the sections that it refers to."""
+    """{command: its options}: its own, and those of the sections to which it refers."""
     common = {name: described(section) for name, section in sections(text, "OPTIONS").items()}
     found = {}
     for command, section in sections(text, "COMMANDS").items():
@@ -331,7 +336,7 @@ def test_the_manual_has_the_options_of_the_help(prefix):
 
 
 def test_the_manual_has_the_variables_of_the_configuration(prefix):
-    """Those of the example, in its section about that file."""
+    """Those in the example, in its section about that file."""
     text = (prefix / "share/man/man1/rekey.1").read_text()
     section = text.split("\n.Sh CONFIGURATION FILE\n")[1].split("\n.Sh ")[0]
     names = " ".join(re.findall(r"^\.It Ev (.*)", section, re.M))
@@ -340,8 +345,8 @@ def test_the_manual_has_the_variables_of_the_configuration(prefix):
 
 
 def test_the_examples_of_the_manual_are_command_lines(prefix, rekey):
-    """Their options are those of the command, and their values are good: what is wrong is only what
-    was added."""
+    """Their options are those of the command, and their values are valid: the only error is the one
+    that the test adds."""
     text = (prefix / "share/man/man1/rekey.1").read_text()
     examples = text.split("\n.Sh EXAMPLES\n")[1].split("\n.Sh ")[0].replace("\\e\n", "")
     lines = re.findall(r"(?:^|\()rekey (.*?)\)?$", examples, re.M)
@@ -361,7 +366,7 @@ def test_the_manual_has_the_exit_codes_of_the_help(prefix):
 
 @pytest.fixture
 def complete(prefix):
-    """What the completion offers behind words of a command line."""
+    """The words that the completion offers after the words of a command line."""
     need("bash")
 
     def run_rule(*words):
@@ -404,7 +409,7 @@ def test_completion(complete):
 
 @TAKES_A_WHILE
 def test_the_tarball_builds_with_what_the_recipes_give(tmp_path):
-    """As the recipes do: variables on the command line, sources from elsewhere, no git."""
+    """As the recipes build: variables on the command line, sources from elsewhere, no git."""
     need("gcc", "git")
     tarball = ROOT / make("dist").strip()
     run("tar", "-C", tmp_path, "--strip-components=1", "-xf", tarball)
@@ -445,7 +450,7 @@ def test_lintian(package):
     lintian = ["lintian", "--allow-root", "--display-info", "--pedantic", "--fail-on", "none"]
     assert run(*lintian, package) == ""
     text = run(*lintian, "--show-overrides", package)
-    static = "statically-linked-binary"  # static-pie is taken for something else
+    static = "statically-linked-binary"  # static-pie is mistaken for something else
     if not package.stem.endswith("_armhf"):
         static = "shared-library-lacks-prerequisites"
     expected = {"initial-upload-closes-no-bugs", "unknown-field", static}
@@ -473,13 +478,12 @@ def test_what_is_in_a_package(package, tmp_path):
     assert re.search(rf"Machine: .*{machine}", head) and "INTERP" not in head
 
 
-# An armhf root, with the package in it and nothing of this machine but the emulator and trust
-# anchors.
+# An armhf root with the package; of this machine it has only the emulator and trust anchors.
 
 
 @pytest.fixture
 def armhf(tmp_path, namespace):
-    """A function that runs the package's command there."""
+    """A function that runs the package's command in that root."""
     need("qemu-arm-static")
     package = [path for path in PACKAGES if path.stem.endswith("_armhf")]
     if not package:
@@ -543,7 +547,7 @@ def test_the_armhf_package_rotates(arm, armhf):
 
 
 def test_the_group_of_the_key_file(arm, rekey):
-    """The directory as systemd makes it (0750, of the group), the file as rekey does."""
+    """The directory as systemd makes it (0750, of the group), the file as rekey makes it."""
     if os.getuid() != 0:
         pytest.skip("takes root to be other users")
     need("setpriv")
@@ -573,5 +577,5 @@ def test_the_group_of_the_key_file(arm, rekey):
         assert cat("key", f"--groups={group.gr_gid}") == arm.keys(name)["primaryKey"]
         assert "Permission denied" in cat("key", "--clear-groups", code=1)
         assert oct((state / "key").stat().st_mode) == "0o100640"
-        for path in state.iterdir():  # of the rest the group gets no secret
+        for path in state.iterdir():  # the group cannot read the other secrets
             assert path.name in ("key", "status.json") or path.stat().st_mode & 0o077 == 0, path

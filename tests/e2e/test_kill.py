@@ -1,10 +1,10 @@
 """A rotation that is killed at any system call, and one whose files fail at any call: the key file
 holds a key that the service accepts, and the next run completes.
 
-One run is recorded with strace; then each (system call, n-th occurrence) of it is a run of its own
-in which SIGKILL comes as that call is entered. strace counts occurrences for each process, so that
-the calls of the command itself are injected without -f; those of its children (the look-up of a
-name, the hook) with -f, where it is the child that is killed, and the command sees that."""
+strace records one run. Then, for each n-th occurrence of a system call in that run, another run
+gets SIGKILL as it enters that call. strace counts occurrences for each process. Therefore signals
+at the command's own calls are injected without -f, and those at the calls of its children (name
+lookup, the hook) with -f. In the latter case the child is killed, and the command notices that."""
 
 import collections
 import concurrent.futures
@@ -24,15 +24,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 CALL = re.compile(r"(\d+) +(\w+)\(")
-# What a run calls to begin with, before it has looked at its arguments: the loader's calls are not
-# its own, and a loader that cannot read the C library ends as it likes.
+# The calls with which a run begins, before it has looked at its arguments. The loader's calls are
+# not the command's own, and a loader that cannot read the C library ends in its own way.
 BEGUN = "prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)"
 FILE_CALLS = ("openat", "open", "write", "fsync", "rename", "renameat", "renameat2", "link")
 FILE_CALLS += ("linkat", "unlink", "unlinkat", "close", "flock", "fchown", "fchmod", "fchown32")
 ERRORS = ("ENOSPC", "EIO", "EROFS")
 SCENARIO = "location-only"
 WORKERS = 8
-TRIES = 4  # a call whose number depends on how the bytes come may come one time less
+TRIES = 4  # a call whose number depends on how the bytes arrive may occur once less
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,7 +46,7 @@ def strace():
 
 @pytest.fixture
 def hook(tmp_path):
-    """A hook that notes each of its runs."""
+    """A hook that records each of its runs."""
     path = tmp_path / "hook"
     path.write_text('#!/bin/sh\necho "$REKEY_KEY_TYPE" >>"$REKEY_KEY_FILE.hooks"\n')
     path.chmod(0o755)
@@ -54,7 +54,7 @@ def hook(tmp_path):
 
 
 class Gateway:
-    """An endpoint and a state directory of its own, so many runs old."""
+    """A gateway with its own endpoint and state directory, after so many runs."""
 
     def __init__(self, arm, rekey, hook, runs, *more):
         self.arm, self.rekey, self.arguments = arm, rekey, ["--exec", hook, "--timeout", "3", *more]
@@ -73,21 +73,21 @@ class Gateway:
     def rotate(self, *prefix):
         return self.switch("rotate", prefix=prefix)
 
-    run = rotate  # what is killed
+    run = rotate  # the run that is killed
 
     def key(self):
         path = self.state / "key"
         return path.read_text() if path.exists() else None
 
     def check(self, what):
-        """The invariant, at this moment; and no secret was let out."""
+        """Checks the invariant at this moment, and that no secret was revealed."""
         keys, key = self.arm.keys(self.name), self.key()
         accepted = (keys["primaryKey"], keys["secondaryKey"])
         assert key is None or key in accepted, f"{what}: the key is lost: {os.listdir(self.state)}"
         return keys
 
     def complete(self, what):
-        """One more run."""
+        """Makes one more run, which must complete."""
         result = self.rotate()
         assert result.code == 0, f"{what}: the next run did not complete:\n{result.err}"
         keys = self.check(what)
@@ -101,7 +101,7 @@ class Gateway:
 
 
 class Follower(Gateway):
-    """One that follows a rotator, and is to see that it has rotated."""
+    """A gateway that follows a rotator, and has to notice a rotation."""
 
     def __init__(self, arm, rekey, hook, _, *more):
         super().__init__(arm, rekey, hook, 0, *more)
@@ -118,7 +118,7 @@ class Follower(Gateway):
 
 
 class RolledBack(Gateway):
-    """One that is told to take the key before."""
+    """A gateway that is told to restore the previous key."""
 
     def __init__(self, arm, rekey, hook, _, *more):
         super().__init__(arm, rekey, hook, 2, *more)
@@ -128,7 +128,7 @@ class RolledBack(Gateway):
         return self.switch("rotate", "--rollback", prefix=prefix)
 
     def complete(self, what):
-        """It was done, or can be done again."""
+        """The rollback was done, or can be done again."""
         if self.key() == self.current:
             assert self.run().code == 0, what
         assert self.key() == self.previous, f"{what}: the key before is lost"
@@ -136,8 +136,8 @@ class RolledBack(Gateway):
 
 
 def recorded(gateway, follow):
-    """The calls of a run: {name: how many}, of the command itself or (follow) the most that one of
-    its children made; and of those the ones that come before it has begun."""
+    """The calls of a run: {name: how many}, by the command itself or (follow) the maximum among its
+    children; and which of them come before the run has really begun."""
     trace = gateway.rekey.directory / f"trace-{gateway.name}"
     result = gateway.run("strace", *["-f"] * follow, "-o", trace)
     assert result.code == 0, result.err
@@ -158,9 +158,9 @@ def recorded(gateway, follow):
 
 
 def points_of(make, follow=False):
-    """Pairs (name, n) that each of three recordings has, so that they do not depend on how bytes
-    happened to come; and what was there before it began. Without -f for the command itself: it is
-    slower with it, and waits less often."""
+    """The pairs (name, n) that all of three recordings have, so that they do not depend on how
+    bytes arrived; and the calls from before the run began. The command itself is recorded without
+    -f, because -f makes it slower, so that it waits less often."""
     runs = [recorded(make(), follow) for _ in range(3)]
     calls = runs[0][0] & runs[1][0] & runs[2][0]
     return [(name, n + 1) for name in sorted(calls) for n in range(calls[name])], runs[0][1]
@@ -171,8 +171,8 @@ def in_parallel(function, points):
         return list(pool.map(lambda point: function(*point), points))
 
 
-# What is killed, and how many runs came before: the first takes the primary key, the second rotates,
-# and so does the third.
+# What is killed, and how many runs came before: the first run reads the primary key, the second and
+# the third rotate.
 STAGES = {
     "adoption": (Gateway, 0),
     "rotation": (Gateway, 1),
@@ -185,8 +185,8 @@ STAGES = {
 @pytest.mark.sweep(len(STAGES))
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
-    """SIGKILL at each call of the command: it must have been killed, execve excepted, which is over
-    when strace begins to count."""
+    """SIGKILL at each call of the command: the run must have been killed. The exception is execve,
+    which is over when strace begins to count."""
     started = time.monotonic()
     kind, runs = STAGES[stage]
 
@@ -212,7 +212,7 @@ def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
             assert result.code == 0, f"{what}: {result.err}"
             came = trace.read_text().count(f"{name}(")
             assert came < n, f"{what}: it was not killed, and called it {came} times"
-        return False  # how often it waits depends on how the bytes come
+        return False  # the number of waits depends on how the bytes arrive
 
     def child_killed(name, n):
         what = f"{stage}, a child killed at {name} {n}"
@@ -237,8 +237,9 @@ def test_killed_at_any_call(arm, rekey, hook, capsys, stage):
 @pytest.mark.sweep(len(STAGES))
 @pytest.mark.parametrize("stage", STAGES)
 def test_files_that_fail_at_any_call(arm, rekey, hook, capsys, stage):
-    """Each file call of the command fails with each error: a documented exit code, the invariant,
-    and the next run completes. With a group, so that there is an fchown and an fchmod."""
+    """Each file call of the command fails with each error: the exit code is a documented one, the
+    invariant holds, and the next run completes. With a group, so that there are an fchown and an
+    fchmod."""
     started = time.monotonic()
     kind, runs = STAGES[stage]
 

@@ -1,8 +1,9 @@
-"""The manifests of boards/linux/kubernetes: what kustomize makes of them, and their pods.
+"""The manifests of boards/linux/kubernetes: the output of kustomize, and the pods.
 
-The containers of a pod are run one after the other by runc as the manifest says: images, commands,
-variables, volumes, user, read-only root, memory. rekey is the image of `make image`, kubectl is this
-machine's own; the service and the API server are stand-ins. `make check-install` runs these."""
+runc runs the containers of a pod one after the other as the manifest says: images, commands,
+variables, volumes, user, read-only root, memory. rekey is the image of `make image`, kubectl is
+this machine's own; the service and the API server are stand-ins. `make check-install` runs these
+tests."""
 
 import base64
 import concurrent.futures
@@ -38,7 +39,7 @@ ANSWERS = {
     "poll_async": [RUNNING, DONE],
     "list": [{"status": 200, "body": "{keys}"}],
 }
-# A change of the volume is a file that is synced, renamed, and its directory synced.
+# To change the volume, rekey syncs a file, renames it, and syncs its directory.
 FILE_CALLS = ("fsync", "rename")
 
 
@@ -71,7 +72,7 @@ def is_rekey(each):
 
 
 def overlay(folder, name, values):
-    """A copy of an overlay with these values, as docs/kubernetes.md says."""
+    """A copy of an overlay with these values, made as docs/kubernetes.md says."""
     shutil.copytree(MANIFESTS, folder)
     path = folder / "overlays" / name / "kustomization.yaml"
     text = path.read_text()
@@ -83,7 +84,7 @@ def overlay(folder, name, values):
     return folder / "overlays" / name
 
 
-# ---- what the manifests say ----------------------------------------------------------------------
+# ---- the content of the manifests ----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=OVERLAYS)
@@ -92,7 +93,7 @@ def objects(request):
 
 
 def paths(value, path=""):
-    """The names of all fields, without the places in lists: {"spec.egress.ports.port": ...}."""
+    """The names of all fields, without positions in lists: {"spec.egress.ports.port": ...}."""
     if isinstance(value, dict) and value:
         return {each for name in value for each in paths(value[name], f"{path}.{name}")}
     if isinstance(value, list):
@@ -101,7 +102,7 @@ def paths(value, path=""):
 
 
 def without(value, known, path=""):
-    """Where `known` does not say what `value` says."""
+    """The places where `known` lacks or changes something that `value` has."""
     if isinstance(value, dict) and isinstance(known, dict):
         lost = [f"{path}.{name}" for name in value if name not in known]
         both = [name for name in value if name in known]
@@ -111,7 +112,8 @@ def without(value, known, path=""):
     return [] if value == known else [path]
 
 
-# Of what kubectl has no command that reads it into a type of its own: by the reference of the API.
+# kubectl has no command that reads these kinds into their own types, so their fields are listed
+# here, from the reference of the API.
 FIELDS = {
     "v1 ServiceAccount": "automountServiceAccountToken",
     "v1 Secret": "type",
@@ -128,7 +130,7 @@ METADATA = "apiVersion kind metadata.name metadata.namespace metadata.labels. me
 
 
 def test_each_field_is_known(objects):
-    """kubectl reads the CronJob into the API's own type, and loses what that does not have."""
+    """kubectl reads the CronJob into the API's own type, which drops unknown fields."""
     job = find(objects, "CronJob")
     command = ["kubectl", "set", "serviceaccount", "--local", "-o", "yaml", "-f", "-", "rekey"]
     made = subprocess.run(
@@ -144,7 +146,7 @@ def test_each_field_is_known(objects):
 
 
 def test_what_is_locked(objects):
-    """What Pod Security calls "restricted", but for Arc's network and directory."""
+    """Everything that Pod Security calls "restricted", except for Arc's network and directory."""
     pod = pod_of(objects)
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -155,7 +157,7 @@ def test_what_is_locked(objects):
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        # The token for the API server is for kubectl alone, the identity for rekey alone.
+        # Only kubectl gets the token for the API server; only rekey gets the identity.
         mounted = {mount["name"] for mount in each["volumeMounts"]}
         assert mounted & {"api", "identity"} == ({"identity"} if is_rekey(each) else {"api"})
         if is_rekey(each):
@@ -170,7 +172,8 @@ def test_what_is_locked(objects):
 
 
 def test_the_rights(objects):
-    """This one Secret, which is there, and without an entry that would overwrite the key."""
+    """Rights to this one Secret only, which exists already, without an entry that would overwrite
+    the key."""
     (rule,) = find(objects, "Role")["rules"]
     assert rule["resources"] == ["secrets"] and rule["resourceNames"] == [SECRET]
     assert set(rule["verbs"]) == {"get", "patch"}
@@ -186,7 +189,7 @@ def test_the_rights(objects):
 
 
 def test_exit_codes_are_those_of_the_units(objects):
-    """What is not tried again before the next run is what systemd does not try again."""
+    """Kubernetes retries before the next scheduled run exactly what systemd retries."""
     unit = (ROOT / "boards/linux/systemd/rekey-rotate@.service.in").read_text()
     (line,) = re.findall(r"^RestartPreventExitStatus=([\d ]*\d)", unit, re.M)
     job = find(objects, "CronJob")["spec"]["jobTemplate"]["spec"]
@@ -208,7 +211,7 @@ def test_which_containers(name):
 
 
 def test_each_kubectl_says_the_same(objects, request):
-    """Google's package brings several versions: what is merged first differs among them."""
+    """Google's package contains several versions, which merge in different orders."""
     folder = Path(shutil.which("kubectl")).resolve().parent
     for each in sorted(folder.glob("kubectl.1.*")):
         overlay_name = request.node.callspec.params["objects"]
@@ -216,7 +219,7 @@ def test_each_kubectl_says_the_same(objects, request):
 
 
 def test_what_the_guide_says():
-    """docs/kubernetes.md: overlays, containers and exit codes are those of the manifests."""
+    """The overlays, containers and exit codes in docs/kubernetes.md are those of the manifests."""
     guide = (ROOT / "docs/kubernetes.md").read_text()
     for name in re.findall(r"(?:overlays|identity)/[a-z-]+", guide):
         assert name == "overlays/mine" or (MANIFESTS / name / "kustomization.yaml").is_file(), name
@@ -238,7 +241,7 @@ def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     archive = container.need(ARCHIVE, folder)
     config = archive.image("linux/amd64")[0]["config"]
-    # Google's kubectl starts the one of several beside it that fits the server.
+    # Google's kubectl starts the version beside it that fits the server.
     found = Path(shutil.which("kubectl")).resolve()
     found = max(found.parent.glob("kubectl.1.*"), default=found)
     if b"statically linked" not in subprocess.run(["file", found], stdout=subprocess.PIPE).stdout:
@@ -254,7 +257,7 @@ def images(tmp_path_factory):
 
 
 class Cluster:
-    """A namespace with what an overlay brings, an endpoint, and the volume."""
+    """A namespace with the objects of an overlay, an endpoint, and the volume."""
 
     def __init__(
         self,
@@ -275,7 +278,7 @@ class Cluster:
             else {"federated": self.federated}
         )
         arm.identity(tenant, client_id=client, **proof)
-        self.trace, self.tokens = (None, ()), folder / "tokens"  # of Arc's agent, on the node
+        self.trace, self.tokens = (None, ()), folder / "tokens"  # Arc's, on the node
         self.play()
         given = {
             "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
@@ -293,7 +296,7 @@ class Cluster:
         self.objects = kustomize(overlay(folder / "manifests", overlay_name, given))
         self.pod = pod_of(self.objects)
         for each in filter(is_rekey, self.pod["initContainers"]):
-            each["args"].append("--timeout=3s")  # an operation that was lost is waited for so long
+            each["args"].append("--timeout=3s")  # the limit of the wait for a lost operation
         self.volume = folder / "volume"
         self.volume.mkdir()
         self.give(self.volume, 0o2775)
@@ -305,7 +308,7 @@ class Cluster:
             self.api_token,
             find(self.objects, "Role")["rules"],
         )
-        # The key in the Secret, as a file: the stand-in sees when it regenerates that one.
+        # The key in the Secret, as a file: the stand-in notices if it regenerates that key.
         self.published = folder / "published"
         self.published.write_text("")
         self.api.written = lambda secret: self.published.write_text(self.key_of(secret) or "")
@@ -322,7 +325,7 @@ class Cluster:
         self.arm.play(name=self.endpoint, **{"tokens": "issued", **ANSWERS, **more})
 
     def give(self, path, mode):
-        """As the kubelet does for fsGroup: root's, and the group's."""
+        """Sets owner root and the group, as the kubelet does for fsGroup."""
         os.chown(path, 0, self.pod["securityContext"]["fsGroup"])
         path.chmod(mode)
 
@@ -334,7 +337,7 @@ class Cluster:
     # Volumes and variables.
 
     def make_volume(self, volume, folder):
-        """The directory of a volume of the pod."""
+        """Makes the directory of a volume of the pod."""
         if "persistentVolumeClaim" in volume:
             assert (
                 volume["persistentVolumeClaim"]["claimName"]
@@ -409,8 +412,8 @@ class Cluster:
         )
 
     def run(self, until=None, code=None):
-        """One pod. Returns (name, exit code, output) of its last container. until: it is ended
-        (a node that fails) behind the container of this name."""
+        """Runs one pod. Returns (name, exit code, output) of its last container. until: the pod
+        ends (a node that fails) after the container with this name."""
         folder = self.folder / f"pod-{secrets.token_hex(4)}"
         folder.mkdir()
         for each in containers_of(self.pod):
@@ -425,10 +428,10 @@ class Cluster:
         return (each["name"], *result)
 
     def kill(self):
-        """The node fails: whatever runs is gone."""
+        """The node fails: all its processes end."""
         self.running.kill()
 
-    # What must hold.
+    # Invariants.
 
     def key_of(self, secret):
         data = secret.get("data", {}).get("key")
@@ -447,13 +450,13 @@ class Cluster:
             assert secret not in text, text
 
     def check(self, what):
-        """The key in the Secret, if there is one, is accepted; none in use was regenerated."""
+        """If there is a key in the Secret, it is accepted; no key in use was regenerated."""
         keys = self.arm.keys(self.endpoint)
         assert keys["violations"] == [], f"{what}: {keys['violations']}"
         assert self.key() in (None, keys["primaryKey"], keys["secondaryKey"]), what
 
     def complete(self, what):
-        """The next pod."""
+        """Runs the next pod, which must complete."""
         name, code, text = self.run()
         assert (name, code) == (
             "publish",
@@ -488,7 +491,7 @@ def test_first_and_later_runs(cluster):
     for n in range(1, 4):
         one.complete(f"run {n}")
         assert len(one.arm.keys(one.endpoint)["regenerated"]) == n
-    # Of others' entries, labels and annotations nothing is touched.
+    # Entries, labels and annotations of others are not changed.
     secret = one.api.secrets[SECRET]
     secret["metadata"]["annotations"] = {"of": "others"}
     secret["data"]["more"] = "bW9yZQ=="
@@ -523,7 +526,7 @@ def test_a_follower(cluster):
 
 @pytest.mark.parametrize("answer", [(409, "Conflict"), (500, "InternalError"), (403, "Forbidden")])
 def test_no_rotation_before_the_last_key_is_published(cluster, answer):
-    """However long publishing fails, and although the key is always due."""
+    """Even if publishing keeps failing, and although the key is always due."""
     one = cluster()
     one.complete("the first run")
     one.run(until="rotate")
@@ -540,18 +543,18 @@ def test_no_rotation_before_the_last_key_is_published(cluster, answer):
 
 
 def test_one_conflict(cluster):
-    """A 409 that passes: kubectl may try again itself; the next pod does."""
+    """A temporary 409: kubectl may try again itself; otherwise the next pod does."""
     one = cluster()
     one.complete("the first run")
     one.api.hook = lambda number, *_: (409, "Conflict") if number == one.first else None
-    one.first = one.api.changes + 2  # that of the last container
+    one.first = one.api.changes + 2  # the exit code of the last container
     one.run()
     one.check("a conflict")
     one.complete("after a conflict")
 
 
 def test_a_secret_that_is_gone(cluster):
-    """It cannot be made again by the pod, which then rotates nothing."""
+    """The pod is not allowed to create it again, and then does not rotate."""
     one = cluster()
     one.complete("the first run")
     secret = one.api.secrets.pop(SECRET)
@@ -572,12 +575,12 @@ def started(one, runs):
 
 
 def traced(log, *more):
-    """A prefix: strace, of those calls of the command that change a file."""
+    """A prefix: strace of the command's calls that change a file."""
     return ["strace", "-f", "-o", log, "-e", f"trace={','.join(FILE_CALLS)}", *more]
 
 
 def count(one, what, log):
-    """Runs the next pod. Returns how often each call of FILE_CALLS came in the container `what`."""
+    """Runs the next pod. Returns how often the container `what` made each call of FILE_CALLS."""
     one.trace = (what, traced(log))
     one.complete("the run that is counted")
     one.trace = (None, ())
@@ -586,9 +589,9 @@ def count(one, what, log):
 
 
 def ways(one):
-    """What can be cut in the pod that comes next: behind each container, at each request of kubectl
-    that carries a change (before and after it is carried out), at each request of rekey (carried out,
-    not answered), and at each change of a file."""
+    """The points at which the next pod can be interrupted: after each container, at each request of
+    kubectl that makes a change (before and after the change), at each request of rekey (executed,
+    but not answered), and at each change of a file."""
     names = [each["name"] for each in containers_of(one.pod)]
     changes, seen = one.api.changes, len(one.arm.requests(one.endpoint))
     calls = count(one, "rotate", one.folder / "calls")
@@ -603,7 +606,7 @@ def ways(one):
 
 
 def cut(one, how, what, number):
-    """Runs a pod that is cut there. Returns whether it was reached."""
+    """Runs a pod that is interrupted at that point. Returns whether the point was reached."""
     if how == "behind":
         return one.run(until=what)[0] == what
     if how == "file":
@@ -625,7 +628,7 @@ def cut(one, how, what, number):
         one.run()
         one.api.hook = None
         return bool(reached)
-    # The answer is held back until the container is gone.
+    # The answer is held back until the container has ended.
     gate = Gate(one.arm)
     member = {"async": "poll_async"}.get(what, what)
     answers = ANSWERS[member] + ANSWERS[member][-1:] * number
@@ -650,7 +653,7 @@ def cut(one, how, what, number):
 
 @pytest.mark.parametrize("runs", [0, 1], ids=["first", "later"])
 def test_killed_at_any_point(arm, images, tmp_path, runs):
-    """The Secret never holds a key that is refused, and the next pod completes."""
+    """The Secret never has a key that is refused, and the next pod completes."""
     counted = Cluster(arm, images, tmp_path / "counted")
     points = ways(started(counted, runs))
     counted.close()

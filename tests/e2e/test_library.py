@@ -1,6 +1,6 @@
-"""What `make install-library` leaves, as an application meets it: archives, headers, pkg-config.
+"""The result of `make install-library`, as an application uses it: archives, headers, pkg-config.
 
-An application with an mbedTLS of its own has Debian's here (libmbedtls-dev), of whatever version.
+The application with its own mbedTLS uses Debian's here (libmbedtls-dev), of any version.
 """
 
 import re
@@ -30,7 +30,7 @@ E2E = ROOT / "tests/e2e"
 
 @pytest.fixture
 def flags(prefix):
-    """What pkg-config says of a package."""
+    """The output of pkg-config for a package."""
     need("pkg-config")
     place = {"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
     return lambda *words: run("pkg-config", *words, env=place).split()
@@ -38,8 +38,8 @@ def flags(prefix):
 
 @pytest.fixture
 def operate(arm):
-    """A function that runs a program with the arguments of regenerate.c; returns what it
-    printed and the keys, before and after."""
+    """A function that runs a program with the arguments of regenerate.c; returns its output and the
+    keys, before and after."""
 
     def run_program(program):
         name = arm.endpoint("three-polls")
@@ -59,7 +59,7 @@ def headers(prefix):
 
 
 def test_the_headers_are_in_a_folder_of_their_own(prefix, flags):
-    """They come before nobody else's, and none of mbedTLS is among them."""
+    """They hide no other headers, and none of mbedTLS's is among them."""
     assert flags("--cflags", "rekey") == flags("--cflags", "rekey-core") == [f"-I{prefix}/include"]
     assert [path.name for path in (prefix / "include").iterdir()] == ["rekey"]
     assert [path for path in (prefix / "include/rekey").iterdir() if path.is_dir()] == []
@@ -147,7 +147,8 @@ def test_a_client_in_cxx(flags, operate, tmp_path, compiler):
 
 
 def compile_with_own_mbedtls(flags, package, tmp_path, *more):
-    """With the address sanitizer. An application may name the libraries in either order."""
+    """Compiles with the address sanitizer. An application may name the libraries in either
+    order."""
     need("gcc")
     (tmp_path / "one.c").write_text("#include <mbedtls/ssl.h>\n")
     if run("sh", "-c", f"gcc -fsyntax-only {tmp_path}/one.c || echo none").strip():
@@ -163,7 +164,7 @@ def compile_with_own_mbedtls(flags, package, tmp_path, *more):
 
 
 def test_an_application_with_its_own_mbedtls_beside_ours(flags, operate, tmp_path):
-    """Two mbedTLS in one program: each makes connections, by turns."""
+    """Two mbedTLS in one program: each makes connections, in turns."""
     program = compile_with_own_mbedtls(flags, "rekey", tmp_path, "-DOVER_REKEY_TLS")
     text, before, after = operate(program)
     assert text == 3 * "outcome 0, error \n"
@@ -172,7 +173,7 @@ def test_an_application_with_its_own_mbedtls_beside_ours(flags, operate, tmp_pat
 
 
 def test_an_application_with_its_own_transport(flags, operate, tmp_path):
-    """-lrekey alone, over the application's mbedTLS."""
+    """Only -lrekey, over the application's mbedTLS."""
     program = compile_with_own_mbedtls(flags, "rekey-core", tmp_path)
     text, before, after = operate(program)
     assert text == "outcome 0, error \n"
@@ -183,7 +184,7 @@ def test_an_application_with_its_own_transport(flags, operate, tmp_path):
 
 
 def test_no_name_of_mbedtls_is_taken(prefix):
-    """The core has none; in librekey-tls all of them have a prefix."""
+    """The core has none of them; in librekey-tls all of them have a prefix."""
     for archive in ("librekey.a", "librekey-tls.a"):
         listed = run("nm", "-g", prefix / "lib" / archive)
         defined = set(re.findall(r" [A-TV-Z] (\w+)$", listed, re.M))
@@ -195,7 +196,8 @@ def test_no_name_of_mbedtls_is_taken(prefix):
 
 @TAKES_A_WHILE
 def test_the_library_of_a_firmware(tmp_path):
-    """What is installed for the toolchain of a board: its ports, its flags, nothing of POSIX."""
+    """The library that is installed for the toolchain of a board: its ports, its flags, nothing of
+    POSIX."""
     need("arm-none-eabi-gcc", "pkg-config")
     if not (ROOT / "build/deps/lwip").exists():
         pytest.skip("there is no lwIP: make deps BOARD=lm3s6965evb")

@@ -1,5 +1,5 @@
-"""An application that is compiled with other limits than the archive does not link; and the limits
-come from a file where REKEY_CONFIG_FILE names one."""
+"""An application that is compiled with other limits than the archive does not link. If
+REKEY_CONFIG_FILE names a file, the limits come from that file."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ int main(void) {
 }
 """
 
-# The parts of the name, and the macros that they hold.
+# The parts of the name, and the macros whose values they contain.
 PARTS = {
     "url": "REKEY_URL_MAX",
     "token": "REKEY_TOKEN_MAX",
@@ -47,7 +47,7 @@ PARTS = {
 
 @pytest.fixture
 def limits():
-    """The limits of the archive, as its own name for rekey_init says."""
+    """The limits of the archive, from its name for rekey_init."""
     names = subprocess.run(
         ["nm", BUILD / "librekey.a"], stdout=subprocess.PIPE, check=True, text=True
     ).stdout
@@ -94,7 +94,7 @@ def test_limits_out_of_a_file(limits, tmp_path, name):
 @pytest.mark.parametrize("by_file", [False, True])
 def test_other_limits_do_not_link(limits, tmp_path, macro, by_file):
     limits[macro] += 16
-    if macro == "REKEY_URL_MAX":  # which a URL is staged in
+    if macro == "REKEY_URL_MAX":  # which has to fit into REKEY_STAGING_MAX
         limits["REKEY_STAGING_MAX"] = max(limits["REKEY_STAGING_MAX"], limits[macro])
     write_file(tmp_path, limits)
     flags = ['-DREKEY_CONFIG_FILE="my_limits.h"'] if by_file else definitions(limits)

@@ -1,9 +1,9 @@
-"""Rotations under load: an application that scores with the key in the key file is never refused, and
-a gateway that follows a rotator never holds a refused key once it has run.
+"""Rotations under load: an application that scores with the key in the key file is never refused,
+and a gateway that follows a rotator never holds a refused key once it has run.
 
-The application does what docs/rotation.md tells one to do: it reads the key file again when that has
-changed; where a key is refused nevertheless, it reads the file once more and tries once more, for the
-file may have changed while the request was under way."""
+The application does what docs/rotation.md tells one to do: it reads the key file again when the
+file has changed. If a key is refused nevertheless, it reads the file and tries once more, because
+the file may have changed during the request."""
 
 import http.client
 import ssl
@@ -19,7 +19,8 @@ INTERVAL = 0.01
 
 
 class Application(threading.Thread):
-    """Scores every 10 ms over one connection until it is stopped; its last request is after that."""
+    """Scores every 10 ms over one connection until it is stopped; its last request comes after
+    that."""
 
     def __init__(self, arm, name, path):
         super().__init__()
@@ -32,7 +33,7 @@ class Application(threading.Thread):
         self.connection = http.client.HTTPSConnection("localhost", port, context=context)
 
     def read(self):
-        """Reads the key, if the file is another one than before."""
+        """Reads the key if the file is not the same as before."""
         seen = self.path.stat()
         stamp = (seen.st_ino, seen.st_mtime_ns)
         if stamp != self.stamp:
@@ -60,7 +61,7 @@ class Application(threading.Thread):
             while not self.halt.wait(INTERVAL):
                 self.score()
             self.score()
-        except Exception as error:  # told by the test
+        except Exception as error:  # set by the test
             self.failure = error
         finally:
             self.connection.close()
@@ -73,7 +74,7 @@ class Application(threading.Thread):
 
 @pytest.fixture
 def application(arm, tmp_path):
-    """A function that starts one."""
+    """A function that starts an application."""
     started = []
 
     def start(name, path):
@@ -87,7 +88,8 @@ def application(arm, tmp_path):
         each.join()
 
 
-# What a rotation meets, and how it sees to it that a key is accepted before it is used.
+# A delay at the service, and how rekey makes sure that a key is accepted before it activates the
+# key.
 VARIANTS = {
     "at-once": ({}, ["--settle", "0"], ROTATIONS),
     "probe": ({"accept_after": 0.3}, ["--probe", "--poll-interval", "1"], 8),
@@ -122,7 +124,7 @@ def test_rotations_under_load(arm, rekey, application, capsys, variant):
 
 
 def test_the_application_can_be_refused(arm, rekey, application):
-    """That the test above can fail: a key that is put to use before it is accepted is refused."""
+    """A control for the test above: a key that is activated before it is accepted is refused."""
     name = arm.play(accept_after=2)
     rekey.rotate(name)
     one = application(name, rekey.directory / "state/key")
@@ -134,10 +136,10 @@ def test_the_application_can_be_refused(arm, rekey, application):
 @pytest.mark.parametrize("first", ["primary", "secondary"])
 def test_a_rotator_and_a_gateway_that_follows(arm, rekey, application, capsys, first):
     """The documented intervals, scaled down: the other gateway runs at least twice within the
-    rotator's --min-age (here three times in 2 s). It may go on with a key that is not the rotator's
-    any more; that one is accepted until the rotator regenerates it, --min-age later. So its
-    application is never refused, from the first run on if that took the slot that the rotator uses,
-    and else from the first run after the first rotation."""
+    rotator's --min-age (here three times in 2 s). It may continue to use a key that the rotator has
+    replaced; that key is accepted until the rotator regenerates it, --min-age later. So its
+    application is never refused: from the first run on if that run read the key that the rotator
+    uses, otherwise from the first run after the first rotation."""
     min_age, rotations = 2, 3
     folders = {each: rekey.directory / each for each in ("rotator", "gateway")}
     for folder in folders.values():

@@ -1,5 +1,5 @@
-"""Many clients in one thread, each with a TLS connection and trust anchors of its own: over the one
-arena of mbedTLS's owner as many as fit into it, over the heap of a guest fifty."""
+"""Many clients in one thread, each with its own TLS connection and trust anchors: as many as fit
+into the one arena of mbedTLS's owner, or fifty over the heap of a guest."""
 
 import re
 import subprocess
@@ -26,13 +26,14 @@ def run(arm, count, listener="main"):
 @pytest.mark.board
 @pytest.mark.parametrize("listener", ["main", "tls12"])
 def test_two_at_once(arm, listener):
-    """One regenerates a key, the other lists its own; neither takes the arena from the other."""
+    """One regenerates a key, the other lists its keys; neither takes arena memory that the other
+    needs."""
     done, changed = run(arm, 2, listener)
     assert done.returncode == 0 and "succeeded: 2 of 2" in done.stdout and changed, done
 
 
 def small_arena():
-    """With 32 bits the longest arena has 128 KB, enough for two connections at once."""
+    """With 32 bits the largest arena has 128 KB, enough for two connections at the same time."""
     many = BUILD / "many"
     return not GUEST and many.exists() and many.read_bytes()[4] == 1  # EI_CLASS: ELFCLASS32
 
@@ -49,7 +50,8 @@ def test_many_at_once(arm, count):
 @pytest.mark.skipif(small_arena(), reason="of eight in an arena of 128 KB none gets through")
 @pytest.mark.skipif(GUEST, reason="the C library's heap does not end")
 def test_more_than_the_arena_has(arm):
-    """Some end, and say what would have been needed; the others are not disturbed."""
+    """Some of the clients end, with an error that says how much would have been needed; the others
+    are not disturbed."""
     done, _ = run(arm, 8)
     good = int(re.search(r"succeeded: (\d+) of 8", done.stdout)[1])
     failed = re.findall(r"(?m)^\d+: (.*)$", done.stdout)

@@ -1,5 +1,5 @@
-"""Names that a name server knows, asked over UDP and, where its answer is cut, over TCP: musl before
-1.2.4 cannot do that, and Azure's chains of aliases need it. The name server is the test's own."""
+"""Lookup of names over UDP and, if the answer is truncated, over TCP. musl before 1.2.4 cannot do
+that, and Azure's chains of aliases need it. The name server is part of the test."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from conftest import SECOND_NAME
 
-# One for each run of the tests: several may go on at once.
+# One for each run of the tests, because several may run at the same time.
 NAME_SERVER = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
 CNAME, IN = 5, 1
 A, AAAA = 1, 28
@@ -28,9 +28,9 @@ def record(name, kind, data):
 
 
 class NameServer:
-    """Answers over UDP and TCP. addresses: of every name, behind a chain of aliases if `aliases`;
-    without one, there are no such names. truncated: over UDP it sends nothing but the bit that says
-    so."""
+    """Answers over UDP and TCP. addresses: those of every name, behind a chain of aliases if
+    `aliases` is set; without addresses, the names do not exist. truncated: over UDP it sends only
+    the bit that says so."""
 
     def __init__(self, addresses, aliases=(), truncated=False):
         self.addresses, self.aliases, self.truncated = addresses, aliases, truncated
@@ -38,7 +38,7 @@ class NameServer:
         self.questions = 0
 
     def answer(self, query, how):
-        end = query.index(b"\0", 12) + 1  # of the name; then its kind and class
+        end = query.index(b"\0", 12) + 1  # of the name; then the record's type and class
         kind = struct.unpack("!H", query[end : end + 2])[0]
         self.asked[how].add(kind)
         self.questions += 1
@@ -90,7 +90,7 @@ class NameServer:
 
 @pytest.fixture
 def asked(namespace, etc):
-    """A prefix: the command asks NAME_SERVER."""
+    """A prefix with which the command asks NAME_SERVER."""
     return namespace("m", etc(name_server=NAME_SERVER))
 
 
@@ -129,8 +129,8 @@ def test_a_name_that_does_not_exist(arm, rekey, asked):
 
 @pytest.mark.parametrize("host", [SECOND_NAME.title(), f"{SECOND_NAME}."])
 def test_how_a_host_is_written(arm, rekey, asked, host):
-    """In any case, or with the dot of the root: it is the same host as in the polling URLs, and as in
-    the certificate."""
+    """With capital letters, or with the dot of the root: it is the same host as in the polling URLs
+    and in the certificate."""
     name = arm.endpoint("three-polls")
     with NameServer(["127.0.0.1"]).running():
         rekey.regenerate(name, "--management-url", arm.url(host=host), prefix=asked)

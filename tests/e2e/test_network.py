@@ -1,6 +1,6 @@
-"""Below TLS: name lookup in a child process that can be killed, and every address of a name tried.
-Names and name servers are the test's own, in namespaces, so that no test depends on the network of
-the machine."""
+"""The network below TLS: name lookup in a child process that can be killed, and every address of a
+name is tried. The names and name servers are the test's own, in namespaces, so that no test depends
+on the network of the machine."""
 
 import contextlib
 import os
@@ -16,8 +16,8 @@ import pytest
 
 from conftest import EXEC, REKEY, SECOND_NAME, SLOW, wait_until
 
-# Binds the port of the name server of this network namespace, never answers, and becomes the
-# command.
+# Binds the port of the name server of this network namespace without ever answering, and becomes
+# the command.
 SILENT = (
     "import os, socket, sys\n"
     "s = socket.socket(type=socket.SOCK_DGRAM)\n"
@@ -29,8 +29,8 @@ SILENT = (
 
 @pytest.fixture
 def silent(namespace, etc):
-    """A prefix: the command runs where all name servers are silent."""
-    # A probe without the silent server comes first, so that a skip tells why.
+    """A prefix with which the command runs where no name server answers."""
+    # A probe without the silent server comes first, so that a skip says why.
     prefix = namespace("nm", f"ip link set lo up\n{etc()}")
     return [
         *prefix,
@@ -51,7 +51,8 @@ def named(namespace, etc):
 
 
 def processes_of(name):
-    """The ids of all processes of the command with this endpoint: itself, and its child."""
+    """The ids of all processes of the command for this endpoint: the command itself, and its
+    child."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -65,7 +66,8 @@ def processes_of(name):
 
 
 def start_lookup(arm, rekey, prefix, *arguments):
-    """A command that looks a name up, and does not get an answer: its endpoint and its process."""
+    """Starts a command that looks a name up without getting an answer. Returns its endpoint and its
+    process."""
     name = arm.endpoint()
     process = rekey.start_regenerate(
         name, "--management-url", "https://silent.test", *arguments, prefix=prefix
@@ -101,7 +103,7 @@ def test_the_deadline_while_the_lookup_hangs(arm, rekey, silent):
 
 
 def test_the_child_dies_with_its_parent(arm, rekey, silent):
-    """Even when the parent is killed and can do nothing about it."""
+    """Even if the parent is killed and can do nothing about it."""
     name, process = start_lookup(arm, rekey, silent)
     process.popen.kill()
     process.popen.wait()
@@ -109,7 +111,7 @@ def test_the_child_dies_with_its_parent(arm, rekey, silent):
 
 
 def test_an_unknown_name(arm, rekey, namespace, etc):
-    """No name server at all: glibc says so at once, and the lookup is repeated with backoff; musl
+    """There is no name server: glibc says so at once, and the lookup is repeated with backoff; musl
     waits for one until the deadline."""
     prefix = namespace("nm", f"ip link set lo up\n{etc()}")
     name = arm.endpoint()
@@ -134,7 +136,7 @@ def test_a_name_that_is_too_long(arm, rekey):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
 def test_a_refused_port(arm, rekey, host):
-    """The port is bound, and nobody listens: no other process can take it meanwhile."""
+    """The port is bound, but nothing listens: no other process can take it meanwhile."""
     with socket.socket(socket.AF_INET6) as closed:
         closed.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         closed.bind(("::", 0))
@@ -151,13 +153,13 @@ def test_a_refused_port(arm, rekey, host):
 
 # ---- several addresses ---------------------------------------------------------------------------
 
-# getaddrinfo sorts (RFC 6724): IPv6 before IPv4, then, but for musl's, by the bits in common with our
-# own address, 127.0.0.1.
+# getaddrinfo sorts (RFC 6724): IPv6 before IPv4, then, except for musl's, by the number of leading
+# bits in common with our own address, 127.0.0.1.
 LAST = "127.200.0.1"
 
 
 class Forwarder(socketserver.ThreadingTCPServer):
-    """An address that sorts last, on the port of main: passes everything on to main."""
+    """An address that sorts last, on the port of main: forwards everything to main."""
 
     allow_reuse_address = daemon_threads = True
 
@@ -176,7 +178,7 @@ class Forwarder(socketserver.ThreadingTCPServer):
 
 
 def pass_on(source, sink):
-    """All bytes, then the end."""
+    """Forwards all bytes, then the end."""
     try:
         while data := source.recv(65536):
             sink.sendall(data)
@@ -203,7 +205,7 @@ def test_one_address(arm, rekey, named, address):
     "others", [["127.0.0.3"], [f"127.0.0.{n}" for n in range(3, 18)]], ids=["two", "sixteen"]
 )
 def test_every_address_is_tried(arm, rekey, named, forwarder, others):
-    """Only the last one listens."""
+    """Only the last address listens."""
     name = arm.endpoint("three-polls")
     result = rekey.regenerate(
         name, "--management-url", arm.url(host=SECOND_NAME), prefix=named(LAST, *others)
@@ -212,7 +214,7 @@ def test_every_address_is_tried(arm, rekey, named, forwarder, others):
 
 
 def test_ipv6_is_refused_and_ipv4_is_used(arm, rekey, named):
-    """The listener tls12 is on IPv4 alone."""
+    """The listener tls12 has only an IPv4 address."""
     name = arm.endpoint()
     rekey.regenerate(
         name, "--management-url", arm.url("tls12", SECOND_NAME), prefix=named("::1", "127.0.0.1")
@@ -235,7 +237,7 @@ def test_no_address_listens(arm, rekey, named):
 
 @contextlib.contextmanager
 def black_hole(address, port):
-    """Nothing answers a connection to this address: the queue of its listener is full."""
+    """No connection to this address succeeds: the queue of its listener is full."""
     with socket.socket(
         socket.AF_INET6 if ":" in address else socket.AF_INET
     ) as listener, contextlib.ExitStack() as clients:
@@ -252,8 +254,8 @@ def black_hole(address, port):
 
 @contextlib.contextmanager
 def slow_address(address, target, seconds):
-    """Nothing answers a connection to this address for so long; then it is passed on to the port
-    `target`. The kernel repeats a SYN after 1, 3 and 7 seconds."""
+    """A connection to this address is not answered for this many seconds; then it is forwarded to
+    the port `target`. The kernel repeats a SYN after 1, 3 and 7 seconds."""
     with socket.socket() as listener, contextlib.ExitStack() as clients:
         listener.bind((address, target))
         listener.listen(0)
@@ -286,7 +288,7 @@ def slow_address(address, target, seconds):
 
 
 def test_a_black_hole_costs_a_moment(arm, rekey, named, forwarder):
-    """The next address is tried beside it (RFC 8305)."""
+    """The next address is tried in parallel (RFC 8305)."""
     name = arm.endpoint()
     with black_hole("127.0.0.3", arm.ports["main"]):
         url, prefix = arm.url(host=SECOND_NAME), named("127.0.0.3", LAST)
@@ -321,7 +323,7 @@ def test_ipv6_is_a_black_hole_and_ipv4_is_used(arm, rekey, named):
 
 
 def test_the_only_address_that_works_is_slow(arm, rekey, named):
-    """It is not given up for those behind it: it has the whole connect timeout."""
+    """The addresses after it do not cut its attempt short: it has the whole connect timeout."""
     name, port = arm.endpoint(), arm.ports["main"]
     dead = [f"127.200.0.{n}" for n in range(1, 8)]
     with slow_address("127.0.0.3", port, 2.4), contextlib.ExitStack() as stack:
@@ -346,7 +348,7 @@ def test_eight_slow_addresses(arm, rekey, named):
 
 
 def test_some_refuse_and_some_do_not_answer(arm, rekey, named):
-    """What is said is why the time was over, not what the others said."""
+    """The error says why the time ran out, not what the other addresses answered."""
     with black_hole("127.0.0.3", arm.ports["main"]):
         url, prefix = arm.url(host=SECOND_NAME), named("127.0.0.3", "127.200.0.1")
         result = rekey.regenerate(
@@ -371,7 +373,7 @@ def test_some_refuse_and_some_do_not_answer(arm, rekey, named):
     ids=["alone", "and IPv4"],
 )
 def test_no_way_to_ipv6(arm, rekey, namespace, etc, addresses, said):
-    """A machine without IPv6 and a name that has it: what IPv4 said is what is told."""
+    """A machine without IPv6, and a name that has an IPv6 address: the error is that of IPv4."""
     hosts = "".join(f"{address} {SECOND_NAME}\n" for address in addresses)
     prefix = namespace("nm", f"ip link set lo up\n{etc(hosts)}")
     url = f"https://{SECOND_NAME}:9"

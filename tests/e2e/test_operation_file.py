@@ -1,6 +1,6 @@
-"""The operation file: what is in it and when, what survives a kill, and how `rekey wait` finishes
-what another run began (docs/service.md 4.9). Whatever is damaged or led elsewhere is an unknown
-outcome, and nothing is sent."""
+"""The operation file: its content at each point of a run, what survives a kill, and how `rekey
+wait` finishes an operation of another run (docs/service.md 4.9). If a file is damaged or leads to
+another host, the outcome is unknown, and nothing is sent."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def fields(path):
 
 @pytest.fixture
 def op(tmp_path):
-    """The operation file's place: a directory with nothing else in it."""
+    """The path of the operation file, in a directory with no other file."""
     (tmp_path / "state").mkdir()
     return tmp_path / "state/op"
 
@@ -52,7 +52,7 @@ def left(arm, rekey, op):
     return leave
 
 
-# ---- what it holds -------------------------------------------------------------------------------
+# ---- its content ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,8 @@ def test_mode_whatever_the_umask(arm, rekey, op):
 
 
 def test_the_intent_is_there_before_the_post(arm, rekey, op):
-    """Killed while the answer to the POST is awaited: no URL, and the outcome is unknown."""
+    """Killed while it waits for the answer to the POST: the file has no URL, and the outcome is
+    unknown."""
     name = arm.play(post=[STALL])
     process = rekey.start_regenerate(name, "--operation-file", op)
     arm.wait_for(name, "request")
@@ -118,8 +119,7 @@ def test_each_new_url_replaces_the_one_before(arm, rekey, op):
 
 
 def test_a_repeated_post_renews_the_intent(arm, rekey, op):
-    """The id in the file is that of the POST that is under way, and an unsafe attempt is
-    remembered."""
+    """The id in the file is that of the current POST, and an unsafe attempt is recorded."""
     name = arm.play(post=[error(500, NOW), STALL])
     process = rekey.start_regenerate(name, "--operation-file", op, "--retry-unsafe")
     arm.wait_for(name, "request", 2, "post")
@@ -130,11 +130,11 @@ def test_a_repeated_post_renews_the_intent(arm, rekey, op):
     assert fields(op)["unsure"] == "yes"
 
 
-# ---- when it goes --------------------------------------------------------------------------------
+# ---- when it is removed --------------------------------------------------------------------------
 
 
 def test_removed_or_kept(arm, rekey, op):
-    """Removed on exit 0 and 1, and where nothing was executed; kept on 12 and 13."""
+    """Removed on exit 0 and 1, and if nothing was executed; kept on 12 and 13."""
     for scenario, code, kept in (
         ("three-polls", 0, False),
         ("ok-200", 0, False),
@@ -159,7 +159,7 @@ def test_not_even_begun_when_nobody_is_reached(arm, rekey, op):
     assert os.listdir(op.parent) == []
 
 
-# ---- it is there already, or cannot be written ---------------------------------------------------
+# ---- the file exists already, or cannot be written -----------------------------------------------
 
 
 @pytest.mark.parametrize("content", ["", "anything"], ids=["empty", "text"])
@@ -181,7 +181,7 @@ def test_a_dangling_link_is_not_followed(arm, rekey, op):
 
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(arm, rekey, op, main_put_back, gate):
-    """Two runs at once with one file: the second must not take the first one's place."""
+    """Two runs with one file at the same time: the second must not replace the first one's file."""
     arm.control(
         "PUT",
         "/scenario/@main",
@@ -204,7 +204,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(arm, rekey, op, main_p
 
 @pytest.mark.parametrize("place", ["missing/op", "file/op", "."])
 def test_a_place_that_cannot_be_written(arm, rekey, tmp_path, place):
-    """Before the POST: nothing is sent."""
+    """The error comes before the POST: nothing is sent."""
     (tmp_path / "file").write_text("")
     name = arm.endpoint()
     rekey.regenerate(name, "--operation-file", tmp_path / place, code=(2, 15))
@@ -212,7 +212,7 @@ def test_a_place_that_cannot_be_written(arm, rekey, tmp_path, place):
 
 
 def test_a_directory_that_cannot_be_written(arm, rekey, namespace, op):
-    """Mounted read-only, so that it holds for root, too."""
+    """The directory is mounted read-only, so that the test also works for root."""
     folder = shlex.quote(str(op.parent))
     prefix = namespace("m", f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}")
     name = arm.endpoint()
@@ -224,7 +224,7 @@ def test_a_directory_that_cannot_be_written(arm, rekey, namespace, op):
 
 @pytest.mark.parametrize("mode", [0o500, 0o300], ids=["not-writable", "not-readable"])
 def test_nothing_is_left_in_a_directory_without_rights(arm, rekey, nobody, mode):
-    """A file that stays behind after exit 15 would say that a POST may have been sent."""
+    """A file that stayed after exit 15 would say that a POST may have been sent."""
     folder, prefix = nobody
     name = arm.endpoint("three-polls")
     folder.chmod(mode)
@@ -235,7 +235,7 @@ def test_nothing_is_left_in_a_directory_without_rights(arm, rekey, nobody, mode)
 
 
 def test_a_full_disk(arm, rekey, namespace, op):
-    """A file system of one page, taken by another file: nothing is sent, and no rest of a file
+    """A file system of one page, which another file fills: nothing is sent, and no part of a file
     stays."""
     folder, listing = shlex.quote(str(op.parent)), rekey.directory / "listing"
     prefix = namespace(
@@ -251,7 +251,7 @@ def test_a_full_disk(arm, rekey, namespace, op):
 
 
 def test_a_disk_that_fills_up_after_the_post(arm, rekey, namespace, op):
-    """docs/service.md 4.9: a later failure to save is told, and the operation goes on."""
+    """docs/service.md 4.9: a later failure to save is reported, and the operation continues."""
     folder = shlex.quote(str(op.parent))
     prefix = namespace("m", f"mount -t tmpfs -o size=8k none {folder}")
     name = arm.play(
@@ -335,15 +335,15 @@ def test_a_wait_that_is_refused_speaks_of_the_identity(arm, rekey, left, op, sta
 
 
 def test_a_failure_after_a_remembered_attempt_stays_unknown(arm, rekey, op):
-    """What the first run remembered goes through the file."""
+    """The file carries what the first run recorded."""
     failed = {"status": 200, "body": {"status": "Failed"}}
     name = arm.play(post=[error(500, NOW), ACCEPTED], poll=[failed])
     rekey.regenerate(name, "--retry-unsafe", "--no-wait", "--operation-file", op, code=13)
     rekey.wait(op, code=12, name=name)
 
 
-# docs/service.md 7.2: a polling URL is held, so a failure on our side is 13: 10, 11 and 14 are for
-# before the POST.
+# docs/service.md 7.2: a polling URL exists, so a failure on our side ends with 13; 10, 11 and 14
+# are for failures before the POST.
 OUR_SIDE = {
     "no-token": {"token": None},
     "empty-token": {"token": None, "env": {"AZURE_ACCESS_TOKEN": ""}},
@@ -372,7 +372,8 @@ def test_an_untrusted_server_while_waiting_is_13(arm, rekey, left, op, main_put_
 
 
 def test_an_intent_is_12_even_without_a_token(arm, rekey, op):
-    """docs/service.md 7.2: after the POST began, a missing token is not `nothing was executed`."""
+    """docs/service.md 7.2: after the POST began, a missing token does not mean `nothing was
+    executed`."""
     process = rekey.start_regenerate(name := arm.play(post=[STALL]), "--operation-file", op)
     arm.wait_for(name, "request")
     process.kill()
@@ -386,7 +387,7 @@ def edit(op, old, new):
     op.write_text(text.replace(old, new))
 
 
-# What happens to the file, and the exit code. Whatever it is: nothing is sent, and the file stays.
+# What happens to the file, and the exit code. In every case nothing is sent, and the file stays.
 DAMAGES = {
     "empty": (lambda op: op.write_text(""), 12),
     "half": (lambda op: op.write_text(op.read_text()[:-40]), 12),
@@ -429,7 +430,7 @@ def test_damaged_files(arm, rekey, left, op):
 
 
 def test_a_record_that_leads_elsewhere(arm, rekey, left, op):
-    """The host rule compares with the configured management host, never with the one in the
+    """The host is compared with the configured management host, never with the one in the
     record."""
     left()
     mark = arm.mark()
@@ -451,7 +452,7 @@ def test_a_record_that_leads_elsewhere(arm, rekey, left, op):
 
 
 def test_a_record_of_another_management_host(arm, rekey, left, op):
-    """Record and URL agree with each other, but not with the option: nothing is sent."""
+    """The record and its URL agree with each other, but not with the option: nothing is sent."""
     left()
     mark = arm.mark()
     rekey.wait(op, "--management-url", arm.url("forbidden-tls"), code=12)
@@ -464,7 +465,8 @@ def test_no_such_directory(rekey):
 
 @pytest.mark.parametrize("place", ["op", "./op", "folder/op", "folder//op", "{}/op"])
 def test_nothing_to_wait_for(arm, rekey, place):
-    """It is called after each restart: most of them find no operation, and nobody is asked."""
+    """The command runs after each restart. Usually there is no operation, and then no host is
+    contacted."""
     (rekey.directory / "folder").mkdir()
     file, mark = place.format(rekey.directory), arm.mark()
     rekey.wait(file).says(f"nothing to wait for: there is no '{file}'")
@@ -493,7 +495,7 @@ def printed_line(result):
 
 
 def run_as_printed(rekey, line, env):
-    """By a shell, in the directory of the first run, with the command in PATH."""
+    """Runs the line in a shell, in the directory of the first run, with the command in PATH."""
     folder = rekey.directory / "bin"
     folder.mkdir()
     (folder / "rekey").write_text(f'#!/bin/sh\nexec {shlex.join([*EXEC, str(REKEY)])} "$@"\n')
@@ -535,7 +537,7 @@ def test_the_line_names_the_token_file(arm, rekey):
 
 
 def test_no_wait_without_a_file_prints_no_line(arm, rekey):
-    """There is nothing that `rekey wait` could read."""
+    """There is no file for `rekey wait` to read."""
     result = rekey.regenerate(arm.endpoint("forever"), "--no-wait", code=13)
     assert "rekey wait --operation-file" not in result.err and "cannot continue it" in result.err
 
@@ -566,7 +568,8 @@ def test_the_line_that_goes_on_names_the_identity(arm, rekey, op):
 
 @pytest.mark.skipif(bool(EXEC), reason="the emulator writes files, too")
 def test_a_limit_on_the_size_of_files(arm, rekey, op):
-    """ulimit -f, LimitFSIZE: a signal by default, after which nobody would know what was begun."""
+    """ulimit -f, LimitFSIZE: by default it causes a signal, after which nobody would know what was
+    started."""
     name = arm.endpoint()
     prefix = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh"]
     result = rekey.regenerate(name, "--operation-file", op, prefix=prefix, code=15)

@@ -1,6 +1,6 @@
 """Outcomes other than success: every exit code of docs/service.md 7, the rows of its section 3, the
-rules of its section 4, and its phase rule: what decides is how far the operation had come, and only
-then the cause."""
+rules of its section 4, and its phase rule: the outcome depends first on how far the operation had
+come, and only then on the cause."""
 
 import re
 import signal
@@ -36,7 +36,7 @@ def status(code, *headers, **more):
 
 # ---- the answer to the POST (docs/service.md 3) --------------------------------------------------
 
-# Scenario: exit code, word, and what must be said. One POST, and no poll.
+# Scenario: exit code, word, and words of the message. One POST, and no poll.
 ANSWERS = {
     "http-400": (
         1,
@@ -117,8 +117,8 @@ def test_other_4xx_is_a_refusal(arm, rekey):
 
 
 def test_other_5xx_may_have_been_executed(arm, rekey):
-    """No row names them; what is not known to be refused before execution must not be called
-    refused."""
+    """No row names them. If it is not known that a request was refused before execution, it must
+    not be called refused."""
     names = {arm.play(post=[error(code)]): 12 for code in (501, 505, 507, 599)}
     rekey.regenerate_all(names)
     assert [arm.counts(name) for name in names] == [(1, 0)] * 4
@@ -137,7 +137,8 @@ def test_an_error_without_a_body(arm, rekey):
 
 
 def test_error_details_are_shown(arm, rekey):
-    """docs/service.md 1.3: details[0] often says more than the error; every member may be null."""
+    """docs/service.md 1.3: details[0] often says more than the error itself; every member may be
+    null."""
     body = {
         "error": {
             "code": None,
@@ -212,7 +213,7 @@ def test_retry_after_of_a_429_is_honoured(arm, rekey):
 
 
 def test_throttled_to_the_end(arm, rekey):
-    """Bounded: five tries, and nothing was executed."""
+    """There are at most five attempts, and nothing was executed."""
     name = arm.play(post=[error(429, NOW, code="TooManyRequests")])
     result = rekey.regenerate(name, code=10)
     result.says("TooManyRequests", "it is safe to run it again")
@@ -233,7 +234,8 @@ def test_a_429_without_retry_after_backs_off(arm, rekey):
 
 
 def test_after_a_429_the_next_answer_decides(arm, rekey):
-    """A 429, or a 503 with Retry-After, is no attempt that may have been executed."""
+    """A 429, or a 503 with Retry-After, does not count as an attempt that may have been
+    executed."""
     seconds = [
         (error(409), 1),
         (error(403), 1),
@@ -248,8 +250,8 @@ def test_after_a_429_the_next_answer_decides(arm, rekey):
     assert [arm.counts(name) for name in names] == [(3, 0)] * 5
 
 
-# First answers after which the POST may have been executed (Retry-After changes that of a 503
-# alone), then the second answer: exit code.
+# First answers after which the POST may have been executed (only for a 503 does Retry-After change
+# that), then the second answer: exit code.
 DOUBTFUL = {
     "500": error(500, NOW),
     "503": error(503, ["retry-after-ms", "x"]),
@@ -324,7 +326,7 @@ def test_a_bad_certificate_after_a_remembered_attempt_is_unknown(arm, rekey, mai
 
 # ---- polling (docs/service.md 4) -----------------------------------------------------------------
 
-# Scenario: exit code, word, polls that were made, and what must be said.
+# Scenario: exit code, word, number of polls, and words of the message.
 POLLS = {
     "failed": (1, "failed", 2, ["KeyRegenerationFailed", "The key store is not available."]),
     "canceled": (1, "failed", 2, ["canceled"]),
@@ -396,7 +398,8 @@ def test_any_other_word_is_running(arm, rekey):
     assert [arm.counts(name) for name in names] == [(1, 2)] * len(words)
 
 
-# Answers to a poll: Azure-AsyncOperation's exit code, Location's; None: it goes on.
+# Answers to a poll: the exit code for Azure-AsyncOperation, and for Location; None: polling
+# continues.
 RULES = {
     "204": (status(204), 0, 0),
     "202-empty": (status(202, NOW), None, None),
@@ -444,7 +447,7 @@ def test_rules_for_polls(arm, rekey, kind, field):
         assert [request["kind"] for request in arm.requests(name)][1] == kind
 
 
-# Bodies of a 200 from a Location, and of a 200 to the POST: the exit codes of both.
+# Bodies of a 200 to a poll of a Location, and of a 200 to the POST: the exit codes of both.
 ERROR = {"code": "Conflict", "message": "the store is locked"}
 BODIES = {
     "empty": ("", 0, 0),
@@ -522,7 +525,7 @@ HOSTILE = {
     ],
 )
 def test_hostile_polling_urls(arm, rekey, scenario):
-    """The token goes nowhere, and the good Location beside such a URL is not used either."""
+    """The token is sent nowhere, and a good Location beside such a URL is not used either."""
     name, mark = arm.endpoint(scenario), arm.mark()
     result = rekey.regenerate(name, code=12)
     line = [line for line in result.lines if re.match("rekey: error: the (polling )?URL", line)][0]
@@ -558,7 +561,7 @@ def test_malformed_or_foreign_polling_urls(arm, rekey):
 
 
 def test_two_different_polling_urls_of_a_kind(arm, rekey):
-    """Nobody can say which one to follow."""
+    """It is not clear which of them to follow."""
     name = arm.play(
         post=[status(202, ASYNC, ["Azure-AsyncOperation", "{new_async}"], NOW)], poll=[DONE]
     )
@@ -592,7 +595,8 @@ class Tokens:
         self.gate.open()
 
 
-# What the file holds when the POST is repeated; the tokens that the service sees; the exit code.
+# The content of the file when the POST is repeated; the tokens that the service sees; the exit
+# code.
 NEW_TOKENS = {
     "another": ("token-two\n", ["token-one", "token-two"], 0),
     "same": ("token-one\n", ["token-one"], 14),
@@ -616,7 +620,7 @@ def test_401_reads_the_token_file_anew(arm, rekey, new):
     assert [header(post, "Authorization") for post in posts] == [
         f"Bearer {token}" for token in seen
     ]
-    assert all(post["index"] == 0 for post in posts)  # each on a fresh connection
+    assert all(post["index"] == 0 for post in posts)  # each on a new connection
 
 
 def test_a_second_401_is_the_end(arm, rekey):
@@ -634,7 +638,8 @@ def test_a_second_401_is_the_end(arm, rekey):
     [("token-two\n", 0, 3), ("token-one\n", 13, 2), (None, 13, 2), ("two words\n", 13, 2)],
 )
 def test_401_while_polling(arm, rekey, new, code, polls):
-    """A fresh token once per poll; no token while a polling URL is held is 13, not 14."""
+    """A fresh token once per poll. If there is no token while a polling URL exists, the exit code
+    is 13, not 14."""
     tokens = Tokens(arm, rekey)
     name = arm.play(post=[ACCEPTED], poll=[RUNNING, tokens.refused(), DONE])
     process = rekey.start_regenerate(name, "--token-file", "token", token=None)
@@ -645,7 +650,7 @@ def test_401_while_polling(arm, rekey, new, code, polls):
 
 
 def test_401_of_a_token_from_standard_input(arm, rekey):
-    """It cannot be read again: refused at once."""
+    """It cannot be read again, so the request is refused at once."""
     name = arm.endpoint("unauthorized")
     rekey.regenerate(name, "--token-file", "-", token=None, stdin=TOKEN.encode() + b"\n", code=14)
     assert arm.counts(name) == (1, 0)
@@ -655,8 +660,8 @@ def test_401_of_a_token_from_standard_input(arm, rekey):
 
 
 def test_network_before_the_post_is_10(arm, rekey):
-    """The server is met, and leaves before a byte of the POST: repeated with backoff, nothing was
-    sent."""
+    """The service accepts the connection, and closes it before a byte of the POST: the request is
+    repeated with backoff, and nothing was sent."""
     mark = arm.mark()
     rekey.regenerate(arm.endpoint(), "--timeout", "1", listener="closer", code=10).says(
         "it is safe to run it again"
@@ -676,7 +681,8 @@ def test_a_connection_that_fails_before_the_post_is_tried_again(arm, rekey, main
 
 
 def test_what_went_wrong_before_keeps_its_details(arm, rekey, main_put_back):
-    """A failure that was repeated is told beside the last one, with its own details."""
+    """The failure that led to a retry is reported in addition to the last one, with its own
+    details."""
     greeting = {"before_handshake": True, "raw": "220 hello\r\n", "then": "close"}
     arm.control("PUT", "/scenario/@main", {"connect": [greeting]})
     result = rekey.regenerate(arm.play(post=[error(403)]), code=1)
@@ -698,8 +704,8 @@ def test_bad_certificate_while_polling_is_13(arm, rekey, main_put_back):
 
 
 def test_stalls(arm, rekey):
-    """An answer without a byte for --idle-timeout is lost: 12 for the POST, and a poll is simply
-    repeated."""
+    """An answer without a byte for --idle-timeout is lost: the exit code for the POST is 12, and a
+    poll is just repeated."""
     names = {
         "post": arm.endpoint("stall-after-post"),
         "poll": arm.play(post=[ACCEPTED], poll=[{"cut": 0, "then": "stall"}, DONE]),
@@ -732,7 +738,7 @@ DEADLINES = {
 
 
 def test_deadlines(arm, rekey):
-    """--timeout bounds the whole; a wait that would end after it is not begun."""
+    """--timeout limits the whole run; a wait that would end after it is not begun."""
     running = {**RUNNING, "headers": [["retry-after-ms", "300"]]}
     names = {
         each: arm.play(post=answers, poll=[running]) for each, (answers, _, _) in DEADLINES.items()
@@ -809,7 +815,8 @@ def test_nesting(arm, rekey, depth, code):
 
 
 def test_large_status_bodies(arm, rekey):
-    """Linux boards read 20 KB: a status behind 16 KB, and beside signed URLs that are repeated."""
+    """Linux boards read 20 KB: a status after 16 KB of other members, and one beside repeated
+    signed URLs."""
     names = {
         arm.play(post=[post], poll=[status(200, body=body)]): code
         for post in (ACCEPTED, status(202, LOCATION, NOW))
@@ -841,7 +848,7 @@ def test_a_new_polling_url_over_the_limit(arm, rekey, limits):
 
 
 def test_a_big_head_and_body_that_say_nothing_are_no_error(arm, rekey):
-    """What is not needed is read and dropped."""
+    """Data that is not needed is read and dropped."""
     name = arm.play(
         post=[
             {
@@ -885,7 +892,7 @@ def test_list_keys_is_repeated_freely(arm, rekey):
 
 
 def test_list_keys_over_the_limit(arm, rekey, limits):
-    """Exit 2 would say that nothing was sent; and no part of the key is printed."""
+    """Exit 2 would say that nothing was sent. No part of the key is printed."""
     name = arm.play(list=[status(200, body={"primaryKey": "k" * 300, "secondaryKey": "s"})])
     result = rekey.list_keys(name, code=(1, 15))
     result.says("REKEY_KEY_VALUE_MAX", "300", str(limits["REKEY_KEY_VALUE_MAX"]))
@@ -909,7 +916,7 @@ def test_list_keys_without_keys(arm, rekey):
 
 
 def test_a_get_that_is_not_understood(arm, rekey):
-    """A captive portal's page, and one that passes a limit."""
+    """A captive portal's page, and an answer that exceeds a limit."""
     name = arm.play(get=[status(200, body="<html>Sign in</html>")])
     result = rekey.run("show", *rekey.options(name), code=10, name=name)
     result.says("not JSON", "captive portal")
@@ -919,7 +926,8 @@ def test_a_get_that_is_not_understood(arm, rekey):
     assert result.word == "local"
 
 
-# One mark in front of JSON is skipped (docs/service.md 1.4), wherever the JSON comes from.
+# One byte order mark before JSON is skipped (docs/service.md 1.4), no matter where the JSON comes
+# from.
 MARK = "\ufeff"
 
 

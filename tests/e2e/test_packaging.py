@@ -1,7 +1,7 @@
-"""What distributions are given: the licences, the bill of materials, the recipes, builds with their
+"""What distributions get: the licences, the bill of materials, the recipes, builds with their
 flags, and a build that gives the same bytes anywhere.
 
-`make check-install` runs these; what takes minutes is skipped elsewhere.
+`make check-install` runs these tests; elsewhere the tests that take minutes are skipped.
 """
 
 import fnmatch
@@ -32,7 +32,7 @@ VERSION = re.search(r'REKEY_VERSION "(.*)"', (ROOT / "src/rekey_config.h").read_
 
 
 def recorded(name):
-    """The version and the sum of a source in boards/deps.sh, without Debian's revision."""
+    """The version and the checksum of a source in boards/deps.sh, without Debian's revision."""
     row = re.search(rf"^ +{name} +(\S+) +(\w+) ", DEPS_TABLE, re.M)
     return row[1].split("-")[0], row[2]
 
@@ -62,7 +62,8 @@ def takes_minutes(test):
 
 
 def words(text):
-    """Without what differs from one comment to another: its margin and its quotation marks."""
+    """The words, without what differs between comments: the margin and the kind of quotation
+    marks."""
     text = re.sub(r"^[ \t]*(/?\*+/?|\.)?", "", text, flags=re.M)
     return " ".join(re.sub(r"[\"'`]", "", text).split())
 
@@ -92,7 +93,8 @@ def test_the_notice_has_the_text_of_each_library(path, first, last):
 
 
 def test_the_notice_has_the_texts_of_picolibc():
-    """Of each file of it that the linker took, as Debian's copyright file has it."""
+    """The notice has the text of each file that the linker used, as Debian's copyright file has
+    it."""
     image = ROOT / "build/lm3s6965evb/firmware.elf.map"
     source = Path("/usr/share/doc/picolibc-arm-none-eabi/copyright")
     if not image.exists() or not source.exists():
@@ -108,7 +110,7 @@ def test_the_notice_has_the_texts_of_picolibc():
     notice = words((ROOT / "boards/linux/NOTICE").read_text())
     members = set(re.findall(r"libc\.a\(([\w.]+)\.o\)", image.read_text()))
     assert members
-    for member in members:  # libc_string_strchr.c, or memchr.c of the architecture
+    for member in members:  # libc_string_strchr.c, or the architecture's memchr.c
         path = member if member.startswith("libc_") else f"libc_machine_arm_{member}"
         name = next(
             name
@@ -138,7 +140,7 @@ def test_without_systemd(tmp_path):
 
 
 def libraries_of(document):
-    """{name: version} of what the program is linked with, and what must be so in any document."""
+    """{name: version} of the libraries in the program. Checks what must hold for any document."""
     assert document["spdxVersion"] == "SPDX-2.3" and document["dataLicense"] == "CC0-1.0"
     ids = {each["SPDXID"]: each for each in document["packages"]}
     assert len(ids) == len(document["packages"])
@@ -180,7 +182,7 @@ def test_the_bill_of_materials(tmp_path):
     ids=str,
 )
 def test_the_bill_of_materials_of_a_package(tmp_path, package):
-    """It names what `rekey --version` and Static-Built-Using do."""
+    """It names the same versions as `rekey --version` and Static-Built-Using."""
     run("dpkg-deb", "-x", package, tmp_path)
     document = json.loads((tmp_path / "usr/share/doc/rekey/rekey.spdx.json").read_text())
     libraries = libraries_of(document)
@@ -223,7 +225,7 @@ def digest(path, kind):
 
 @pytest.mark.parametrize("system", RECIPES)
 def test_what_a_recipe_gives_to_make(system):
-    """Only variables that the Makefile takes, and verbs that it has."""
+    """Only variables that the Makefile accepts, and targets that it has."""
     given = set(re.findall(r"[\s\",]([A-Z][A-Z_]+)=(?![=?])", recipe(system)))
     taken = set(re.findall(r"^([A-Z_]+) +\?=|or \$\(([A-Z]+_DIR)\)", MAKEFILE, re.M))
     assert {"MBEDTLS_DIR", "JSMN_DIR", "JSMN_VERSION", "PREFIX", "UNITDIR"} <= given
@@ -248,7 +250,8 @@ def test_the_version_of_a_recipe(system):
 
 @pytest.mark.parametrize("system", RECIPES)
 def test_the_files_and_the_sums_of_a_recipe(system):
-    """What it names is there; the sums are those of these files, and of boards/deps.sh."""
+    """The files that it names exist; the checksums are those of these files, and of
+    boards/deps.sh."""
     text = recipe(system)
     for name in set(re.findall(r"\b(boards/linux/[\w/.-]+|LICENSE)\b", text)):
         assert (ROOT / name).exists(), name
@@ -270,19 +273,19 @@ def test_the_files_and_the_sums_of_a_recipe(system):
         found.add(path.name)
         assert digest(path, kind) == expected, name
     assert system == "openwrt" or found
-    if kinds.get(64) and system != "alpine":  # its sums are of another kind
+    if kinds.get(64) and system != "alpine":  # its checksums are of another kind
         assert recorded("mbedtls")[1] in text
 
 
 def test_openwrt_and_openembedded_fetch_the_same_jsmn():
-    """Upstream's tarball, as Buildroot's own package has it, and the commit of its tag."""
+    """Both use upstream's tarball, as Buildroot's own package does, and the commit of its tag."""
     assert "5f0913a10657fe7ec8d5794ccf00a01000e3e1f2f1e1f143c34a0f7b47edcb38" in recipe("openwrt")
     assert "fdcef3ebf886fa210d14956d3c068a653e76a24e" in recipe("openembedded")
 
 
 @pytest.mark.parametrize("system", RECIPES)
 def test_where_a_recipe_looks_for_the_tarball(system):
-    """The place is written from the recipe's own directory: it must lead to build/ here."""
+    """The recipe has a path relative to its own directory: here it must lead to build/."""
     text = recipe(system)
     base = {
         "buildroot": r"BR2_EXTERNAL_REKEY_PATH\)((?:/\.\.)+)",
@@ -304,12 +307,12 @@ def test_the_syntax_of_a_script(script):
     run("sh", "-n", script)
     if shutil.which("busybox"):
         run("busybox", "ash", "-n", script)
-    if shutil.which("shellcheck") and script.name != "rekey.init":  # OpenWrt's has `local`
+    if shutil.which("shellcheck") and script.name != "rekey.init":  # OpenWrt's shell has `local`
         run("shellcheck", "-s", "sh", "-e", "SC1090,SC2034,SC2154", script)
 
 
 def test_the_syntax_of_kconfig():
-    """Buildroot's files: statements that there are, and a text that is indented below help."""
+    """Buildroot's files: only existing statements, and a text that is indented below help."""
     folder = PACKAGING / "buildroot"
     top = (folder / "Config.in").read_text()
     name = re.fullmatch(r"name: (\w+)\ndesc: .+\n", (folder / "external.desc").read_text())[1]
@@ -331,8 +334,8 @@ def test_the_layer(tmp_path):
     assert "scarthgap" in re.search(r'LAYERSERIES_COMPAT_\w+ = "(.*)"', text)[1].split()
 
 
-# OpenWrt's init script, in the shell that it runs in, with stand-ins for UCI and procd. What
-# procd would be told is printed, a line each.
+# OpenWrt's init script, in the shell in which it runs there, with stand-ins for UCI and procd. The
+# stand-in for procd prints its arguments, one on a line.
 
 OPENWRT = r"""
 sections=
@@ -439,7 +442,7 @@ def test_every_option_of_openwrts_configuration_is_read():
     assert not [name for name in names if not re.search(rf"\b{name}\b", script)]
 
 
-# The loop, with a clock that goes on when it sleeps, and a command that ends as it is told.
+# The loop, with a clock that advances when the loop sleeps, and a command that ends as it is told.
 
 
 class Loop:
@@ -500,7 +503,8 @@ NOW = 1_800_000_000
 
 @pytest.mark.parametrize("verb, period", [("rotate", 86400), ("sync", 3600)])
 def test_the_loop(tmp_path, verb, period):
-    """It begins within ten minutes, tries again what is to be tried, and comes at its own time."""
+    """It begins within ten minutes, retries what should be retried, and then runs at its own
+    time."""
     loop = Loop(tmp_path, NOW)
     codes = [12, 10, 13, 143, 0, 2, 11, 0]
     process = loop.start(verb, codes)
@@ -518,7 +522,7 @@ def test_the_loop(tmp_path, verb, period):
 
 
 def test_the_loop_remembers_the_last_run(tmp_path):
-    """After a restart it waits for its time; what was missed is made up for."""
+    """After a restart it waits for its time; a missed run is made up for."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     early, late = Loop(tmp_path / "a", NOW), Loop(tmp_path / "b", NOW)
@@ -529,7 +533,7 @@ def test_the_loop_remembers_the_last_run(tmp_path):
 
 
 def test_the_loop_is_told_to_end(tmp_path):
-    """The run that is at work is told as well."""
+    """The run in progress gets the signal as well."""
     loop = Loop(tmp_path, NOW)
     process = loop.start("rotate", ["hang"])
     loop.wait_for("run", 1)
@@ -539,7 +543,7 @@ def test_the_loop_is_told_to_end(tmp_path):
 
 
 def test_the_loop_is_told_to_run(tmp_path):
-    """USR1 ends the wait, and does not disturb a run."""
+    """USR1 ends the wait, and does not disturb a run in progress."""
     loop = Loop(tmp_path, NOW)
     (tmp_path / "sleep").write_text(
         f'#!/bin/sh\ncd {tmp_path}\necho "sleep $1" >>log\nexec /bin/sleep 300\n'
@@ -575,7 +579,7 @@ def unpack_tarball(folder):
 
 
 def test_the_tarball_knows_its_date(tmp_path):
-    """Also where it is unpacked inside of another repository, and is committed there."""
+    """Also if it is unpacked inside another repository and committed there."""
     if not (ROOT / ".git").exists():
         pytest.skip("takes a repository")
     ours = git("log", "-1", "--format=%ct", cwd=ROOT)
@@ -599,7 +603,7 @@ def digests(folder):
 @takes_minutes
 def test_the_same_bytes(tmp_path):
     """Of the dynamic command with its archives, and of the package: in another directory, with
-    another umask, time zone and locale, of a tarball and of a clone."""
+    another umask, time zone and locale, from a tarball and from a clone."""
     places = [tmp_path / "a", tmp_path / "a directory of another length".replace(" ", "-")]
     git("clone", "-q", ROOT, places[0], cwd=tmp_path)
     unpack_tarball(places[1])
@@ -630,7 +634,8 @@ def test_the_same_bytes(tmp_path):
 
 
 def hardening(command):
-    """What a command has: PIE, RELRO, BIND_NOW, a stack protector, fortified functions."""
+    """The hardening that a command has: PIE, RELRO, BIND_NOW, a stack protector, fortified
+    functions."""
     head = run("readelf", "-hldsW", command)
     return {
         "pie": bool(re.search(r"Type: +DYN", head)),
@@ -644,7 +649,8 @@ def hardening(command):
 @takes_minutes
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_flags_of_a_distribution(tmp_path, compiler):
-    """They compile without a warning, and what they ask for is in the command."""
+    """The code compiles with them without a warning, and the command has the properties that they
+    ask for."""
     if not shutil.which(compiler):
         pytest.skip(f"there is no {compiler}")
     flags = ["-O2", "-g", "-fPIE", "-fstack-protector-strong", "-fstack-clash-protection"]
@@ -669,7 +675,8 @@ STATIC = ROOT / "build/linux-musl/rekey"
 
 @takes_minutes
 def test_the_static_command_is_hardened():
-    """docs/security.md says which boards are; this is one of this machine's architecture."""
+    """docs/security.md says which boards are; this test uses one for this machine's
+    architecture."""
     if not STATIC.exists():
         pytest.skip("make BOARD=linux-musl")
     found = hardening(STATIC)
@@ -679,7 +686,7 @@ def test_the_static_command_is_hardened():
 
 @takes_minutes
 def test_the_tables_of_the_static_command_are_read_only(tmp_path):
-    """Of the program as it runs: the segment is read-only, up to its last whole page."""
+    """In the running program, the segment is read-only up to its last complete page."""
     if not STATIC.exists() or os.getuid() != 0:
         pytest.skip("make BOARD=linux-musl, and root, who sees a process that is not dumpable")
     pipe = tmp_path / "pipe"
@@ -696,7 +703,7 @@ def test_the_tables_of_the_static_command_are_read_only(tmp_path):
     try:
         with open(f"/proc/{process.pid}/maps") as maps:
             deadline = time.monotonic() + 30
-            while True:  # until it has begun
+            while True:  # until the program has begun
                 maps.seek(0)
                 lines = [line.split() for line in maps if str(STATIC) in line]
                 ranges = [

@@ -24,7 +24,6 @@ PAGES = ["README.md", "docs/gateway.md", "docs/contributing.md"]
 AZURE = "it needs an Azure subscription, and az, which is not a package of Debian"
 GATE = "it is a step of .ci/run, or a part of one, and takes minutes"
 NOT_RUN = {
-    "make demo": GATE,
     "make test": GATE,
     "make deps": "it installs packages; `make check-install` has done so",
     "make format": "it changes files",
@@ -54,6 +53,8 @@ def test_what_is_not_run_is_on_a_page():
     ] == []
     for page in PAGES:
         assert len(commands_to_run(page)) > 2, page
+        # A command in a fence would be neither.
+        assert {language for language, _ in pages.FENCE.findall(pages.read(page))} <= {"c"}, page
 
 
 def test_the_role_has_the_actions_that_rekey_names():
@@ -69,7 +70,7 @@ def test_the_role_has_the_actions_that_rekey_names():
 
 # ---- the C ---------------------------------------------------------------------------------------
 
-# What stands around a piece that is not a whole file: (a text that is in it; before; behind).
+# The code around a piece that is not a complete file: (a text in the piece; before; after).
 AROUND = [
     (
         "tcp.lookup_arg",
@@ -131,7 +132,7 @@ def test_the_c_of_the_pages(piece, tmp_path):
 
 @pytest.fixture(scope="module")
 def tree():
-    """A copy of what is in the tree, on a file system that keeps what is written."""
+    """A copy of the tree, on a file system that keeps what is written."""
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
         copy = subprocess.run(
             "git ls-files -z --cached --others --exclude-standard | "
@@ -168,7 +169,8 @@ def test_contributing(tree):
 @FOR_THIS_BUILD
 @TAKES_A_WHILE
 def test_readme(tree, arm):
-    """The commands of an endpoint, as one script; the state directory is one that survives a restart."""
+    """The commands of an endpoint, as one script; the state directory is on a disk that survives a
+    restart."""
     run("make", tree)
     name = arm.endpoint()
     before = arm.keys(name)
@@ -224,14 +226,14 @@ def test_gateway(debian, arm):  # noqa: F811
         debian.run("systemctl", "daemon-reload")
 
     def rotate_once():
-        """So that there is a previous key."""
+        """Rotates once, so that there is a previous key."""
         configure(etc / "scoring.conf", REKEY_MIN_AGE="0")
         debian.run("systemctl", "restart", "rekey-rotate@scoring")
         configure(etc / "scoring.conf", REKEY_MIN_AGE="86400")
         was["previous"] = (state / "key.previous").read_text()
 
     def use_primary():
-        """The key that has leaked."""
+        """Activates the primary key, which has leaked."""
         if debian.key("scoring") != arm.keys(endpoint)["primaryKey"]:
             rotate_once()
         was["keys"] = arm.keys(endpoint)
@@ -282,13 +284,13 @@ def test_gateway(debian, arm):  # noqa: F811
     }
 
     def call(steps, command):
-        """The one for this command, once."""
+        """Calls the function for this command, once."""
         for start in [each for each in steps if command.startswith(each)]:
             steps.pop(start)()
 
     for command in commands_to_run("docs/gateway.md"):
         call(before, command)
-        # Another machine follows; here it is another instance.
+        # In the guide another machine follows; here it is another instance.
         there = command.replace("@scoring", "@follower") if "rekey-sync@" in command else command
         given = f"{secret}\n" if "cat >/etc" in command else None
         text = debian.run("sh", "-ec", there, given=given)

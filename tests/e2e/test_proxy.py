@@ -1,6 +1,6 @@
-"""Through a proxy, by CONNECT: real ones (squid and tinyproxy, from `boards/deps.sh peers`; their
-settings are in front_ends/), and a scripted one for answers that these do not give. What goes
-through the tunnel is TLS of the command's own, which is checked as everywhere else."""
+"""Through a proxy, with CONNECT: real ones (squid and tinyproxy, from `boards/deps.sh peers`; their
+settings are in front_ends/), and a scripted one for answers that the real ones do not give. The
+tunnel carries the command's own TLS, which is checked as in all other tests."""
 
 import base64
 import re
@@ -29,11 +29,11 @@ from test_credentials import identity, issued, regenerate, user_agent  # noqa: F
 from test_network import pass_on
 
 CREDENTIALS = f"{PROXY_USER}:{PROXY_PASSWORD}"
-# What each is started with, where it is, and the form of a request's line in its log.
+# The arguments of each, its path, and the form of a request's line in its log.
 SERVERS = {
     "squid": (
         ["usr/sbin/squid", "-N", "-f"],
-        # A connection without a request has a line as well: the ones that see whether it is up.
+        # A connection without a request has a line as well: those of the test whether it is up.
         re.compile(r"^\d+ (\S+) (?!error:transaction-end-before-headers)(\S+)$", re.MULTILINE),
     ),
     "tinyproxy": (
@@ -44,10 +44,11 @@ SERVERS = {
 
 
 class Proxy(Peer):
-    """A real proxy with two doors: `open` lets everybody through, `guarded` wants credentials."""
+    """A real proxy with two ports: `open` lets everybody through, `guarded` requires
+    credentials."""
 
     def __init__(self, kind):
-        self.folder = tempfile.TemporaryDirectory()  # squid works as another user
+        self.folder = tempfile.TemporaryDirectory()  # squid runs as another user
         super().__init__(kind, SERVERS[kind][0], ("open", "guarded"), Path(self.folder.name))
         self.directory.chmod(0o777)
         (self.directory / "denied").write_text("^denied\\.test$\n")
@@ -74,11 +75,12 @@ class Proxy(Peer):
         return f"http://{credentials + '@' if credentials else ''}127.0.0.1:{self.ports[door]}"
 
     def visits(self):
-        """(method, target) of each request so far. squid writes a tunnel's line at its end."""
+        """(method, target) of each request so far. squid writes a tunnel's line when the tunnel
+        ends."""
         return SERVERS[self.kind][1].findall(self.text())
 
     def wait_for(self, count, since):
-        """The requests after the first `since`, once there are so many."""
+        """The requests after the first `since`, as soon as there are that many."""
         visits = wait_until(
             lambda: self.visits()[since:] if len(self.visits()) >= since + count else None,
             f"{count} requests in the log of {self.kind}",
@@ -95,14 +97,14 @@ def proxy(request, tmp_path_factory):
         one.start()
         yield one
     finally:
-        print(one.text())  # pytest shows it where something failed
+        print(one.text())  # pytest shows it if a test failed
         one.stop()
         one.folder.cleanup()
 
 
 @pytest.fixture
 def credentials(tmp_path):
-    """The file of --proxy-auth-file."""
+    """The file for --proxy-auth-file."""
     file = tmp_path / "proxy-auth"
     file.write_text(f"{CREDENTIALS}\n")
     return file
@@ -133,7 +135,7 @@ def test_an_operation(arm, rekey, proxy, credentials, how):
 
 @pytest.mark.parametrize("listener", ["tls12", "tls13"])
 def test_a_session_is_resumed_through_it(arm, rekey, proxy, listener):
-    """A tunnel for each connection."""
+    """Each connection has a tunnel of its own."""
     accepted = {**ACCEPTED, "headers": [*ACCEPTED["headers"], ["Connection", "close"]]}
     name, since = arm.play(post=[accepted], poll=[RUNNING, DONE]), len(proxy.visits())
     rekey.regenerate(name, listener=listener, env={"https_proxy": proxy.url()})
@@ -178,7 +180,7 @@ WRONG = {"squid": "407: it refused the credentials", "tinyproxy": "401"}
 
 @pytest.mark.parametrize("given", [None, "x:y"])
 def test_credentials_that_are_missing_or_wrong(arm, rekey, proxy, given):
-    """Said once, and not tried again."""
+    """One error, and no second attempt."""
     name, since = arm.endpoint(), len(proxy.visits())
     env = {"https_proxy": proxy.url("guarded", given)}
     result = rekey.regenerate(name, env=env, code=10)
@@ -199,7 +201,7 @@ def test_a_target_that_is_denied(arm, rekey, proxy):
 
 
 def test_a_target_that_cannot_be_reached(arm, rekey, proxy):
-    """Repeated, as a refused connection is."""
+    """The attempt is repeated, as after a refused connection."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"https://127.0.0.1:{closed.getsockname()[1]}"
@@ -219,7 +221,7 @@ def test_a_target_that_cannot_be_reached(arm, rekey, proxy):
 
 def test_the_password_is_nowhere_while_it_runs(arm, rekey, proxy):
     """conftest.py looks at the command line and the environment of a process that runs for a
-    second, whichever variable it is in."""
+    second, whichever variable has the password."""
     name = arm.play(post=[{**ACCEPTED, "headers": [ASYNC, ["Retry-After", "3"]]}], poll=[DONE])
     url = proxy.url("guarded", CREDENTIALS)
     names = ("https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "http_proxy", "HTTP_PROXY")
@@ -234,9 +236,9 @@ OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class Script(socketserver.ThreadingTCPServer):
-    """Plays an answer for each connection, the last one again and again: a list of pieces, which
-    are bytes to send, seconds to wait, "tunnel", "stall"; at its end the connection is closed.
-    Whatever host is asked for, a tunnel leads to a listener of the stand-in."""
+    """Plays an answer for each connection, and repeats the last one: a list of pieces, which are
+    bytes to send, seconds to wait, "tunnel" or "stall". After the list the connection is closed. A
+    tunnel always leads to a listener of the stand-in, no matter which host is asked for."""
 
     allow_reuse_address = daemon_threads = True
 
@@ -296,7 +298,7 @@ def script(arm):
 
 
 def test_the_request(arm, rekey, script):
-    """All that a password can have, percent-encoded in the environment."""
+    """The password has all possible characters, percent-encoded in the environment."""
     url = script.url.replace("//", f"//d%C3%A9vice:p%40s:%2F%25{PROXY_PASSWORD}%FF@")
     rekey.regenerate(arm.endpoint(), env={"https_proxy": url})
     password = f"p@s:/%{PROXY_PASSWORD}".encode() + b"\xff"
@@ -328,7 +330,7 @@ def test_the_request(arm, rekey, script):
 )
 @pytest.mark.parametrize("scheme", ["http://", ""])
 def test_what_userinfo_means(arm, rekey, script, userinfo, sent, scheme):
-    """The same as for curl, also where it is malformed."""
+    """The same as for curl, also if it is malformed."""
     url = f"{scheme}{userinfo}@{script.url[7:]}"
     rekey.regenerate(arm.endpoint(), env={"https_proxy": url})
     assert f"Basic {base64.b64encode(sent.encode()).decode()}\r\n" in script.heads[0]
@@ -336,7 +338,7 @@ def test_what_userinfo_means(arm, rekey, script, userinfo, sent, scheme):
 
 @pytest.mark.parametrize("length", [1, 2, 3, 216])
 def test_credentials_of_a_file(arm, rekey, script, length):
-    """All that the two alphabets of Base64 differ in, and all kinds of padding."""
+    """All characters in which the two alphabets of Base64 differ, and all kinds of padding."""
     text = (":" + "?~>\xff\xbf" * 100)[:length].encode("latin-1")
     (rekey.directory / "auth").write_bytes(text + b"\r\n")
     rekey.regenerate(arm.endpoint(), "--proxy-auth-file", "auth", env=script.env)
@@ -353,7 +355,7 @@ def test_nothing_on_the_heap(arm, rekey, script, preload, tmp_path):
 
 
 def test_the_proxy_looks_the_host_up(arm, rekey, script):
-    """Nobody else knows the name; the certificate is for it, and not for the proxy."""
+    """Only the proxy can resolve the name; the certificate is for the name, not for the proxy."""
     name = arm.endpoint()
     url = arm.url(host=SECOND_NAME)
     rekey.regenerate(name, "--management-url", url, env=script.env)
@@ -362,7 +364,7 @@ def test_the_proxy_looks_the_host_up(arm, rekey, script):
 
 
 def test_tls_is_end_to_end(arm, rekey, script):
-    """A proxy that leads somewhere else."""
+    """A proxy that connects to another host."""
     url = arm.url(host="elsewhere.test")
     result = rekey.regenerate(arm.endpoint(), "--management-url", url, env=script.env, code=11)
     result.says("another host name", "elsewhere.test")
@@ -409,7 +411,7 @@ def test_answers_that_open_a_tunnel(arm, rekey, script, answer):
     assert arm.counts(name) == (1, 3) and len(script.heads) == 1
 
 
-# What it says, and what the command makes of it. None is tried again.
+# The proxy's answer, and the words of the error. None is tried again.
 REFUSALS = {
     "garbage": ([b"220 mail.example ESMTP\r\n"], "the status line is malformed"),
     "TLS": ([b"\x15\x03\x03\x00\x02\x02\x28"], "the status line is malformed"),
@@ -440,7 +442,8 @@ def test_answers_that_refuse(arm, rekey, script, answer):
     assert len(script.heads) == 1 and arm.requests(name) == []
 
 
-# What of a 407 stands behind the status line, and what is said of it, without credentials and with.
+# The rest of a 407 after the status line, and the words of the error, without credentials and with
+# them.
 NEEDED, WRONG_ONES = "it requires credentials (--proxy-auth-file)", "it refused the credentials"
 NO_BASIC = "rekey supports only Basic"
 SCHEMES = {
@@ -499,7 +502,7 @@ def test_it_always_closes(arm, rekey, script):
     "pieces", [["stall"], [each for byte in OPEN for each in (bytes([byte]), 0.5)]]
 )
 def test_it_does_not_answer_in_time(arm, rekey, script, pieces):
-    """The connect timeout is for the tunnel, too."""
+    """The connect timeout covers the tunnel, too."""
     script.answers = [pieces]
     result = rekey.regenerate(arm.endpoint(), "--connect-timeout", "1", env=script.env, code=10)
     result.says("connect timeout", f"the proxy {script.url[7:]}: no answer to CONNECT")
@@ -507,7 +510,7 @@ def test_it_does_not_answer_in_time(arm, rekey, script, pieces):
 
 
 def test_a_tunnel_without_a_server(arm, rekey, script):
-    """From then on the errors are not the proxy's."""
+    """After the tunnel is open, errors are not the proxy's."""
     script.answers = [[OPEN, "stall"]]
     result = rekey.regenerate(arm.endpoint(), "--connect-timeout", "1", env=script.env, code=10)
     result.says("connect timeout (localhost")
@@ -532,7 +535,7 @@ def test_a_proxy_whose_name_is_unknown(arm, rekey, namespace, etc):
 
 @pytest.mark.parametrize("status, code", [(407, 13), (503, 0)])
 def test_it_refuses_while_polls_are_due(arm, rekey, script, status, code):
-    """The operation goes on without us: `rekey wait` is told to go on."""
+    """The operation continues at the service; the user is told to run `rekey wait`."""
     accepted = {**ACCEPTED, "headers": [*ACCEPTED["headers"], ["Connection", "close"]]}
     name = arm.play(post=[accepted], poll=[DONE])
     refusal = [f"HTTP/1.1 {status} x\r\n\r\n".encode()]
@@ -605,7 +608,8 @@ def test_lower_case_wins(arm, rekey, script):
 
 
 def test_the_option_wins(arm, rekey, script):
-    """Also over one in the environment that is none; what is excepted is so all the same."""
+    """The option also overrides a variable in the environment that is not valid; exceptions still
+    apply."""
     env = {"https_proxy": f"socks5://{CREDENTIALS}@127.0.0.1:1"}
     rekey.regenerate(arm.endpoint(), "--proxy", f"{script.url}/", env=env)
     assert len(script.heads) == 1 and "Authorization" not in script.heads[0]
@@ -638,7 +642,7 @@ def test_verbose(arm, rekey, script):
 
 
 def test_the_default_port(arm, rekey):
-    """The message names what was given; nobody listens at port 80 of this address."""
+    """The message names the value given; nothing listens on port 80 of this address."""
     for url in ("http://127.0.0.77", "http://127.0.0.77/", "http://127.0.0.77:"):
         result = rekey.regenerate(arm.endpoint(), "--timeout", "1", "--proxy", url, code=10)
         result.says("the proxy 127.0.0.77", "Connection refused")
@@ -653,7 +657,7 @@ def test_how_a_proxy_is_written(arm, rekey, script, form):
 
 
 def test_an_address_of_ipv6_without_a_scheme(arm, rekey):
-    """The port is bound, and nobody listens."""
+    """The port is bound, but nothing listens."""
     with socket.socket(socket.AF_INET6) as closed:
         closed.bind(("::1", 0))
         url = f"[::1]:{closed.getsockname()[1]}"
@@ -708,7 +712,7 @@ def test_urls_that_are_refused(arm, rekey, url):
 
 @pytest.mark.parametrize("userinfo", [CREDENTIALS, "user", "", f"a@b:{PROXY_PASSWORD}"])
 def test_credentials_in_an_argument_are_refused(rekey, userinfo):
-    """conftest.py looks for the password; that it stands in the arguments is the user's doing."""
+    """conftest.py looks for the password; here the user put it into the arguments."""
     for scheme in ("http://", ""):
         url = f"{scheme}{userinfo}@proxy.example:3128"
         result = rekey.start("token", "--proxy", url, token="t").end()

@@ -1,8 +1,9 @@
-"""Rotations at random, by the real command: the network, the service, the clock, signals and rollbacks
-do what they like, and another gateway follows. The stand-in itself looks at the key files whenever a
-key changes: a slot whose key is in one of them must never be regenerated.
+"""Random rotations with the real command: failures of the network and the service, clock changes,
+signals and rollbacks occur at random, and another gateway follows. Whenever a key changes, the
+stand-in itself looks at the key files: a slot whose key is in one of them must never be
+regenerated.
 
-REKEY_ROTATIONS is how many regenerations are made in all; REKEY_SEED repeats a run."""
+REKEY_ROTATIONS is the total number of regenerations; REKEY_SEED repeats a run."""
 
 import concurrent.futures
 import os
@@ -18,15 +19,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROTATIONS = int(os.environ.get("REKEY_ROTATIONS", "200" if ALL else "24"))
-GATEWAYS = 12  # side by side: most of the time is waiting
-TIMEOUT = 4  # seconds; a list may be an old one for half of that
-CODES = (0, 1, 2, 10, 11, 12, 13, 15)  # 11: the clock was set to before the build
+GATEWAYS = 12  # at the same time: most of the time is waiting
+TIMEOUT = 4  # seconds; a list may be stale for half of that time
+CODES = (0, 1, 2, 10, 11, 12, 13, 15)  # 11: the clock was set to a time before the build
 LOST = {"cut": 0, "then": "reset"}
 ACCEPTED = {"status": 202, "headers": [["Location", "{location}"], NOW], "body": ""}
 LATER = {"status": 429, "headers": [["Retry-After", "1"]]}
 LIST = {"status": 200, "body": "{keys}"}
 
-# What the service does with a regeneration, how often, and when the key changes.
+# The service's reaction to a regeneration, its weight, and when the key changes.
 SERVICES = [
     (8, {}),
     (4, {"post": [ACCEPTED], "execute": "post"}),
@@ -56,7 +57,8 @@ class Gateway:
         arm.control("PUT", f"/watch/{self.name}", [str(s / "key") for s in (self.rotator, self.follower)])
 
     def run(self, command, state, *arguments, hurt=True):
-        """One run, which may be stopped or killed at any time, and whose clock may be anything."""
+        """One run, which may be stopped or killed at any time, and whose clock may have any
+        value."""
         signals = [None] * 6 + [signal.SIGTERM] * 2 + [signal.SIGKILL] * 2
         what = self.random.choice(signals) if hurt else None
         shift = self.random.choice([0, 0, 0, 7200, -7200, 86400 * 30]) if hurt else 0
@@ -68,16 +70,16 @@ class Gateway:
         if what is not None:
             try:
                 process.popen.wait(self.random.uniform(0, 2))
-            except Exception:  # it is still at work
+            except Exception:  # it is still running
                 process.popen.send_signal(what)
         result = process.end()
         self.done.append((command, arguments, what, shift, result.code, result.err))
-        # A signal may come before anything has begun.
+        # A signal may come before the run has begun anything.
         assert result.code in CODES or (what and result.code == -what), self.story()
         return result.code
 
     def until_done(self, command, state, *arguments):
-        """A kind world: it succeeds, in some runs."""
+        """Nothing disturbs these runs: one of the first few must succeed."""
         for _ in range(4):
             if self.run(command, state, *arguments, hurt=False) == 0:
                 return
@@ -97,8 +99,8 @@ class Gateway:
             weights, scenarios = zip(*SERVICES)
             made = len(self.arm.keys(self.name)["regenerated"])
             back = False
-            # The follower must have followed before a second rotation begins, and before one that
-            # comes after a rollback: that is what --min-age is for, which is 0 here.
+            # The follower must have followed before a second rotation begins, and before a rotation
+            # after a rollback begins. Usually --min-age ensures that; here it is 0.
             while not back and len(self.arm.keys(self.name)["regenerated"]) == made:
                 self.play(self.random.choices(scenarios, weights)[0])
                 back = self.random.random() < 0.2 and (self.rotator / "key.previous").exists()

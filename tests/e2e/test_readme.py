@@ -1,4 +1,5 @@
-"""What README.md and the other pages say must be true, and what docs/security.md names must exist."""
+"""Statements of README.md and the other pages must be true, and everything that docs/security.md
+names must exist."""
 
 import re
 
@@ -6,7 +7,7 @@ import help_pages
 from conftest import ROOT
 
 VERSION = re.search(r'REKEY_VERSION "(.*)"', (ROOT / "src/rekey_config.h").read_text())[1]
-# Where a file names the version of rekey.
+# The files that name the version of rekey.
 NAMED = re.compile(
     r"(?:\brekey[-_:/]|\bnewTag: |^ *rekey_version: |^pkgver=|^PKG_VERSION:=|^REKEY_VERSION = "
     r"|^- \*\*Version )(\d+\.\d+\.\d+)",
@@ -15,12 +16,12 @@ NAMED = re.compile(
 
 
 def test_the_first_five_minutes():
-    """README can be read in them."""
+    """README can be read in five minutes."""
     assert len((ROOT / "README.md").read_text().split()) <= 1100
 
 
 def test_the_version_everywhere():
-    """Recipes, overlays, an inventory and pages name the version that this is."""
+    """Recipes, overlays, an inventory and pages name the current version."""
     named = {}
     for folder in ("README.md", "docs", "boards"):
         place = ROOT / folder
@@ -42,7 +43,7 @@ def test_the_sizes_are_those_of_the_measured_page():
 
 
 def test_exit_codes():
-    """docs/gateway.md says of each what systemd and a person do."""
+    """For each exit code docs/gateway.md says what systemd and a person do."""
     rows = re.findall(r"^\| (\d[\d, ]*) \|", (ROOT / "docs/gateway.md").read_text(), re.M)
     codes = {int(code) for row in rows for code in row.split(",")}
     assert codes == {
@@ -67,8 +68,8 @@ def test_what_the_security_page_names_exists():
 
 
 def test_the_man_page_lists_every_function():
-    """Of the headers that an application includes. What is for the files of the library, its header
-    says."""
+    """It lists those of the headers that an application includes. A header that is only for the
+    files of the library says so."""
     page = (ROOT / "docs/librekey.3").read_text()
     core = "rekey rekey_error show rotate credential credential_entra credential_managed"
     ports = "posix proxy sockets tcp pem_bundle der_table tls client_certificate owner"

@@ -1,6 +1,6 @@
-"""Regenerating a key, when it works: every way in which the service can say yes, the requests that
-go out byte for byte, and every way to give a parameter. That the key really changed is seen at the
-stand-in."""
+"""Successful regenerations of a key: every way in which the service can report success, the
+requests byte for byte, and every way to give a parameter. The stand-in confirms that the key really
+changed."""
 
 import json
 import re
@@ -30,7 +30,7 @@ from conftest import (
 
 GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
-# Scenario: what is polled, and how many polls are answered.
+# Scenario: the kind of URL that is polled, and how many polls are answered.
 AT_ONCE = {
     "ok-200": (None, 0),
     "ok-201": (None, 0),
@@ -60,7 +60,7 @@ AT_ONCE = {
     "foreign-location": ("async", 1),
     "long-async-short-location": ("location", 1),
 }
-# These wait for a second or more, or back off for some random time: they run side by side.
+# These wait for a second or more, or back off for a random time: they run at the same time.
 WITH_WAITS = {
     "retry-after": ("async", 3),
     "retry-after-date": ("async", 1),
@@ -118,7 +118,8 @@ def test_success(arm, rekey, scenario):
 
 @pytest.fixture(scope="module")
 def side_by_side(arm, tmp_path_factory):
-    """All scenarios that wait, started at once: {scenario: (runner, endpoint, process)}."""
+    """All scenarios that wait, started at the same time: {scenario: (runner, endpoint,
+    process)}."""
     runner = Rekey(arm, tmp_path_factory.mktemp("side-by-side"))
     names = {scenario: arm.endpoint(scenario) for scenario in WITH_WAITS}
     yield {
@@ -144,8 +145,8 @@ def test_success_with_waits(arm, side_by_side, scenario):
 
 
 def test_an_answer_before_the_whole_request_was_sent_counts(arm, rekey):
-    """docs/service.md 3.1: after a failed write, what the server has already sent is read, and a
-    complete answer counts."""
+    """docs/service.md 3.1: after a failed write, the client reads what the server has already sent,
+    and a complete answer counts."""
     name = arm.endpoint("early-answer-then-reset")
     assert rekey.regenerate(name).word == "succeeded"
 
@@ -233,8 +234,8 @@ def test_a_new_location_is_not_adopted_by_a_poll_of_the_other_kind(arm, rekey):
 
 @pytest.mark.parametrize("origin", ["HTTPS://LOCALHOST:{port}", "https://localhost.:{port}"])
 def test_the_same_host_in_another_spelling(arm, rekey, origin):
-    """docs/service.md 4.1: neither case nor a trailing dot makes another host. A fragment is never
-    sent."""
+    """docs/service.md 4.1: neither case nor a trailing dot makes it another host. A fragment is
+    never sent."""
     url = origin + "{operation_path}?api-version=2025-09-01#fragment"
     name = arm.play(
         post=[{"status": 202, "headers": [["Azure-AsyncOperation", url], NOW]}],
@@ -262,7 +263,8 @@ FIRST_WAITS = [
 
 
 def test_the_wait_before_the_first_poll(arm, rekey):
-    """docs/service.md 4.2: what the 202 names, also before the first poll; else --poll-interval."""
+    """docs/service.md 4.2: the time in the 202 also applies before the first poll; without it,
+    --poll-interval applies."""
     names = [
         arm.play(post=[{"status": 202, "headers": [ASYNC, *headers]}], poll=[DONE])
         for headers, _ in FIRST_WAITS
@@ -336,7 +338,8 @@ VALUES = {
 
 
 def test_key_value(arm, rekey):
-    """Every kind of character, escaped so that the service gets the same text; never shown."""
+    """Characters of every kind, escaped so that the service gets the same text; the value is never
+    shown."""
     for what, value in VALUES.items():
         (rekey.directory / "value").write_bytes(value.encode() + b"\n")
         name = arm.endpoint("both-headers")
@@ -348,7 +351,7 @@ def test_key_value(arm, rekey):
 
 @pytest.mark.parametrize("ending", ["", "\n"], ids=["none", "newline"])
 def test_key_value_of_exactly_the_limit(arm, rekey, limits, ending):
-    """Every character takes six bytes on the wire: the longest body that there is."""
+    """Every character becomes six bytes on the wire: this is the longest possible body."""
     value = "\x01" * limits["REKEY_KEY_VALUE_MAX"]
     (rekey.directory / "value").write_text(value + ending)
     name = arm.endpoint()
@@ -430,7 +433,7 @@ def test_the_longest_names(arm, rekey):
 
 
 def test_a_chain_of_tries_with_nothing_executed(arm, rekey):
-    """429 and 503 with Retry-After are not processed: no try counts as one that may have been
+    """429 and 503 with Retry-After are not processed: no attempt counts as one that may have been
     executed."""
     busy = [error(429, NOW), error(503, NOW), error(429, NOW), error(503, NOW)]
     name = arm.play(

@@ -1,5 +1,5 @@
-"""What an error says: what is at fault, what to do about it, and nothing else. A host only where one has to do
-with it; no general remedy behind a precise one."""
+"""The text of an error: the fault, the remedy, and nothing else. It names a host only if the host
+has something to do with the error. A general remedy never follows a precise one."""
 
 import socket
 
@@ -12,7 +12,7 @@ FORBIDDEN = error(403, code="AuthorizationFailed", message="no")
 
 
 def own(result):
-    """The lines but the last, without "rekey: "."""
+    """All lines but the last, without "rekey: "."""
     return [line.removeprefix("rekey: ") for line in result.lines[:-1]]
 
 
@@ -49,7 +49,7 @@ def test_another_refusal_is_not_of_a_right(arm, rekey):
 
 
 def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
-    """Nor the ids of the last answer."""
+    """Nor do they show the ids of the last answer."""
     rekey.rotate(arm.endpoint())
     result = rekey.rotate(arm.endpoint(), code=15)
     assert own(result) == [
@@ -81,7 +81,7 @@ def test_a_program_without_a_path(arm, rekey):
 
 
 def test_no_identity(arm, rekey):
-    """One line for each, with what it lacks."""
+    """One line for each identity, with what it lacks."""
     there = {"IMDS_ENDPOINT": f"http://127.0.0.1:{nobody_listens()}"}
     result = rekey.list_keys(arm.endpoint(), token=None, code=14, env=there)
     lines = own(result)
@@ -101,7 +101,7 @@ def test_an_authority_that_cannot_be_reached(arm, rekey):
     result.says(f"Connection refused (127.0.0.1:{port})")
 
 
-# What makes it, and the only line behind the errors.
+# The cause, and the only line after the errors.
 HINTS = {
     "issuer": (["--ca-file", str(CERTS / "elsewhereOnly.pem")], {}, 11, "to trust that issuer"),
     "clock": ([], {"CLOCK_SHIFT": "-1000000000"}, 11, "nothing was sent: set the device's clock"),

@@ -1,6 +1,7 @@
-"""`rekey rotate` and its neighbours against the stand-in: what a run does with the key file, the state
-directory and the service, in good times and in bad ones. The invariant: the slot whose key is in the
-key file is never regenerated, and a key is not there before the service has listed it."""
+"""`rekey rotate` and the related commands against the stand-in: what a run does with the key file,
+the state directory and the service, with and without failures. The invariant: the slot whose key is
+in the key file is never regenerated, and a key is not in the key file before the service has listed
+it."""
 
 import json
 import os
@@ -38,8 +39,8 @@ def state(tmp_path):
 
 @pytest.fixture
 def adopted(arm, rekey, state):
-    """A function that gives an endpoint whose primary key was taken into the key file, and whose
-    scenario is set only then."""
+    """A function that makes an endpoint whose primary key was adopted into the key file. Its
+    scenario is set only after that."""
 
     def adopt(name=None, **scenario):
         name = name or arm.endpoint()
@@ -56,7 +57,7 @@ def key_of(state):
 
 
 def in_use(arm, name, state):
-    """The slot whose key is in the key file, which the service must know."""
+    """The slot whose key is in the key file. The service must know that key."""
     keys, key = arm.keys(name), key_of(state)
     return next(slot for slot, member in SLOTS.items() if keys[member] == key)
 
@@ -79,7 +80,7 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new))
 
 
-# ---- the runs, one after the other ---------------------------------------------------------------
+# ---- one run after the other ---------------------------------------------------------------------
 
 
 @pytest.mark.board
@@ -90,7 +91,7 @@ def test_adopt_rotate_rotate(arm, rekey, state):
     assert in_use(arm, name, state) == "Primary" and not (state / "key.previous").exists()
     first = key_of(state)
     rekey.rotate(name).says("the Secondary key was regenerated, and is in 'state/key' now")
-    # The new key is listed twice, with --settle between, which is 0 here.
+    # The new key is listed twice. --settle, which is 0 here, is the time between.
     assert kinds(arm, name)[1:] == ["list", "post", "async", "async", "async", "list", "list"]
     assert in_use(arm, name, state) == "Secondary" and (state / "key.previous").read_text() == first
     arm.play("three-polls", name)
@@ -101,8 +102,8 @@ def test_adopt_rotate_rotate(arm, rekey, state):
 
 
 def test_adoption_of_a_key_that_is_there(arm, rekey, state):
-    """A key that was put there by hand, with a newline, is the secondary: that slot is in use, and
-    the first run rotates at once."""
+    """Somebody put a key there by hand, with a newline. It is the secondary one: that slot is in
+    use, and the first run rotates at once."""
     name = arm.endpoint()
     (state / "key").write_text(arm.keys(name)["secondaryKey"] + "\n")
     rekey.rotate(name)
@@ -110,7 +111,8 @@ def test_adoption_of_a_key_that_is_there(arm, rekey, state):
 
 
 def test_a_key_that_the_service_does_not_know(arm, rekey, state):
-    """It is replaced by the primary one, said so, and kept as key.previous; nothing is regenerated."""
+    """The key is replaced by the primary one and kept as key.previous, and a message says so;
+    nothing is regenerated."""
     name = arm.endpoint()
     (state / "key").write_text("of-another-endpoint")
     rekey.rotate(name, "--timeout", "4").says("no longer one of the endpoint's")
@@ -129,7 +131,7 @@ def test_not_due(arm, rekey, adopted, state):
 
 
 def test_due_by_the_clock(arm, rekey, adopted, preload, state):
-    """The same --min-age, as seen two hours later; and with a clock that was put back."""
+    """The same --min-age two hours later, and with a clock that was set back."""
     name = adopted()
     rekey.rotate(name, "--min-age", "3600", env=preload("clock", CLOCK_SHIFT="3500"))
     assert arm.keys(name)["regenerated"] == []
@@ -164,7 +166,7 @@ def test_no_right_to_list(arm, rekey, adopted, state):
 
 @pytest.mark.parametrize("post", [error(403), error(409), {"status": 404}])
 def test_refused(arm, rekey, adopted, state, post):
-    """The key in use stays, and no intent: the next run rotates."""
+    """The key in use stays, and there is no intent: the next run rotates."""
     name = adopted(post=[post])
     rekey.rotate(name, code=1)
     assert in_use(arm, name, state) == "Primary" and not (state / "operation").exists()
@@ -207,7 +209,8 @@ def rollback(rekey, *arguments, code=0, **more):
 
 @pytest.mark.board
 def test_rollback(arm, rekey, adopted, state, hook):
-    """Locally: no token, nothing is sent. The hook runs, and the next run keeps to --min-age."""
+    """The rollback is local: it needs no token and sends nothing. The hook runs, and the next run
+    respects --min-age."""
     name = adopted()
     rekey.rotate(name)
     before, mark = (state / "key.previous").read_text(), arm.mark()
@@ -232,7 +235,7 @@ def test_the_slot_after_a_rollback(arm, rekey, adopted, state):
 
 
 def test_a_rollback_to_a_slot_that_nobody_knows(rekey, state, hook):
-    """Both keys were put there by hand, and no run has seen the service yet."""
+    """Both keys were put there by hand, and no run has contacted the service yet."""
     (state / "key").write_text("one")
     (state / "key.previous").write_text("other")
     rollback(rekey, "--exec", hook.path)
@@ -249,7 +252,8 @@ def test_nothing_to_roll_back_to(rekey, adopted, state, hook):
 
 
 def test_nothing_to_roll_back_to_in_an_empty_directory(arm, rekey, state):
-    """No state is left, which would be of no endpoint; one of an earlier version is in nobody's way."""
+    """No state is left, because it would not belong to any endpoint; a state of an earlier version
+    does no harm."""
     rollback(rekey, code=2)
     assert not (state / "state").exists()
     name = arm.endpoint()
@@ -261,7 +265,7 @@ def test_nothing_to_roll_back_to_in_an_empty_directory(arm, rekey, state):
 
 
 def test_a_rollback_whose_hook_fails(arm, rekey, adopted, state, hook):
-    """Repeated, it runs the hook and exchanges nothing; so does a rotation."""
+    """A repeated rollback runs the hook and exchanges nothing; so does a rotation."""
     name = adopted()
     rekey.rotate(name)
     for _ in range(2):
@@ -274,7 +278,7 @@ def test_a_rollback_whose_hook_fails(arm, rekey, adopted, state, hook):
 
 
 def test_a_lock_that_is_removed(arm, rekey, adopted, state):
-    """Another run may be at work then: nothing is sent or changed any more."""
+    """Another run may be in progress then: nothing is sent or changed any more."""
     name = adopted(list=[{"status": 200, "body": "{keys}", "delay": 1}])
     process = rekey.start_switch("rotate", name)
     arm.wait_for(name, "request", 2, "list")
@@ -296,7 +300,7 @@ def test_a_hook_does_not_outlive_rekey(rekey, state, hook):
 
 
 def test_no_rollback_of_what_is_unfinished(arm, rekey, adopted, state):
-    """The key that would come back is the one that may be regenerated yet."""
+    """The key that would be restored is the one that may still be regenerated."""
     name = adopted()
     rekey.rotate(name)
     arm.play(name=name, post=[LOST], execute={"after": 2})
@@ -345,7 +349,8 @@ def test_a_key_file_with_a_newline_before(arm, rekey, state):
 
 @pytest.mark.parametrize("base", ["reset-after-post", "http-500-executed", "no-url"])
 def test_executed_without_an_answer(arm, rekey, adopted, state, base):
-    """The first run ends as unknown, and changes nothing; the next one sees the new key."""
+    """The first run ends with an unknown outcome, and changes nothing; the next run sees the new
+    key."""
     name = adopted(base=base, execute="post")
     rekey.rotate(name, code=12).says("the next run checks whether the other one has changed")
     assert (state / "operation").exists() and in_use(arm, name, state) == "Primary"
@@ -355,7 +360,8 @@ def test_executed_without_an_answer(arm, rekey, adopted, state, base):
 
 
 def test_executed_late(arm, rekey, adopted, state):
-    """The POST is executed while the next run looks: it waits for that, and sends no second one."""
+    """The POST is executed while the next run looks: that run waits for it, and sends no second
+    one."""
     name = adopted(post=[LOST], execute={"after": 2.5})
     rekey.rotate(name, "--timeout", "20", code=12)
     result = rekey.rotate(name, "--timeout", "20", "--poll-interval", "1")
@@ -365,9 +371,9 @@ def test_executed_late(arm, rekey, adopted, state):
 
 
 def test_executed_later_than_anybody_waits(arm, rekey, adopted, state, gate):
-    """The deadline of the first has passed: the slot, which is not in use, is regenerated once more.
-    When both are executed in the end, the key that is in use is still accepted, or was never put to
-    use: the next runs put it right."""
+    """The deadline of the first POST has passed: its slot, which is not in use, is regenerated once
+    more. After both have been executed, the key in use is still accepted, or was never activated:
+    the next runs correct the state."""
     name = adopted(post=[LOST], execute={"after": 3.5})
     rekey.rotate(name, "--timeout", "1", code=12)
     arm.play(name=name)
@@ -382,7 +388,8 @@ def test_executed_later_than_anybody_waits(arm, rekey, adopted, state, gate):
 
 
 def test_lost(arm, rekey, adopted, state):
-    """Never executed: within the deadline of the intent the next run waits, then it regenerates."""
+    """The POST is never executed: within the deadline of the intent the next run waits, then it
+    regenerates."""
     name = adopted(post=[LOST, {"status": 200}], execute="never")
     rekey.rotate(name, "--timeout", "4", code=12)
     arm.play(name=name)
@@ -395,8 +402,8 @@ def test_lost(arm, rekey, adopted, state):
 
 @pytest.mark.parametrize("how", ["later", "another boot", "the wall clock was set", "format 1"])
 def test_lost_long_ago(arm, rekey, adopted, preload, state, how):
-    """A day later nobody waits but for a list that may be an old one. What the wall clock says proves
-    nothing, and a file of an earlier version says no more than that."""
+    """A day later the run waits only as long as a list may be stale. The wall clock proves nothing,
+    and neither does a file of an earlier version."""
     name = adopted(post=[LOST], execute="never")
     rekey.rotate(name, "--timeout", "8", code=12)
     arm.play(name=name)
@@ -420,7 +427,7 @@ def test_lost_long_ago(arm, rekey, adopted, preload, state, how):
 
 @pytest.mark.parametrize("stale", [{"stale_lists": 2}, {"stale_for": 1.5}])
 def test_stale_lists(arm, rekey, adopted, state, stale):
-    """listKeys gives the keys before for a while: the new one is not used before it is listed."""
+    """listKeys gives the previous keys for a while: the new key is not used before it is listed."""
     name = adopted(**stale)
     before = key_of(state)
     process = rekey.start_switch("rotate", name, "--poll-interval", "1", "--timeout", "20")
@@ -432,12 +439,12 @@ def test_stale_lists(arm, rekey, adopted, state, stale):
 
 
 def test_lists_that_stay_stale(arm, rekey, adopted, state):
-    """Beyond the deadline: unknown; the file stays. The next run finds the key."""
+    """After the deadline the outcome is unknown, and the file stays. The next run finds the key."""
     name = adopted(stale_for=60)
     rekey.rotate(name, "--timeout", "2", "--poll-interval", "1", code=12)
     assert (state / "operation").exists()
     assert in_use(arm, name, state) == "Primary"
-    arm.set_keys(name)  # the lists are up to date
+    arm.set_keys(name)  # now the lists are up to date
     rekey.rotate(name)
     assert (
         arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
@@ -445,8 +452,8 @@ def test_lists_that_stay_stale(arm, rekey, adopted, state):
 
 
 def test_a_list_that_goes_back(arm, rekey, adopted, state):
-    """Two front ends, one of them late: the run after a rotation is told of the keys before it. What
-    is in use is not among them; it is not replaced by a key that is no more."""
+    """One of two front ends is late: the run after a rotation gets the previous keys. The key in
+    use is not among them. It must not be replaced by a key that is not valid any more."""
     old, new = {"status": 200, "body": "{keys_before}"}, {"status": 200, "body": "{keys}"}
     name = adopted()
     rekey.rotate(name)
@@ -475,7 +482,7 @@ def test_resumed_after_a_kill_while_polling(arm, rekey, adopted, state):
 
 
 def test_resumed_and_failed(arm, rekey, adopted, state):
-    """What was begun has come to nothing: the same run begins anew."""
+    """The previous operation has failed: the same run starts another one."""
     failed = {"status": 200, "body": {"status": "Failed", "error": {"code": "TheCode"}}}
     name = adopted(post=[ACCEPTED], poll=[STALL], execute="never")
     process = rekey.start_switch("rotate", name)
@@ -495,7 +502,8 @@ def test_still_running_at_the_deadline(arm, rekey, adopted, state):
     assert status_of(state)["outcome"] == "running"
 
 
-# Where SIGTERM comes: the scenario, the request that is waited for, more arguments, the exit code.
+# When SIGTERM comes: the scenario, the request that the run waits for, more arguments, the exit
+# code.
 PHASES = {
     "listing": ({"list": [STALL]}, ("list", 2), [], 10),
     "regenerating": ({"post": [STALL]}, ("post", 1), [], 12),
@@ -513,7 +521,7 @@ PHASES = {
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_sigterm(arm, rekey, adopted, state, phase):
-    """Ends at once, with the outcome of the phase; the next run completes."""
+    """The run ends at once, with the outcome of its phase; the next run completes."""
     scenario, (kind, count), arguments, code = PHASES[phase]
     name = adopted()
     arm.play(name=name, **scenario)
@@ -544,7 +552,7 @@ def test_sigterm_while_it_probes(arm, rekey, adopted, state):
 
 @pytest.mark.parametrize("phase", ["resuming", "comparing"])
 def test_sigterm_while_it_finishes_what_was_left(arm, rekey, adopted, state, phase):
-    """The intent stays, and the run after that goes on with it."""
+    """The intent stays, and the next run continues with it."""
     if phase == "resuming":
         name = adopted(post=[ACCEPTED], poll=[STALL], execute="success")
         process = rekey.start_switch("rotate", name)
@@ -567,7 +575,7 @@ def test_sigterm_while_it_finishes_what_was_left(arm, rekey, adopted, state, pha
 
 
 def test_sigterm_while_the_hook_runs(arm, rekey, adopted, state, hook):
-    """The hook is ended, with its children; it runs again in the next run, and nothing is
+    """The hook and its children are ended. The hook runs again in the next run, and nothing is
     regenerated before."""
     name = adopted()
     process = rekey.start_switch("rotate", name, "--exec", hook.that("sleep 600"))
@@ -582,12 +590,12 @@ def test_sigterm_while_the_hook_runs(arm, rekey, adopted, state, hook):
     assert {run["REKEY_KEY_TYPE"] for run in hook.runs()} == {"Secondary"}
 
 
-# ---- somebody else -------------------------------------------------------------------------------
+# ---- changes by another client -------------------------------------------------------------------
 
 
 def test_a_second_rotator(arm, rekey, adopted, state):
-    """Another client regenerates the slot that is not in use: that is named, and it is left alone
-    for --min-age; then it goes on."""
+    """Another client regenerates the slot that is not in use. A message says so, and the slot is
+    left alone for --min-age; then rotation continues."""
     name = adopted()
     arm.regenerate(name, "Secondary")
     rekey.rotate(name, code=1).says("somebody else has changed the key", "left alone for --min-age")
@@ -598,7 +606,7 @@ def test_a_second_rotator(arm, rekey, adopted, state):
 
 
 def test_the_key_in_use_is_changed_by_hand(arm, rekey, adopted, state):
-    """The other key is as it was: that one is taken, not one that may be from an old list."""
+    """The other key has not changed: that key is used, not one that may be from a stale list."""
     name = adopted()
     arm.regenerate(name, "Primary")
     rekey.rotate(name, "--timeout", "3").says("another machine or a person has changed it")
@@ -624,7 +632,7 @@ def test_two_at_once(arm, rekey, adopted, state):
 
 
 def scores(arm, name):
-    """What the scoring URI was asked, and whether it took the key."""
+    """The requests to the scoring URI, and whether it accepted the key."""
     return [
         request["accepted"]
         for request in arm.requests(f"{name}@score")
@@ -637,7 +645,7 @@ LARGE = {"body": "{pad:40000}"}
 
 @pytest.mark.parametrize("answer", [{}, LARGE, {"status": 405}, {"status": 400}])
 def test_probe(arm, rekey, adopted, state, answer):
-    """Any answer but a refusal of the key will do."""
+    """Any answer passes except a refusal of the key."""
     name = adopted(score=[answer])
     rekey.rotate(name, "--probe", "--settle", "600")
     assert scores(arm, name) == [True] and in_use(arm, name, state) == "Secondary"
@@ -657,7 +665,7 @@ def test_probe_waits_until_the_key_is_accepted(arm, rekey, adopted, state):
 
 
 def test_probe_of_a_key_that_is_not_accepted(arm, rekey, adopted, state):
-    """Within the deadline: the key in use stays, and the next run goes on."""
+    """Within the deadline: the key in use stays, and the next run continues."""
     name = adopted(accept_after=600)
     rekey.rotate(name, "--probe", "--poll-interval", "1", "--timeout", "3", code=13)
     assert in_use(arm, name, state) == "Primary" and set(scores(arm, name)) == {False}
@@ -670,7 +678,7 @@ def test_probe_of_a_key_that_is_not_accepted(arm, rekey, adopted, state):
 
 @pytest.mark.parametrize("uri", ["", "http://localhost/score", "https://127.0.0.1:{main}/x"])
 def test_probe_without_a_good_scoring_uri(arm, rekey, adopted, state, uri):
-    """None, a plain one (the key is never sent there), and one that does not score."""
+    """There is none, it is a plain one (the key is never sent there), or it does not score."""
     name = adopted(properties={"scoringUri": uri.format_map(arm.ports)})
     rekey.rotate(name, "--probe", "--poll-interval", "1", "--timeout", "3", code=(12, 13))
     assert in_use(arm, name, state) == "Primary"
@@ -703,14 +711,14 @@ def test_a_refused_token_ends_the_looking(arm, rekey, adopted, state):
     name = adopted(list=[keys, {"status": 401}], post=[{"status": 200}], execute="post")
     result = rekey.rotate(name, code=12)
     result.says("refused the token")
-    assert kinds(arm, name).count("list") == 3  # with that of the adoption
+    assert kinds(arm, name).count("list") == 3  # with the request of the adoption
     arm.play(name=name)
     rekey.rotate(name)
     assert in_use(arm, name, state) == "Secondary"
 
 
 def test_settle_of_sync(arm, rekey, state):
-    """What scores may not know the key yet when it is listed."""
+    """The application that scores may not accept the key yet when the key is listed."""
     name = arm.endpoint()
     rekey.sync(name, "--key-type", "secondary")
     arm.regenerate(name, "Primary")
@@ -732,7 +740,7 @@ def test_settle(arm, rekey, adopted, state):
 
 
 def test_a_token_is_acquired_anew_in_the_middle(arm, rekey, state):
-    """A client secret; the token that the polls begin with is refused half way."""
+    """A client secret is used; the token with which the polls begin is refused half way."""
     tenant = "11111111-2222-3333-4444-" + os.urandom(6).hex()
     arm.identity(tenant, kind="authority", client_id="the-client", secret="the-secret-of-e2e")
     env = {
@@ -751,7 +759,7 @@ def test_a_token_is_acquired_anew_in_the_middle(arm, rekey, state):
         "Secondary"
     ]
     numbers = [request["token"]["number"] for request in arm.requests(name, "async")]
-    assert len(numbers) == 4 and numbers[0] == numbers[1] and len(set(numbers)) == 2  # one 401
+    assert len(numbers) == 4 and numbers[0] == numbers[1] and len(set(numbers)) == 2  # one got 401
 
 
 def test_a_token_that_is_refused(arm, rekey, adopted, state):
@@ -880,13 +888,13 @@ def test_status_as_text(rekey, adopted, state):
 
 
 def test_status_after_a_failed_run(rekey, adopted, state):
-    """What it prints is about that run; it says nothing of its own."""
+    """Its output is about the failed run; it has no last line of its own."""
     rekey.rotate(adopted(), "--auth", "secret", code=14)
     result = status(rekey)
     assert "outcome: credentials\nexit code: 14\n" in result.out and result.err == ""
 
 
-# Seconds from now, and how status says that.
+# Seconds from now, and how status writes that time.
 DISTANCES = [
     (-30, "30 seconds ago"),
     (-150, "2 minutes ago"),
@@ -909,7 +917,7 @@ def test_status_tells_times(rekey, adopted, state):
         (state / "status.json").write_text(
             json.dumps({**seen, "nextDue": int(time.time()) + distance})
         )
-        seconds = re.search(r"(\d+) second", words)  # the clock may go on by some
+        seconds = re.search(r"(\d+) second", words)  # the clock may advance by some seconds
         pattern = r"\d+ seconds ago" if seconds else re.escape(words)
         assert re.search(rf"Z \({pattern}\)$", read_status(rekey)["next due"]), words
     for at in TIMES:
@@ -921,7 +929,7 @@ def test_status_tells_times(rekey, adopted, state):
 
 
 def test_a_rollback_keeps_the_least_age(arm, rekey, adopted, state):
-    """It is no run of the timer, which has a --min-age of its own."""
+    """The rollback is not a run of the timer, which has its own --min-age."""
     name = adopted()
     rekey.rotate(name, "--min-age", "30d")
     rekey.rotate(name, "--min-age", "0")
@@ -971,7 +979,7 @@ def test_status_prometheus(rekey, adopted, state):
 
 
 def test_prometheus_label(rekey, adopted, state):
-    """What a label may not hold as it is."""
+    """Characters that a label must not contain unescaped."""
     adopted()
     directory = r'the "state" \1'
     state.rename(state.with_name(directory))

@@ -1,5 +1,5 @@
-"""A board's mandatory flags are not the user's CFLAGS: a toolchain of somebody else's (CC and CFLAGS
-of a Yocto, Buildroot or OpenWrt SDK) takes nothing away."""
+"""A board's mandatory flags are separate from the user's CFLAGS: a toolchain from an SDK (CC and
+CFLAGS of Yocto, Buildroot or OpenWrt) removes none of them."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def test_cc_and_cflags_of_an_sdk(tmp_path, compiler):
             pytest.skip(f"there is no {tool}")
     if not (ROOT / os.environ.get("DEPS_DIR", "build/deps") / "musl-armhf.version").exists():
         pytest.skip("there is no musl for armhf: make deps BOARD=linux-armhf")
-    # Nothing of the make that runs the tests goes into this one.
+    # No variable of the make that runs the tests reaches this one.
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -62,7 +62,7 @@ def test_cc_and_cflags_of_an_sdk(tmp_path, compiler):
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-4000:]
-    # The user's, and ours, in each line that compiles one of our files.
+    # Both the user's flags and ours are in each line that compiles one of our files.
     compiled = [line for line in done.stdout.splitlines() if " -c src/" in line]
     assert len(compiled) == len(list((ROOT / "src").glob("*.c")))
     for line in compiled:

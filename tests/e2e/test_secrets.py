@@ -1,8 +1,9 @@
 """Secrets that a service repeats, and secrets in the memory of the process.
 
-A service may put into an error what it was sent, and so may a token service: the one of these tests
-does so with every secret, in every place that the command prints. The other half looks into the
-memory of the process, as root can: while it waits for a poll, while a hook runs, and at its end."""
+A service may put what it was sent into an error, and so may a token service. The service of these
+tests does so with every secret, in every place that the command prints. The other half of the tests
+looks into the memory of the process, as root can: during the wait for a poll, while a hook runs,
+and at the end."""
 
 import base64
 import http.server
@@ -35,7 +36,7 @@ from conftest import (
     wait_until,
 )
 
-RUN = 16  # bytes of a secret that must not be seen together
+RUN = 16  # bytes of a secret that must not be visible in sequence
 TOKEN_GIVEN = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9." + base64.b64encode(os.urandom(900)).decode()
 TOKEN_ISSUED = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9." + base64.b64encode(os.urandom(901)).decode()
 KEY_VALUE = base64.b64encode(os.urandom(63)).decode()
@@ -46,7 +47,7 @@ PRIMARY, SECONDARY = (base64.b64encode(os.urandom(63)).decode() for _ in range(2
 
 
 def error(text, place):
-    """An ErrorResponse that says it in one place, and nothing in the others."""
+    """An ErrorResponse with the text in one place, and without text in the others."""
     body = {"code": "Code", "message": "message", "target": None, "details": []}
     if place == "details":
         body["details"] = [{"code": text, "message": text}]
@@ -154,7 +155,7 @@ def shown(result):
 
 
 def check_hidden(result, *secrets):
-    """None of them is shown, nor 16 bytes of one."""
+    """No secret is shown, nor are 16 bytes of one."""
     for secret in secrets:
         for form in {secret, urllib.parse.quote(secret, safe="")}:
             for start in range(max(len(form) - RUN, 0) + 1):
@@ -166,7 +167,7 @@ everywhere = pytest.mark.parametrize("place", PLACES)
 
 
 def repeat(*texts):
-    """Words around what is repeated."""
+    """Words around the repeated text."""
     return "not " + " nor ".join(texts) + " is good"
 
 
@@ -191,8 +192,8 @@ def test_a_refusal_that_repeats_what_was_sent(service, files, place, form):
 
 
 def test_a_secret_that_is_cut_at_the_end_of_the_text(service, files):
-    """As much as 256 bytes of a message is shown, and 64 of a code: what is left of a secret there
-    is nothing."""
+    """Up to 256 bytes of a message are shown, and 64 of a code. No part of a secret may remain
+    there."""
     line = arguments(service, "regenerate", "--key-type", "primary")
     for secret in (TOKEN_GIVEN, KEY_VALUE):
         for place, cap in (("message", 256), ("code", 64)):
@@ -205,7 +206,7 @@ def test_a_secret_that_is_cut_at_the_end_of_the_text(service, files):
 
 @everywhere
 def test_a_poll_that_repeats_the_key_value(service, files, place):
-    """It is forgotten by then, and found all the same."""
+    """The client has discarded the value by then, but still recognizes it."""
     service.answers = {
         "/regenerateKeys": [
             lambda _: (202, {"Location": f"{service.url}/poll", "Retry-After": 0}, "")
@@ -311,7 +312,7 @@ def test_listed_keys(service, files, place):
     (files / "state").mkdir(mode=0o700)
     rotate = ["--state", "state", "--volatile-ok", "--min-age", "0", "--token-file", "token"]
     for line, codes in (
-        (arguments(service, "rotate", *rotate), (0,)),  # the first run takes a key that is there
+        (arguments(service, "rotate", *rotate), (0,)),  # the first run reads an existing key
         (arguments(service, "rotate", *rotate), (1,)),
         (
             arguments(service, "regenerate", "--check-keys", "--key-type", "primary")
@@ -377,7 +378,7 @@ looks = pytest.mark.skipif(
 
 
 def memory(pid):
-    """All that can be read of a process."""
+    """All readable memory of a process."""
     found = []
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
         for line in maps:
@@ -391,7 +392,7 @@ def memory(pid):
 
 
 def counts(pid, *secrets):
-    """How often each is there: by 16 bytes of its middle, so that parts of it count as well."""
+    """How often each occurs: by 16 bytes from its middle, so that parts of it count as well."""
     try:
         text = memory(pid)
     except PermissionError:
@@ -402,7 +403,7 @@ def counts(pid, *secrets):
 
 @looks
 def test_memory_while_it_waits_for_a_poll(arm, rekey):
-    """The token is there, once: polls need it. The key value is not, nor what was sent."""
+    """The token occurs once, because polls need it. The key value and the request do not occur."""
     name = arm.play(post=[{**ACCEPTED, "headers": [ASYNC, LOCATION, ["Retry-After", "600"]]}])
     (rekey.directory / "token").write_text(TOKEN)
     (rekey.directory / "value").write_text(KEY_VALUE)
@@ -416,7 +417,7 @@ def test_memory_while_it_waits_for_a_poll(arm, rekey):
 
 @looks
 def test_memory_while_it_waits_for_the_answer(arm, rekey):
-    """The POST may have to be repeated, with the token and the key value: once each."""
+    """The POST may have to be repeated, with the token and the key value: each occurs once."""
     name = arm.play(post=[{"cut": 0, "then": "stall"}])
     (rekey.directory / "token").write_text(TOKEN)
     (rekey.directory / "value").write_text(KEY_VALUE)
@@ -442,7 +443,7 @@ def test_memory_while_it_waits_before_another_try(arm, rekey):
 @looks
 @pytest.mark.parametrize("given", ["file", "environment"])
 def test_memory_while_a_hook_runs(arm, rekey, hook, given):
-    """No key, no token, no password of a proxy, in the process that waits for the hook."""
+    """The process that waits for the hook has no key, no token, and no password of a proxy."""
     name, seen = arm.endpoint("ok-200"), []
     (rekey.directory / "token").write_text(TOKEN)
     token = ["--token-file", "token"] if given == "file" else []
@@ -494,11 +495,11 @@ def test_memory_at_the_end(arm, rekey, command):
     )
 
     def held():
-        """The process, once it has said its last line and stands in exit_group."""
+        """The process, after it has printed its last line, stopped in exit_group."""
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for pid in children:
             call = Path(f"/proc/{pid}/syscall").read_text().split()
-            if call and call[0] in ("231", "94", "248", "252"):  # of exit_group, by machine
+            if call and call[0] in ("231", "94", "248", "252"):  # exit_group, by machine
                 return int(pid)
         return None
 

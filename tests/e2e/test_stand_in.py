@@ -1,5 +1,5 @@
-"""The stand-in service's own rules about keys, asked without the command: what the tests of rotate rely
-on."""
+"""The stand-in service's own rules about keys, tested without the command: the tests of rotate rely
+on them."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ def ask(arm):
         context = ssl.create_default_context(cafile=CERTS / "ca.pem")
         port = arm.ports[listener]
         connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=20)
-        # http.client adds an Accept-Encoding of its own unless told not to.
+        # http.client adds its own Accept-Encoding unless told not to.
         connection.putrequest(method, path, skip_accept_encoding=True)
         given = {"Authorization": f"Bearer {token}", **headers}
         if body is not None:
@@ -82,7 +82,7 @@ def test_scoring_takes_the_current_keys(arm, score):
 
 @pytest.mark.parametrize("old_accepted", [False, True])
 def test_scoring_takes_a_new_key_later(arm, score, old_accepted):
-    """The old key of the slot is accepted until then, or not; the other one always is."""
+    """Until then the old key of the slot may or may not be accepted; the other key always is."""
     name = arm.play(accept_after=1, old_accepted=old_accepted)
     before = arm.keys(name)
     arm.regenerate(name, "Primary")
@@ -128,7 +128,7 @@ def test_get(arm, manage):
 
 
 def test_kinds(arm, manage):
-    """A serverless endpoint returns its keys; neither kind is found as the other one."""
+    """A serverless endpoint returns its keys; neither kind can be found as the other."""
     name = arm.endpoint("serverless")
     status, keys = regenerate(manage, name, "Primary", "serverless")
     now = arm.keys(name)
@@ -139,13 +139,14 @@ def test_kinds(arm, manage):
 
 
 def test_faults(arm, manage, ask, score):
-    """Each bad request is refused, and is a fault in the log."""
+    """Each bad request is refused, and is recorded as a fault in the log."""
     name = arm.endpoint()
     assert manage(name, "/regenerateKeys", b'{"keyType":"primary"}')[0] == 400
     assert manage(name, "/listKeys", b"{}")[0] == 400
     assert score(name, "a-token", "PUT") == 400
     key = arm.keys(name)["primaryKey"]
-    # The command says who it is, and is then held to all that it always sends.
+    # The command identifies itself, so the request must have everything that the command always
+    # sends.
     path = f"/endpoints/{name}/score"
     assert ask("scoring", "GET", path, key, **{"User-Agent": "rekey/1"})[0] == 400
     faults = [

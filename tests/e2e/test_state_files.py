@@ -1,5 +1,5 @@
-"""The state directory of rotate and sync: who can read what, what is refused before anything is sent,
-what a damaged or foreign file leads to; and the hook, which is told of a new key."""
+"""The state directory of rotate and sync: who can read which file, what is refused before anything
+is sent, and what happens with a damaged or foreign file; and the hook that is told of a new key."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ def state(tmp_path):
 
 
 def accepted(arm, name, state):
-    """The invariant: the key file has a key of the service's."""
+    """The invariant: the key file has one of the service's keys."""
     keys = arm.keys(name)
     return (state / "key").read_text() in (keys["primaryKey"], keys["secondaryKey"])
 
@@ -59,8 +59,8 @@ def test_what_a_hook_gets(arm, rekey, state, hook):
 
 @pytest.mark.skipif(bool(EXEC), reason="an emulator has descriptors of its own")
 def test_a_hook_inherits_none_of_our_descriptors(arm, rekey, state, hook):
-    """Each one is closed by execve: in particular the lock, or a daemon that the hook leaves behind
-    would hold it."""
+    """execve closes each of them. This matters most for the lock, which a daemon started by the
+    hook would otherwise keep."""
     name = arm.endpoint()
     daemon = "setsid sleep 600 >/dev/null 2>&1 & echo $! >>pids"
     rekey.rotate(name, "--exec", hook.that(f"{daemon}\nexit 0"), stdin=b"")
@@ -74,7 +74,7 @@ def test_a_hook_inherits_none_of_our_descriptors(arm, rekey, state, hook):
 
 
 def test_a_hook_that_speaks(arm, rekey, state, hook):
-    """What it prints goes to standard error, so that a result on standard output stays clean."""
+    """Its output goes to standard error, so that a result on standard output stays clean."""
     name = arm.endpoint()
     process = rekey.start_switch(
         "rotate", name, "-o", "json", "--exec", hook.that("echo rekey: out; echo rekey: err >&2")
@@ -85,8 +85,8 @@ def test_a_hook_that_speaks(arm, rekey, state, hook):
 
 @pytest.mark.board
 def test_a_hook_that_fails_and_then_succeeds(arm, rekey, state, hook):
-    """The new key stays in the file; the next run begins with the hook, and only then is a new
-    rotation due."""
+    """The new key stays in the file. The next run begins with the hook, and only after that can a
+    rotation be due."""
     name = arm.endpoint()
     rekey.rotate(name)
     rekey.rotate(name, "--exec", hook.that("exit 7"), code=15).says("ended with exit code 7", "hook again")
@@ -111,7 +111,7 @@ def test_a_hook_that_is_no_program(arm, rekey, state, hook):
 
 
 def test_a_run_without_the_hook_that_is_due(arm, rekey, state, hook):
-    """Nobody has been told of the key in use: no rotation begins, and it is not forgotten."""
+    """Nobody has been told of the key in use: no rotation begins, and the hook stays pending."""
     name = arm.endpoint()
     rekey.rotate(name, "--exec", hook.that("exit 1"), code=15)
     rekey.rotate(name, code=15).says("is still pending", "give --exec")
@@ -122,7 +122,7 @@ def test_a_run_without_the_hook_that_is_due(arm, rekey, state, hook):
 
 @pytest.mark.board
 def test_a_hook_that_takes_too_long(arm, rekey, state, hook):
-    """It is ended with its children."""
+    """The hook and its children are ended."""
     name = arm.endpoint()
     script = hook.that("sleep 600 & echo $! >>pids\nwait")
     process = rekey.start_switch("rotate", name, "--exec", script, "--exec-timeout", "1")
@@ -165,7 +165,7 @@ def mode(path):
 
 
 def test_modes(arm, rekey, state):
-    """Whatever the umask."""
+    """The modes do not depend on the umask."""
     name = arm.endpoint()
     prefix = [] if EXEC else ["sh", "-c", 'umask 0; exec "$@"', "sh"]
     for _ in range(2):
@@ -186,8 +186,8 @@ def can_read(path, user, *groups):
 
 
 def test_a_group(arm, rekey, nobody):
-    """The key file is the group's, and 0640: a user of the group reads it, another one does not. So
-    is it after a rotation, and status.json with it; nothing else is."""
+    """The key file belongs to the group, with mode 0640: a user of the group can read it, another
+    user cannot. The same holds after a rotation, also for status.json, but for no other file."""
     if os.getuid() != 0:
         pytest.skip("only root can be another user")
     folder, _ = nobody
@@ -202,7 +202,7 @@ def test_a_group(arm, rekey, nobody):
             assert not can_read(folder / file, MEMBER) and not can_read(folder / file, OUTSIDER)
     for file in ("key.previous", "state", "lock"):
         assert mode(folder / file) == 0o600 and not can_read(folder / file, MEMBER, GROUP)
-    folder.chmod(0o755)  # not the directory alone keeps them out
+    folder.chmod(0o755)  # the directory is not the only protection
     assert not can_read(folder / "key", OUTSIDER) and can_read(folder / "key", MEMBER, GROUP)
 
 
@@ -220,7 +220,7 @@ def test_a_group_that_is_given_later(arm, rekey, state):
     rekey.sync(name, "--key-group", str(GROUP))
     assert (state / "key").stat().st_ctime_ns == before  # an application may watch it
     rekey.sync(name)
-    assert mode(state / "key") == 0o640  # nobody is locked out by a run without the option
+    assert mode(state / "key") == 0o640  # a run without the option locks nobody out
 
 
 def test_a_rollback_keeps_the_group(arm, rekey, state):
@@ -235,7 +235,7 @@ def test_a_rollback_keeps_the_group(arm, rekey, state):
 
 
 def test_root_takes_nothing_from_another_user(arm, rekey, nobody):
-    """Whatever root runs there by hand: the user whose directory it is goes on afterwards."""
+    """Whatever root runs there by hand, the user who owns the directory can continue afterwards."""
     if os.getuid() != 0:
         pytest.skip("root alone can")
     folder, prefix = nobody
@@ -253,7 +253,7 @@ def test_root_takes_nothing_from_another_user(arm, rekey, nobody):
 
 
 def test_a_group_by_name(arm, rekey, state):
-    """The names are those of /etc/group."""
+    """The names come from /etc/group."""
     line = next(line for line in open("/etc/group") if re.match(r"[a-z]+:[^:]*:[1-9]", line))
     group, _, number, _ = line.split(":")
     rekey.rotate(arm.endpoint(), "--key-group", group, code=(0, 15) if os.getuid() else 0)
@@ -269,7 +269,7 @@ def test_an_unknown_group(arm, rekey, state, group):
 
 
 def test_a_group_that_one_is_not_in(arm, rekey, nobody):
-    """Noticed before anything is sent."""
+    """The error comes before anything is sent."""
     folder, prefix = nobody
     if not prefix:
         pytest.skip("only root can be another user")
@@ -287,7 +287,7 @@ def options(rekey, name):
 
 
 def overlay(folder, upper, hidden=False):
-    """The lines that put an overlayfs at the folder, with its upper directory below `upper`."""
+    """The lines that mount an overlayfs at the folder, with its upper directory below `upper`."""
     folder, upper = shlex.quote(str(folder)), str(upper)
     inside = f"{upper}/a, b"
     option = f"lowerdir={upper}/lower,upperdir={upper}/a\\, b,workdir={upper}/work"
@@ -308,7 +308,7 @@ VOLATILE = {
 
 @pytest.mark.parametrize("kind", VOLATILE)
 def test_volatile(arm, rekey, namespace, state, tmp_path, kind):
-    """A directory that a restart empties is refused, unless it is said to be wanted."""
+    """A directory that a restart empties is refused, unless an option allows it."""
     folder, upper = shlex.quote(str(state)), tmp_path / "upper"
     upper.mkdir()
     script = f"mount -t {kind} none {folder}"
@@ -323,8 +323,8 @@ def test_volatile(arm, rekey, namespace, state, tmp_path, kind):
 
 
 def test_an_overlay_over_a_disk(arm, rekey, namespace, state, tmp_path, on_a_disk):
-    """As OpenWrt and other systems with a read-only image have it: what is written goes to the
-    upper directory, which stays."""
+    """OpenWrt and other systems with a read-only image use one: writes go to the upper directory,
+    which stays."""
     upper = tmp_path / "upper"
     upper.mkdir()
     name = arm.endpoint()
@@ -341,7 +341,7 @@ def on_a_disk(tmp_path):
 
 
 def test_a_disk_that_keeps_what_it_has(arm, rekey, state, on_a_disk):
-    """What a real file system is taken for."""
+    """A real file system counts as permanent."""
     rekey.run(*options(rekey, arm.endpoint()), code=0)
 
 
@@ -392,7 +392,8 @@ def test_a_directory_of_somebody_else(arm, rekey, nobody):
 
 @pytest.fixture
 def left(arm, rekey, state):
-    """A function that leaves all files there are: an unfinished operation as well."""
+    """A function that leaves a directory with all possible files, including an unfinished
+    operation."""
 
     def leave():
         name = arm.endpoint()
@@ -430,7 +431,8 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_files(arm, rekey, state, left, damage):
-    """Refused (exit 15); nothing is sent, and nothing is overwritten: not the key, nor the file."""
+    """Refused (exit 15): nothing is sent, and nothing is overwritten, neither the key nor the
+    file."""
     name = left()
     file, change, text = DAMAGES[damage]
     (state / file).write_text(change((state / file).read_text()))
@@ -454,7 +456,7 @@ def test_a_status_of_another_version(arm, rekey, state, left, text):
 
 @pytest.mark.parametrize("text", ["", "{", '{"format":1,"outcome'])
 def test_a_damaged_status_is_replaced(arm, rekey, state, text):
-    """No run depends on it."""
+    """No run depends on that file."""
     name = arm.endpoint()
     (state / "status.json").write_text(text)
     rekey.rotate(name)
@@ -462,7 +464,7 @@ def test_a_damaged_status_is_replaced(arm, rekey, state, text):
 
 
 def test_an_endpoint_of_another_name(arm, rekey, state, left):
-    """The directory is one endpoint's for good; sync and rollback hold to it as well."""
+    """A directory always belongs to one endpoint; sync and rollback check that, too."""
     left()
     before, mark = (state / "state").read_text(), arm.mark()
     other = arm.endpoint()
@@ -472,8 +474,8 @@ def test_an_endpoint_of_another_name(arm, rekey, state, left):
 
 
 def test_an_empty_state_is_none(arm, rekey, state):
-    """As a file system leaves it that lost the content: nothing is known of before, and the service
-    says which slot is in use."""
+    """A file system that lost the content leaves an empty file: no earlier state is known, and the
+    service's keys tell which slot is in use."""
     name = arm.endpoint()
     rekey.rotate(name)
     (state / "state").write_text("")
@@ -492,7 +494,7 @@ def test_a_lost_key_file(arm, rekey, state):
 
 @pytest.mark.parametrize("file", ["key", "key.previous", "state", "lock", "operation", "key.tmp", "probe.tmp"])
 def test_links_are_not_followed(arm, rekey, state, tmp_path, file):
-    """Whoever can write the directory could have what lies elsewhere overwritten or shown."""
+    """Otherwise whoever can write to the directory could have other files overwritten or shown."""
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     name = arm.endpoint()
@@ -507,8 +509,8 @@ def test_links_are_not_followed(arm, rekey, state, tmp_path, file):
 @pytest.mark.parametrize("file", ["key", "key.previous", "state", "lock", "operation", "status.json"])
 @pytest.mark.parametrize("kind", ["hard link", "FIFO"])
 def test_what_is_put_in_the_place_of_a_file(arm, rekey, state, tmp_path, hook, kind, file):
-    """A hard link could give what lies elsewhere to the owner of the directory, as the previous key;
-    a pipe could hold the run. Neither is read, nor changed."""
+    """A hard link could make a file from elsewhere the property of the directory's owner, as the
+    previous key; a pipe could block the run. Neither is read or changed."""
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     victim.chmod(0o604)
@@ -522,7 +524,7 @@ def test_what_is_put_in_the_place_of_a_file(arm, rekey, state, tmp_path, hook, k
         os.link(victim, state / file)
     before = posts(arm, name)
     result = rekey.rotate(name, code=(0, 15))
-    if file not in ("key.previous", "status.json"):  # these are written alone
+    if file not in ("key.previous", "status.json"):  # only written, never read
         assert result.code == 15 and posts(arm, name) == before
         result.says("other hard links" if kind == "hard link" else "Not a regular file")
     assert result.seconds < 5 * SLOW
@@ -560,8 +562,9 @@ while True:
 
 
 def test_the_owner_races_with_root(arm, rekey, nobody, tmp_path):
-    """The owner of the directory plants links and pipes while root works there: nothing of root's is
-    changed or given away, and no run is held. What a run could not write, it says."""
+    """The owner of the directory plants links and pipes while root works there: none of root's
+    files is changed or given away, and no run is blocked. If a run cannot write a file, it says
+    so."""
     folder, prefix = nobody
     if not prefix:
         pytest.skip("only root can be another user")
@@ -569,7 +572,7 @@ def test_the_owner_races_with_root(arm, rekey, nobody, tmp_path):
         victim = Path(place) / "victim"
         os.chmod(place, 0o755)
         victim.write_text("root's own")
-        victim.chmod(0o666)  # where protected_hardlinks is set, only such a file can be linked
+        victim.chmod(0o666)  # with protected_hardlinks set, only such a file can be linked
         racer = subprocess.Popen(
             [*prefix, PYTHON, "-c", RACER, folder, victim], stdout=subprocess.PIPE
         )
@@ -594,7 +597,8 @@ def test_the_owner_races_with_root(arm, rekey, nobody, tmp_path):
 
 
 def test_what_a_killed_run_left_is_removed(arm, rekey, state):
-    """Temporary files with a key, or a signed URL, in them: also by a run that has nothing to do."""
+    """Temporary files with a key or a signed URL in them, also if the run has nothing else to
+    do."""
     name = arm.endpoint()
     rekey.rotate(name)
     for file in ("key", "key.previous", "state", "status.json", "operation", "probe"):
@@ -605,7 +609,7 @@ def test_what_a_killed_run_left_is_removed(arm, rekey, state):
 
 
 def test_a_refusal_in_status(arm, rekey, state):
-    """The last run's outcome is there, whatever it was, without any secret (the runner looks)."""
+    """It has the last run's outcome, whatever that was, without any secret (the runner checks)."""
     name = arm.endpoint()
     rekey.rotate(name)
     arm.play(name=name, list=[error(403, code="AuthorizationFailed")])

@@ -1,8 +1,8 @@
 """The package under a live systemd: a small Debian (boards/deps.sh tree) that systemd-nspawn boots.
 
-`make check-install` runs it; it takes root. The blocks of docs/gateway.md that it uses are run as they are
-there. The machine is one for all tests, and shares the network of this one, where the stand-in
-service is; each test has instances of its own. The last ones restart it and remove the package.
+`make check-install` runs these tests; they require root. Blocks of docs/gateway.md are run unchanged.
+There is one machine for all tests. It shares the network of this one, where the stand-in service
+runs; each test has its own instances. The last tests restart the machine and remove the package.
 """
 
 import re
@@ -30,7 +30,7 @@ def state_of(machine, unit):
 
 
 def start_timer(machine, name):
-    """One that comes each second, with no delay."""
+    """Starts a timer that fires each second, with no delay."""
     timer = f"rekey-rotate@{name}.timer"
     machine.write(f"{UNITS}/{timer}.d/fast.conf", FAST)
     machine.run("systemctl", "daemon-reload")
@@ -39,7 +39,7 @@ def start_timer(machine, name):
 
 
 def more_runs(arm, endpoint):
-    """Waits for two more; the first may have begun before."""
+    """Waits for two more runs; the first may have begun before."""
 
     def lists():
         return len(arm.requests(endpoint, "list", idle=0))
@@ -49,7 +49,7 @@ def more_runs(arm, endpoint):
 
 
 def test_one_configuration_for_rotate_and_sync(machine, instance, arm):
-    """An option that sync does not take, and an identity in one directory."""
+    """It has an option that sync does not accept, and an identity, in one directory."""
     name, endpoint = instance()
     path = machine.root / f"etc/rekey/{name}.conf"
     configure(path, REKEY_ROTATE_OPTIONS="--settle 0 --min-age 60")
@@ -62,7 +62,7 @@ def test_one_configuration_for_rotate_and_sync(machine, instance, arm):
 
 
 def test_no_start_is_refused(machine, instance):
-    """Neither after 20 good runs nor after bad ones."""
+    """Neither after 20 good runs nor after failed ones."""
     name, endpoint = instance()
     unit = f"rekey-rotate@{name}"
     loop = f"for i in $(seq 20); do systemctl start {unit}; done"
@@ -72,7 +72,7 @@ def test_no_start_is_refused(machine, instance):
 
 
 def test_what_passes_is_tried_again(machine, instance, arm):
-    """Exit code 10: systemd waits for the next try, and a person need not."""
+    """Exit code 10: systemd waits for the next attempt, and nobody has to do anything."""
     name, endpoint = instance(list=[PORTAL])
     unit = f"rekey-rotate@{name}"
     for _ in range(6):
@@ -86,7 +86,7 @@ def test_what_passes_is_tried_again(machine, instance, arm):
 
 
 def test_without_a_configuration(machine):
-    """The message has the path, and there is no second try."""
+    """The message has the path, and there is no second attempt."""
     unit = "rekey-rotate@nowhere"
     machine.run("systemctl", "start", unit, code=1)
     assert "/etc/rekey/nowhere.conf" in machine.journal(unit)
@@ -104,7 +104,7 @@ def test_without_the_secret(machine, instance):
 
 @pytest.mark.parametrize("fault", ["foreign", "damaged"])
 def test_a_state_that_is_no_use(machine, instance, arm, fault):
-    """Not retried, and the guide's remedy works."""
+    """The run is not repeated, and the guide's remedy works."""
     name, endpoint = instance()
     unit = f"rekey-rotate@{name}"
     machine.run("systemctl", "start", unit)
@@ -126,7 +126,7 @@ def test_a_state_that_is_no_use(machine, instance, arm, fault):
 
 
 def test_killed(machine, instance, arm):
-    """SIGKILL while the service is at work: the next run finishes what it finds."""
+    """SIGKILL during a run: the next run finishes what it finds."""
     name, endpoint = instance()
     unit = f"rekey-rotate@{name}"
     machine.run("systemctl", "start", unit)
@@ -150,8 +150,9 @@ def test_killed(machine, instance, arm):
 
 @pytest.fixture
 def application(machine, instance):
-    """A service of another user, in the group, which reads the key when it is reloaded. A function
-    that waits until it has the key in use, and the names of the instance and the endpoint."""
+    """A service of another user, in the group, which reads the key when it is reloaded. Gives a
+    function that waits until the service uses the current key, and the names of the instance and
+    the endpoint."""
     name, endpoint = instance()
     machine.run("systemctl", "start", f"rekey-rotate@{name}")
     machine.write(
@@ -175,7 +176,7 @@ def test_the_timer_rotates_and_an_application_is_told(machine, application, arm)
     told, name, endpoint = application
     start_timer(machine, name)
     wait_until(lambda: len(arm.keys(endpoint)["regenerated"]) >= 2, "two rotations", 30)
-    configure(machine.root / f"etc/rekey/{name}.conf", REKEY_MIN_AGE="86400")  # and no third one
+    configure(machine.root / f"etc/rekey/{name}.conf", REKEY_MIN_AGE="86400")  # no third rotation
     more_runs(arm, endpoint)
     told()
     machine.run("systemctl", "disable", "--now", f"rekey-rotate@{name}.timer")
@@ -187,7 +188,7 @@ def test_the_timer_rotates_and_an_application_is_told(machine, application, arm)
 
 
 def test_a_change_that_systemd_missed(machine, application):
-    """The next run tells of it, and a run without a change reloads nothing."""
+    """The next run reloads the application, and a run without a change does not."""
     told, name, _ = application
     path, service = f"endpoint-key@{name}.path", f"endpoint-key@{name}.service"
     machine.run("systemctl", "start", f"rekey-rotate@{name}")
@@ -210,7 +211,7 @@ def test_a_change_that_systemd_missed(machine, application):
 
 
 def test_metrics(machine, instance, arm):
-    """Another user reads them, and the journal ends with the run's own outcome."""
+    """Another user can read them, and the journal ends with the run's own outcome."""
     (machine.root / "var/lib/prometheus/node-exporter").mkdir(parents=True)
     machine.guide("metrics.conf")
     name, endpoint = instance()
@@ -221,7 +222,7 @@ def test_metrics(machine, instance, arm):
         return dict(re.findall(r"^(rekey_\w+)\{.*\} (\S+)$", machine.run(*cat), re.M))
 
     aim = machine.write("etc/aim", "as it was")
-    for ending in ("tmp", "prom"):  # where another user owns the directory
+    for ending in ("tmp", "prom"):  # if another user owns the directory
         (machine.root / file.lstrip("/")).with_suffix(f".{ending}").symlink_to("/etc/aim")
     machine.run("systemctl", "start", unit)
     assert aim.read_text() == "as it was"
@@ -239,7 +240,7 @@ def test_metrics(machine, instance, arm):
 
 @pytest.fixture
 def ticking(machine, instance, arm):
-    """An instance whose timer comes each second; a function that waits for two more runs."""
+    """An instance whose timer fires each second; a function that waits for two more runs."""
     name, endpoint = instance()
     configure(machine.root / f"etc/rekey/{name}.conf", REKEY_MIN_AGE="86400")
 
@@ -271,7 +272,8 @@ def test_upgrade(machine, ticking):
 
 @pytest.mark.parametrize("how", ["-r", "-P"])
 def test_remove_and_reinstall(machine, ticking, how):
-    """A removal stops timers and says so. They are back with the package, unless it was purged."""
+    """A removal stops the timers and says so. They return with the package, unless it was
+    purged."""
     text = machine.run("dpkg", how, "rekey")
     assert f"{ticking.timer} is stopped" in text
     no_unit_failed(machine)
@@ -288,7 +290,7 @@ def test_remove_and_reinstall(machine, ticking, how):
 
 
 def test_systemd_comes_after_the_package(machine):
-    """The user is made then: the trigger."""
+    """The user is created when systemd is installed, by the package's trigger."""
     machine.run("dpkg", "-P", "rekey")
     for command in ("userdel rekey", "groupdel rekey-key"):
         machine.run(*command.split())

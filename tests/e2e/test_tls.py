@@ -1,6 +1,6 @@
-"""TLS as it is used: versions, chains and trust anchors; every way in which a server can fail to
-prove who it is, and what is said of it; and how many connections and handshakes an operation takes,
-as the stand-in counts them."""
+"""TLS in practice: versions, chains and trust anchors; every way in which a server can fail to
+prove its identity, with the error for each; and how many connections and handshakes an operation
+needs, as the stand-in counts them."""
 
 import datetime
 import hashlib
@@ -54,8 +54,8 @@ def test_versions_and_chains(arm, rekey, listener, version):
 
 @pytest.mark.parametrize("bundle", ["ca.pem", "ca-all.pem", "bundle.pem", "bundle-same-name.pem"])
 def test_trust_anchors(arm, rekey, bundle):
-    """bundle.pem: the 121st is the one. bundle-same-name.pem: another anchor of that very name
-    comes first."""
+    """bundle.pem: the 121st anchor is the right one. bundle-same-name.pem: another anchor with the
+    same name comes first."""
     name = arm.endpoint()
     rekey.regenerate(name, "--ca-file", CERTS / bundle)
     assert arm.keys(name)["regenerated"] == ["Primary"]
@@ -88,7 +88,8 @@ def test_ssl_cert_file(arm, rekey):
 
 
 def test_without_a_ca_file_the_usual_places_are_used(arm, rekey):
-    """They do not have the test root: whether this machine has one or not, nothing is trusted."""
+    """They do not have the test root. Whether or not this machine has a bundle, nothing is
+    trusted."""
     name = arm.endpoint()
     options = [
         each for each in rekey.options(name) if each not in ("--ca-file", CERTS / "ca-all.pem")
@@ -101,7 +102,7 @@ def test_without_a_ca_file_the_usual_places_are_used(arm, rekey):
     assert arm.requests(name) == []
 
 
-# ---- servers that are not ------------------------------------------------------------------------
+# ---- servers that are not trusted ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_no_trust_anchors(arm, rekey, content):
     assert arm.connections("main", mark) == []
 
 
-# Listener: what must be said.
+# Listener: words of the error.
 NOT_TRUSTED = {
     "unknown": ["Captive Portal Root", "captive portal?"],
     "selfsigned": ["CN=localhost", "not among the trust anchors"],
@@ -159,8 +160,8 @@ def test_dates_are_shown_beside_the_devices_clock(arm, rekey, listener):
 
 
 def test_a_name_that_is_not_in_the_certificate(arm, rekey):
-    """The address of the listener wronghost, which has the certificate of other.example: no IP
-    address in it."""
+    """The host is the address of the listener wronghost; its certificate is for other.example, and
+    has no IP address."""
     rekey.regenerate(arm.endpoint(), "--management-url", arm.url("wronghost", "127.0.0.1"), code=11)
 
 
@@ -185,13 +186,13 @@ def test_a_clock_that_is_an_hour_wrong_does_no_harm(arm, rekey, preload):
 
 
 def test_clock_never_set_while_waiting_is_13(arm, rekey, preload):
-    """docs/service.md 7.2: a polling URL is held."""
+    """docs/service.md 7.2: there is a polling URL."""
     name = arm.endpoint("forever")
     rekey.regenerate(name, "--no-wait", "--operation-file", "op", code=13)
     rekey.wait("op", env=preload("clock", CLOCK_SHIFT=str(-20 * 365 * 86400)), code=13, name=name)
 
 
-# ---- servers that speak no TLS, or not well ------------------------------------------------------
+# ---- servers without TLS, or with broken TLS -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_a_handshake_that_stalls(arm, rekey):
 
 
 def test_a_handshake_that_is_cut_short(arm, rekey, main_put_back):
-    """Repeated with backoff: nothing was sent."""
+    """The attempt is repeated with backoff: nothing was sent."""
     cut = {"raw": "\x16\x03\x03", "before_handshake": True, "then": "abort"}
     arm.control("PUT", "/scenario/@main", {"connect": [cut]})
     name = arm.endpoint()
@@ -271,7 +272,8 @@ def test_an_idle_connection_that_has_gone_costs_one_resumed_handshake(arm, rekey
 
 
 def test_a_repeated_post_goes_out_on_a_fresh_connection(arm, rekey):
-    """docs/service.md 3.2: also after an answer that kept its connection; the session is resumed."""
+    """docs/service.md 3.2: also if the connection stays open after the answer; the session is
+    resumed."""
     name = arm.play(post=[error(429, NOW), error(503, NOW), ACCEPTED], poll=[RUNNING, DONE])
     rekey.regenerate(name)
     assert connections(arm.log(name)) == [
@@ -282,7 +284,8 @@ def test_a_repeated_post_goes_out_on_a_fresh_connection(arm, rekey):
 
 
 def test_a_server_that_forgot_the_session_gets_a_full_handshake(arm, rekey, main_put_back):
-    """A new certificate (a good one: it stays server.pem) is a new context with new ticket keys."""
+    """A new certificate (a valid one: it stays server.pem) brings a new context with new ticket
+    keys."""
     name = arm.play(
         post=[
             {
@@ -313,7 +316,7 @@ def test_a_certificate_that_changes_between_polls_is_verified_again(arm, rekey, 
 
 
 def test_tls_is_ended_in_order(arm, rekey):
-    """The command says close_notify: an orderly end, as the stand-in saw it."""
+    """The command sends close_notify: the stand-in saw an orderly end."""
     name = arm.endpoint("three-polls")
     rekey.regenerate(name)
     ends = [event for event in arm.log(name) if event["event"] == "close"]
@@ -322,7 +325,8 @@ def test_tls_is_ended_in_order(arm, rekey):
 
 @pytest.mark.owner
 def test_a_full_arena_is_a_limit(arm, rekey, native):
-    """Not a certificate that is not trusted, which is what mbedTLS makes of it. Needs a build of its own."""
+    """It is not reported as an untrusted certificate, which is what mbedTLS makes of it. Needs a
+    build of its own."""
     if SANITIZED:
         pytest.skip("the plain build is enough")
     command = [
@@ -357,7 +361,8 @@ def test_a_full_arena_is_a_limit(arm, rekey, native):
 
 
 class OpenSsl:
-    """openssl s_server with the certificate of the stand-in; what it is typed, it does."""
+    """openssl s_server with the certificate of the stand-in; it does what is typed on its standard
+    input."""
 
     def __init__(self, *options):
         with socket.socket() as sock:
@@ -414,7 +419,8 @@ def openssl():
     ids=["KeyUpdate", "KeyUpdate, requested", "HelloRequest"],
 )
 def test_a_message_after_the_request(rekey, openssl, version, command, says):
-    """mbedTLS cannot follow. The key may have changed; nothing is called a refused handshake."""
+    """mbedTLS cannot follow it. The key may have changed, and the error does not speak of a refused
+    handshake."""
     server = openssl(version)
     url = f"https://localhost:{server.port}"
     process = rekey.start_regenerate("e", "--management-url", url, "--timeout", "10")
@@ -427,7 +433,8 @@ def test_a_message_after_the_request(rekey, openssl, version, command, says):
 
 
 def test_a_cookie_of_the_server(rekey, openssl):
-    """RFC 8446 4.2.2: it is echoed. What comes then is OpenSSL's page about itself: no JSON."""
+    """RFC 8446 4.2.2: the cookie is returned. Then comes OpenSSL's page about itself, which is not
+    JSON."""
     server = openssl("-tls1_3", "-stateless", "-www")
     url = f"https://localhost:{server.port}"
     options = ["--management-url", url, "--timeout", "10"]

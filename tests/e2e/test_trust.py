@@ -1,5 +1,5 @@
-"""Whom the command trusts: how a bundle of trust anchors may be written and given, and what a chain
-may look like. The server of these tests is made here, with certificates made here."""
+"""Which servers the command trusts: the forms of a bundle of trust anchors, the ways to give one,
+and the forms of a chain. The server and the certificates of these tests are made here."""
 
 import contextlib
 import datetime
@@ -34,7 +34,7 @@ KEYS = {}
 
 
 def key(name):
-    """Made once: by name, so that a certificate can be issued twice for one key."""
+    """A key is made once for each name, so that a certificate can be issued twice for one key."""
     if name not in KEYS:
         KEYS[name] = ec.generate_private_key(ec.SECP256R1())
     return KEYS[name]
@@ -80,8 +80,8 @@ def certificate(
     issuer_name=None,
     subject_name=None,
 ):
-    """For the key `subject`, by the key `issuer`, of which the names are made. more: pairs of an
-    extension and whether it is critical."""
+    """For the key `subject`, signed by the key `issuer`; the names are those of the keys. more:
+    pairs of an extension and whether it is critical."""
     now = datetime.datetime.utcnow()
     builder = (
         x509.CertificateBuilder()
@@ -112,7 +112,7 @@ def leaf(issuer="issuer", san=names(HOST, "ip:127.0.0.1"), **more):
 
 
 class Server:
-    """Lists keys, over TLS with one chain; remembers what it was told."""
+    """Lists keys, over TLS with one chain; records the requests."""
 
     ANSWER = b'{"primaryKey":"one","secondaryKey":"two"}'
 
@@ -157,8 +157,8 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 @pytest.fixture
 def ask(rekey):
-    """Lists the keys of a server with this chain. code 0: it is trusted; else it must be refused,
-    with one connection, before it was told anything."""
+    """Lists the keys of a server with this chain. code 0: the server is trusted; any other code: it
+    must be refused, after one connection and before it was sent anything."""
     (rekey.directory / "token").write_text("a.b.c")
 
     def run(chain, anchors, code=0, version="1.2", says=(), host=HOST, options=(), **more):
@@ -188,7 +188,7 @@ def version(request):
     return request.param
 
 
-# ---- how a bundle is written ---------------------------------------------------------------------
+# ---- forms of a bundle ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def root():
 
 @pytest.fixture(scope="module")
 def plain(root):
-    """A chain under it."""
+    """A usual chain to that anchor."""
     return [leaf(), certificate("issuer", "root")]
 
 
@@ -248,7 +248,7 @@ def test_it_is_the_last_of_a_bundle(ask, root, plain, way):
 
 
 def test_the_label_of_openssl(ask, root, plain, tmp_path):
-    """With what it says of uses behind the certificate."""
+    """With its list of purposes after the certificate."""
     (tmp_path / "root.pem").write_text(pem(root))
     command = ["openssl", "x509", "-in", tmp_path / "root.pem", "-trustout", "-addtrust"]
     trusted = subprocess.run([*command, "serverAuth"], check=True, capture_output=True, text=True)
@@ -266,7 +266,7 @@ NOT_READ = {
 
 @pytest.mark.parametrize("way", NOT_READ)
 def test_what_cannot_be_read_is_counted(ask, root, plain, way):
-    """Alone, and where another anchor is not the one."""
+    """If it is the only one, and if another anchor is not the right one."""
     text = NOT_READ[way](pem(root)).rstrip("\n") + "\n"
     ask(plain, text, code=11, says=["'anchors'", "no usable PEM certificate", "bytes: 1)"])
     says = ["CN=root is not among the trust anchors", "cannot be read, and were passed over: 2"]
@@ -284,7 +284,7 @@ def test_what_is_no_anchor(ask, root, plain, way):
     ask(plain, text, code=11, says=["it contains no PEM certificate"])
 
 
-# ---- how a bundle is given -----------------------------------------------------------------------
+# ---- ways to give a bundle -----------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -306,7 +306,7 @@ def written(fd, pieces, pause=0.0):
 
 @pytest.mark.parametrize("pieces", [1, 7, 300], ids=["at once", "slowly", "in 300 pieces"])
 def test_a_pipe_is_read_once(ask, root, plain, pieces):
-    """As --ca-file <(cat ca.pem) gives it. The chain is looked up twice."""
+    """As in --ca-file <(cat ca.pem). The chain needs the anchors twice."""
     text = ((CERTS / "bundle.pem").read_text() + pem(root)).encode()
     step = len(text) // pieces + 1
     reader, writer = os.pipe()
@@ -353,14 +353,14 @@ def test_a_pipe_with_no_anchor(ask, plain, pieces, options, text):
     assert time.monotonic() - start < 6 * SLOW
 
 
-# ---- 1,000 bundles, beside OpenSSL ---------------------------------------------------------------
+# ---- 1,000 bundles, compared with OpenSSL --------------------------------------------------------
 
 SEED, BUNDLES = 20261130, 1000
 
 
 def bundle(pick, certificates):
-    """A bundle; the certificates that are whole in it; and why OpenSSL does not read it as rekey
-    does, if so."""
+    """A bundle; the complete certificates in it; and the reason why OpenSSL reads it differently
+    from rekey, if it does."""
     text, whole, reasons = "", set(), set()
     for _ in range(pick.randint(1, 8)):
         chosen = pick.choice(certificates)
@@ -414,7 +414,8 @@ def openssl_reads(file):
 
 
 def test_a_thousand_bundles(tmp_path, native):
-    """rekey finds what is whole in them, and OpenSSL the same, or there is one of the reasons above."""
+    """rekey finds the complete certificates in them. OpenSSL finds the same ones, or there is one
+    of the reasons above."""
     certificates = [certificate(f"anchor {n}", f"anchor {n}") for n in range(12)]
     pick = random.Random(SEED)
     files, given = [], []
@@ -458,7 +459,8 @@ MAIL = x509.ExtendedKeyUsage([Usage.EMAIL_PROTECTION])
 CODE = x509.ExtendedKeyUsage([Usage.CODE_SIGNING])
 BOTH = names(HOST, "ip:127.0.0.1")
 
-# Of each: the leaf, the issuers as they are sent, the anchors, and the host if it is another one.
+# Of each: the leaf, the issuers in the order in which they are sent, the anchors, and the host if
+# it is another one.
 GOOD = {
     "SHA-1 root": lambda: (
         [leaf(), certificate("issuer", "root")],
@@ -578,7 +580,7 @@ def self_signed():
     )
 
 
-# What mbedTLS's own parser says where it is the only one (GUEST), and reads no further.
+# The error of mbedTLS's own parser if that is the only one (GUEST) and stops there.
 UNREAD = ["the server sent a certificate that mbedTLS cannot read"]
 GOOD_BUT_UNREAD = [
     "permitted, critical",
@@ -595,20 +597,20 @@ def test_chains_that_are_trusted(ask, kind, version):
     ask(chain, pem(*anchors), version=version, host=host[0] if host else HOST, **unread)
 
 
-# ---- chains that are not -------------------------------------------------------------------------
+# ---- chains that are not trusted -----------------------------------------------------------------
 
 
 def under(more=(), anchor=(), **of_leaf):
-    """A chain with extensions of the issuer, of the anchor, and what else the leaf has."""
+    """A chain with extensions of the issuer and of the anchor, and more properties of the leaf."""
     return (
         [leaf(**of_leaf), certificate("issuer", "root", more=list(more))],
         [certificate("root", "root", more=list(anchor))],
     )
 
 
-# Of each: chain and anchors, and what must be said.
+# Of each: chain and anchors, and words of the error.
 BAD = {
-    # S1: what the issuer may do
+    # S1: what the issuer is allowed to do
     "mail": (lambda: under([(MAIL, False)]), ["extended key usage", "issuer"]),
     "code, critical": (
         lambda: under([(CODE, True)]),

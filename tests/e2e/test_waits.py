@@ -1,6 +1,7 @@
-"""Silence is told: a wait of more than ten seconds has one line that says for what, and until when; on a terminal a
-countdown. One that may end sooner is told when it has lasted ten seconds. The waits are long and never waited out:
-the tests read the line and stop the run."""
+"""Silence is explained: for a wait of more than ten seconds the command prints one line that says
+what it waits for, and until when; on a terminal it shows a countdown. A wait that may end sooner is
+reported when it has lasted ten seconds. The waits are long, and no test waits until they end: the
+tests read the line and stop the run."""
 
 import datetime
 import json
@@ -21,7 +22,8 @@ WAIT = r"^rekey: waiting for (.*?), (?:at most )?(\d+) s, until (\S+Z)$"
 
 
 def wait_line(process, what, seconds):
-    """The line of a wait for `what`, of at most so many seconds, which ends when it says."""
+    """The line for a wait for `what`, of at most so many seconds, with the time at which it
+    ends."""
     match = process.line(WAIT, 40)
     assert what in match[1], match[0]
     assert seconds - 20 < int(match[2]) <= seconds
@@ -46,7 +48,8 @@ def test_a_try_after_429(arm, rekey):
 
 
 def test_a_poll_that_is_far(arm, rekey):
-    """The line of the progress names the first one; a later one that is further away is told as well."""
+    """The line of the progress names the first poll; a later poll that is further away is reported
+    as well."""
     far = {"status": 200, "headers": [["Retry-After", "300"]], "body": {"status": "Updating"}}
     near = {"status": 200, "headers": [["Retry-After", "0"]], "body": {"status": "Updating"}}
     name = arm.play(post=[ACCEPTED], poll=[near, far])
@@ -56,7 +59,7 @@ def test_a_poll_that_is_far(arm, rekey):
 
 
 def test_an_answer_that_does_not_come(arm, rekey):
-    """It is told once it is late: nobody knows that before."""
+    """It is reported once it is late: before that nobody knows."""
     name = arm.play(list=[{"cut": 0, "then": "stall"}])
     process = rekey.start("list-keys", *rekey.options(name))
     match = process.line(WAIT, 30)
@@ -127,7 +130,8 @@ def test_a_program_that_ends_soon_is_not_told(arm, rekey, hook):
 
 
 def test_quiet_says_nothing(arm, rekey, hook):
-    """On success nothing at all, warnings included; a failure is told with what led to it."""
+    """After a success nothing is printed, not even warnings; after a failure, the error with its
+    cause."""
     name = arm.endpoint()
     assert rekey.rotate(name, "-q").err == ""
     arm.regenerate(name, "Secondary")
@@ -153,11 +157,11 @@ def test_quiet_prints_what_was_asked_for(arm, rekey):
 
 
 def test_verbose_shows_token_requests(arm, rekey):
-    """Whom, and that one came; not what."""
+    """They show to whom the request went and that a token came, but not the token."""
     tenant, client = str(uuid.uuid4()), str(uuid.uuid4())
     rekey.identities.append(tenant)
-    arm.identity(tenant, client_id=client, secret="s" * 24)
-    env = {"AZURE_TENANT_ID": tenant, "AZURE_CLIENT_ID": client, "AZURE_CLIENT_SECRET": "s" * 24}
+    arm.identity(tenant, client_id=client, secret="wait-s" * 4)
+    env = {"AZURE_TENANT_ID": tenant, "AZURE_CLIENT_ID": client, "AZURE_CLIENT_SECRET": "wait-s" * 4}
     env["AZURE_AUTHORITY_HOST"] = arm.url("authority")
     lines = rekey.list_keys(arm.endpoint(), "-v", token=None, env=env).lines
     starts = [line[:9] for line in lines if line[7:9] in ("> ", "< ")]

@@ -1,10 +1,10 @@
 // test_fault.c - every call that the core makes of its port fails once, in every way, and the
-// outcome must fit what really happened. A small service behind a scripted transport plays the main
-// shapes of an operation; it knows what it executed and what was delivered, and that is what the
-// outcome is held against:
-//   succeeded   only if the answer that says so was delivered whole,
+// outcome must be true of what happened. A small service behind a scripted transport plays the main
+// forms of an operation. It knows what it executed and what it delivered, and the outcome is
+// compared with that:
+//   succeeded   only if the answer that says so was delivered completely,
 //   refused, not reached, not trusted, credentials, local   only if nothing was executed,
-//   one POST executed at most, each run ended by its deadline, and nothing secret left behind.
+//   one POST executed at most, each run ended by its deadline, and no secret left in memory.
 
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,7 @@ struct answer {
 
 static const struct shape {
     const char *name;
-    struct answer posts[3], polls[6]; // the last of each repeats
+    struct answer posts[3], polls[6]; // the last one of each repeats
     bool resume, close_each;
     const char *second_token;
     enum rekey_outcome outcome; // without a fault
@@ -80,15 +80,15 @@ static const struct shape {
 enum fault {
     NO_FAULT,
     BLOCKS_ONCE,
-    BLOCKS_FOR_EVER, // this connection; past every timeout
-    ONE_BYTE,        // from here on, one byte a call
+    BLOCKS_FOR_EVER, // of this connection, longer than every timeout
+    ONE_BYTE,        // from here on, one byte per call
     RESETS,
-    ENDS,     // in an orderly way
-    IS_CUT,   // without close_notify
+    ENDS,     // an orderly end
+    IS_CUT,   // an end without close_notify
     IDLES,    // the clock jumps by the idle timeout
     SUSPENDS, // the clock jumps past the deadline
     NOT_TRUSTED_NOW,
-    NO_FRAMING, // a byte of the answer is another
+    NO_FRAMING, // a byte of the answer is changed
     FAULTS
 };
 
@@ -99,15 +99,15 @@ static const char *const fault_names[] = {"none",     "blocks once", "blocks for
 static struct {
     const struct shape *shape;
     enum fault fault;
-    long at, calls; // the fault comes with call number `at`
+    long at, calls; // the fault occurs at call number `at`
     bool dead_end, connected;
-    int broken; // what every later call on this connection returns; 0: it works
+    int broken; // the result of every later call on this connection; 0: it works
     size_t read_max, write_max;
     char request[8192];
     size_t request_len;
-    struct answer current; // what of it is left to be delivered
+    struct answer current; // the part that is still to be delivered
     int posts, polls, executed, allowed;
-    bool post_counted; // the request that is being written is a POST, and was counted
+    bool post_counted; // the request being written is a POST, and was counted
     bool ended_well, ended_badly;
     int tokens;
 } world;
@@ -115,12 +115,12 @@ static struct {
 static struct rekey client;
 static struct rekey_options options;
 
-// One call of the port. Returns whether the fault comes now.
+// One call of the port. Returns true if the fault occurs now.
 static bool strikes(void) {
     return ++world.calls == world.at && world.fault != NO_FAULT;
 }
 
-// The faults that are the same for open, read and write. Returns a status, or 0 to go on.
+// The faults that are common to open, read and write. Returns a status, or 0 to continue.
 static int common_fault(int want, int lost) {
     if (world.broken != 0) {
         return world.broken;
@@ -186,7 +186,7 @@ static struct answer next_answer(const struct answer *list, size_t count, int in
     return list[i];
 }
 
-// The request is here, whole: the service acts, and begins to answer.
+// The request has arrived completely: the service executes it, and begins to answer.
 static void request_complete(void) {
     if (strncmp(world.request, "GET ", 4) == 0) {
         world.current = next_answer(world.shape->polls, 6, world.polls++);
@@ -204,7 +204,7 @@ static int service_write(void *ctx, const void *data, size_t len, size_t *done) 
     (void)ctx;
     assert_true(world.connected && len > 0);
     if (!world.post_counted && world.request_len == 0 && *(const char *)data == 'P') {
-        world.posts++; // write was called for a POST, whatever comes of it
+        world.posts++; // write was called for a POST, whatever its result
         world.post_counted = true;
     }
     result = common_fault(REKEY_WANT_WRITE, REKEY_E_IO);
@@ -246,7 +246,7 @@ static int service_read(void *ctx, void *buf, size_t cap, size_t *done) {
     fake_give(&world.current.bytes, left, buf, cap, done);
     if (strikes_now(NO_FRAMING)) {
         *(char *)buf = '\0';
-        world.current.meaning &= EXECUTES; // it does not say any more what it said
+        world.current.meaning &= EXECUTES; // it no longer says what it said
     }
     if (*done == left) {
         world.ended_well |= (world.current.meaning & ENDS_WELL) != 0;
@@ -263,7 +263,7 @@ static void service_close(void *ctx) {
     world.broken = 0;
 }
 
-// Entropy, token and storage have one way to fail.
+// Entropy, token and storage can fail in only one way.
 static int entropy(void *ctx, void *buf, size_t len) {
     fake_entropy(ctx, buf, len);
     return strikes() && world.fault == RESETS ? REKEY_E_ENTROPY : REKEY_DONE;
@@ -306,7 +306,7 @@ static const struct rekey_port port = {
     .entropy = entropy,
 };
 
-// Runs the operation to its end. Returns its result.
+// Runs the operation to its end. Returns the result.
 static int drive(void) {
     const struct rekey_record record = {.kind = REKEY_POLL_ASYNC_OPERATION,
                                         .url = REKEY_SPAN("https://" HOST "/operations/1"),
@@ -346,7 +346,7 @@ static void check_run(int result) {
     if (outcome == REKEY_REFUSED || outcome == REKEY_NOT_REACHED || outcome == REKEY_NOT_TRUSTED ||
         outcome == REKEY_CREDENTIALS || outcome == REKEY_LOCAL) {
         check_int(world.executed, 0);
-        check(world.posts <= world.allowed + (outcome == REKEY_REFUSED)); // each was answered so
+        check(world.posts <= world.allowed + (outcome == REKEY_REFUSED)); // each got that answer
     }
     check(world.executed <= 1);
     check(world.posts <= 1 + world.allowed);
@@ -371,8 +371,8 @@ static void run_once(const struct shape *shape, enum fault fault, long at, size_
 
 static long runs;
 
-// `bytes` is how much the transport takes and gives at a time: the smaller, the more calls can
-// fail.
+// `bytes` is how much the transport accepts and returns per call: with fewer bytes there are more
+// calls that can fail.
 static void sweep(size_t bytes) {
     for (size_t s = 0; s < COUNT(shapes); s++) {
         for (int fault = NO_FAULT; fault < FAULTS; fault++) {
@@ -381,7 +381,7 @@ static void sweep(size_t bytes) {
                 run_once(&shapes[s], (enum fault)fault, at, bytes);
                 runs++;
                 if (world.calls < at) {
-                    break; // the fault did not come any more
+                    break; // the fault did not occur any more
                 }
             }
         }

@@ -16,7 +16,8 @@ PAGE = "docs/troubleshooting.md"
 @pytest.fixture
 def tree(tmp_path):
     files = [PAGE, "src/rekey.h", "src/rekey_error.h"]
-    files += [path.relative_to(ROOT) for path in (ROOT / "boards/linux").rglob("*.c")]
+    for pattern in ("boards/linux/**/*.c", "port/mbedtls/*.c"):
+        files += [path.relative_to(ROOT) for path in ROOT.glob(pattern)]
     for path in map(Path, files):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
@@ -58,13 +59,16 @@ def test_an_error_without_an_entry(tree):
     "line, told",
     [
         ('say("the %s of %lu bytes "\n    "is too long");', "the ... of ... bytes is too long"),
+        ('say(": at %" PRId64 " it already has " TEXT_OF(MOST) " bytes");', "at ... it already has ... bytes"),
         ('"%s%s: it is \\"%.*s\\" and \\\\x%02X here"', '...: it is "..." and \\x... here'),
     ],
 )
 def test_a_message_without_an_entry(tree, line, told):
-    with open(tree / "boards/linux/command/show.c", "a", encoding="utf-8") as file:
-        file.write(f"static void more(void) {{\n    {line}\n}}\n")
-    assert check(tree) == (1, [f"boards/linux/command/show.c: no entry for: {told}"])
+    for name in ("boards/linux/command/show.c", "port/mbedtls/tls.c"):
+        text = (tree / name).read_text(encoding="utf-8")
+        (tree / name).write_text(f"{text}void more(void) {{\n    {line}\n}}\n", encoding="utf-8")
+        assert check(tree) == (1, [f"{name}: no entry for: {told}"])
+        (tree / name).write_text(text, encoding="utf-8")
 
 
 def test_comments_and_short_texts_need_no_entry(tree):

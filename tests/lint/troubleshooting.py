@@ -1,7 +1,7 @@
 """Compares docs/troubleshooting.md with the code. Every exit code with its words, every text of
-src/rekey_error.h, and every printed text of boards/linux that has five words or more must have an
-entry, as it is printed: where the code inserts something, the entry has "...". What an entry shows
-must be in the code.
+src/rekey_error.h, and every printed text of boards/linux and port/mbedtls that has five words or
+more must have an entry, as it is printed: where the code inserts something, the entry has "...".
+What an entry shows must be in the code.
 
     troubleshooting.py [ROOT]    prints each fault; the exit code is 1 if there is one
 """
@@ -13,16 +13,19 @@ from pathlib import Path
 PAGE = "docs/troubleshooting.md"
 WORDS = 5
 
-# What boards/linux prints that is no message: help, metrics, the files of a state, -v.
+# Texts that are not messages: help, metrics, the files of a state, -v.
 OTHER = [
     r"^\\n|^# HELP |\\n$|^\{",
     r"^(?:When|What) .*\.$",
     r"x-ms-request-id|^error: trace id|arena peak",
-    r"^never: sync",
+    r"^never: sync|^REKEY_\w+",
 ]
 WITHOUT_MESSAGES = ("help.c", "option_table.c")
 
-LITERAL = re.compile(r'"(?:\\.|[^"\\\n])*"(?:\s*(?:PRI\w+\s*)?"(?:\\.|[^"\\\n])*")*')
+# Literals that the compiler joins; what a macro adds between them is inserted, too.
+STRING = r'"(?:\\.|[^"\\\n])*"'
+MACRO = r"TEXT_OF\(\s*\w+\s*\)|\b[A-Z][A-Z0-9_]+\b|\bPRI\w+"
+LITERAL = re.compile(rf"{STRING}(?:\s*(?:{MACRO})?\s*{STRING})*")
 CONVERSION = re.compile(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z)?[a-zA-Z]")
 SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 
@@ -30,7 +33,8 @@ SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 def as_printed(text):
     """A literal of C, with "..." where it has a conversion or more next to each other."""
     text = re.sub(r"(?:\.\.\.)+", "...", CONVERSION.sub("...", text))
-    return text.replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\")
+    text = text.replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\")
+    return text.removeprefix(": ").strip()
 
 
 def literals(path):
@@ -39,7 +43,11 @@ def literals(path):
     code = re.sub(r"^const struct command_row.*?^};", "", code, flags=re.M | re.S)
     code = re.sub(r"_Static_assert\(.*?\);", "", code, flags=re.S)
     for found in LITERAL.findall(code):
-        text = "".join(part[1:-1] for part in re.findall(r'"(?:\\.|[^"\\\n])*"', found))
+        parts = re.findall(rf"{STRING}|{MACRO}", found)
+        text = "".join(
+            part[1:-1] if part[0] == '"' else "d" if part.startswith("PRI") else "%s"
+            for part in parts
+        )
         if not any(re.search(pattern, text) for pattern in OTHER):
             yield as_printed(text)
 
@@ -52,7 +60,9 @@ def errors(root):
 def messages(root):
     """{text: the file that has it}"""
     found = {text: "src/rekey_error.h" for text in errors(root)}
-    for path in sorted((root / "boards/linux").rglob("*.c")):
+    for path in sorted(
+        [*(root / "boards/linux").rglob("*.c"), *(root / "port/mbedtls").glob("*.c")]
+    ):
         if path.name not in WITHOUT_MESSAGES:
             found.update((text, str(path.relative_to(root))) for text in literals(path))
     return found

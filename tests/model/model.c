@@ -1,21 +1,21 @@
 // model.c - tries all combinations of a bounded number of adverse events around some runs of the
-// rotation: a model of the service, the storage, the clocks, the hook, and who else is there. The
-// code under test is the real src/*.c. Wherever the real world may be adverse, the model asks
-// choose() what happens. Within a run it goes depth first; between runs only a state that is new is
-// gone on from; and from each such state a kind world must lead to success.
+// rotation. It models the service, the storage, the clocks, the hook, and other clients. The code
+// under test is the real src/*.c. Wherever the real world may be adverse, the model asks choose()
+// what happens. Within a run the search is depth first. Between runs, only new states are
+// continued. From each such state, runs without adverse events must lead to success.
 //
 //     model               the explorations of `make model`
 //     model -d            those of `make model MODEL=deep`
 //     model -q            the first, short ones
-//     model -a            so many that each phase is seen after each that it can follow
-//     model -p SCRIPT     plays what was printed as broken, and prints each event
+//     model -a            enough to see each phase after each phase that it can follow
+//     model -p SCRIPT     plays a script that was printed as broken, and prints each event
 //
 // Network, service, storage and power are always adverse. The classes add:
 //     a a signal ends a run     v rollbacks              c steps of the wall clock
 //     g lists up to a minute late                        l lists that are old for longer
 //     t files lost, restored, written by hand            o options
 //     x execution after the service's own limit          p probes of the scoring URI
-//     r somebody else regenerates keys                   f a follower, with sync
+//     r another client regenerates keys                  f a follower, with sync
 //     n (no more events) a board without a clock that survives a run
 // It begins with the primary key in use (p), the secondary one (s), or an empty directory (e).
 
@@ -26,41 +26,41 @@
 #include "fake_port.h"
 #include "rotate.h"
 
-#pragma GCC diagnostic ignored "-Wunused-parameter" // of the callbacks: none needs its ctx
+#pragma GCC diagnostic ignored "-Wunused-parameter" // callbacks do not need their ctx
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 #define SECOND 1000u
 #define MINUTE (60u * SECOND)
 #define DAY (24u * 60u * MINUTE)
 #define SERVICE_LIMIT (30u * MINUTE) // the service executes nothing later than this
-#define LIST_INTERVAL (20u * SECOND) // long: one list of many is like the one before it
-#define ACCEPTED_AFTER MINUTE        // scoring takes a new key so long after it was first listed
+#define LIST_INTERVAL (20u * SECOND) // long: in a series, each list is like the one before it
+#define ACCEPTED_AFTER MINUTE        // after this time scoring accepts a new key
 
 // ---- the world ----------------------------------------------------------------------------------
 
-// A key is slot * 100 + serial, where a newer key has a larger serial; 0: none.
+// A key is slot * 100 + serial; a newer key has a larger serial; 0: none.
 struct disk {
     int key, previous;
     struct rekey_rotation_state state;
     enum rekey_key operation; // 0: none
     enum rekey_poll_kind kind;
     bool unsure;
-    unsigned boot; // the intent was saved in this boot, and so long after its beginning
+    unsigned boot; // the intent was saved in this boot, `begun` after its start
     uint64_t begun;
 };
 
 struct device {
-    struct disk disk, before; // before: as it was before the last run
-    int64_t skew;             // of its wall clock, seconds
-    unsigned boot;            // its number
-    uint64_t boot_at;         // when that began
-    // What is so, whatever the device believes.
+    struct disk disk, before; // before: the disk before the last run
+    int64_t skew;             // error of its wall clock, seconds
+    unsigned boot;            // number of the boot
+    uint64_t boot_at;         // when the boot began
+    // The truth, whatever the device believes.
     uint64_t left_use[2];     // when the key of a slot left the key file; 0: never
-    uint64_t foreign_seen[2]; // when it ended because somebody else had changed a slot's key
+    uint64_t foreign_seen[2]; // when a run ended because another client had changed the key
     bool hook_due;
-    bool accepted;     // the service has accepted the operation that is on the disk
-    int rollback_from; // the key when a rollback began that has not ended well
-    int clean_syncs;   // of the follower, since the rotator switched
+    bool accepted;     // the service has accepted the operation whose record is on the disk
+    int rollback_from; // the key before a rollback that has not completed
+    int clean_syncs;   // number of the follower's, since the rotator switched
 };
 
 #define NEWEST 7
@@ -70,53 +70,54 @@ static struct world {
         int keys[2];
         uint64_t since;
     } pairs[NEWEST + 1];     // the keys over time
-    uint64_t accepted_at[2]; // when scoring begins to take the newest keys
-    int serial;              // of the newest key
+    uint64_t accepted_at[2]; // when scoring begins to accept the newest keys
+    int serial;              // serial of the newest key
     struct pending {
         int slot; // 0: none
         bool polled, fails;
         uint64_t sent, ends;
     } pending[4];
-    bool last_failed;   // what the polling URL is for
-    uint64_t old_until; // lists are old
-    uint64_t old_since; // when lists began to be old ones; 0: the last one was current
-    unsigned limits;    // that the events so far have passed
+    bool last_failed;   // whether the operation of the polling URL failed
+    uint64_t old_until; // until then lists are old
+    uint64_t old_since; // when lists began to be old; 0: the last one was current
+    unsigned limits;    // the limits that the events so far have exceeded
     struct device rotator, follower;
 } w;
 
 enum verb { ROTATE, SYNC, ROLLBACK };
 
-// Why a run may end as it does. A hook that outlives the deadline is NETWORK, too.
+// The reasons for which a run may end as it does. A hook that outlives the deadline counts as
+// NETWORK.
 enum cause { ANY = 1, NETWORK = 2, TRUST = 4, TOKEN = 8, SERVICE = 16, LOCAL = 32, STOPPED = 64 };
 
-// What is known of the run that is going on.
+// The state of the current run.
 static struct run {
     struct device *device;
     enum verb verb;
     bool hook;
     uint32_t timeout_ms;
     struct rekey_rotation_options rules;
-    bool dead;   // power is lost
+    bool dead;   // power was lost
     bool posted; // a POST was sent
-    bool took;   // one was executed, or will be
+    bool took;   // a POST was executed, or will be
     unsigned causes;
-    int budget; // at the beginning; so are the next three
+    int budget; // these four are as they were at the beginning of the run
     struct disk disk;
-    bool unfinished; // an operation was whose key is not in use
-    bool accepted;   // the service had accepted it
+    bool unfinished; // there was an operation whose key is not in use
+    bool accepted;   // the service had accepted that operation
     uint64_t hook_until;
-    // How the service behaves until the end of the run; 0: as it should.
+    // How the service behaves until the end of the run; 0: normally.
     int list_mode, poll_mode, score_mode, open_mode;
     uint64_t list_mode_until;
-    int lists;                  // of this phase
-    unsigned phase, open_phase; // of the last list and the last connection
+    int lists;                  // lists in this phase
+    unsigned phase, open_phase; // phase of the last list and of the last connection
     unsigned step;              // phase and state of the client before the last step
-    uint8_t entered[1024];      // how often each was entered
+    uint8_t entered[1024];      // how often each phase was entered
 } run;
 static struct rekey client;
 static struct rekey_rotation rotation;
 
-const char *phase_name(unsigned phase); // phases.c; NULL: there are fewer
+const char *phase_name(unsigned phase); // in phases.c; NULL: there is no such phase
 
 static int current(int slot) {
     return w.pairs[NEWEST].keys[slot - 1];
@@ -129,22 +130,22 @@ static bool alive(int key) {
 // ---- questions and answers ----------------------------------------------------------------------
 
 static struct question {
-    const char *name; // NULL: there are fewer
+    const char *name; // NULL: there are no more
     uint64_t asked;
-    int nth; // of its kind, in this run
+    int nth; // number of the question among those of its kind in this run
 } questions[24];
 
-// The answers so far that were not 0. " post 1.2=lost, runs;" is one to the second POST of run 1.
+// The answers so far that were not 0. " post 1.2=lost, runs;" answers the second POST of run 1.
 static char script[320];
-static const char *played; // the script that gives the answers; NULL: none
-static int played_n;       // how many of its answers were given
-static int budget;         // what may be adverse yet
+static const char *played; // the script that gives the answers; NULL: there is none
+static int played_n;       // how many of its answers were used
+static int budget;         // what may still be adverse
 static bool kind;          // each answer is 0
 static char start, classes[32];
 
-// The answers of a run, up to the one that is then another.
+// The answers of a run, up to the one that changes next.
 static struct {
-    int len, at, run; // answers in the arrays; the next one; the number of the run
+    int len, at, run; // number of answers in the arrays; index of the next one; number of the run
     uint8_t value[4096], count[4096];
 } path;
 
@@ -152,7 +153,7 @@ static bool on(char class) {
     return strchr(classes, class) != NULL;
 }
 
-// `n` things of `max` are all that there is memory for.
+// Checks that `n` does not exceed `max`, for which there is memory.
 static void check_memory(const char *name, int n, int max) {
     if (n >= max) {
         fprintf(stderr, "%s: more than %d, which is its size in model.c\n", name, max);
@@ -160,7 +161,7 @@ static void check_memory(const char *name, int n, int max) {
     }
 }
 
-// One line of a script that is played. What is said again and again is said once.
+// Prints a line of a script that is played. A line that repeats is printed once.
 static void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void trace(const char *format, ...) {
     static char line[200], before[200];
@@ -177,7 +178,8 @@ static void trace(const char *format, ...) {
     }
 }
 
-// The next combination; false after the last. What was not asked in the last run is no part of it.
+// Moves to the next combination; false after the last. Questions that were not asked in the last
+// run do not count.
 static bool next_path(void) {
     for (path.len = path.at; path.len > 0; path.len--) {
         if (path.value[path.len - 1] + 1 < path.count[path.len - 1]) {
@@ -198,7 +200,7 @@ static void begin_answers(int number, const char *before, int left) {
     budget = left;
 }
 
-// " post 1.2=lost, runs;" for an answer, the value-th of those that '|' parts.
+// Adds " post 1.2=lost, runs;" for an answer: the value-th of those that '|' separates.
 static const char *decision(const struct question *q, const char *answers, int value) {
     static char text[80];
 
@@ -220,8 +222,8 @@ static int played_answer(const struct question *q, const char *answers, int coun
     return 0;
 }
 
-// One of the first `count` of the answers, of which the first one is the kind one. Another one
-// takes `cost` of the budget.
+// Picks one of the first `count` answers. The first answer is the harmless one; any other costs
+// `cost` of the budget.
 static int choose(const char *name, const char *answers, int count, int cost) {
     struct question *q = questions;
     int value = 0;
@@ -255,17 +257,17 @@ static int choose(const char *name, const char *answers, int count, int cost) {
 
 // ---- promises -----------------------------------------------------------------------------------
 
-// What docs/rotation.md promises, by what it excludes from it; ALWAYS: nothing is.
+// The limits of the promises of docs/rotation.md; ALWAYS: no limit.
 enum promise { ALWAYS, ASKED, KILLED, DEAD, EARLY, MIN_AGE, ROLLED_BACK, FOLLOWS, RECOVERS };
 
-// What it excludes. LEFT: the rotator took another key without a rotation, which a follower cannot
-// see.
+// What it excludes. LEFT: the rotator switched to another key without a rotation, which a follower
+// cannot see.
 enum limit { LATE, OLD, SHORT, WALL_CLOCK, NO_SETTLING, FILES, OTHERS, FIRST, LEFT, LAST_WRITE };
 
 #define BIT(n) (1u << (n))
 static struct {
     const char *name;
-    unsigned excused; // promises that are not made beyond it
+    unsigned excused; // promises that are not made beyond the limit
     unsigned long n;
 } limits[] = {
     [LATE] = {"late execution", BIT(KILLED) | BIT(DEAD) | BIT(FOLLOWS) | BIT(RECOVERS), 0},
@@ -280,7 +282,8 @@ static struct {
     [LAST_WRITE] = {"last write of a rollback", BIT(ROLLED_BACK), 0},
 };
 
-// Each with the first script that led to it: a shortest one, because more decisions come later.
+// Broken promises, each with the first script that led to it. That script is a shortest one,
+// because longer ones come later.
 static struct {
     const char *what;
     unsigned long n;
@@ -291,7 +294,7 @@ static void limit_if(bool passed, enum limit limit) {
     w.limits |= passed ? BIT(limit) : 0;
 }
 
-// What is broken only beyond a limit is counted apart.
+// A promise that is broken only beyond a limit is counted separately.
 static void broken_if(bool is_so, enum promise promise, const char *what) {
     int i = 0;
 
@@ -319,7 +322,7 @@ static void never(bool is_so, const char *what) {
     broken_if(is_so, ALWAYS, what);
 }
 
-// And forgets it. Returns how many promises were broken.
+// Prints the broken promises and forgets them. Returns how many there were.
 static int print_broken(void) {
     unsigned long excused = 0;
     int n = 0;
@@ -338,7 +341,7 @@ static int print_broken(void) {
     return n;
 }
 
-// A key comes into the key file of the device that runs.
+// A key enters the key file of the device that runs.
 static void check_switch(int key) {
     const struct device *d = run.device;
     bool adopted = rotation.result == REKEY_ROTATION_ADOPTED, restored = run.verb == ROLLBACK;
@@ -373,7 +376,7 @@ static void check_post(int slot) {
               "a POST for somebody else's key, before --min-age");
 }
 
-// An outcome needs one of its causes, and must not claim more than is so.
+// An outcome needs one of its causes, and must not claim more than is true.
 static void check_outcome(enum rekey_outcome outcome) {
     static const unsigned causes[REKEY_FAILED + 1] = {
         [REKEY_SUCCEEDED] = ANY,     [REKEY_REFUSED] = SERVICE,
@@ -382,7 +385,7 @@ static void check_outcome(enum rekey_outcome outcome) {
         [REKEY_RUNNING] = ANY,       [REKEY_NOT_TRUSTED] = TRUST,
         [REKEY_CREDENTIALS] = TOKEN, [REKEY_LOCAL] = LOCAL | STOPPED};
     bool open = outcome == REKEY_UNKNOWN || outcome == REKEY_RUNNING;
-    // What happened before this run is the cause of these.
+    // Events before this run that can cause these outcomes.
     bool earlier = rotation.error == REKEY_E_KEY_FOREIGN || (outcome == REKEY_LOCAL && !run.hook);
     bool settled = !open && outcome != REKEY_SUCCEEDED && outcome != REKEY_LOCAL && !earlier;
 
@@ -407,7 +410,7 @@ static void check_success(struct device *d) {
               (other_slot || (same && !rotation.found_operation && run.verb == ROTATE)),
           "rotated, and it was not");
     never(result == REKEY_ROTATION_RESTORED && same && d->rollback_from == 0,
-          "restored, and the key is as it was"); // but for one that an earlier run has begun
+          "restored, and the key is as it was"); // except one that an earlier run has begun
     broken_if(result == REKEY_ROTATION_RESTORED && d->disk.key == d->rollback_from, ROLLED_BACK,
               "a repeated rollback goes forward again");
     never((result == REKEY_ROTATION_NOT_DUE || result == REKEY_ROTATION_UNCHANGED) && !same,
@@ -466,7 +469,7 @@ static void execute(int slot, bool foreign) {
               "the follower's key was regenerated");
 }
 
-// The one that is next to end until `until`; NULL if there is none.
+// The operation that is the next to end, not later than `until`; NULL if there is none.
 static struct pending *next_pending(uint64_t until) {
     struct pending *next = NULL;
 
@@ -479,7 +482,7 @@ static struct pending *next_pending(uint64_t until) {
     return next;
 }
 
-// Time passes, and what is due is executed.
+// Time passes, and operations that are due are executed.
 static void advance(uint64_t ms) {
     const uint64_t until = w.now + ms;
 
@@ -494,7 +497,7 @@ static void advance(uint64_t ms) {
     w.now = until;
 }
 
-// The service works on it, and decides when it is executed.
+// The service accepts the request, and decides when it is executed.
 static void begin_operation(int slot, bool polled) {
     static const unsigned seconds[] = {3, 0, 100, 900, 1500, 1785, 1799, 1860, 2700, 10800};
     struct pending *p = w.pending;
@@ -511,8 +514,8 @@ static void begin_operation(int slot, bool polled) {
                           w.now + (s == 0 ? SERVICE_LIMIT : s * SECOND)};
 }
 
-// Whether it is about the time at which an operation is executed, or can be no more. Elsewhere what
-// happens in the middle of a long wait is like what happened in it before.
+// Whether the current time is near the time at which an operation is executed or can no longer be.
+// In the middle of a long wait, an event has the same effect as one earlier in that wait.
 static bool near_event(void) {
     bool is_near = w.now - w.pairs[NEWEST].since < 2 * MINUTE;
 
@@ -539,11 +542,11 @@ static void power_lost(void) {
 static struct {
     char request[4096], text[1024];
     size_t len;
-    const char *rest; // of the answer; NULL: there is none yet
+    const char *rest; // position in the answer; NULL: there is no answer yet
     bool hangs, scores;
 } stream;
 
-// What is said instead of an answer: the connection ends, it stays open, or power is lost.
+// Happens instead of an answer: the connection ends, it stays open, or power is lost.
 static const char lost[] = "", hangs[] = "", power[] = "";
 
 static void say(const char *head, const char *body) {
@@ -606,10 +609,10 @@ static void answer_post(void) {
 static const struct {
     const char *head, *body;
     unsigned cause;
-    unsigned stays_s; // so it is for so long; UINT32_MAX: until the end of the run
-    unsigned lag_s;   // it is so many seconds late,
-    int old;          // or so many pairs of keys,
-    unsigned old_s;   // and so are others for so long
+    unsigned stays_s; // how long it lasts; UINT32_MAX: until the end of the run
+    unsigned lag_s;   // how many seconds late the list is,
+    int old;          // or how many pairs of keys,
+    unsigned old_s;   // and for how long others are
 } lists[] = {
     {OK, KEYS, 0, 0, 0, 0, 0},
     {"403 F", "", SERVICE, 0, 0, 0, 0},
@@ -659,8 +662,8 @@ static int choose_list(void) {
     return value;
 }
 
-// The keys that are listed. Where lists are old for a minute, one older than a minute passes the
-// limit; one alone does not.
+// The keys that are listed. If lists are old for a minute, one that is older than a minute exceeds
+// the limit; a single one does not.
 static const int *listed_keys(int value) {
     int n = NEWEST - lists[value].old;
 
@@ -799,8 +802,8 @@ static uint64_t now_ms(void *ctx) {
     return w.now;
 }
 
-// Half of the time would be spent in the real one, which clears byte by byte so that no compiler
-// leaves it out. The linker puts this in its place.
+// The real function would take half of the time, because it clears byte by byte so that no compiler
+// removes it. The linker puts this function in its place.
 void __wrap_rekey_zeroize(void *ptr, size_t len);
 void __wrap_rekey_zeroize(void *ptr, size_t len) {
     memset(ptr, 0, len);
@@ -815,8 +818,9 @@ static int reads(void) {
     return value == 0 ? REKEY_DONE : REKEY_E_STORE;
 }
 
-// What becomes of a call that writes *next; *half is what is there where it is cut between its two
-// files, NULL where it has one. It may fail with its effect done. Nothing is written without power.
+// Decides the result of a call that writes *next. *half is the content after an interruption
+// between its two files, or NULL if it has one file. The call may fail although its effect
+// happened. Nothing is written without power.
 static int writes(const char *call, const struct disk *half, const struct disk *next) {
     enum { DONE, ERROR, ERROR_AFTER, POWER_AFTER, POWER_HALF, ERROR_HALF };
     struct device *d = run.device;
@@ -976,8 +980,8 @@ static void somebody_else(void) {
     }
 }
 
-// What may happen between two steps: asked when a phase of the rotation begins, and for a signal
-// also in each state of the client. True where the run is ended by it.
+// Events between two steps. The question is asked when a phase of the rotation begins; for a
+// signal, also in each state of the client. True if the event ends the run.
 static bool between_steps(void) {
     unsigned step = (unsigned)rotation.phase << 5 | (unsigned)client.state << 1 | rotation.ended;
     bool new_phase = step >> 5 != run.step >> 5;
@@ -1029,14 +1033,14 @@ static int begin_run(void) {
 }
 
 static uint32_t phases_seen;
-static uint32_t followed_by[32]; // for each phase: those that came next
+static uint32_t followed_by[32]; // for each phase: the phases that came next
 
 static void note_phase(unsigned before) {
     phases_seen |= 1u << rotation.phase;
     followed_by[before] |= 1u << rotation.phase & ~(1u << before);
 }
 
-// Whether it ends in success.
+// Returns true if the run succeeds.
 static bool run_to_end(void) {
     int steps = 0, result;
 
@@ -1094,7 +1098,7 @@ static void choose_options(void) {
     limit_if(value == 7, NO_SETTLING);
 }
 
-// What is lost, restored or put there by hand between two runs.
+// Files that are lost, restored or written by hand between two runs.
 static void change_files(struct device *d) {
     struct disk *disk = &d->disk, now = d->disk;
     int value = choose("files",
@@ -1112,7 +1116,7 @@ static void change_files(struct device *d) {
     d->before = now;
 }
 
-// The follower runs twice in a long gap, as docs/rotation.md wants it, and may run in a short one.
+// The follower runs twice in a long gap, as docs/rotation.md requires, and may run in a short one.
 static void pass_gap(uint64_t gap, bool follow) {
     unsigned parts = !on('f') ? 1 : gap >= DAY ? 3 : follow ? 2 : 1;
 
@@ -1125,7 +1129,7 @@ static void pass_gap(uint64_t gap, bool follow) {
     set_run(&w.rotator, ROTATE);
 }
 
-// What lies between two runs of the rotator, then the run. Whether it ended in success.
+// Plays the time between two runs of the rotator, then the run. Returns true if the run succeeded.
 static bool next_run(void) {
     static const uint64_t minutes2[] = {20, 70, 3000, 1, 20, 70};
     int value = choose("gap", "10 min|35 min|25 h|30 s|10 min with sync|35 min with sync",
@@ -1156,7 +1160,7 @@ static uint64_t of_key(int key) {
     return key == 0 ? 999 : (uint64_t)(key / 100 * 128 + w.serial - key % 100);
 }
 
-// By the ten seconds up to an hour, by the minute up to a day and some more.
+// Rounds up to ten seconds within an hour, up to a minute within a little more than a day.
 static uint64_t of_age(int64_t seconds) {
     return (uint64_t)(seconds < -600     ? -1
                       : seconds < 3600   ? seconds / 10
@@ -1191,7 +1195,7 @@ static void mix_device(struct device *d) {
         d->clean_syncs > 2 ? 2 : (uint64_t)d->clean_syncs, of_key(d->rollback_from));
 }
 
-// The same for two worlds that go on in the same way: keys by their age.
+// A digest that is the same for two worlds with the same future: keys by their age.
 static uint64_t canonical(int runs_left) {
     hash = 1;
     MIX((uint64_t)runs_left, (uint64_t)budget, w.limits, w.last_failed,
@@ -1225,10 +1229,10 @@ static int seen_n, nodes_n;
 static struct node {
     struct world world;
     char script[sizeof(script)];
-    int runs, left; // runs: so far
+    int runs, left; // number of runs so far
 } nodes[1u << 18];
 
-// Whether it was not seen before.
+// Returns true if the state was not seen before.
 static bool is_new(uint64_t state) {
     size_t i = state >> (64 - SEEN_BITS);
 
@@ -1255,7 +1259,8 @@ static void add_node(int runs) {
 
 // ---- exploration --------------------------------------------------------------------------------
 
-// From here a kind world must lead to success: in one of two runs, and a day later to a rotation.
+// From here, runs without adverse events must lead to success: within two runs, and a day later to
+// a rotation.
 static void check_recovery(void) {
     const struct world here = w;
     bool first, second;
@@ -1281,7 +1286,7 @@ static void check_recovery(void) {
     kind = false;
 }
 
-// The world at the beginning: the key in use was put to use a day ago.
+// The world at the beginning: the key in use was activated a day ago.
 static void begin_world(void) {
     int used = start == 's' ? 2 : 1;
     struct disk *disk = &w.rotator.disk;
@@ -1289,7 +1294,7 @@ static void begin_world(void) {
     memset(&w, 0, sizeof(w));
     w.now = 10 * DAY;
     w.serial = 13;
-    for (int n = 0; n <= NEWEST; n++) { // the slots in turn, a day between
+    for (int n = 0; n <= NEWEST; n++) { // the slots in turn, a day apart
         int slot = (NEWEST - n) % 2 == 0 ? used : 3 - used, serial = w.serial - (NEWEST - n);
 
         w.pairs[n].keys[slot - 1] = slot * 100 + serial;
@@ -1311,7 +1316,7 @@ static void begin_world(void) {
     w.rotator.before = w.follower.disk = *disk;
 }
 
-// All combinations of decisions of the next run from a node. Returns how many.
+// Tries all combinations of decisions of the next run from a node. Returns how many.
 static unsigned long expand(const struct node *from, int runs) {
     unsigned long paths = 0;
     int number = from->runs + 1;

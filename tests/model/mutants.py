@@ -1,8 +1,9 @@
-"""Does the model see a fault? Changes one token of src/rotate.c at a time, as tests/mutate does, and
-explores the rotation until a promise is broken. Prints the mutants that break none.
+"""Tests whether the model notices a fault: changes one token of src/rotate.c at a time, as
+tests/mutate does, and explores the rotation until a promise is broken. Prints the mutants that
+break no promise.
 
-A mutant that only changes a text, a wait or an order that no promise is about lives. The unit tests
-see those, by `make mutate`.
+A mutant survives if it only changes a text, a wait or an order about which there is no promise. The
+unit tests notice those (`make mutate`).
 """
 
 import argparse
@@ -21,11 +22,11 @@ import mutate  # noqa: E402
 
 BUILD = Path("build/model")
 SOURCE = Path("src/rotate.c")
-SECONDS = 600  # of a mutant, on a machine with other work
+SECONDS = 600  # seconds for a mutant, on a machine with other work
 
 
 def compiler():
-    """The command that compiles phases.c, as the Makefile has it, without what it is made of."""
+    """The command with which the Makefile compiles phases.c, without its input and output files."""
     make = [os.environ.get("MAKE", "make"), "--no-print-directory", "-nB", "V=1", f"B={BUILD}"]
     shown = [*make, "CFLAGS=-O2", f"{BUILD}/tests/phases.o"]
     plan = subprocess.run(shown, check=True, capture_output=True, text=True).stdout

@@ -1,6 +1,6 @@
-// phases.c - src/rotate.c itself, and the names of its phases, which no header has.
+// phases.c - src/rotate.c itself, and the names of its phases, which are in no header.
 
-#include "rotate.c" // its enum phase is private
+#include "rotate.c" // included because its enum phase is private
 
 #define NAME(phase) [phase] = #phase
 
@@ -12,7 +12,7 @@ static const char *const names[] = {
 
 const char *phase_name(unsigned phase);
 
-// NULL: there are fewer phases.
+// NULL: there is no such phase.
 const char *phase_name(unsigned phase) {
     return phase < sizeof(names) / sizeof(names[0]) ? names[phase] : NULL;
 }

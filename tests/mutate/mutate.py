@@ -1,13 +1,13 @@
-"""Mutation testing of src/ and port/: does a test fail when one token of the code is another?
+"""Mutation testing of src/ and port/: does a test fail if one token of the code is changed?
 
-Each mutant changes one operator, number, character, truth value, error, simple statement, or cell
-of a table. It is compiled into the unit tests, and those that use its object run until one fails.
-What no test sees must be in survivors.txt, with the reason why it need not be seen.
+Each mutant changes one operator, number, character, truth value, error, simple statement, or cell of a table. It is
+compiled into the unit tests, and those that use its object run until one fails. A mutant that no test notices must be
+in survivors.txt, with the reason why it does not matter.
 
-The compiler and its flags are the Makefile's, asked for with `make -n`. src/, port/ and tests/ are
-copied first: all may be edited while this runs. Not mutated: rekey_config.h (choices, which a test
-would only repeat; the code that compares with them is mutated), rekey_error.h (numbers that mean
-nothing but their group), declarations, and what of port/ is not in PORT.
+The compiler and its flags are the Makefile's, asked for with `make -n`. src/, port/ and tests/ are copied first, so all
+of them may be edited during a run. Not mutated: rekey_config.h (choices, which a test would only repeat; the code that
+compares with them is mutated), rekey_error.h (the numbers mean nothing but their group), declarations, and the files of
+port/ that are not in PORT.
 """
 
 import argparse
@@ -26,13 +26,12 @@ import time
 from pathlib import Path
 
 BUILD = Path("build/mutate")
-BASE = BUILD / "base"  # the copy that the run is about
+BASE = BUILD / "base"  # the copy that this run uses
 LIST = Path("tests/mutate/survivors.txt")
 UNTOUCHED = ("rekey_config.h", "rekey_error.h")
-# The files of port/ that unit tests look at. Of the others, client_certificate.c, der_table.c,
-# peer.c, peer_fault.c, pem_bundle.c and tls.c are reached by the end-to-end tests alone; clock.c and wait.c are
-# about time, and a little more of it does no harm; a mutant of lookup.c could kill what is not its
-# own.
+# The files of port/ that unit tests look at. Of the others, only the end-to-end tests reach client_certificate.c,
+# der_table.c, peer.c, peer_fault.c, pem_bundle.c and tls.c; clock.c and wait.c measure time, and a little more time
+# does no harm; a mutant of lookup.c could kill other processes.
 PORT = [
     "port/mbedtls/owner/arena.c",
     "port/mbedtls/constraints.c",
@@ -45,11 +44,11 @@ PORT = [
     "port/posix/tcp.c",
     "port/sockets/sockets.c",
 ]
-REAL_TIME = ("file", "flash_storage", "tcp", "sockets")  # tests that take seconds: for mutants of their ports only
+REAL_TIME = ("file", "flash_storage", "tcp", "sockets")  # slow tests: only for mutants of their own ports
 SANITIZERS = ["-fsanitize=address,undefined,bounds-strict", "-fno-sanitize-recover=all"]
-FIRST = ["rekey", "fault"]  # the tests that see most, after the module's own
+FIRST = ["rekey", "fault"]  # the tests that notice most, after the module's own
 
-# A directive is one token, but for #define: its name and parameters are one, its body is code.
+# A directive is one token. For #define, only its name and parameters are one token; its body is code.
 TOKEN = re.compile(
     r"""(?P<space>(?:\s|\\\n|//[^\n]*|/\*.*?\*/)+)
     |(?P<define>(?<![^\n])\#define\ \w+(?:\([^)]*\))?)
@@ -61,7 +60,7 @@ TOKEN = re.compile(
     |(?P<op><<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!+\-*/%&|^]=|&&|\|\||\#\#|.)""",
     re.X | re.S,
 )
-# What an operator becomes; those below only where they have two operands.
+# The replacements of each operator; those below only if it has two operands.
 SWAPS = (
     "< <=,>=;<= <,>;> >=,<=;>= >,<;== !=;!= ==;&& ||;|| &&;++ --;-- ++;+= -=;-= +=;|= &=;&= |=;"
     "<< >>;>> <<;<<= >>=;>>= <<=;/= *=;! ;~ ;true false;false true"
@@ -99,7 +98,7 @@ def tokenize(text):
 
 
 def split_list(tokens, at):
-    """The elements of the list that tokens[at] opens, each a list of tokens; where it closes."""
+    """The elements of the list that tokens[at] opens, each a list of tokens, and the position where it closes."""
     parts, depth = [[]], 1
     while depth > 0:
         at += 1
@@ -130,7 +129,7 @@ def tables(tokens):
     while i < len(tokens) - 2:
         if texts[i : i + 2] == ["=", "{"] and texts[i + 2] != ".":
             yield [row_of(element) for element in split_list(tokens, i + 1)[0]]
-        rows, k = [], i  # MACRO(a, b) several times, with , or ; or nothing between: rows, too
+        rows, k = [], i  # MACRO(a, b) several times, separated by , or ; or nothing: these are rows, too
         while texts[i].isupper() and texts[k : k + 2] == [texts[i], "("]:
             cells, end = split_list(tokens, k + 1)
             rows.append(cells)
@@ -145,7 +144,7 @@ def next_char(text):
 
 
 def changes(tokens, i, source):
-    """What token i may become."""
+    """The replacements of token i."""
     token, before = tokens[i], tokens[i - 1].text if i else ""
     after = tokens[i + 1].text if i + 1 < len(tokens) else ""
     if token.kind == "number":
@@ -162,7 +161,7 @@ def changes(tokens, i, source):
         return [f"{token.text} + 1"]
     if token.kind == "name" and token.text.startswith("REKEY_E_"):
         return [f"({token.text} - 1)"]
-    if token.kind == "op" and token.text in BINARY:  # with one operand, & * - have no space behind
+    if token.kind == "op" and token.text in BINARY:  # as operators with one operand, & * - have no space after them
         two = source[token.end].isspace() and source[token.start - 1].isspace()
         return [BINARY[token.text]] if two else []
     return SWAPS.get(token.text, [])
@@ -171,7 +170,7 @@ def changes(tokens, i, source):
 def mutants_of(file):
     source = (BASE / file).read_text()
     tokens = tokenize(source)
-    found = {}  # (start, end, new): the same change is one mutant, however it came about
+    found = {}  # (start, end, new): the same change is one mutant, even if it was found twice
     in_table = set()
     for rows in tables([token for token in tokens if not token.macro]):
         for row, other in list(zip(rows, rows[1:])) + list(zip(rows[1:], rows)):
@@ -189,8 +188,9 @@ def mutants_of(file):
     on_line = collections.defaultdict(list)
     for token in tokens:
         on_line[line_of[token]].append(token)
-    texts = {}  # of the lines, without comments
-    nth, same = {}, collections.Counter()  # which of the lines of its function that have its text
+    texts = {}  # the lines without comments
+    # The number of a line among those of its function that have the same text.
+    nth, same = {}, collections.Counter()
     for line, (token, *_) in on_line.items():
         start = source.rfind("\n", 0, token.start) + 1
         texts[line] = source[start : on_line[line][-1].end].split("\n")[0].strip()
@@ -213,15 +213,15 @@ def change_of(m):
 
 
 class Builder:
-    """The compiler, as the Makefile would call it, and what depends on what."""
+    """The compiler, called as the Makefile would call it, and the dependencies."""
 
     def __init__(self):
-        # The default sizes: a request is longer than staging.
+        # The default sizes: a request is longer than the staging buffer.
         limits = "LIMITS=REKEY_URL_MAX=4096 REKEY_STAGING_MAX=4096 REKEY_JSON_TOKENS=192"
         make = [os.environ.get("MAKE", "make"), "--no-print-directory", f"B={BUILD}", limits]
         libraries = [f"{BUILD}/tests/cmocka.o", f"{BUILD}/libmbedtls.a"]
         subprocess.run([*make, "-s", *libraries], check=True)
-        # rsa_public.c is compiled with more of mbedTLS's headers than most of port/.
+        # rsa_public.c needs more of mbedTLS's headers than most of port/.
         asked = {
             "src": "src/url.c",
             "port": "port/mbedtls/owner/rsa_public.c",
@@ -240,7 +240,7 @@ class Builder:
         shutil.rmtree(BASE, ignore_errors=True)
         for part in ("src", "port", "boards/examples", "tests/unit", "tests/fault", "tests/vectors"):
             shutil.copytree(part, BASE / part)
-        self.core = [  # what the tests are linked with, of which they take what they need
+        self.core = [  # linked with every test, which uses the parts that it needs
             str(path.relative_to(BASE))
             for part in ("src", "port/posix", "port/sockets", "port/anchors", "port/mbedtls", "port/mbedtls/owner")
             for path in sorted((BASE / part).glob("*.c"))
@@ -248,11 +248,11 @@ class Builder:
         self.tests = {
             path.stem.removeprefix("test_"): f"tests/{path.parent.name}/{path.name}"
             for path in sorted((BASE / "tests").glob("*/test_*.c"))
-            if path.name != "test_lwip.c"  # of port/lwip, which needs lwIP
+            if path.name != "test_lwip.c"  # files of port/lwip, which need lwIP
         }
 
     def compile(self, file, root, out, *options):
-        """`file` of the copy; src/ and port/ from `root`. Whether it compiles."""
+        """Compiles `file` of the copy; src/ and port/ come from `root`. Returns whether it compiles."""
         part = file.split("/")[0]
         command = [
             re.sub("^-I(?=src|port|tests)", f"-I{BASE if '-Itests' in arg else root}/", arg)
@@ -267,12 +267,12 @@ class Builder:
         return run([self.command["src"][0], *options, test, *objects, *fixed, "-o", str(out)]) == 0
 
     def includes(self, test):
-        """The sources that are compiled into a test, which changes what they call."""
+        """The sources that a test includes in order to change what they call."""
         names = re.findall(r'#include "(\w+\.c)"', (BASE / self.tests[test]).read_text())
         return {file for file in self.core if file.split("/")[-1] in names}
 
     def baseline(self, pool):
-        """All programs without a mutant: how long each runs, which objects of the core it has."""
+        """Runs all programs without a mutant: the seconds that each takes, and the objects of the core in it."""
         jobs = [(file, BASE / f"{file}.O2", "-O2") for file in self.core]
         for file in [*self.core, "tests/unit/support.c", *self.tests.values()]:
             jobs.append((file, BASE / f"{Path(file).stem}.o", "-O1"))
@@ -294,7 +294,7 @@ class Builder:
 
 
 def run(command, timeout=None):
-    """The exit status; None: it took too long. A process group that is signalled is its own."""
+    """Returns the exit status, or None if it took too long. It has its own process group, which can be signalled."""
     quiet = subprocess.DEVNULL
     environment = os.environ | {"REKEY_FIRST_FAILURE": "1", "TMPDIR": str(BASE.absolute())}
     try:
@@ -312,7 +312,7 @@ def run(command, timeout=None):
 
 
 def try_mutant(builder, m, root):
-    """What becomes of one mutant, in the worker's own copy of src/ and port/."""
+    """Tests one mutant, in the worker's own copy of src/ and port/. Returns the result."""
     path = root / m.file
     original = path.read_text()
     path.write_text(original[: m.start] + m.new + original[m.end :])
@@ -323,7 +323,7 @@ def try_mutant(builder, m, root):
 
 
 def run_mutant(builder, m, root):
-    header = m.file.endswith(".h")  # all that may include it is compiled anew
+    header = m.file.endswith(".h")  # everything that may include it is compiled again
     changed = builder.core if header else [m.file]
     tests = [test for test, uses in builder.uses.items() if uses & set(changed)]
     if not m.file.startswith(("port/posix/", "port/sockets/")):
@@ -379,7 +379,7 @@ def counted(whats):
 
 
 def report(results, known, full):
-    """Prints what became of all; returns the exit status."""
+    """Prints the results; returns the exit status."""
     print(counted(results.values()))
     for file in sorted({m.file for m in results}):
         print(f"  {file}: " + counted([what for m, what in results.items() if m.file == file]))

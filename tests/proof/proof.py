@@ -463,9 +463,9 @@ PROOFS = [
         "rsa_public",
         "power",
         "mbedTLS gets what it demands",
-        "10,000 limbs, exponents of 17 bits",
+        "2^n limbs to 8,192, 17 bits of exponent",
         9,
-        "rekey_rsa_public.0:18 square_of_r.0:40 square_of_r.1:16 square_of_r.2:16",
+        "rekey_rsa_public.0:18 double_it.0:40 square_of_r.0:20 square_of_r.1:20",
         mutant=(
             "port/mbedtls/owner/rsa_public.c",
             "rekey_arena_calloc(3 * m.limbs + 1,",

@@ -1,6 +1,6 @@
-// check.c - `rekey check`: what a rotation needs, checked one after the other, with a remedy for
-// each failure. Nothing is changed, at the service or here, but that the directory of --state gets
-// its lock file; a key that is listed is not kept.
+// check.c - `rekey check`: checks what a rotation needs, one thing after the other, with a remedy
+// for each failure. Changes nothing, except that the directory of --state gets its lock file. Does
+// not keep the listed keys.
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static struct {
         enum result result;
         char text[1400];
     } lines[CHECKS];
-    enum rekey_outcome worst; // of the failures
+    enum rekey_outcome worst; // of all failures
     struct rekey_shown shown;
     struct rekey_keys keys;
     struct state state;
@@ -55,7 +55,8 @@ static void note(enum check check, enum result result, const char *format, ...) 
     va_end(arguments);
 }
 
-// A failure that another try cannot correct counts for more than one that it can; else the first.
+// Notes a failure. The exit code is that of the first failure that repeating cannot correct; else
+// that of the first one.
 static void failed(enum check check, enum rekey_outcome outcome, const char *text,
                    const char *remedy) {
     if (run.worst == REKEY_SUCCEEDED || run.worst == REKEY_NOT_REACHED) {
@@ -64,7 +65,7 @@ static void failed(enum check check, enum rekey_outcome outcome, const char *tex
     note(check, FAILED, "%s%s%s", text, remedy[0] != '\0' ? "; " : "", remedy);
 }
 
-// A failure of the session: the error, what is known of it, and what the service said.
+// Notes a failure of the session: the error, its details, and what the service said.
 static void failed_by(const struct session *s, enum check check, const struct rekey_report *report,
                       const char *remedy) {
     const struct rekey_arm_error *e = report->service;
@@ -99,7 +100,7 @@ static bool check_clock(void) {
     return true;
 }
 
-// How far the connection came that has just ended with `error`.
+// The check that a connection which ended with `error` has reached.
 static enum check place_of(const struct session *s, int error) {
     const struct rekey_proxy *p = &s->proxy.tunnel;
 
@@ -112,7 +113,7 @@ static enum check place_of(const struct session *s, int error) {
     return TRUST;
 }
 
-// One connection, without a request.
+// Opens one connection, without a request. Returns 0 or an error.
 static int connect_once(struct session *s, const struct rekey_transport *t) {
     const struct options *o = s->options;
     const uint64_t until = rekey_posix_now_ms(NULL) + o->connect_timeout_ms;
@@ -133,8 +134,8 @@ static int connect_once(struct session *s, const struct rekey_transport *t) {
     return result;
 }
 
-// True if requests can be made. Where nobody can be trusted, without a clock or trust anchors, the
-// connection ends below TLS.
+// Returns true if requests can be made. Without a clock or trust anchors TLS cannot work, so that
+// only the connection below it is checked.
 static bool check_connection(struct session *s, bool trusts) {
     static const char *const remedies[] = {
         [LOOKUP] =
@@ -173,7 +174,7 @@ static bool check_connection(struct session *s, bool trusts) {
     return error == 0 && trusts;
 }
 
-// Whether a request failed for want of a token that the service takes.
+// Whether a request failed because there was no token that the service accepts.
 static bool failed_by_identity(const struct session *s, const struct rekey_report *report) {
     return report->outcome == REKEY_CREDENTIALS || report->outcome == REKEY_USAGE ||
            report->host.ptr != s->options->host.ptr;
@@ -253,7 +254,7 @@ static void check_state(struct session *s) {
 }
 
 static void check_hook(const struct options *o) {
-    if (o->exec != NULL) { // options.c has looked whether it can be started
+    if (o->exec != NULL) { // options.c has checked that it can be started
         note(HOOK, OK, "%s", o->exec);
     } else if (run.rotation.hook_pending) {
         failed(HOOK, REKEY_LOCAL, "the hook of an earlier run is still pending", "give --exec");
@@ -262,7 +263,7 @@ static void check_hook(const struct options *o) {
     }
 }
 
-// ---- what is printed ----------------------------------------------------------------------------
+// ---- output -------------------------------------------------------------------------------------
 
 static void put_lines(const struct options *o) {
     static const char *const names[CHECKS] = {
@@ -311,7 +312,7 @@ static int check(const struct options *o) {
         failed(IDENTITY, s->fault.outcome, s->fault.text, "");
     }
     if (session_connect(s) != 0) {
-        anchors = s->has_tls; // then it is the client certificate
+        anchors = s->has_tls; // then the client certificate is at fault
         if (identity || !anchors) {
             failed(anchors ? IDENTITY : TRUST, s->fault.outcome, s->fault.text, "");
         }
@@ -339,7 +340,7 @@ const struct command_row command_check = {
     .synopsis = "--subscription ID -g RG -w WS -n ENDPOINT [--state DIR]",
     .example = "-n scoring --state /var/lib/rekey/a",
     .accepts = OPTIONS_ENDPOINT | OPTIONS_KIND | OPTIONS_NETWORK | OPTIONS_MANAGEMENT |
-               OPTIONS_STATE | OPTIONS_ROTATION, // what both rotate and sync take
+               OPTIONS_STATE | OPTIONS_ROTATION, // what both rotate and sync accept
     .needs = OPTIONS_ENDPOINT,
     .run = check,
 };

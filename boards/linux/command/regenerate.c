@@ -1,5 +1,5 @@
-// regenerate.c - `rekey regenerate`: regenerates one key and waits for the end of it; with
-// --check-keys between two lists.
+// regenerate.c - `rekey regenerate`: regenerates one key, and waits for the end; with --check-keys
+// lists the keys before and after.
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,16 +15,16 @@
 #include "endpoint.h"
 
 static struct {
-    char path[REKEY_PATH_MAX + 1]; // of the POST, for the file
+    char path[REKEY_PATH_MAX + 1]; // of the POST, for the operation file
     char key_value[REKEY_KEY_VALUE_MAX];
     size_t key_value_len;
     // With --check-keys:
     struct rekey_keys before, after;
     struct rekey_secret secrets[2]; // the keys of `before`
-    struct rekey checker;           // lists afterwards, while the report of the client stays
+    struct rekey checker; // lists the keys afterwards, and keeps the client's report intact
 } run;
 
-// An operation file that is there already is another operation's, and is never overwritten.
+// An operation file that exists belongs to another operation, and is never overwritten.
 static int refuse_used_file(const char *path, struct fault *f) {
     bool there = path != NULL && access(path, F_OK) == 0;
 
@@ -48,7 +48,7 @@ static void name_file(struct session *s) {
     f->key_type = s->key_type;
 }
 
-// Everything that can be refused before the first packet, in the order in which a user would
+// Checks everything that can be checked before the first packet, in the order in which a user would
 // correct it.
 static int prepare(struct session *s) {
     const struct options *o = s->options;

@@ -30,37 +30,32 @@ static void square(const struct modulus *m, mbedtls_mpi_uint *x) {
 #endif
 }
 
-// x = 2 x mod n
-static void twice(const struct modulus *m, mbedtls_mpi_uint *x) {
-    mbedtls_mpi_uint carry = mbedtls_mpi_core_add(x, x, x, m->limbs);
-    mbedtls_mpi_uint borrow = mbedtls_mpi_core_sub(m->scratch, x, m->n, m->limbs);
+// x = 2^times x mod n
+static void double_it(const struct modulus *m, mbedtls_mpi_uint *x, size_t times) {
+    for (; times > 0; times--) {
+        mbedtls_mpi_uint carry = mbedtls_mpi_core_add(x, x, x, m->limbs);
+        mbedtls_mpi_uint borrow = mbedtls_mpi_core_sub(m->scratch, x, m->n, m->limbs);
 
-    if (carry >= borrow) { // x was n or more
-        memcpy(x, m->scratch, m->limbs * sizeof(*x));
+        if (carry >= borrow) { // x was n or more
+            memcpy(x, m->scratch, m->limbs * sizeof(*x));
+        }
     }
 }
 
-// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: R times 2^32, by doubling
-// the largest power of two below n; from that R times 2^bits, by squaring, and doubling 32 times
-// for each bit of the exponent. A doubling takes 1/50 of the time of a square.
+// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: R times 2^times, by
+// doubling the largest power of two below n. Each squaring doubles `times`, until it is `bits`. Up
+// to 32 it is reached faster by doubling.
 static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, size_t n_bits) {
-    const size_t words = m->limbs * sizeof(*x) / sizeof(uint32_t);
-    size_t bit = 1, times = (words + 1) * 32 - (n_bits - 1);
+    const size_t bits = m->limbs * sizeof(*x) * 8;
+    size_t times = bits;
 
-    x[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % (sizeof(*x) * 8);
-    while (bit <= words / 2) {
-        bit *= 2;
+    while (times > 32 && times % 2 == 0) {
+        times /= 2;
     }
-    for (;;) {
-        while (times-- > 0) {
-            twice(m, x);
-        }
-        bit /= 2;
-        if (bit == 0) {
-            return;
-        }
+    x[m->limbs - 1] = (mbedtls_mpi_uint)1 << (n_bits - 1) % (sizeof(*x) * 8);
+    double_it(m, x, bits - (n_bits - 1) + times);
+    for (; times < bits; times *= 2) {
         square(m, x);
-        times = (words & bit) != 0 ? 32 : 0;
     }
 }
 
