@@ -1,6 +1,6 @@
-// fuzz.h - what the fuzz entries share. An entry takes any bytes and aborts when something does not
-// hold that must hold for every input. libFuzzer calls it with what it invents (`make fuzz`);
-// replay.c with the files of seeds/ (`make test`).
+// fuzz.h - shared by the fuzz entries. An entry accepts any bytes, and aborts if a property that
+// must hold for every input does not hold. libFuzzer calls it with generated inputs (`make fuzz`);
+// replay.c calls it with the files of seeds/ (`make test`).
 
 #ifndef REKEY_FUZZ_H
 #define REKEY_FUZZ_H

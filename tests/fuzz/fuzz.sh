@@ -1,7 +1,7 @@
 #!/bin/sh
-# fuzz.sh - `make fuzz`: all fuzz entries at once, for some seconds. What libFuzzer finds interesting is kept in
-# build/fuzz/corpus and is where the next run begins; an input that breaks something goes to build/fuzz, and
-# from there, small and with a name, to tests/fuzz/seeds.
+# fuzz.sh - `make fuzz`: all fuzz entries at once, for some seconds. Inputs that libFuzzer finds interesting are kept in
+# build/fuzz/corpus, where the next run begins. An input that breaks something is put into build/fuzz. Make it small,
+# and add it to tests/fuzz/seeds under a name.
 #
 #     fuzz.sh DIR SECONDS ENTRY...     DIR/ENTRY are the programs
 

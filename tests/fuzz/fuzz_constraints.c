@@ -1,5 +1,5 @@
-// fuzz_constraints.c - names and constraints out of DER. The first two bytes say where the input is
-// cut into the extensions of an issuer, and the subject and the extensions of a certificate.
+// fuzz_constraints.c - names and constraints in DER. The first two bytes say where the input is
+// divided into the extensions of an issuer, and the subject and the extensions of a certificate.
 
 #include "constraints.h"
 #include "der.h"
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     result = rekey_constraints_check(issuer, &names);
     MUST(result == REKEY_CONSTRAINTS_KEPT || result == REKEY_CONSTRAINTS_BROKEN ||
          result == REKEY_CONSTRAINTS_UNKNOWN);
-    // An issuer without constraints breaks none.
+    // A certificate cannot break the constraints of an issuer that has none.
     MUST(rekey_constraints_check(rekey_span(NULL, 0), &names) == REKEY_CONSTRAINTS_KEPT);
     if (rekey_constraints_host(names.extensions, "example.com") ||
         rekey_constraints_host(names.extensions, "127.0.0.1")) {

@@ -1,8 +1,7 @@
-// fuzz_credential.c - what a token service can say: the first byte says of which kind the
-// credential is, the rest are its answers, one for each connection, with a line "----" between two.
-// A token that came of it is one that can be sent; everything else is an error of a closed list,
-// and what was there is zeroized. The same bytes are also read as a challenge, and encoded as a
-// value of a form.
+// fuzz_credential.c - the answers of a token service. The first byte selects the kind of
+// credential; the rest is the answers, one for each connection, separated by a line "----". The
+// result is a token that can be sent, or an error of a closed list, and then the buffer is
+// zeroized. The same bytes are also read as a challenge, and encoded as a value of a form.
 
 #include "credential_entra.h"
 #include "credential_managed.h"
@@ -12,7 +11,7 @@
 #define SEPARATOR "\n----\n"
 
 static struct {
-    const char *at, *end; // of the input
+    const char *at, *end; // the rest of the input
     const char *answer, *answer_end;
     int connections;
 } world;
@@ -141,7 +140,7 @@ static void check_challenge(struct rekey_span text) {
     }
 }
 
-// What was encoded has no byte that ends a value, and can be decoded to what it was.
+// An encoded value has no byte that ends a value, and decodes to the original.
 static void check_form(struct rekey_span text) {
     static char buf[3 * 16384];
     struct rekey_writer w = {.buf = buf, .cap = sizeof(buf)};

@@ -1,5 +1,5 @@
-// fuzz_http.c - the HTTP engine: an answer means the same whole and in pieces of any size, nothing
-// is kept beyond a buffer, and an accepted head has neither a bare CR or LF nor a NUL.
+// fuzz_http.c - the HTTP engine: an answer has the same meaning in one piece and in pieces of any
+// size, nothing is stored beyond a buffer, and an accepted head has no bare CR or LF, and no NUL.
 
 #include "fuzz.h"
 #include "http.h"

@@ -1,5 +1,5 @@
-// fuzz_httpdate.c - dates: an accepted one is what the C library writes for these seconds, but for
-// the name of the day and the leap second.
+// fuzz_httpdate.c - dates: an accepted date is the one that the C library writes for these seconds,
+// except for the name of the day and the leap second.
 
 #include <time.h>
 

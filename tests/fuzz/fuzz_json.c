@@ -1,14 +1,14 @@
-// fuzz_json.c - JSON: a text is accepted exactly where the grammar of RFC 8259, written down here a
-// second time as a recursive descent, accepts it behind one byte order mark or none; what is looked
-// up lies inside the text; a string that is escaped and unescaped is the same; a text that was cut
-// anywhere can be read without harm.
+// fuzz_json.c - JSON: a text is accepted exactly if the grammar of RFC 8259 accepts it, with or
+// without a byte order mark before it. The grammar is implemented here a second time, as a
+// recursive descent. A value that is looked up lies inside the text; a string that is escaped and
+// unescaped stays the same; a text that was cut anywhere does no harm.
 
 #include "fuzz.h"
 #include "json.h"
 
 enum { TOKENS = 64, DEPTH = 200 };
 
-// ---- the grammar: each returns the position behind what it read, or SIZE_MAX
+// ---- the grammar: each function returns the position after what it read, or SIZE_MAX
 
 static size_t value(struct rekey_span t, size_t at, int depth);
 

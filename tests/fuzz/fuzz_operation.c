@@ -1,13 +1,13 @@
-// fuzz_operation.c - the whole operation against a service that says anything at any time. What is
-// held against the outcome is what the service was sent and what it said, read by other code than
-// the client's: never succeeded without a 2xx, never "nothing was executed" after a POST that was
-// not refused, one POST unless an answer allows another, the token to one host, nothing secret
-// left.
+// fuzz_operation.c - a complete operation against a service that says anything at any time. The
+// outcome is compared with what the service received and said, which is read by other code than the
+// client's: never succeeded without a 2xx, never "nothing was executed" after a POST that was not
+// refused, only one POST unless an answer allows another, the token to one host only, and no secret
+// left in memory.
 //
 // An input is a line of letters (see `play`), then the answers, one for each request, with 0xFF
-// between them. In an answer a byte 1 to 7 is an event of the connection (see `event`), at its
-// front 14 and 15 one of the write (see `service_write`), at its end 16 to 19 one of the next open
-// (see `service_open`).
+// between them. In an answer, a byte 1 to 7 is an event of the connection (see `event`); at its
+// front, 14 and 15 are events of the write (see `service_write`); at its end, 16 to 19 are events
+// of the next open (see `service_open`).
 
 #include "fake_port.h"
 #include "fuzz.h"
@@ -17,29 +17,29 @@
 #define TOKEN_B "token-that-is-fresh"
 
 static struct {
-    const char *at, *end; // what is left of the input
+    const char *at, *end; // the rest of the input
     bool listing, resuming, fresh_token, save_fails;
     bool one_byte;
-    int broken; // what every later call on this connection returns; 0: it works
+    int broken; // the result of every later call on this connection; 0: it works
     size_t write_max;
     size_t request_len, answer_len;
-    bool writing;   // the request that is being written was counted
+    bool writing;   // the request being written was counted
     bool answering; // the answer at `at` may be read
     int requests;   // as the client counts them
     int posts, polls;
-    int refusals; // POSTs whose answer says that they were not executed
+    int refusals; // POSTs whose answers say that they were not executed
     int tokens;
 } world;
 
-static char request[16384], answer[65536]; // the last ones, NUL-terminated
+static char request[16384], answer[65536]; // the last ids, NUL-terminated
 
 static struct rekey client;
 static struct rekey_options options;
 static struct rekey_keys keys;
 
-// ---- what the service said, read independently
+// ---- the service's answers, read independently
 
-// The status of the final answer in what was read; 0: none yet.
+// The status of the final answer in the bytes read so far; 0: none yet.
 static int status_said(void) {
     const char *at = answer;
 
@@ -57,7 +57,7 @@ static int status_said(void) {
     }
 }
 
-// Whether a word stands in what was read, in any case. Escapes may spell anything.
+// Whether a word occurs in the bytes read so far, in any case. Escapes may spell anything.
 static bool said(const char *word) {
     size_t len = strlen(word);
 
@@ -71,7 +71,7 @@ static bool said(const char *word) {
     return false;
 }
 
-// A POST's answer has ended, whole or not: does it say that the POST was not executed?
+// A POST's answer has ended, complete or not: does it say that the POST was not executed?
 static void post_ends(void) {
     int status = status_said();
 
@@ -103,7 +103,7 @@ static int service_open(void *ctx, struct rekey_span host, uint16_t port, uint32
         world.at++;
         return REKEY_WANT_WRITE;
     case 19:
-        return REKEY_WANT_READ; // for ever
+        return REKEY_WANT_READ; // forever
     default:
         break;
     }
@@ -114,7 +114,7 @@ static int service_open(void *ctx, struct rekey_span host, uint16_t port, uint32
     return REKEY_DONE;
 }
 
-// A line of the request's head, without its end; at an empty one the head is over.
+// A line of the request's head, without its end; an empty line ends the head.
 static struct rekey_span next_line(const char **at) {
     const char *end = strstr(*at, "\r\n");
     struct rekey_span line;
@@ -125,7 +125,7 @@ static struct rekey_span next_line(const char **at) {
     return line;
 }
 
-// What goes out is one well-formed request: nothing of what the service said can break out of it.
+// The output is one well-formed request: no text of the service can break out of it.
 static void check_request(bool post) {
     const char *at = request;
     struct rekey_span line = next_line(&at);
@@ -174,7 +174,7 @@ static int service_write(void *ctx, const void *data, size_t len, size_t *done) 
         world.at++;
         return REKEY_WANT_WRITE;
     }
-    if (next_byte() == 15) { // what the service has said before may still be read
+    if (next_byte() == 15) { // data that the service sent before may still be read
         world.at++;
         answer_starts();
         return REKEY_E_IO;
@@ -189,7 +189,7 @@ static int service_write(void *ctx, const void *data, size_t len, size_t *done) 
     return REKEY_DONE;
 }
 
-// An event in the answer. Returns what read returns.
+// An event in the answer. Returns the result of read.
 static int event(int byte) {
     switch (byte) {
     case 1:
@@ -311,7 +311,7 @@ static void check_outcome(int result) {
         MUST(*c >= ' ' && *c < 0x7F);
     }
     MUST(nothing_left(&client));
-    if (!world.fresh_token) { // else the service may say the first one, which is forgotten
+    if (!world.fresh_token) { // else the service may send the first token, which is forgotten
         MUST(!repeats(report.service->code.text, report.service->code.len));
         MUST(!repeats(report.service->detail.text, report.service->detail.len));
         MUST(!repeats(report.service->message.text, report.service->message.len));
@@ -323,7 +323,7 @@ static void check_outcome(int result) {
     }
 }
 
-// The client begins its next request: what is left of the last answer is not wanted any more.
+// The client begins its next request and ignores the rest of the last answer.
 static void next_request(void) {
     if (world.requests > 0) {
         while (next_byte() != 0xFF) {
@@ -340,7 +340,7 @@ static void next_request(void) {
 }
 
 // The first line: L listKeys, R resumption, V with a key value, U repeats unsafely, T a fresh token
-// after a 401, S save fails, a digit how many bytes a write takes.
+// after a 401, S save fails, a digit: how many bytes a write accepts.
 static int play(void) {
     struct rekey_span value = rekey_span(NULL, 0);
     struct rekey_report report;

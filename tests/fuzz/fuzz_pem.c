@@ -1,5 +1,5 @@
-// fuzz_pem.c - PEM: whatever comes first, a good block behind it is found; what is learned without
-// a buffer is what is decoded into one; and nothing is written behind it.
+// fuzz_pem.c - PEM: whatever comes first, a valid block after it is found; a block has the same
+// length with and without a buffer; and nothing is written beyond the buffer.
 
 #include "fuzz.h"
 #include "pem.h"

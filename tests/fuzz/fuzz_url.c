@@ -1,5 +1,5 @@
-// fuzz_url.c - URLs: the parts of an accepted one lie inside it, hold no byte that could end a
-// request line or a field, and give the same parts when a URL is made of them again.
+// fuzz_url.c - URLs: the parts of an accepted URL lie inside it, contain no byte that could end a
+// request line or a field, and are the same after a URL is made of them again.
 
 #include "fuzz.h"
 #include "url.h"

@@ -1,5 +1,5 @@
-// replay.c - runs a fuzz entry over the files that are its arguments, without clang's runtime. Each
-// input lies in a block of its own size, so that the sanitizers see a byte read behind it.
+// replay.c - runs a fuzz entry over the files given as arguments, without clang's runtime. Each
+// input lies in a block of exactly its size, so that the sanitizers notice a read beyond it.
 
 #include "fuzz.h"
 
@@ -15,7 +15,7 @@ static void run(const char *path) {
     MUST(size == 0 || block != NULL);
     MUST(fread(block, 1, (size_t)size, file) == (size_t)size);
     fclose(file);
-    fprintf(stderr, "%s\n", path); // the last one is what an abort is about
+    fprintf(stderr, "%s\n", path); // the file that an abort belongs to is the last one printed
     LLVMFuzzerTestOneInput(block, (size_t)size);
     free(block);
 }

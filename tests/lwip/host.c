@@ -1,5 +1,5 @@
-// host.c - see host.h. A thread for each port, two for each connection. What fails here, but for a
-// connection, ends the program: it is a test's.
+// host.c - see host.h. There is a thread for each port, and two for each connection. Any failure
+// other than one of a connection ends the program, which is a test.
 
 #include "host.h"
 
@@ -91,8 +91,9 @@ static void reset_inside(struct netconn *conn) {
     UNLOCK_TCPIP_CORE();
 }
 
-// Where the peer has ended its side already, netconn_delete ends this one. lwIP would free the pcb
-// behind the netconn's back if it were told here, before netconn_recv has seen that end.
+// If the peer has already ended its side, netconn_delete ends this one. If lwIP were told to end it
+// here, before netconn_recv has seen the peer's end, it would free the pcb without the netconn
+// knowing.
 static void end_inside(struct netconn *conn) {
     LOCK_TCPIP_CORE();
     if (conn->pcb.tcp != NULL && conn->pcb.tcp->state == ESTABLISHED) {
@@ -157,7 +158,7 @@ static void *serve_connection(void *arg) {
     pthread_t thread;
     err_t error;
 
-    // What is relayed is not held back for more of it.
+    // Data is relayed at once.
     setsockopt(c->outside, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     LOCK_TCPIP_CORE();
     if (c->inside->pcb.tcp != NULL) {
@@ -172,7 +173,7 @@ static void *serve_connection(void *arg) {
         reset_outside(c->outside);
     }
     pthread_join(thread, NULL);
-    if (error == ERR_OK) { // behind what the other side had sent before it was gone
+    if (error == ERR_OK) { // after the data that the other side had sent before
         reset_inside(c->inside);
     }
     netconn_delete(c->inside);

@@ -6,11 +6,12 @@
 
 #include <stdint.h>
 
-// Starts lwIP, once, with an interface on which everything is lost: 10.0.0.0/8 and 2001:db8::/32.
+// Starts lwIP, once, with an interface that drops everything: 10.0.0.0/8 and 2001:db8::/32.
 void lwip_host_start(void);
 
-// Relays connections to the ports `first` and so on, `count` of them, of lwIP's 127.0.0.1 and ::1.
-// An orderly end and a reset are passed on in both directions, behind what was sent before them.
+// Relays connections to `count` ports of lwIP's 127.0.0.1 and ::1, beginning with `first`. An
+// orderly end and a reset are passed on in both directions, after the data that was sent before
+// them.
 void lwip_host_relay(uint16_t first, unsigned count);
 
 #endif

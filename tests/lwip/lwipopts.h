@@ -1,5 +1,5 @@
 // lwipopts.h - lwIP as a process of this machine, for the tests: its unix port with threads, core
-// locking that is checked at each call, both families, and nothing but its own loopback interface.
+// locking that is checked at each call, both address families, and only its own loopback interface.
 
 #ifndef REKEY_LWIP_UNIX_OPTS_H
 #define REKEY_LWIP_UNIX_OPTS_H
@@ -11,7 +11,7 @@
 #define DEFAULT_UDP_RECVMBOX_SIZE 16
 #define DEFAULT_ACCEPTMBOX_SIZE 16
 
-// sys_arch.c of the unix port has these.
+// sys_arch.c of the unix port defines these.
 void sys_check_core_locking(void);
 void sys_mark_tcpip_thread(void);
 void sys_lock_tcpip_core(void);
@@ -34,7 +34,7 @@ void sys_unlock_tcpip_core(void);
 #define LWIP_NETIF_LOOPBACK 1
 #define LWIP_NETCONN 1
 #define LWIP_SOCKET 1
-#define LWIP_COMPAT_SOCKETS 0 // the names are the C library's, in the same program
+#define LWIP_COMPAT_SOCKETS 0 // these names belong to the C library, which is in the same program
 #define LWIP_POSIX_SOCKETS_IO_NAMES 0
 #define LWIP_SO_LINGER 1
 #define LWIP_STATS 0

@@ -1,6 +1,6 @@
-// sockets_client.c - port/sockets over lwIP's sockets API: in a file of its own, because the types
-// of that API have the names of the C library's. The lookup function is one for lwIP:
-// dns_gethostbyname asks, and a callback keeps its answer.
+// sockets_client.c - port/sockets over lwIP's sockets API: in a file of its own, because that API
+// has the C library's names for its types. The lookup function uses lwIP: dns_gethostbyname asks,
+// and a callback keeps the answer.
 
 #include "sockets_client.h"
 
@@ -11,12 +11,12 @@
 
 // The answer is kept here: lwIP's own table may forget it at once (a TTL of 0).
 static struct {
-    char host[DNS_MAX_NAME_LENGTH]; // that is asked for, or was
+    char host[DNS_MAX_NAME_LENGTH]; // the host of the current or the last lookup
     enum { IDLE, PENDING, FOUND, FAILED } state;
     ip_addr_t address;
 } question;
 
-// An answer for a host that nobody asks for any more is for nobody.
+// Ignores an answer for any other host.
 static void on_found(const char *name, const ip_addr_t *address, void *arg) {
     (void)arg;
     if (question.state == PENDING && strcmp(name, question.host) == 0) {
@@ -52,7 +52,7 @@ static int look_up(void *arg, const char *host, struct rekey_sockets_address *ad
     LOCK_TCPIP_CORE();
     result = ask(host);
     found = question.address;
-    question.state = result == REKEY_WANT_READ ? PENDING : IDLE; // the next time it is asked anew
+    question.state = result == REKEY_WANT_READ ? PENDING : IDLE; // the next lookup asks again
     UNLOCK_TCPIP_CORE();
     if (result != REKEY_DONE) {
         return result;

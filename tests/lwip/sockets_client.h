@@ -1,5 +1,5 @@
-// sockets_client.h - port/sockets over lwIP's sockets API, for programs that have the C library's
-// sockets, too. There is one connection.
+// sockets_client.h - port/sockets over lwIP's sockets API, for programs that also use the C
+// library's sockets. There is one connection.
 
 #ifndef REKEY_LWIP_SOCKETS_CLIENT_H
 #define REKEY_LWIP_SOCKETS_CLIENT_H

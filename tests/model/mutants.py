@@ -1,6 +1,7 @@
-"""Tests whether the model notices a fault: changes one token of src/rotate.c at a time, as
-tests/mutate does, and explores the rotation until a promise is broken. Prints the mutants that
-break no promise.
+"""Tests whether the model notices a fault in src/rotate.c.
+
+Changes one token of src/rotate.c at a time, as tests/mutate does, and explores the rotation until a
+promise is broken. Prints the mutants that break no promise.
 
 A mutant survives if it only changes a text, a wait or an order about which there is no promise. The
 unit tests notice those (`make mutate`).

@@ -1,5 +1,5 @@
 """Makes the certificates of the peer of the porters' kit: a trust anchor, ca.pem, and a chain with
-its key, NAME.pem, for each way in which a certificate can be good or at fault.
+its key, NAME.pem, for each way in which a certificate can be valid or not.
 """
 
 import datetime
@@ -20,7 +20,7 @@ def name_of(text):
 
 
 def sign(subject, key, issuer, issuer_key, names=None, first=2024, last=2049):
-    """A certificate; of an authority where there are no names."""
+    """Makes a certificate; without names, one of an authority."""
     usage = dict.fromkeys(
         ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
         + ("encipher_only", "decipher_only"),
@@ -57,7 +57,7 @@ def pem_of(certificate):
 
 
 def make(directory, hosts, address):
-    """The good chain is for `hosts` and the IP address `address`."""
+    """The valid chain is for `hosts` and the IP address `address`."""
     directory.mkdir(parents=True, exist_ok=True)
     root_key, other_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
     root, other = "rekey port check root", "another root"
@@ -65,12 +65,12 @@ def make(directory, hosts, address):
     ip = [x509.IPAddress(ipaddress.ip_address(address))]
     rows = {
         "good": sign(hosts[0], key, root, root_key, dns + ip),
-        # The common name is the host's: names are looked for in subjectAltName alone (RFC 9525 2).
+        # The common name is the host's: only subjectAltName counts (RFC 9525 2).
         "wrong-name": sign(hosts[0], key, root, root_key, [x509.DNSName("other.example")]),
         "expired": sign(hosts[0], key, root, root_key, dns + ip, 2020, 2021),
         "not-yet": sign(hosts[0], key, root, root_key, dns + ip, 2048, 2049),
         "untrusted": sign(hosts[0], key, other, other_key, dns + ip),
-        # It has the name of the trust anchor, and is signed by somebody else.
+        # It has the name of the trust anchor, but another key signed it.
         "impostor": sign(hosts[0], key, root, other_key, dns + ip),
         "self-signed": sign(hosts[0], key, hosts[0], key, dns + ip),
         # The text of an address as a dNSName is not an iPAddress.
@@ -83,7 +83,7 @@ def make(directory, hosts, address):
     )
     for name, certificate in rows.items():
         (directory / f"{name}.pem").write_bytes(private + pem_of(certificate))
-    # Its issuer is trusted, but is no authority.
+    # Its issuer is trusted, but is not an authority.
     leaf_key = ec.generate_private_key(ec.SECP256R1())
     leaf = sign("a server", leaf_key, root, root_key, [x509.DNSName("a.example")])
     below = sign(hosts[0], key, "a server", leaf_key, dns + ip)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The peer of the porters' kit (check.h): a listener for each way in which a peer can behave, in
-the clear or under TLS. What a client wants is said by the port number alone, so that a device needs
-nothing but TCP to be tested. It prints "FIRST LAST" once all ports are open.
+the clear or under TLS. The port number alone selects the behaviour, so that a device needs nothing
+but TCP to be tested. It prints "FIRST LAST" when all ports are open.
 
     peer.py [--tls DIR [--tls-max 1.2]] [--bind ADDRESS] [--hole ADDRESS] [--host NAME] [--two NAME]
 
@@ -23,15 +23,15 @@ import time
 BLOCK = 100  # bytes: what most listeners send
 LARGE = 1 << 20
 PATTERN = bytes((i * 2654435761 >> 24) & 255 for i in range(LARGE))
-PATIENCE = 3.0  # seconds that the peer waits for what a client has to do
+PATIENCE = 3.0  # seconds that the peer waits for an action of the client
 
 
 class Cut(Exception):
-    """The stream ended with FIN, and under TLS no close_notify came before."""
+    """The stream ended with FIN, under TLS without close_notify."""
 
 
 def queued(sock, request):
-    """Bytes in a queue of the kernel: FIONREAD received, TIOCOUTQ sent and not acknowledged."""
+    """Bytes in a queue of the kernel: FIONREAD: received; TIOCOUTQ: sent, but not acknowledged."""
     return struct.unpack("i", fcntl.ioctl(sock, request, b"\0" * 4))[0]
 
 
@@ -43,8 +43,8 @@ def until(condition, seconds=PATIENCE):
 
 
 class Stream:
-    """A connection that was accepted. `piece`: so many bytes are sent at a time, the next when
-    those before have been received, or could have been."""
+    """An accepted connection. `piece`: this many bytes are sent at a time, the next ones when the
+    previous ones have been received, or could have been."""
 
     def __init__(self, sock, context, piece=None):
         self.sock, self.piece = sock, piece
@@ -64,7 +64,7 @@ class Stream:
             until(lambda: queued(self.sock, termios.TIOCOUTQ) == 0, 0.002)
 
     def drive(self, call, *args):
-        """A call of TLS, and all that it has to send and to receive."""
+        """Makes a call of TLS, and sends and receives what it needs."""
         while True:
             try:
                 result = call(*args)
@@ -78,7 +78,7 @@ class Stream:
             self.incoming.write(data)
 
     def record(self, data):
-        """The bytes that carry `data`, not yet sent."""
+        """The bytes of the record with `data`, not yet sent."""
         if not self.tls:
             return data
         self.tls.write(data)
@@ -89,7 +89,7 @@ class Stream:
             self.raw(self.record(data[at : at + 16384]))
 
     def receive(self, cap=16384):
-        """b"" at an orderly end."""
+        """Returns b"" at an orderly end."""
         if not self.tls:
             return self.sock.recv(cap)
         try:
@@ -107,7 +107,7 @@ class Stream:
         return data
 
     def notify(self):
-        """Says that no more comes: close_notify. Does not wait for the client's."""
+        """Announces the end with close_notify. Does not wait for the client's."""
         if self.tls:
             try:
                 self.tls.unwrap()
@@ -124,12 +124,12 @@ class Stream:
 
     def reset(self):
         until(lambda: queued(self.sock, termios.TIOCOUTQ) == 0)
-        time.sleep(0.05)  # the network of QEMU makes an end of data and RST that it finds together
+        time.sleep(0.05)  # QEMU's network makes an end of data and RST if they arrive together
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
     def wait_for_end(self):
-        """Reads on until the client has ended the connection, so that no RST overtakes an answer."""
+        """Reads until the client has ended the connection, so that no RST overtakes an answer."""
         while self.sock.recv(16384):
             pass
 
@@ -137,7 +137,7 @@ class Stream:
 # ---- the listeners, in the order of their ports --------------------------------------------------
 
 noted = []  # connections whose end a client can ask for
-held = [0]  # bytes that came to `hold`, for each connection
+held = [0]  # number of bytes that `hold` received, by connection
 
 
 def begin_note():
@@ -146,7 +146,7 @@ def begin_note():
 
 
 def echo(stream):
-    """Keeps how the connection ended."""
+    """Records how the connection ended."""
     mine = begin_note()
     try:
         while True:
@@ -162,7 +162,7 @@ def echo(stream):
 
 
 def report_end(stream):
-    """Says how the last connection that was noted ended, once it has."""
+    """Reports how the last recorded connection ended, as soon as it has."""
     seen = noted[-1]
     until(lambda: seen["state"] != "open")
     stream.send(seen["state"].encode())
@@ -170,7 +170,8 @@ def report_end(stream):
 
 
 def report_count(stream):
-    """Says how much has come to `hold`, which sends nothing. That connection may be new still."""
+    """Reports how many bytes `hold`, which sends nothing, has received. That connection may still
+    be new."""
     until(lambda: held[-1] >= BLOCK)
     stream.send(str(held[-1]).encode())
     stream.end()
@@ -188,14 +189,14 @@ def block(stream):
 
 
 def source(stream):
-    """The client says in four bytes how much it wants."""
+    """The client says in four bytes how many bytes it wants."""
     stream.send(PATTERN[: int.from_bytes(stream.receive_all(4), "big")])
     stream.end()
 
 
 def sink(stream):
-    """The client says in four bytes how much comes. Nothing is received before the client can send
-    no more, ten times over."""
+    """The client says in four bytes how many bytes follow. Ten times, nothing is received until the
+    client cannot send any more."""
     size = int.from_bytes(stream.receive_all(4), "big")
     data = b""
     while len(data) < size:
@@ -213,7 +214,7 @@ def sink(stream):
 
 
 def late(stream):
-    """A second for those who have no other clock."""
+    """Waits for a second; for devices without another clock."""
     data = stream.receive_all(1)
     time.sleep(1)
     stream.send(data)
@@ -238,7 +239,7 @@ def half(stream):
 
 
 def reset_after(stream):
-    """The client's byte shows that it knows the connection to be open."""
+    """The client's byte shows that it has seen the connection open."""
     mine = begin_note()
     stream.receive_all(1)
     stream.send(PATTERN[:BLOCK])
@@ -247,7 +248,7 @@ def reset_after(stream):
 
 
 def answer(stream):
-    """Answers a request that has only begun, and goes: what still comes meets a RST."""
+    """Answers a request that has only begun, and closes: the rest of it gets a RST."""
     until(lambda: queued(stream.sock, termios.FIONREAD) > 0)
     stream.send(PATTERN[:BLOCK])
     stream.notify()
@@ -267,7 +268,7 @@ def changed(stream):
     stream.raw(record)
 
 
-# Those below are given the socket.
+# The functions below get the socket.
 def reset_at_once(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -283,7 +284,7 @@ def plaintext(sock):
 
 
 RAW = [reset_at_once, silent, plaintext]
-# Each with its certificate. `closed` and `hole` are no functions: nobody accepts there.
+# Each with its certificate. `closed` and `hole` are not functions, because nobody accepts there.
 LISTENERS = [
     (report_end, "good"),
     (report_count, "good"),
@@ -306,7 +307,7 @@ LISTENERS = [
     (changed, "good"),
     ("closed", "good"),
     ("hole", "good"),
-    (echo, "good"),  # that of the name with two addresses: its first one is a hole
+    (echo, "good"),  # the second address of the name with two addresses; the first one is a hole
     (echo, "wrong-name"),
     (echo, "expired"),
     (echo, "not-yet"),
@@ -329,13 +330,13 @@ def serve(sock, behave, context, piece):
             behave(stream)
             if stream.sock.fileno() >= 0:
                 stream.wait_for_end()
-    except (OSError, Cut):  # the client has gone; ssl.SSLError is an OSError
+    except (OSError, Cut):  # the client has closed; ssl.SSLError is an OSError
         pass
 
 
 def listen(address, port, backlog=64):
     sock = socket.socket()
-    # Small, so that a client that is not read from soon has to wait.
+    # Small, so that the client soon has to wait if the peer does not read.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
     sock.bind((address, port))
@@ -345,7 +346,7 @@ def listen(address, port, backlog=64):
 
 
 def dig_hole(address, port):
-    """Nothing answers where the queue of a listener is full."""
+    """Nothing answers if the queue of a listener is full."""
     kept = [listen(address, port, 0)]
     for _ in range(3):
         kept.append(socket.socket())
@@ -355,8 +356,8 @@ def dig_hole(address, port):
 
 
 def open_ports(args):
-    """As many ports as there are listeners, one after the other. They are below those that the
-    kernel gives to clients."""
+    """Opens one port after the other for the listeners. They are below those that the kernel gives
+    to clients."""
     for _ in range(100):
         first = random.randrange(18000, 30000)
         opened = []
@@ -377,7 +378,7 @@ def open_ports(args):
 def make_contexts(args):
     if not args.tls:
         return {}
-    import certificates  # here, because it needs a library that TCP alone does not need
+    import certificates  # imported here, because TCP alone does not need this library
 
     directory = pathlib.Path(args.tls)
     certificates.make(directory, [args.host, args.two], args.address or args.bind)

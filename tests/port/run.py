@@ -1,6 +1,6 @@
 """Runs the programs of `make port-check`, each with a peer.py of its own, and prints a table: for
-each port of rekey what each check found; and for each transport that is broken on purpose whether
-the sentence was named that it breaks, and no other.
+each port of rekey the result of each check; and for each transport that is broken on purpose
+whether exactly the sentence that it breaks was named.
 
     run.py PROGRAM...    the exit code is 1 if a port breaks a sentence, or a broken one is not named
 """
@@ -16,17 +16,17 @@ import tempfile
 
 HERE = pathlib.Path(__file__).parent
 HEADER = HERE / "../../src/rekey_port.h"
-AT_ONCE = 4  # programs: most of the time is waiting
-SECONDS = 100  # for one program, after which a call does not return
+AT_ONCE = 4  # number of programs at a time: most of the time is waiting
+SECONDS = 100  # seconds for one program, after which a call counts as one that does not return
 
-# How a port is run: the options of peer.py, and the program's arguments behind the first port.
+# How to run a port: the options of peer.py, and the program's arguments after the first port.
 PLAIN = [("", [], [])]
 TLS = [
     ("", ["--tls=DIR"], ["DIR/ca.pem"]),
     ("-1.2", ["--tls=DIR", "--tls-max=1.2"], ["DIR/ca.pem"]),
     ("-small", ["--tls=DIR"], ["DIR/ca.pem", "small"]),
 ]
-EMULATOR = ["--address=10.0.2.2", "--host=10.0.2.2"]  # where a guest finds this machine
+EMULATOR = ["--address=10.0.2.2", "--host=10.0.2.2"]  # the address of this machine for a guest
 FIRMWARE = [
     ("-lwip", EMULATOR, []),
     ("-mbedtls", [*EMULATOR, "--tls=DIR"], ["DIR/ca.der"]),
@@ -43,7 +43,8 @@ READ_ENDS = (
     "wait close-is-seen close-beside-lookup one-byte-at-a-time large-read close-blocked written-is-sent"
     " end reset-after-data answer-while-writing"
 )
-# What each broken transport is built on, and the sentences (sentences.h) that the checks name.
+# The transport on which each broken one is built, and the sentences (sentences.h) that the checks
+# name.
 BROKEN = {
     "order": ("posix", {"reset-after-data": "DELIVER"}),
     "refuse": ("posix", {"answer-while-writing": "DELIVER"}),
@@ -76,13 +77,13 @@ def read_sentences():
 
 
 def missing_sentences(sentences):
-    """Those that are not in the contract, word for word."""
+    """The sentences that are not in the contract, word for word."""
     header = " ".join(HEADER.read_text().replace("//", " ").split())
     return [text for text in sentences if text not in header]
 
 
 class Result:
-    """What a program printed: {check: (mark, names of broken sentences)}, and the lines of that."""
+    """The output of a program: {check: (mark, names of broken sentences)}, and its lines."""
 
     def __init__(self, text, sentences):
         self.checks, self.lines = {}, []
@@ -90,7 +91,7 @@ class Result:
         for line in text.splitlines():
             mark, name, rest = line[:8].strip(), line[9:29].strip(), line[30:].strip()
             if mark not in ("checking", "passed", "BROKEN", "-", ""):
-                continue  # of the emulator
+                continue  # output of the emulator
             if mark:
                 check = name
                 self.checks[check] = [mark, set()]
@@ -98,7 +99,7 @@ class Result:
                 self.checks[check][1].add(sentences[rest])
             if mark in ("BROKEN", "") and line:
                 self.lines.append(line)
-        # The last one did not return.
+        # The last check did not return.
         if check and self.checks[check][0] == "checking":
             self.checks[check] = ["BROKEN", {"BLOCKS"}]
             self.lines.append(f"BROKEN   {check}: a call did not return, or it crashed")

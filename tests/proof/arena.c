@@ -1,8 +1,7 @@
-// arena.c - proofs about port/mbedtls/owner/arena.c, by induction over its block list.
-// `init` proves that a new arena is whole. `allocate` and `release` prove that one call leaves it
-// whole, from any arena that is whole, and that the contents of other blocks stay as they were. So
-// this holds after any number of calls. Both are proved for the arena itself and for memory that is
-// lent to it.
+// arena.c - proofs about port/mbedtls/owner/arena.c, by induction over its block list. `init`
+// proves that a new arena is intact. `allocate` and `release` prove that one call keeps any intact
+// arena intact, and does not change the contents of other blocks. So this holds after any number of
+// calls. Both are proved for the arena itself and for memory that is lent to it.
 
 #include "../../port/mbedtls/owner/arena.c"
 
@@ -12,7 +11,7 @@
 #define UNIT REKEY_ARENA_ALIGN
 
 static _Alignas(REKEY_ARENA_ALIGN) unsigned char memory[UNITS * UNIT];
-static struct region *region = &arena.own; // the one of the two that has memory
+static struct region *region = &arena.own; // the region that has memory
 unsigned char nondet_uchar(void);
 
 static bool in_use(size_t unit) {
@@ -28,9 +27,9 @@ static bool is_zero(size_t first_byte, size_t end_byte) {
     return zero;
 }
 
-// Whole: the blocks lie one after the other from the first unit to the last, each knows the length
-// of the one before it, no two free ones are neighbours, and free memory is zero; so is what is
-// left of the unit of a header. No block before region->first is free, and one begins there, or it
+// Intact means: the blocks lie one after the other from the first unit to the last; each knows the
+// length of the one before it; no two free blocks are neighbours; free memory is zero, and so is
+// the rest of a header's unit. No block before region->first is free; a block begins there, or it
 // is the end.
 static bool is_whole(void) {
     size_t unit = 0, before = 0;
@@ -53,7 +52,7 @@ static bool is_whole(void) {
     return whole && first && unit == UNITS;
 }
 
-// Whether a block begins at `unit` of a whole arena.
+// Whether a block begins at `unit` of an intact arena.
 static bool is_block(size_t unit) {
     size_t at = 0;
 
@@ -77,7 +76,7 @@ static void any_arena(void) {
     ASSUME(is_whole());
 }
 
-// Any byte of what a block in use holds.
+// Any byte of the content of a block in use.
 static size_t any_byte_in_use(size_t *block) {
     size_t byte = nondet_size();
 
@@ -97,8 +96,8 @@ void init(void) {
     PROVE(!in_use(0));
 }
 
-// Memory that is lent is whole as well, at any address, and nothing outside of it is touched. It
-// can be returned as long as it is one free block; then it is zero.
+// Lent memory is intact as well, at any address, and nothing outside of it is touched. It can be
+// returned as long as it is one free block; after that it is zero.
 void lend(void) {
     size_t first = nondet_size(), end = nondet_size(), byte = nondet_size();
     unsigned char before;
@@ -118,7 +117,7 @@ void lend(void) {
     REACHED(first == 1 && end == sizeof(memory));
 }
 
-// Memory is not given back while a block of it is in use.
+// Memory is not returned while a block of it is in use.
 void give_back(void) {
     size_t other, byte;
 
@@ -136,7 +135,7 @@ void allocate(void) {
     any_arena();
     byte = any_byte_in_use(&other);
     before = memory[byte];
-    ASSUME(count <= 2 || size <= 2); // and all overflows of their product
+    ASSUME(count <= 2 || size <= 2); // including all overflows of their product
     block = rekey_arena_calloc(count, size);
     PROVE(is_whole());
     PROVE(memory[byte] == before && is_block(other) && in_use(other));

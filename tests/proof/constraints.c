@@ -48,7 +48,7 @@ void *memchr(const void *block, int byte, size_t len) {
     return NULL;
 }
 
-// An address is within a subtree exactly where all bits of the mask agree.
+// An address is within a subtree exactly if all bits of the mask agree.
 void address(void) {
     struct rekey_span base = any_text(32), name = any_text(16);
     size_t at = nondet_size();
@@ -61,7 +61,7 @@ void address(void) {
     REACHED(!inside && name.len == 4 && base.len == 8);
 }
 
-// A host name: a wildcard needs two labels behind it, so that "*.com" matches nothing.
+// A host name: a wildcard needs two labels after it, so that "*.com" matches nothing.
 void host(void) {
     struct rekey_span name = any_text(TEXT_MAX), host = any_text(TEXT_MAX);
     size_t dots = 0;
@@ -77,7 +77,8 @@ void host(void) {
     REACHED(dots == 1);
 }
 
-// One list of subtrees against one name: where there is a subtree of its kind, there is an answer.
+// One list of subtrees against one name: if there is a subtree of the name's kind, there is an
+// answer.
 void subtrees(void) {
     struct rekey_der name = {nondet_uchar(), any_text(TEXT_MAX)};
     struct rekey_span list = any_text(TEXT_MAX);
@@ -89,7 +90,7 @@ void subtrees(void) {
     REACHED(result == REKEY_CONSTRAINTS_BROKEN);
 }
 
-// The extension wanted, among others.
+// The extension to find, among others.
 void extension(void) {
     struct rekey_span from = any_text(TEXT_MAX), all = from, value = {NULL, 0};
 

@@ -1,5 +1,5 @@
-// der.c - proofs about port/anchors/der.c: an element lies within what it was taken from, in a
-// certificate of any length.
+// der.c - proofs about port/anchors/der.c: an element lies within the bytes from which it was
+// taken, in a certificate of any length.
 
 #include "../../port/anchors/der.c"
 

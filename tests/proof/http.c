@@ -1,8 +1,8 @@
-// http.c - proofs about src/http.c for answers of any length, by induction.
-// `start` proves that rekey_http_start makes the invariant below true. `line` and `body` prove that
-// what the loop of rekey_http_feed does, with one byte of a line or with one piece of a body, keeps
-// it true, from any state in which it is true. So it holds after any number of bytes, in pieces of
-// any size; and where it holds, no access is out of bounds.
+// http.c - proofs about src/http.c for answers of any length, by induction. `start` proves that
+// rekey_http_start establishes the invariant below. `line` and `body` prove that one step of the
+// loop of rekey_http_feed, with one byte of a line or one piece of a body, keeps the invariant,
+// from any state in which it is true. So it holds after any number of bytes, in pieces of any size;
+// and as long as it holds, no access is out of bounds.
 
 #include "../../src/http.c"
 
@@ -14,7 +14,7 @@
 
 struct rekey_http nondet_http(void);
 
-// Any result: which field a line is of is not what is proved.
+// Any result: to which field a line belongs is not part of the proof.
 int strcmp(const char *a, const char *b) {
     (void)a;
     (void)b;
@@ -25,8 +25,7 @@ static struct rekey_http_field fields[FIELDS];
 static char values[FIELDS][VALUE_CAP];
 static char body_buffer[BODY_CAP];
 
-// Where the engine is, in words: in the head, in the lines of the chunked coding, or in the
-// trailers.
+// The position of the engine: in the head, in the lines of the chunked coding, or in the trailers.
 static bool in_head(const struct rekey_http *h) {
     if (h->trailers) {
         return false;
@@ -82,7 +81,7 @@ static bool in_trailers(const struct rekey_http *h) {
     }
 }
 
-// The head was reported, and no byte of the body was read.
+// The head was reported, and no byte of the body was read yet.
 static bool at_body(const struct rekey_http *h) {
     switch (h->next) {
     case BODY:
@@ -112,7 +111,7 @@ static bool place_holds(const struct rekey_http *h) {
     }
 }
 
-// What was read of the status line is a number of as many digits.
+// The number read from the status line so far has as many digits as were read.
 static bool status_holds(const struct rekey_http *h) {
     if (h->state != STATUS_LINE) {
         return h->status < 1000;
@@ -123,8 +122,8 @@ static bool status_holds(const struct rekey_http *h) {
                                                      : 1000);
 }
 
-// A value is captured only in a field line of the head, and is shorter than what was read of the
-// head: so its length cannot overflow its 16 bits.
+// A value is captured only in a field line of the head, and is shorter than the part of the head
+// that was read, so its length cannot overflow its 16 bits.
 static bool capture_holds(const struct rekey_http *h) {
     bool wanted = false;
 
@@ -143,7 +142,7 @@ static bool capture_holds(const struct rekey_http *h) {
 static bool invariant(const struct rekey_http *h) {
     return h->fields == fields && h->field_count == FIELDS && h->body_cap <= BODY_CAP &&
            h->own_field.buf == h->value &&
-           h->own_field.cap == sizeof(h->value) && // what the caller gave
+           h->own_field.cap == sizeof(h->value) && // given by the caller
            place_holds(h) && status_holds(h) && capture_holds(h) && h->minor <= 1 &&
            h->own <= OWN_NONE && h->name_len < sizeof(h->name) && h->name[h->name_len] == '\0' &&
            (h->state != FIELD_NAME || h->head_size > 0) && // the limits
@@ -171,7 +170,7 @@ static void any_fields(void) {
     }
 }
 
-// Any state in which the invariant is true, written to *h.
+// Writes any state in which the invariant is true to *h.
 static void any_state(struct rekey_http *h) {
     size_t captured = nondet_size();
 
@@ -218,13 +217,13 @@ static void feed(struct rekey_http *h) {
         PROVE((result == REKEY_DONE) == (h->state == COMPLETE));
         PROVE((result == REKEY_HTTP_HEAD) == (h->state == BODY_START));
         PROVE(result != REKEY_AGAIN || in.len == 0);
-        PROVE(before != COMPLETE || in.len == 1); // what follows an answer is not taken
+        PROVE(before != COMPLETE || in.len == 1); // bytes after an answer are not consumed
     }
     REACHED(result == REKEY_HTTP_HEAD && h->next == BODY_CLOSE);
     REACHED(result == REKEY_DONE && h->trailers);
 }
 
-// One byte that is not of the body.
+// One byte that does not belong to the body.
 void line(void) {
     struct rekey_http h;
 
@@ -233,7 +232,7 @@ void line(void) {
     feed(&h);
 }
 
-// No byte: what changes without one.
+// No byte: transitions that need none.
 void nothing(void) {
     struct rekey_http h;
     struct rekey_span in = {NULL, 0};
@@ -278,7 +277,7 @@ void body(void) {
     REACHED(result == 0 && h.body_len == kept + 7);
 }
 
-// The end of the stream, wherever it comes.
+// The end of the stream, at any point.
 void end(void) {
     struct rekey_http h;
     bool may_end;
@@ -291,8 +290,8 @@ void end(void) {
     PROVE(invariant(&h));
 }
 
-// A request in pieces: each is written within its buffer, and the cursor stays within the form and
-// its value.
+// A request in pieces: each piece is written within its buffer, and the cursor stays within the
+// form and its value.
 void emit(void) {
     char form[] = {nondet_char(), nondet_char(), nondet_char(), nondet_char(), '\0'};
     struct rekey_span value[2] = {any_text(TEXT_MAX), any_text(TEXT_MAX)};
@@ -327,7 +326,7 @@ void decimal(void) {
     PROVE(len < 10 || value >= 1000000000);
 }
 
-// The digits say the number.
+// The digits have the value of the number.
 void decimal_value(void) {
     uint32_t value = nondet_u16(), again = 0;
     char buf[10];

@@ -1,5 +1,5 @@
-// httpdate.c - proofs about src/httpdate.c: every date is read into the range of its years, and the
-// day arithmetic is that of the Gregorian calendar.
+// httpdate.c - proofs about src/httpdate.c: the result of every date is in the range of its years,
+// and the arithmetic of days is that of the Gregorian calendar.
 
 #include "../../src/httpdate.c"
 
@@ -24,7 +24,7 @@ void any_date(void) {
     REACHED(ok);
 }
 
-// The first day of a month follows the last one of the month before, through all years.
+// In all years, the first day of a month follows the last day of the month before.
 void calendar(void) {
     unsigned year = nondet_unsigned(), month = nondet_unsigned();
 

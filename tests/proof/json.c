@@ -1,7 +1,6 @@
 // json.c - proofs about src/json.c and jsmn, in four parts that rely on each other: the grammar
-// check, token by token from any state; jsmn, token by token from any state; what is looked up, in
-// any tokens that jsmn may leave; and the strings, with any content that the check and jsmn let
-// pass.
+// check, token by token from any state; jsmn, token by token from any state; lookups, in any tokens
+// that jsmn may leave; and strings, with any content that the check and jsmn accept.
 
 #include "../../src/json.c"
 
@@ -15,7 +14,7 @@ jsmn_parser nondet_parser(void);
 
 // ---- the grammar check --------------------------------------------------------------------------
 
-// What may come next, by where the check is.
+// The tokens that may come next, by the state of the check.
 static bool check_holds(const struct check *c) {
     bool inside = c->depth > 0, object = (c->open & 1) != 0;
 
@@ -40,7 +39,7 @@ static bool check_holds(const struct check *c) {
     }
 }
 
-// One token, from any place in any text that the check may be in.
+// One token, from any state of the check, at any place of any text.
 void check_tokens(void) {
     struct check c = nondet_check(), before;
 
@@ -49,14 +48,14 @@ void check_tokens(void) {
     before = c;
     if (check_token(&c)) {
         PROVE(check_holds(&c));
-        PROVE(c.at > before.at); // it comes to an end
+        PROVE(c.at > before.at); // the check ends
         PROVE(c.expected != 0 || c.depth == 0);
     }
     PROVE(c.at <= c.text.len);
     REACHED(c.depth == REKEY_JSON_DEPTH + 1);
 }
 
-// A string that passes ends in its quotation mark, and has no byte that must be escaped.
+// A string that passes ends with its quotation mark, and has no byte that would have to be escaped.
 void check_strings(void) {
     struct check c = nondet_check();
     size_t start, at = nondet_size();
@@ -71,8 +70,8 @@ void check_strings(void) {
     REACHED(c.at == TEXT_MAX);
 }
 
-// Numbers, beside the grammar of RFC 8259, section 6, as an automaton: the longest beginning that
-// is a number passes.
+// Numbers, compared with the grammar of RFC 8259, section 6, as an automaton: the longest prefix
+// that is a number passes.
 void check_numbers(void) {
     struct check c = {.text = any_text(TEXT_MAX)};
     enum { START, MINUS, ZERO, WHOLE, POINT, FRACTION, E, SIGN, EXPONENT, END } state = START;
@@ -118,8 +117,8 @@ void check_numbers(void) {
 
 static jsmntok_t tokens[TOKENS];
 
-// The tokens of a text of which `pos` bytes were read: they begin one behind the other, and end
-// before `pos`; what is open is an object or an array.
+// The tokens of a text of which `pos` bytes were read: each begins after the one before it and ends
+// before `pos`; open tokens are objects or arrays.
 static bool tokens_hold(unsigned count, unsigned pos) {
     bool hold = count <= TOKENS;
 
@@ -161,7 +160,7 @@ static bool one_of(char c, const char *set) {
     return false;
 }
 
-// One round of jsmn_parse, which strings and other primitives leave to the functions below.
+// One round of jsmn_parse, which calls the functions below for strings and other primitives.
 void jsmn_round(void) {
     struct rekey_span text = any_text(TEXT_MAX);
     jsmn_parser p = any_parser(text);
@@ -193,7 +192,7 @@ void jsmn_string(void) {
             text.ptr[pos + 2] == 'u');
 }
 
-// At a byte that begins nothing else.
+// At a byte that begins no other token.
 void jsmn_primitive(void) {
     struct rekey_span text = any_text(TEXT_MAX);
     jsmn_parser p = any_parser(text);
@@ -209,9 +208,9 @@ void jsmn_primitive(void) {
     REACHED(result == 0 && p.pos == pos + TEXT_MAX);
 }
 
-// ---- looking up ---------------------------------------------------------------------------------
+// ---- lookups ------------------------------------------------------------------------------------
 
-// Any tokens that jsmn may leave of a text without escapes.
+// Any tokens that jsmn may leave for a text without escapes.
 static struct rekey_json any_json(void) {
     struct rekey_json json = {.text = any_text(TEXT_MAX), .tokens = tokens, .count = nondet_int()};
 
@@ -256,8 +255,8 @@ void values(void) {
 
 // ---- strings ------------------------------------------------------------------------------------
 
-// Any string that the check and jsmn let pass: what is between the quotation marks, of which the
-// closing one follows.
+// Any string that the check and jsmn accept: the bytes between the quotation marks, with the
+// closing mark after them.
 static struct rekey_span any_string(void) {
     struct rekey_span text = any_text(TEXT_MAX);
 
@@ -280,7 +279,7 @@ static struct rekey_span any_string(void) {
     return text;
 }
 
-// The longest escape has 12 bytes: so one character of a string of any length.
+// The longest escape has 12 bytes, so this covers one character of a string of any length.
 void character(void) {
     struct rekey_span text = any_string();
     size_t at = 0;

@@ -1,6 +1,6 @@
-// operation.c - proofs about src/operation.c: its tables answer every status code, every body and
-// every set of fields, and never with more than the service said; and whatever JSON a body holds,
-// it is read into a word that can be shown.
+// operation.c - proofs about src/operation.c: its tables have an answer for every status code,
+// every body and every set of fields, and never claim more than the service said; and any JSON in a
+// body is read into a word that can be shown.
 
 #include "../../src/operation.c"
 
@@ -28,20 +28,20 @@ void post(void) {
     int error = 1;
     enum rekey_next next;
 
-    ASSUME(status < 1000); // what the engine reads: three digits
+    ASSUME(status < 1000); // the engine reads three digits
     ASSUME(has <= (REKEY_HAS_MONITOR | REKEY_HAS_LOCATION | REKEY_HAS_RETRY_AFTER));
     next = rekey_operation_post(status, has, &body, &error);
     PROVE(next == REKEY_NEXT_SUCCEEDED || next == REKEY_NEXT_POLL || next == REKEY_NEXT_NEW_TOKEN ||
           next == REKEY_NEXT_REPEAT || next == REKEY_NEXT_MAYBE || next == REKEY_NEXT_REFUSED ||
           next == REKEY_NEXT_FAILED || next == REKEY_NEXT_UNKNOWN);
     PROVE(error <= 0 && (error == 0) == (next == REKEY_NEXT_SUCCEEDED || next == REKEY_NEXT_POLL));
-    // Success is said by the service, and nothing contradicts it.
+    // Success only if the service says so and nothing contradicts it.
     PROVE(next != REKEY_NEXT_SUCCEEDED || status == 204 ||
           ((status == 200 || status == 201) && !speaks_against(body.body) &&
            body.body != REKEY_BODY_RUNNING && (has & REKEY_HAS_MONITOR) == 0));
     PROVE(next != REKEY_NEXT_POLL || (status >= 200 && status <= 202 &&
                                       (has & (REKEY_HAS_MONITOR | REKEY_HAS_LOCATION)) != 0));
-    // "Nothing was executed" only where the answer says so: else the key may have changed.
+    // "Nothing was executed" only if the answer says so: otherwise the key may have changed.
     PROVE(next != REKEY_NEXT_REFUSED ||
           (status >= 300 && status < 500 && status != 401 && status != 408 && status != 429));
     PROVE(next != REKEY_NEXT_REPEAT || status == 429 ||
@@ -49,7 +49,7 @@ void post(void) {
     PROVE(next != REKEY_NEXT_NEW_TOKEN || status == 401);
     PROVE(next != REKEY_NEXT_FAILED ||
           (status < 202 && (body.body == REKEY_BODY_FAILED || body.body == REKEY_BODY_CANCELED)));
-    // What is not in the contract is never taken for an end.
+    // An answer that is not in the contract never ends the operation.
     PROVE((status >= 200 && status < 600) || next == REKEY_NEXT_UNKNOWN);
     REACHED(next == REKEY_NEXT_SUCCEEDED && status == 201);
     REACHED(next == REKEY_NEXT_UNKNOWN && status == 200);
@@ -68,7 +68,7 @@ void poll(void) {
     PROVE(next == REKEY_NEXT_SUCCEEDED || next == REKEY_NEXT_RUNNING ||
           next == REKEY_NEXT_NEW_TOKEN || next == REKEY_NEXT_REPEAT ||
           next == REKEY_NEXT_NOT_FOUND || next == REKEY_NEXT_FAILED ||
-          next == REKEY_NEXT_UNKNOWN); // never "refused": the operation was accepted
+          next == REKEY_NEXT_UNKNOWN); // never "refused", because the operation was accepted
     PROVE(error <= 0 &&
           (error == 0) == (next == REKEY_NEXT_SUCCEEDED || next == REKEY_NEXT_RUNNING));
     PROVE(next != REKEY_NEXT_SUCCEEDED || status == 204 ||
@@ -87,7 +87,7 @@ void poll(void) {
     REACHED(next == REKEY_NEXT_RUNNING && status == 201);
 }
 
-// ---- bodies: what json.c may return of any text (tests/proof/json.c) ----------------------------
+// ---- bodies: the results that json.c may return for any text (tests/proof/json.c) ---------------
 
 #define COUNT 8
 

@@ -17,8 +17,8 @@ void *memchr(const void *block, int byte, size_t len) {
     return NULL;
 }
 
-// A line that is taken is whole: the name, a space, the value and a line end, with no line end
-// before that one.
+// A line that is accepted is complete: the name, a space, the value and a line end, with no line
+// end before that.
 void line(void) {
     struct rekey_span text = any_text(TEXT_MAX), rest = text, value = {NULL, 0};
     char name[9];

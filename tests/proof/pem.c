@@ -7,7 +7,7 @@
 
 struct rekey_pem nondet_pem(void);
 
-// Padding ends the group of four that it begins in.
+// Padding ends the group of four in which it begins.
 static bool padding_holds(const struct rekey_pem *p) {
     return p->padding == 0 || (p->padding <= 2 && p->quantum == 0) ||
            (p->padding == 1 && p->quantum == 3);
@@ -27,7 +27,7 @@ static void any_state(struct rekey_pem *p) {
     p->der = nondet_bool() ? NULL : (unsigned char *)buffer.ptr;
     p->cap = buffer.len;
     ASSUME(invariant(p));
-    ASSUME(p->len < SIZE_MAX - 3); // a text of so many bytes does not exist
+    ASSUME(p->len < SIZE_MAX - 3); // no text has that many bytes
 }
 
 void init(void) {

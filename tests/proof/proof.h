@@ -1,8 +1,8 @@
-// proof.h - what the harnesses share: arbitrary values, assumptions, and properties.
-// A harness is a function without arguments. CBMC takes each value that comes from nondet_* to be
-// any value of its type, and looks at all executions at once: a property holds for every value that
-// the assumptions allow. It also checks each memory access, pointer, signed operation, shift and
-// division of the code under proof, and that no loop runs longer than the bound in proof.py.
+// proof.h - shared by the harnesses: arbitrary values, assumptions, and properties. A harness is a
+// function without arguments. CBMC treats each value from nondet_* as any value of its type, and
+// examines all executions at once: a property holds for every value that the assumptions allow. It
+// also checks each memory access, pointer, signed operation, shift and division of the code under
+// proof, and that no loop runs longer than the bound in proof.py.
 
 #ifndef REKEY_PROOF_H
 #define REKEY_PROOF_H
@@ -34,11 +34,11 @@ size_t nondet_size(void);
 #define PROVE(x) __CPROVER_assert(x, #x)
 
 // Some execution must get here with `x` true; proof.py expects this assertion to fail. It shows
-// that the assumptions before it do not exclude what the proof is about.
+// that the assumptions before it do not exclude the case that the proof is about.
 #ifndef MUTANT
 #define REACHED(x) __CPROVER_assert(!(x), "reached: " #x)
 #else
-#define REACHED(x) // with --mutants only a property that fails counts
+#define REACHED(x) // with --mutants, only a failed property counts
 #endif
 
 // Any text of at most `max` bytes, in a block of memory that ends where the text ends.

@@ -1,9 +1,9 @@
-"""Proves what the table below says with CBMC, a bounded model checker: two proofs at a time.
+"""Runs the proofs in the table below with CBMC, a bounded model checker, two at a time.
 
 A proof is a function of tests/proof/NAME.c, checked for all values at once, up to a bound. CBMC's
-own checks (memory, pointers, signed overflow, shifts, division, unwinding) count as well as those
-that the harness states. `--mutants` changes one line of each module, and demands that the proof
-named beside it fails: it shows that the proofs can fail.
+own checks (memory, pointers, signed overflow, shifts, division, unwinding) count, and so do those
+of the harness. `--mutants` changes one line of each module, and requires that the proof named
+beside it fails, which shows that the proofs can fail.
 
 docs/testing.md says what each proof means.
 """
@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 BUILD = Path("build/proof")
-LIMIT = 300  # seconds of CPU time of one proof; the longest takes 60 on an idle machine
+LIMIT = 300  # seconds of CPU time for one proof; the longest needs 60 on an idle machine
 CHECKS = [
     "--drop-unused-functions",
     "--pointer-overflow-check",
@@ -29,10 +29,11 @@ CHECKS = [
     "--slice-formula",
 ]
 
-# module and entry: tests/proof/MODULE.c and its function. unwind: the rounds of a loop, and one more.
-# loops: the same for single loops, as --unwindset wants it. text: TEXT_MAX of the harness. sources:
-# what is compiled beside it; what else the module calls is replaced in the harness. mutant: (file,
-# old, new); the old text is there once. None where another proof of the module has one.
+# module and entry: tests/proof/MODULE.c and its function. unwind: the rounds of a loop, plus one.
+# loops: the same for single loops, in the form of --unwindset. text: TEXT_MAX of the harness.
+# sources: files compiled together with it; the harness replaces all other functions that the module
+# calls. mutant: (file, old, new); the old text occurs once. None if another proof of the module has
+# one.
 Proof = collections.namedtuple("Proof", "module entry what bound unwind loops text sources mutant")
 
 

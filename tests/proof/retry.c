@@ -1,5 +1,5 @@
-// retry.c - proofs about src/retry.c, for answers of any length: what reads numbers and dates is
-// replaced by what tests/proof/span.c and tests/proof/httpdate.c prove of it.
+// retry.c - proofs about src/retry.c, for answers of any length. The functions that read numbers
+// and dates are replaced by the results that tests/proof/span.c and tests/proof/httpdate.c prove.
 
 #include "../../src/retry.c"
 
@@ -34,7 +34,7 @@ void backoff(void) {
     REACHED(ms == 60000);
 }
 
-// Of the errors, those of the network may pass, and no others.
+// Among the errors, only those of the network may be temporary.
 void helps(void) {
     int error = nondet_int();
 

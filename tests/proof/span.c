@@ -1,4 +1,4 @@
-// span.c - proofs about src/span.c, against definitions that are written another way.
+// span.c - proofs about src/span.c, against definitions that are written differently.
 
 #include "proof.h"
 
@@ -31,7 +31,7 @@ static bool all_digits(struct rekey_span text) {
     return digits;
 }
 
-// No overflow, and a result within the bound, for numbers that are far too large.
+// No overflow, and a result within the bound, even for numbers that are far too large.
 void number_range(void) {
     struct rekey_span text = any_text(TEXT_MAX);
     int32_t max = nondet_int(), value;
@@ -70,7 +70,7 @@ void utf8(void) {
     size_t len, expected = 0;
 
     ASSUME(text.len > 0);
-    memcpy(b, text.ptr, text.len); // what is not there is 0, which continues nothing
+    memcpy(b, text.ptr, text.len); // a missing byte is 0, which continues no sequence
     if (b[0] < 0x80) {
         expected = 1;
         expected_code = b[0];

@@ -1,6 +1,6 @@
-// span_contracts.h - stands in for src/span.c in proofs of what calls it: each function checks what
-// it demands of its caller, and returns any value that it may return. tests/proof/span.c proves
-// that span.c returns no others.
+// span_contracts.h - replaces src/span.c in proofs of its callers: each function checks what it
+// requires of its caller, and returns any value that it may return. tests/proof/span.c proves that
+// span.c returns no other values.
 
 #ifndef REKEY_SPAN_CONTRACTS_H
 #define REKEY_SPAN_CONTRACTS_H
@@ -56,11 +56,11 @@ bool rekey_is_one_of(char c, const char *set) {
     return c != '\0' && nondet_bool();
 }
 
-// What the text is known to be: well-formed, or ASCII alone.
+// What is known about the text: it is well-formed, or only ASCII.
 static bool utf8_is_valid, utf8_is_ascii;
 
-// Where it is well-formed, what follows the first byte are continuation bytes, as many as the code
-// point needs.
+// If it is well-formed, the first byte is followed by as many continuation bytes as the code point
+// needs.
 size_t rekey_utf8(struct rekey_span text, size_t at, uint32_t *code) {
     size_t len = nondet_size();
     uint32_t value = nondet_u32();

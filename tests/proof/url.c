@@ -1,5 +1,5 @@
-// url.c - proofs about src/url.c: what is taken for host and target lies in the text, and holds
-// nothing that could end a host name or a request line early.
+// url.c - proofs about src/url.c: host and target lie in the text, and contain nothing that could
+// end a host name or a request line early.
 
 #include "url.h"
 
@@ -31,7 +31,7 @@ static void parse(struct rekey_span text) {
     }
 }
 
-// Whatever follows the scheme.
+// Any text after the scheme.
 void after_scheme(void) {
     struct rekey_span text = any_text(8 + TEXT_MAX);
 
@@ -66,7 +66,7 @@ void host_of(void) {
     REACHED(host.len == TEXT_MAX - 3);
 }
 
-// Two hosts are the same exactly where they are without one trailing dot each.
+// Two hosts are the same exactly if they are the same without one trailing dot each.
 void same_host(void) {
     struct rekey_span a = any_text(TEXT_MAX), b = a;
 
