@@ -941,8 +941,8 @@ static void test_base64url(void **state) {
 
 #define GET(host, query, more)                                                                     \
     "GET /metadata/identity/oauth2/token?api-version=" query " HTTP/1.1\r\nHost: " host "\r\n"     \
-    "User-Agent: rekey/" REKEY_VERSION " (unknown board)\r\nAccept: application/json\r\n"          \
-    "Accept-Encoding: identity\r\nMetadata: true\r\n" more "\r\n"
+    "User-Agent: rekey/" REKEY_VERSION " (unknown board)\r\nAccept-Encoding: identity\r\n"         \
+    "Metadata: true\r\n" more "\r\n"
 
 static const struct rekey_managed vm = {
     .host = {"169.254.169.254", 15}, .port = 80, .resource = {"https://m/", 10}};
