@@ -3,7 +3,8 @@
 // means; what they share is in credential.c. A credential is given to the client in rekey_options
 // and works with the client's own memory, connection and clock. Only one connection is open at a
 // time, so the one to the management host is closed first. An image links the kinds that it names,
-// and no others. Each operation of the client asks for a token of its own: none is kept beyond it.
+// and no others. Each operation of the client asks for a token of its own, unless the option `hold`
+// of rekey_options keeps it for the next one.
 //
 // A kind of your own is a struct that begins with a struct rekey_credential, a `prepare` and, where
 // the service answers in a way of its own, an `answered`. It includes this header alone, and

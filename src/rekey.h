@@ -103,6 +103,12 @@ struct rekey_options {
     struct rekey_span host; // the management host, as management.azure.com; no brackets around IPv6
     uint16_t port;          // 443
     bool retry_unsafe;      // also repeat a POST that may have been executed
+    // For several operations in a row, as a list, a regeneration and another list. One that
+    // succeeds leaves its connection open, over which the next one goes if it only reads and begins
+    // within REKEY_IDLE_MAX_MS; a regeneration never does. The token is left too, and used until it
+    // is to be renewed or is refused. rekey_abort closes and zeroizes both; until then no other
+    // client may use the transport, and `host` and `port` stay as they are.
+    bool hold;
     struct rekey_span board; // for User-Agent: rekey/<version> (<board>)
 
     // Gets tokens and renews them (credential.h). NULL: `token` is asked instead.
@@ -133,8 +139,8 @@ struct rekey_options {
 // In the order of the fields, so that C++ takes it, too.
 #define REKEY_OPTIONS_INIT                                                                         \
     {                                                                                              \
-        {"management.azure.com", 20}, 443, false, {"unknown board", 13}, NULL, NULL, NULL, NULL,   \
-            NULL, REKEY_TIMEOUT_MS, REKEY_CONNECT_TIMEOUT_MS, REKEY_IDLE_TIMEOUT_MS,               \
+        {"management.azure.com", 20}, 443, false, false, {"unknown board", 13}, NULL, NULL, NULL,  \
+            NULL, NULL, REKEY_TIMEOUT_MS, REKEY_CONNECT_TIMEOUT_MS, REKEY_IDLE_TIMEOUT_MS,         \
             REKEY_POLL_INTERVAL_MS, NULL                                                           \
     }
 
@@ -157,8 +163,9 @@ enum rekey_field_index {
 struct rekey {
     const struct rekey_port *port;
     const struct rekey_options *options;
-    // What follows is cleared when an operation begins; the smallest come first, because they are
-    // read most and short offsets make short instructions.
+    uint16_t token_len; // of what an operation with `hold` has left, or of the running one
+    // What follows is cleared when an operation begins, but for `x` and the token; the smallest
+    // come first, because they are read most and short offsets make short instructions.
     uint8_t state, job, key, outcome, kind, new_kind;
     uint8_t tries, not_found, immediate, subject_len;
     bool wrote;      // a POST is going out, or has gone and is not answered
@@ -169,7 +176,7 @@ struct rekey {
     bool key_value_forgotten; // hide.h: only its digests are left
     bool stepping;            // what is called of the port is called by rekey_step
     bool aborted;             // rekey_abort was called by it: the step ends the operation
-    uint16_t url_len, token_len, key_value_len, body_len, http_status;
+    uint16_t url_len, key_value_len, body_len, http_status;
     struct rekey_http_cursor cursor;
     int error, cause, url_error;
     int32_t named_ms; // the wait that the answer names; -1 if it names none
@@ -189,13 +196,13 @@ struct rekey {
     char captured[6][41]; // the fields from REKEY_FIELD_RETRY_AFTER on, with a byte for a NUL
     char subject[REKEY_SUBJECT_MAX];
     char url[REKEY_URL_MAX]; // before there is one: the path of the POST
-    // From here on, all is zeroized at the end.
+    // From here on, all is zeroized at the end; the token, if it is held, later.
     char key_value[REKEY_KEY_VALUE_MAX];
-    char token[REKEY_TOKEN_MAX];
     union {
         char bytes[REKEY_STAGING_MAX];
         int align;
     } staging;
+    char token[REKEY_TOKEN_MAX];
 };
 
 #if REKEY_URL_MAX <= 4096 && REKEY_TOKEN_MAX <= 4096 && REKEY_STAGING_MAX <= 4096
@@ -226,7 +233,7 @@ struct rekey_report {
     uint32_t wait_ms;              // the wait that was last begun
     uint32_t needed;  // bytes that a passed limit (rekey_error_limit) would need; 0: not known
     bool save_failed; // the polling URL could not be saved: a restart cannot resume
-    bool waiting;     // between two requests
+    bool waiting;     // for the next request, or the first, to begin
 };
 
 // An application that is compiled with other limits than the archive has structs of another layout.
@@ -302,10 +309,11 @@ void rekey_report(const struct rekey *r, struct rekey_report *report);
 // Valid until the next operation begins.
 void rekey_explain(const struct rekey *r, char *buf, size_t cap);
 
-// Ends the operation: closes, zeroizes; the report says what is known. Does nothing when none is
-// running. Can be called at any time, also by a function of the port or of the options. Where
-// rekey_step has called that function, it sends nothing more and ends the operation before it
-// returns; an operation that has ended in that very step stays as it ended.
+// Ends the operation: closes, zeroizes; the report says what is known. When none is running, only
+// what an operation with `hold` has left is closed and zeroized. Can be called at any time, also by
+// a function of the port or of the options. Where rekey_step has called that function, it sends
+// nothing more and ends the operation before it returns; an operation that has ended in that very
+// step stays as it ended.
 void rekey_abort(struct rekey *r);
 
 // rekey_step and the port's wait in a loop, for a caller with nothing else to do. Returns as

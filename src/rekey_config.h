@@ -87,8 +87,8 @@
 // Between two questions for a token that the application does not have yet.
 #define REKEY_TOKEN_WAIT_MS 1000u
 
-// A connection is kept over a wait of at most this; a longer wait closes it, because the front end
-// would, and the TLS session is resumed.
+// A connection that was idle for longer is closed when the next request is due, because the front
+// end, or a router between, may have forgotten it; the TLS session is resumed.
 #ifndef REKEY_IDLE_MAX_MS
 #define REKEY_IDLE_MAX_MS 15000u
 #endif

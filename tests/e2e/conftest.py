@@ -569,7 +569,7 @@ class Rekey:
             **more,
         )
 
-    def start_switch(self, command, name, *arguments, state="state", **more):
+    def start_switch(self, command, name, *arguments, state="state", listener="main", **more):
         """Starts rotate or sync. The temporary directory may be one that a restart empties, which is
         taken; a settling time of 0 is what most tests want, and an age of 0."""
         if state == "state":
@@ -578,7 +578,8 @@ class Rekey:
         defaults = ["--settle", "0"] if command == "rotate" and "--settle" not in given else []
         defaults += ["--min-age", "0"] if command == "rotate" and "--min-age" not in given else []
         where = ["--state", state, "--volatile-ok"]
-        return self.start(command, *self.options(name), *where, *defaults, *arguments, **more)
+        options = self.options(name, listener)
+        return self.start(command, *options, *where, *defaults, *arguments, **more)
 
     def rotate(self, name, *arguments, code=0, **more):
         return self.finish(self.start_switch("rotate", name, *arguments, **more), code, name)
