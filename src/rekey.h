@@ -104,9 +104,9 @@ struct rekey_secret {
 // Start from REKEY_OPTIONS_INIT. The struct and everything that it points to must stay valid as
 // long as the struct rekey is used.
 struct rekey_options {
-    struct rekey_span host;  // management host, such as management.azure.com; IPv6 without brackets
-    uint16_t port;           // 443
-    bool retry_unsafe;       // also repeat a POST that may have been executed
+    struct rekey_span host; // management host, such as management.azure.com; IPv6 without brackets
+    uint16_t port;          // 443
+    bool retry_unsafe;      // also repeat a POST that may have been executed
     // For several operations in a row, such as a list, a regeneration and another list. An
     // operation that succeeds keeps its connection open; the next one uses it if it only reads and
     // begins within REKEY_IDLE_MAX_MS. A regeneration always opens a new connection. The token is
