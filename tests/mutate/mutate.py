@@ -188,9 +188,8 @@ def mutants_of(file):
     on_line = collections.defaultdict(list)
     for token in tokens:
         on_line[line_of[token]].append(token)
-    texts = {}  # the lines without comments
-    # The number of a line among those of its function that have the same text.
-    nth, same = {}, collections.Counter()
+    texts = {}  # of the lines, without comments
+    nth, same = {}, collections.Counter()  # the number of the line among those of its function that have the same text
     for line, (token, *_) in on_line.items():
         start = source.rfind("\n", 0, token.start) + 1
         texts[line] = source[start : on_line[line][-1].end].split("\n")[0].strip()
