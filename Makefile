@@ -1,8 +1,8 @@
-# Makefile - what is built, and with what. The verbs that install, test, check and measure are in the files that are included
-# at the end, each beside what it is about. BOARD=<board> picks the target: boards/<board>/board.mk, or, where there is a slash
-# in it, the board.mk of a folder outside of this tree. Results go to build/<name of the folder>/. CC, CROSS_COMPILE, CPPFLAGS,
-# CFLAGS, LDFLAGS and LIMITS are the user's; what must be there is in variables of our own, so that a CFLAGS on the command
-# line takes nothing away.
+# Makefile - the product, and how it is built. The targets that install, test, check and measure are in the files that
+# are included at the end. BOARD=<board> selects the target: boards/<board>/board.mk, or, if the name contains a slash,
+# the board.mk of a folder outside of this tree. Results go to build/<name of the folder>/. CC, CROSS_COMPILE, CPPFLAGS,
+# CFLAGS, LDFLAGS and LIMITS are the user's. Mandatory flags are in separate variables, so that a CFLAGS on the command
+# line removes none of them.
 
 BOARD     ?= linux
 BOARD_DIR := $(patsubst %/,%,$(if $(findstring /,$(BOARD)),$(BOARD),boards/$(BOARD)))
@@ -32,8 +32,8 @@ CFLAGS   ?= -Os -g
 FRAME_MAX := 512
 PYTHON   := /usr/bin/python3
 
-# Seconds since 1970 of what is built: a device's clock before it was never set. A tarball carries the time of its commit
-# (.gitattributes), and counts before a repository that it may have been unpacked in.
+# Seconds since 1970 of the source: if a device's clock is before that, it was never set. A tarball contains the time of
+# its commit (.gitattributes); that time takes precedence over a repository into which the tarball was unpacked.
 ifndef SOURCE_DATE_EPOCH
 SOURCE_DATE_EPOCH := $(shell grep '^[0-9]' boards/commit-time || \
     { test -e .git && git log -1 --format=%ct 2>/dev/null; } || date +%s)
@@ -42,18 +42,19 @@ export SOURCE_DATE_EPOCH
 VERSION      := $(shell sed -n 's/^\#define REKEY_VERSION "\(.*\)"/\1/p' src/rekey_config.h)
 JSMN_VERSION ?= $(or $(word 2,$(shell cat $(JSMN)/../jsmn.version 2>/dev/null)),of JSMN_DIR)
 
-# How mbedTLS is compiled, unless it is somebody else's: mbedtls_cppflags, $(B)/libmbedtls.a.
+# How mbedTLS is compiled, unless somebody else built it: mbedtls_cppflags, $(B)/libmbedtls.a.
 our_mbedtls := $(if $(BOARD_GUEST),$(if $(MBEDTLS_DIR),,mbedtls),mbedtls)
 include $(if $(BOARD_GUEST),port/mbedtls/guest.mk,port/mbedtls/owner/mbedtls.mk)
 
 our_warnings := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wframe-larger-than=$(FRAME_MAX) -Werror
-# Debugging information names the sources from here: the directory of the build changes nothing.
+# Debugging information has paths relative to this directory: the directory of the build makes no
+# difference.
 prefix_map   := '-ffile-prefix-map=$(CURDIR)=.'
 our_cflags   := -std=c11 $(prefix_map) -ffunction-sections -fdata-sections -MD -MP
 # LIMITS="REKEY_URL_MAX=16384 ..." goes before the board's own limits.
 limits       := $(LIMITS) $(foreach l,$(BOARD_LIMITS),$(if $(filter $(firstword $(subst =, ,$l))=%,$(LIMITS)),,$l))
 our_cppflags := $(addprefix -D,$(limits)) $(BOARD_CPPFLAGS) -Isrc -isystem $(JSMN)
-# Where glibc has 32 bits, it has a time_t of 64 only if both are defined; elsewhere they change nothing.
+# With a 32-bit glibc, time_t has 64 bits only if both are defined; elsewhere they have no effect.
 time_cppflags := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 port_cppflags := $(our_cppflags) $(time_cppflags) -D_GNU_SOURCE -DREKEY_BUILD_TIME=$(SOURCE_DATE_EPOCH) -DREKEY_BOARD='"$(board)"' \
     -DREKEY_JSMN_VERSION='"$(JSMN_VERSION)"' $(if $(BOARD_LIBC),-DREKEY_LIBC='"$(BOARD_LIBC)"') \
@@ -66,8 +67,8 @@ port_objects    := $(patsubst %.c,$(B)/%.o,$(port_sources))
 command_objects := $(patsubst %.c,$(B)/%.o,$(wildcard boards/linux/*.c boards/linux/command/*.c))
 unit_tests      := $(filter-out $(BOARD_UNIT_WITHOUT),$(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/test_*.c tests/fault/test_*.c))))
 
-# The headers that applications include as <rekey/NAME.h>: those of the core and of the board's ports. $(B)/include has links to
-# them, and to the headers that they include, so that the same includes work in the tree.
+# The headers that applications include as <rekey/NAME.h>: those of the core and of the board's ports. $(B)/include has
+# links to them, and to the headers that they include, so that the same includes work in the tree.
 port_folders    := $(sort $(dir $(port_sources)))
 port_headers    := $(wildcard $(foreach d,$(port_folders),$(addprefix $d,posix.h proxy.h sockets.h tcp.h anchors.h pem_bundle.h \
     der_table.h tls.h client_certificate.h owner.h)))
@@ -80,7 +81,7 @@ compile_core = $(Q)$(CC) $(CPPFLAGS) $(our_cppflags) $(CFLAGS) $(our_cflags) $(o
 compile      = $(Q)$(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(our_cflags) $(our_warnings) $(BOARD_CFLAGS) -c $< -o $@
 link         = $(Q)$(CC) $(prefix_map) $(CFLAGS) $(BOARD_CFLAGS) $(LDFLAGS) $(BOARD_LDFLAGS) -Wl,--gc-sections$(link_more) $^ -o $@
 archive      = $(Q)rm -f $@ && $(AR) crsD $@ $^
-# On all processors, unless make was told how many.
+# Uses all processors, unless make was given a number of jobs.
 make_quietly = +$(Q)$(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 ifneq ($(V),1)
@@ -111,9 +112,9 @@ help: ## this list
 	@echo; awk -F ' *:= ' 'BEGIN { print "Boards" } /^BOARD_TITLE/ { split(FILENAME, part, "/"); printf "  %-18s%s\n", part[2], $$2 }' \
 	    boards/*/board.mk
 
-# Objects are made anew when the compiler, its flags or mbedTLS are other ones: the files of an unpacked source are older
-# than the objects of the version before. Of the board's flags, as they are before single objects add to them; without the
-# time of the build, which changes with each commit.
+# Objects are compiled again if the compiler, its flags or mbedTLS change, because the files of an unpacked source are
+# older than the objects of the previous version. The board's flags are compared before single objects add to them, and
+# without the time of the build, which changes with each commit.
 flags := $(subst ",,$(CC) $(CPPFLAGS) $(CFLAGS) $(filter-out -DREKEY_BUILD_TIME=%,$(port_cppflags)) $(BOARD_CFLAGS)) \
     $(shell cat $(MBEDTLS).version 2>/dev/null)
 $(B)/flags: FORCE
@@ -140,7 +141,7 @@ $(B)/include/rekey/%.h: %.h
 	@mkdir -p $(@D)
 	$(Q)ln -sf $(abspath $<) $@
 
-# Objects of a board that lies outside of this tree.
+# The objects of a board outside of this tree.
 $(B)/board/%.o: $(BOARD_DIR)/%.c $(B)/flags
 	$(call say,CC)
 	@mkdir -p $(@D)
@@ -155,7 +156,7 @@ $(B)/rekey: $(command_objects) $(BOARD_OBJECTS) $(port_objects) $(B)/librekey.a 
 	$(call say,LD)
 	$(link)
 
-# What the board alone builds; then the verbs.
+# Rules of the board, then the other targets.
 parts := boards/linux/install.mk boards/linux/image/image.mk tests/tests.mk tests/port/port.mk boards/examples/examples.mk tests/checks.mk tests/bench/measure.mk tests/pictures/pictures.mk
 -include $(BOARD_DIR)/rules.mk
 include $(parts)

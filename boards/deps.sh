@@ -6,19 +6,20 @@
 #     boards/deps.sh peers               put the web servers of the end-to-end tests (see PEERS) under DEPS_DIR/peers
 #     boards/deps.sh tree                put a small Debian that systemd-nspawn boots into DEPS_DIR/tree
 #
-# Sources need no root. They come from the Debian suites named below, whatever release the machine runs, through a private
-# apt configuration: address, keyring and proxy are those of the machine's own apt, everything else lives in a temporary
-# directory, and the machine's package lists stay as they are. A source is unpacked aside and moved into place whole;
-# then DEPS_DIR/NAME.version is written (one line: name, version, sha256 of the upstream tarball or .deb). Where that
-# file is there already, nothing is done and no network is needed. Environment: DEPS_DIR (default build/deps), and
-# MBEDTLS_DIR, JSMN_DIR, CMOCKA_DIR, LWIP_DIR: a checkout of the upstream release, used instead of fetching that source.
-# CBMC_DIR: the directory of an installed cbmc, such as /usr/bin. MUSL_DIR: for musl-*, what `make install` of musl left. musl-* is the C library of another architecture,
-# unpacked: nothing is installed, and the machine's list of architectures stays as it is.
+# Sources need no root. They come from the Debian suites named below, whatever release the machine runs, through a
+# private apt configuration: address, keyring and proxy are those of the machine's own apt, everything else is in a
+# temporary directory, and the machine's package lists do not change. A source is unpacked in a temporary directory and
+# then moved into place; after that DEPS_DIR/NAME.version is written (one line: name, version, sha256 of the upstream
+# tarball or .deb). If that file exists already, nothing is done and no network is needed. Environment: DEPS_DIR
+# (default build/deps), and MBEDTLS_DIR, JSMN_DIR, CMOCKA_DIR, LWIP_DIR: a checkout of the upstream release, used
+# instead of fetching that source. CBMC_DIR: the directory of an installed cbmc, such as /usr/bin. MUSL_DIR: for musl-*,
+# the directory into which `make install` of musl wrote. musl-* is the C library of another architecture, unpacked:
+# nothing is installed, and the machine's list of architectures does not change.
 #
 # Peers are binary packages of the release that the machine runs (they need its libc), with those of their dependencies
 # that are not installed. They are unpacked, never installed: installing a web server starts it. DEPS_DIR/peers.version
-# has a line for each package: name, version. Root is needed only where the machine's package lists are empty or old.
-# What apt and dpkg print goes to DEPS_DIR/deps.log.
+# has a line for each package: name, version. Root is needed only if the machine's package lists are empty or old. The
+# output of apt and dpkg goes to DEPS_DIR/deps.log.
 
 set -eu
 export LC_ALL=C
@@ -26,14 +27,13 @@ DEPS_DIR=${DEPS_DIR:-build/deps}
 log=$DEPS_DIR/deps.log
 own_apt_config=${APT_CONFIG:-}
 
-# How a source is got: "source" a Debian source package with Debian's patches, "tar" only its upstream tarball,
-# "deb" one header of a binary package, "musl" headers and archives of one, "cross" the same compiled here, out of the
-# source package, by the cross compiler named after the colon, "run" a program of the first binary package with the C
-# library that it was built for and the other packages it needs. The file named last must be there in the end; *_DIR is
-# checked for it too.
-# A mirror keeps only the newest version of each suite. Of several suites (with commas) the newest version with our major
-# and minor number is taken: security fixes of mbedTLS reach one suite long before another. A version other than the
-# recorded one is a warning; another minor version is an error.
+# How a source is obtained: "source" a Debian source package with Debian's patches, "tar" only its upstream tarball,
+# "deb" one header of a binary package, "musl" headers and archives of one, "cross" the same, compiled here from the
+# source package by the cross compiler named after the colon, "run" a program of the first binary package with the C
+# library for which it was built and the other packages that it needs. In the end the file named last must exist; *_DIR
+# is checked for it, too. A mirror keeps only the newest version of each suite. Of several suites (with commas) the
+# newest version with our major and minor number is used: security fixes of mbedTLS reach one suite long before another.
+# A version other than the recorded one is a warning; another minor version is an error.
 #
 #     name    version sha256                                                           suites how package file
 TABLE='
@@ -48,7 +48,7 @@ TABLE='
       cmocka  1.1.7   810570eb0b8d64804331f82b29ff47c790ce9cd6b163e98d47a4807047ecad82 trixie tar    cmocka      src/cmocka.c
 '
 
-# lighttpd has TLS and compression in packages of their own; apache2 itself is mere configuration.
+# lighttpd has TLS and compression in separate packages; apache2 itself contains only configuration.
 PEERS='nginx haproxy apache2-bin lighttpd lighttpd-mod-openssl lighttpd-mod-deflate squid tinyproxy-bin'
 
 warn() { echo "deps: $*" >&2; }
@@ -75,7 +75,7 @@ packages() {
     fi
     start_log
     echo "deps: installing$missing"
-    # The machine's package lists may be old, or empty: they are renewed where the first attempt fails.
+    # The machine's package lists may be old or empty: they are updated if the first attempt fails.
     install || { $sudo apt-get update >"$log" 2>&1; install; } ||
         die "cannot install$missing: no network? (apt-get said: $(sed -n 's/^E: //p' "$log" | head -n 1); see $log)"
 }
@@ -98,7 +98,7 @@ row() {
     dir_var=$(echo "${name%-*}" | tr '[:lower:]' '[:upper:]')_DIR
 }
 
-# give_up REASON NAME...: says in one line what cannot be got, why, and what to do.
+# give_up REASON NAME...: prints one line that says what cannot be obtained, why, and what to do.
 give_up() {
     reason=$1 what='' vars=''
     shift
@@ -142,12 +142,12 @@ sources() {
     [ -z "$lacking" ] || give_up "no network? (apt-get said: $(sed -n 's/^E: //p' "$log" | head -n 1); see $log)" $lacking
 }
 
-# fetch_group NAME...: fetches sources that have the same suites. What cannot be got is added to $lacking.
+# fetch_group NAME...: fetches sources that have the same suites. Those that cannot be obtained are added to $lacking.
 fetch_group() {
     row "$1"
     private_apt "$@"
     [ -s "$work/apt.sources" ] || give_up "no Debian archive among this machine's apt sources" "$@"
-    # apt-get's exit status says little: 0 without a network, 100 where one archive of several has no such suite.
+    # apt-get's exit status says little: 0 without a network, 100 if one archive of several has no such suite.
     apt-get update >"$work/update" 2>&1 || :
     cat "$work/update" >>"$log"
     if ! ls "$work"/lists/*_dists_*Release >/dev/null 2>&1 && grep -q 'not have a Release file' "$work/update"; then
@@ -171,7 +171,7 @@ make_work() {
 }
 
 # private_apt NAME...: makes the private configuration for apt, with the suites of the current row. Of the machine's own
-# only the options of Acquire are kept (proxy, certificates); hooks, pins and sources are not.
+# configuration only the options of Acquire are kept (proxy, certificates), but no hooks, pins and sources.
 private_apt() {
     APT_CONFIG=$own_apt_config
     rm -rf "$work/lists"
@@ -199,8 +199,8 @@ END
     export APT_CONFIG="$work/apt.conf"
 }
 
-# architectures NAME...: prints which lists of binary packages are wanted: those of the packages that name their
-# architecture, and the machine's own for those that do not, or where there would be none.
+# architectures NAME...: prints the architectures whose lists of binary packages are needed: those that the packages
+# name, and the machine's own for packages that name none, or if there are no others.
 architectures() {
     own='' named=''
     eval "$(apt-config shell own APT::Architecture)"
@@ -216,9 +216,9 @@ architectures() {
     done
 }
 
-# Prints the archives named in the machine's sources files, of both forms, as they are to be asked for our suites: each
-# address once, with its keyring (a file, or a key in the stanza itself). Left out are disabled entries, security
-# archives, cdrom, and what has no plain suite (without "-" and "/") with a component main.
+# Prints the archives named in the machine's sources files, of both forms, as entries for our suites: each address once,
+# with its keyring (a file, or a key in the stanza itself). Left out are disabled entries, security archives, cdrom, and
+# entries that have no plain suite (without "-" and "/") with a component main.
 archives() {
     eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
     # shellcheck disable=SC2154  # list and parts
@@ -249,7 +249,7 @@ archives() {
         END                  { stanza() }' {} + 2>/dev/null || :
 }
 
-# Fetches, verifies and unpacks the source of the current row and moves it into place; fails where it cannot be got.
+# Fetches, verifies and unpacks the source of the current row and moves it into place; fails if it cannot be obtained.
 fetch() {
     tmp=$work/$name
     mkdir "$tmp"
@@ -268,8 +268,8 @@ fetch() {
     # shellcheck disable=SC2046  # one word per package
     (cd "$tmp" && apt-get "$@" $(echo "$from" | tr ',' ' ')) >>"$log" 2>&1 || return 1
 
-    # apt has checked the signature and the hash; this checks that it is what the project was tested with.
-    # Of what is compiled here the version is Debian's, with its patches, as that of a package would be.
+    # apt has checked the signature and the hash; this checks that it is the version with which the project was tested.
+    # For a source that is compiled here, the version is Debian's, with its patches, as that of a package would be.
     got_file=$(find "$tmp" -name '*.orig.tar.*' ! -name '*.asc' -o -name "${package%%[:,]*}_*.deb")
     [ -f "$got_file" ] || return 1
     got=${got_file##*/}
@@ -303,7 +303,7 @@ fetch() {
         mkdir "$tmp/tree" && tar -xf "$got_file" -C "$tmp/tree" --strip-components=1
     fi >>"$log" 2>&1 || die "cannot unpack $name $got; see $log"
     [ -f "$tmp/tree/$file" ] || die "$name $got has no $file in it"
-    # Two thirds of mbedTLS are no part of the library.
+    # Two thirds of mbedTLS do not belong to the library.
     [ "$name" != mbedtls ] || rm -rf "$tmp/tree/tests" "$tmp/tree/docs" "$tmp/tree/programs"
 
     echo "$name $got $got_sum" >"$tmp/version"
@@ -313,7 +313,7 @@ fetch() {
     echo "deps: $name $got"
 }
 
-# Compiles musl, with Debian's patches, into $tmp/root, where the binary package has it.
+# Compiles musl, with Debian's patches, into $tmp/root, at the paths of the binary package.
 compile_musl() {
     dpkg-source --no-check -x "$tmp"/*.dsc "$tmp/src" && mkdir "$tmp/build" &&
         (cd "$tmp/build" && ../src/configure --target="$triplet" --prefix=/usr --includedir="/usr/include/$triplet" \
@@ -321,8 +321,8 @@ compile_musl() {
             make -s -j "$(nproc)" && make -s install DESTDIR="$tmp/root")
 }
 
-# Puts headers and archives of $tmp/root where `make install` of musl puts them, and has the specs for gcc name those
-# places instead of the ones in /usr. Its licence goes with them.
+# Puts headers and archives of $tmp/root where `make install` of musl would put them, and changes the specs for gcc to
+# name those directories instead of the ones in /usr. Adds its licence.
 move_musl() {
     mkdir "$tmp/tree" && for place in include lib; do
         mv "$tmp/root/usr/$place/$triplet" "$tmp/tree/$place" || return 1
@@ -332,7 +332,7 @@ move_musl() {
 }
 
 # Unpacks a program with its libraries, and writes a script beside them that starts it through its own dynamic linker:
-# nothing of the machine's C library is used, nor does anything else use this one.
+# the program uses nothing of the machine's C library, and nothing else uses this one.
 unpack_program() {
     mkdir "$tmp/tree" && for deb in "$tmp"/*.deb; do
         dpkg-deb -x "$deb" "$tmp/tree" || return 1
@@ -360,7 +360,7 @@ peers() {
     command -v apt-get >/dev/null || die "cannot fetch the web servers for the tests: no apt-get here"
     start_log
     make_work
-    # As with packages, the machine's package lists are renewed where the first attempt fails.
+    # As with packages, the machine's package lists are updated if the first attempt fails.
     download || { [ "$(id -u)" -eq 0 ] && { apt-get update >"$log" 2>&1; download; }; } ||
         die "cannot fetch the web servers for the tests: no network, or package lists that only root can renew?" \
             "(apt-get said: $(sed -n 's/^E: //p' "$log" | head -n 1); see $log)"
@@ -389,7 +389,7 @@ download() {
 
 # ---- tree ------------------------------------------------------------------------------------------------------------
 
-# Of the release and the archive of this machine, by debootstrap, which needs root and takes a minute or two.
+# Uses the release and the archive of this machine. debootstrap needs root and takes a minute or two.
 tree() {
     [ ! -s "$DEPS_DIR/tree.version" ] || return 0
     [ "$(id -u)" -eq 0 ] || die "cannot make a tree of Debian: debootstrap needs root"
@@ -398,12 +398,12 @@ tree() {
     make_work
     eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
     export http_proxy="${http_proxy:-}"
-    # The suite itself, and not its updates: those have a dash in their name.
+    # The suite itself, not its updates, which have a dash in their name.
     # shellcheck disable=SC2046,SC2016  # two words; what is in parentheses is for apt-get
     set -- $(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 'Component: main' |
         grep '^[a-z]* ' | head -n 1)
     [ $# -eq 2 ] || die "cannot make a tree of Debian: no archive among this machine's apt sources"
-    # Its mounts of /proc and /sys go with the namespace, however it ends.
+    # Its mounts of /proc and /sys disappear with the namespace, however it ends.
     unshare --mount debootstrap --variant=minbase --include=systemd-sysv "$1" "$work/tree" "$2" >>"$log" 2>&1 ||
         die "cannot make a tree of Debian $1: no network? (see $log)"
     rm -rf "$work"/tree/var/cache/apt/* "$work"/tree/var/lib/apt/lists/* "$work"/tree/usr/share/doc/* \

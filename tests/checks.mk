@@ -1,8 +1,8 @@
-# checks.mk - what goes beyond the tests: style, static analysis, sanitizers, fuzzing, mutants, proofs, coverage, vectors.
+# checks.mk - checks beyond the tests: style, static analysis, sanitizers, fuzzing, mutants, proofs, coverage, vectors.
 
 c_files := $(wildcard src/*.[ch] port/*/*.[ch] port/*/*/*.[ch] boards/*/*.[ch] boards/*/*/*.[ch] tests/*/*.[ch])
 sh_files := boards/deps.sh boards/lm3s6965evb/run $(wildcard boards/*/*.sh tests/*/*.sh boards/linux/debian/build boards/linux/debian/p* boards/linux/fleet/mender/Artifact*)
-# No leak detection: there is no heap, and it cannot trace a process that is not dumpable.
+# No leak detection: there is no heap, and the detector cannot trace a process that is not dumpable.
 sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_TIME := 120
 
@@ -19,7 +19,7 @@ check-style: deps-check
 	shellcheck -s sh $(sh_files)
 	shellcheck -s bash boards/linux/completion.bash
 
-check-layout: deps-test ## that the arrows between the files run one way, that none of the command's is too long, and that references lead somewhere
+check-layout: deps-test ## check that includes have one direction, that no file of the command is too long, and that references are valid
 	$(PYTHON) tests/lint/layout.py
 	$(PYTHON) tests/lint/references.py
 	$(pytest) tests/lint tests/compare
@@ -38,7 +38,7 @@ check-clang: deps-check
 
 .PHONY: check-pages
 check: check-pages
-check-pages: deps-test html ## that docs/troubleshooting.md explains each message and exit code, and that links lead somewhere
+check-pages: deps-test html ## check that docs/troubleshooting.md explains each message and exit code, and that links work
 	$(PYTHON) tests/lint/troubleshooting.py
 	$(pytest) tests/lint/test_troubleshooting.py tests/lint/test_to_html.py
 
@@ -48,10 +48,10 @@ check-sanitizers: deps-check
 check-valgrind: deps-check
 	$(MAKE) e2e EXEC="valgrind -q --error-exitcode=99 --exit-on-first-error=yes" PYTEST_FLAGS="-m board"
 
-format: ## let clang-format have its way
+format: ## format the C files with clang-format
 	clang-format -i $(c_files)
 
-# A build of its own: all objects are instrumented, and libFuzzer brings the main.
+# A separate build: all objects are instrumented, and libFuzzer has its own main.
 fuzz: deps-check ## all fuzz entries at once, for FUZZ_TIME seconds
 	$(make_quietly) B=build/fuzz CC=clang FUZZ_MAIN= LDFLAGS=-fsanitize=fuzzer FRAME_MAX=65536 \
 	    CFLAGS="-fsanitize=fuzzer-no-link $(sanitize)" $(addprefix build/fuzz/fuzz/,$(fuzz_tests))
@@ -61,23 +61,24 @@ $(B)/verify: $(B)/tests/verify.o $(port_objects) $(B)/librekey.a $(B)/libmbedtls
 	$(call say,LD)
 	$(link)
 
-# A build of its own, for which no clock is too early.
+# A separate build with a build time in 1970, so that no clock is too early.
 export WYCHEPROOF_DIR LIMBO_DIR
-vectors: deps-test ## published vectors, of checkouts in WYCHEPROOF_DIR and LIMBO_DIR: agreed, and what is not
+vectors: deps-test ## run published vectors from checkouts in WYCHEPROOF_DIR and LIMBO_DIR; list the differences
 	$(make_quietly) B=build/vectors SOURCE_DATE_EPOCH=1 $(addprefix build/vectors/,verify rekey clock.so)
 	$(Q)$(PYTHON) tests/vectors/vectors.py --verify build/vectors/verify --rekey build/vectors/rekey --clock build/vectors/clock.so
 
 mutate: deps-test ## change one token of src/ or port/ at a time: does a unit test fail? MUTATE_FLAGS="--sample 60" for some
 	$(Q)$(PYTHON) tests/mutate/mutate.py $(MUTATE_FLAGS)
 
-# The compiler's flags without -isystem, which CBMC does not have. It runs gcc as its preprocessor.
+# The compiler's flags without -isystem, which CBMC does not know. CBMC runs gcc as its
+# preprocessor.
 proof: deps-sources ## prove the parsers with CBMC, up to the bounds that it prints; PROOF_FLAGS=--mutants: do the proofs see a fault?
 	$(Q)boards/deps.sh packages gcc python3
 	$(Q)boards/deps.sh sources cbmc
 	$(Q)nice $(PYTHON) tests/proof/proof.py --cbmc $(or $(CBMC_DIR),$(DEPS_DIR)/cbmc)/cbmc $(PROOF_FLAGS) --cppflags \
 	    $(subst -isystem ,-I,$(port_cppflags)) -Itests/proof -Iboards/linux -I$(MBEDTLS)/library
 
-# A build of its own, for speed. phases.c has rotate.c in it, whose phases are private.
+# A separate build, for speed. phases.c includes rotate.c, whose phases are private.
 model_objects := $(patsubst tests/model/%.c,$(B)/tests/%.o,$(wildcard tests/model/*.c))
 $(B)/model: link_more = ,--wrap=rekey_zeroize
 $(B)/model: $(model_objects) $(filter-out $(B)/src/rotate.o,$(core_objects))

@@ -1,9 +1,10 @@
-# examples.mk - programs to copy from (docs/porting.md). What a device has of its own, as its flash, is a model here: tests/e2e.
+# examples.mk - programs to copy from (docs/porting.md). Parts of a device, such as its flash, are models here:
+# tests/e2e.
 
 examples := $(if $(BOARD_GUEST),,regenerate) flash_rotation modem_token secure_element many_clients rtos_task
 
 .PHONY: examples
-examples: deps-test ## build what an application can copy from (boards/examples)
+examples: deps-test ## build the examples for applications (boards/examples)
 	$(make_quietly) $(addprefix $(B)/examples/,$(examples))
 
 e2e: $(if $(BOARD_E2E),,examples)
@@ -13,7 +14,7 @@ ifneq ($(BOARD_GUEST),)
 $(B)/boards/examples/many_clients.o: port_cppflags += -DAT_ONCE=50
 endif
 
-# It includes <rekey/...>, as an application does; a guest of mbedTLS has no <rekey/owner.h>.
+# It includes <rekey/...>, as applications do; a guest of mbedTLS has no <rekey/owner.h>.
 $(B)/boards/examples/regenerate.o: port_cppflags += -I$(B)/include
 $(B)/boards/examples/regenerate.o: | $(linked_headers)
 $(B)/examples/flash_rotation: $(addprefix $(B)/boards/examples/,flash_storage.o flash_record.o) $(B)/tests/flash_file.o

@@ -19,7 +19,7 @@ static uint32_t crc_of(const struct flash_head *record) {
     return ~crc;
 }
 
-// Whether the sector has a whole record, which is in RAM then.
+// Reads the sector. Returns true if it has a complete record, which is then in RAM.
 static bool read_sector(const struct flash_driver *flash, unsigned sector,
                         struct flash_head *record) {
     const struct flash_head expected = *record;
@@ -32,7 +32,7 @@ static bool read_sector(const struct flash_driver *flash, unsigned sector,
     return whole;
 }
 
-// Reads the record again as well: worn flash does not always say that it has failed.
+// Also reads the record again: worn flash does not always report a failure.
 static bool write_sector(const struct flash_driver *flash, unsigned sector,
                          struct flash_head *record) {
     const uint32_t crc = record->crc;
@@ -42,8 +42,8 @@ static bool write_sector(const struct flash_driver *flash, unsigned sector,
            read_sector(flash, sector, record) && record->crc == crc;
 }
 
-// Where both are whole and differ, a save had not returned, and either record is right. The other
-// sector gets the same one before the caller relies on it.
+// If both are complete and differ, power failed before a save returned, and either record is right.
+// The other sector gets the same record before the caller relies on it.
 bool flash_record_load(const struct flash_driver *flash, struct flash_head *record) {
     bool whole = read_sector(flash, 1, record);
     uint32_t crc = record->crc;

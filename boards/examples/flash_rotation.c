@@ -1,8 +1,8 @@
 // flash_rotation.c - rotates the key of an endpoint on a device that keeps it in flash. Whatever
 // fails, the key in flash is one that the service accepts, and the next run completes what this one
-// has begun: call it at each start of the device, and then once a day.
-// This one runs on Linux (port/posix); a device has its own transport and clocks in their place
-// (docs/porting.md). The flash driver is the board's.
+// has begun: call it at each start of the device, and then once a day. This program runs on Linux
+// (port/posix); a device uses its own transport and clocks instead (docs/porting.md). The flash
+// driver is the board's.
 //
 //     flash_rotation format          once, in the factory
 //     flash_rotation HOST PORT CA-FILE SUBSCRIPTION GROUP WORKSPACE ENDPOINT SETTLE AGE
@@ -50,7 +50,7 @@ static void sha256(void *ctx, struct rekey_span data, unsigned char out[32]) {
     rekey_sha256(data, out);
 }
 
-// Tells the rest of the firmware that there is another key. It must survive being told twice.
+// Tells the rest of the firmware that there is another key. It must be harmless to call this twice.
 static int tell_application(void *ctx) {
     (void)ctx;
     puts("the key has changed: load_key has the new one");
@@ -99,7 +99,7 @@ int main(int argc, char **argv) {
     }
     rekey_rotation_init(&rotation, &client, &options, &rules, &storage);
     rekey_rotate(&rotation, &endpoint);
-    rekey_rotation_run(&rotation); // or rekey_rotation_step, from a loop that has more to do
+    rekey_rotation_run(&rotation); // or rekey_rotation_step, from a loop with other work
     rekey_rotation_report(&rotation, &report);
     printf("outcome %d, result %d, error %s\n", report.outcome, report.result,
            rekey_error_name(report.error));

@@ -10,7 +10,7 @@ static int load(struct flash_storage *s) {
     return s->loaded ? REKEY_DONE : REKEY_E_STORE;
 }
 
-// After a failure nothing more is saved until the record is loaded again.
+// After a failure nothing is saved until the record is loaded again.
 static int save(struct flash_storage *s) {
     s->loaded = s->loaded && flash_record_save(s->flash, &s->saved.head);
     return s->loaded ? REKEY_DONE : REKEY_E_STORE;

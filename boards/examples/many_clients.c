@@ -1,6 +1,6 @@
 // many_clients.c - regenerates the primary keys of many endpoints in one thread, with one epoll
-// descriptor for all. AT_ONCE of them run at the same time: as many handshakes as the arena has
-// memory for. An image whose mbedTLS allocates from the heap has no arena, and no such bound.
+// descriptor for all. AT_ONCE of them run at the same time: the number of handshakes for which the
+// arena has memory. An image whose mbedTLS allocates from the heap has no arena, and no such limit.
 //
 //     many_clients HOST PORT CA-FILE SUBSCRIPTION GROUP WORKSPACE ENDPOINT...
 //
@@ -19,7 +19,7 @@
 #include "tls.h"
 
 #ifndef AT_ONCE
-#define AT_ONCE (REKEY_ARENA_MAX / CONNECTION_SIZE) // 5; 2 where pointers have 32 bits
+#define AT_ONCE (REKEY_ARENA_MAX / CONNECTION_SIZE) // 5; 2 with 32-bit pointers
 #endif
 #define CONNECTION_SIZE (REKEY_ARENA_SIZE / 4 * 3) // bytes of arena
 #define NAMED_BEFORE 7                             // arguments before the first endpoint
@@ -33,11 +33,11 @@ static struct client {
     bool running, ready; // ready: a step is due
 } clients[AT_ONCE];
 
-// Shared: it is used within a step only, and one client at a time makes one.
+// Shared: it is used only within a step, and only one client at a time makes a step.
 static struct rekey_pem_bundle bundle;
 static struct rekey_options options = REKEY_OPTIONS_INIT;
 static _Alignas(16) unsigned char arena[AT_ONCE * CONNECTION_SIZE];
-static char **names; // of the endpoints that no client has begun with
+static char **names; // number of endpoints that no client has begun
 static int running, succeeded;
 
 static int get_token(void *ctx, char *buf, size_t cap, size_t *len) {
@@ -68,9 +68,9 @@ static void end(struct client *c) {
     begin(c);
 }
 
-// Asks for one event of the descriptor that the client waits for. Each step may have made it
-// another one, under the same number as well; one that was closed has left the epoll descriptor by
-// itself.
+// Asks for one event of the descriptor for which the client waits. Each step may have opened
+// another descriptor, even one with the same number; a closed descriptor leaves the epoll
+// descriptor by itself.
 static void watch(int epoll, struct client *c, int want) {
     const uint32_t ready = want == REKEY_WANT_READ ? EPOLLIN : EPOLLOUT;
     struct epoll_event event = {.events = ready | EPOLLONESHOT, .data = {.ptr = c}};
@@ -91,7 +91,7 @@ static void step(int epoll, struct client *c) {
     }
 }
 
-// Waits until a client's descriptor is ready, or a client's time has come.
+// Waits until a client's descriptor is ready, or until it is time for a client's next step.
 static void wait_for_any(int epoll) {
     struct epoll_event events[AT_ONCE];
     uint32_t ms = 60000;
@@ -102,7 +102,7 @@ static void wait_for_any(int epoll) {
         ms = c->running && each < ms ? each : ms;
     }
     for (int i = epoll_wait(epoll, events, (int)AT_ONCE, (int)ms) - 1; i >= 0; i--) {
-        ((struct client *)events[i].data.ptr)->ready = true; // where it is not: a step too many
+        ((struct client *)events[i].data.ptr)->ready = true; // or one step too many
     }
 }
 

@@ -1,9 +1,9 @@
 // modem_token.c - lists the keys of an endpoint with a token that another processor gets: a modem,
-// or the gateway of the machine, at the other end of a serial line. That takes seconds, and nothing
-// waits in it: `token` of struct rekey_options looks at what has come so far, and the loop of the
-// application waits for the modem and for the network together. A signature of a secure element
-// (secure_element.c) can be waited for in the same way, where another task gets the token with it.
-// The device sends the line "token", and the modem the token as one line.
+// or the gateway of the machine, at the other end of a serial line. That takes seconds, but no
+// function blocks: `token` of struct rekey_options checks what has arrived so far, and the loop of
+// the application waits for the modem and for the network together. The signature of a secure
+// element (secure_element.c) can be handled in the same way if another task uses it to get the
+// token. The device sends the line "token", and the modem the token as one line.
 //
 //     modem_token HOST PORT CA-FILE SUBSCRIPTION GROUP WORKSPACE ENDPOINT SERIAL-LINE
 
@@ -29,9 +29,9 @@ static _Alignas(16) unsigned char arena[REKEY_ARENA_SIZE];
 
 static struct modem {
     int fd;
-    bool asked; // a token is under way
+    bool asked; // a token was requested
     size_t len;
-    char line[REKEY_TOKEN_MAX + 1]; // what has come of it, and of its newline
+    char line[REKEY_TOKEN_MAX + 1]; // the part of it that has arrived, with its newline
 } modem;
 
 // Called until it returns REKEY_DONE or an error; and again when the service has refused a token.
@@ -53,7 +53,7 @@ static int get_token(void *ctx, char *buf, size_t cap, size_t *len) {
     }
     m->len += (size_t)n;
     if (m->line[m->len - 1] != '\n') {
-        *len = m->len; // how much is needed, at least
+        *len = m->len; // the minimum size that is needed
         return m->len <= cap ? REKEY_AGAIN : REKEY_E_LIMIT_TOKEN;
     }
     *len = m->len - 1;
@@ -63,14 +63,13 @@ static int get_token(void *ctx, char *buf, size_t cap, size_t *len) {
     return REKEY_DONE;
 }
 
-// Sleeps until the network is ready for `want`, something has come from the modem, or `ms` have
-// passed.
+// Sleeps until the network is ready for `want`, the modem has sent something, or `ms` have passed.
 static void wait_for_both(int want, uint32_t ms) {
     struct pollfd fds[2] = {{.fd = tcp.fd, .events = want == REKEY_WANT_WRITE ? POLLOUT : POLLIN},
                             {.fd = modem.asked ? modem.fd : -1, .events = POLLIN}};
 
     if (want == REKEY_WANT_TIME) {
-        fds[0].fd = -1; // poll leaves it out
+        fds[0].fd = -1; // poll ignores it
     }
     poll(fds, 2, ms < 60000 ? (int)ms : 60000);
 }

@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
     rekey_init(&client, &port, &options);
     // Without a value the service chooses one.
     rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN(""));
-    // A task that must not wait calls rekey_step instead: whenever the transport is ready, or
+    // A task that must not block calls rekey_step instead: whenever the transport is ready, or
     // rekey_wait_ms has passed.
     rekey_run(&client);
     rekey_report(&client, &report);

@@ -1,8 +1,8 @@
 // rtos_task.c - regenerates a key in a task of an RTOS, over lwIP with its own thread (NO_SYS=0,
-// core locking). port/lwip takes the core lock for each call of lwIP, and no longer, so that other
-// tasks use the network meanwhile. Between two steps the task sleeps on a semaphore, until lwIP's
-// thread says that there is something to do, or until rekey_wait_ms has passed. What is called here
-// is lwIP's own layer over the RTOS (sys_arch), so that it fits each RTOS that has lwIP.
+// core locking). port/lwip holds the core lock only during each call of lwIP, so that other tasks
+// can use the network meanwhile. Between two steps the task sleeps on a semaphore, until lwIP's
+// thread says that there is something to do, or until rekey_wait_ms has passed. The code calls
+// lwIP's own layer over the RTOS (sys_arch), so that it works with each RTOS that has lwIP.
 
 #include "rtos_task.h"
 
@@ -12,7 +12,7 @@
 #include "tcp.h"
 
 #define STACK_SIZE 6144 // bytes; the deepest path is a handshake (docs/memory.md)
-#define PRIORITY 1      // below that of lwIP's thread: a handshake computes for up to a second
+#define PRIORITY 1      // below lwIP's thread's: a handshake computes for up to a second
 
 static const struct rekey_task *task;
 static struct rekey client;
@@ -23,8 +23,8 @@ static struct rekey_tls tls;
 static sys_sem_t something_to_do;
 static _Alignas(8) unsigned char arena[REKEY_ARENA_SIZE];
 
-// The 32 bits of sys_now wrap after 49 days. This is called at least as often while the task lives,
-// and by no other task.
+// The 32 bits of sys_now wrap after 49 days. This function is called at least that often while the
+// task lives, and by no other task.
 static uint64_t now_ms(void *ctx) {
     static uint64_t total;
     static uint32_t last;
@@ -42,9 +42,9 @@ static void wake(void *arg) {
     sys_sem_signal(&something_to_do);
 }
 
-// A signal that came before is not lost: the wait then ends at once, and a step does nothing.
+// A signal that came earlier is not lost: then the wait ends at once, and a step does nothing.
 static void sleep_for(uint32_t ms) {
-    if (ms > 0) { // 0 would be for ever
+    if (ms > 0) { // 0 would wait forever
         sys_arch_sem_wait(&something_to_do, ms);
     }
 }
@@ -68,7 +68,7 @@ static void run(void *arg) {
     rekey_tls_free(&tls);
     rekey_mbedtls_free();
     task->ended(&report);
-    // Some RTOSes want a task to delete itself here, with vTaskDelete(NULL) for example.
+    // Some RTOSes require that a task deletes itself here, for example with vTaskDelete(NULL).
 }
 
 void rekey_task_start(const struct rekey_task *t) {

@@ -1,9 +1,9 @@
 // secure_element.c - lists the keys of an endpoint as a device whose private key never leaves a
 // secure element. The element's certificate is registered with the application in Microsoft Entra;
-// for each token rekey writes an assertion (a JWT), which the element signs.
-// `sign` waits until the element has signed: some 0.1 to 0.5 s for RSA-2048, once for each token,
-// which lasts for an hour. A superloop that must not wait for that long leaves `credential` alone
-// and sets `token` of struct rekey_options, which may say REKEY_WANT_TIME (modem_token.c).
+// for each token rekey writes an assertion (a JWT), which the element signs. `sign` blocks until
+// the element has signed: some 0.1 to 0.5 s for RSA-2048, once for each token, which is valid for
+// an hour. A superloop that must not block for that long sets `token` of struct rekey_options
+// instead of `credential`; that function may return REKEY_WANT_TIME (modem_token.c).
 //
 //     secure_element HOST PORT CA-FILE SUBSCRIPTION GROUP WORKSPACE ENDPOINT
 //                    AUTHORITY AUTHORITY-PORT TENANT CLIENT-ID
@@ -30,7 +30,7 @@ static struct rekey_tls tls;
 static struct rekey_pem_bundle bundle;
 static _Alignas(16) unsigned char arena[REKEY_ARENA_SIZE];
 
-// By this Entra finds the certificate.
+// Entra finds the certificate by this.
 static int thumbprint(void *ctx, unsigned char sha256[32]) {
     static unsigned char der[CERTIFICATE_MAX];
     size_t len;
@@ -43,7 +43,7 @@ static int thumbprint(void *ctx, unsigned char sha256[32]) {
     return REKEY_DONE;
 }
 
-// Elements sign what was hashed already.
+// An element signs a value that is hashed already.
 static int sign(void *ctx, struct rekey_span text, unsigned char *signature, size_t *len) {
     unsigned char sha256[32];
 

@@ -1,5 +1,5 @@
-// secure_element.h - what secure_element.c asks of the driver of a secure element with an RSA key:
-// a TPM 2.0, an OPTIGA Trust M, an SE050. Each call returns 0, or another value if it failed.
+// secure_element.h - the driver that secure_element.c needs for a secure element with an RSA key: a
+// TPM 2.0, an OPTIGA Trust M, an SE050. Each call returns 0, or another value if it failed.
 
 #ifndef SECURE_ELEMENT_H
 #define SECURE_ELEMENT_H

@@ -1,5 +1,5 @@
-# 32-bit ARM with the C library of a distribution, and with a distribution's flags; run by QEMU. A time_t has 32 bits there
-# unless it is told otherwise, and the ppoll of _FORTIFY_SOURCE takes no other in some releases.
+# 32-bit ARM with the C library of a distribution, and with a distribution's flags; run by QEMU. A time_t has 32 bits
+# there by default, and in some releases the ppoll of _FORTIFY_SOURCE accepts no other.
 BOARD_TITLE    := ARM, hard float, for the tests (dynamic, glibc)
 BOARD_PACKAGES := gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static
 CROSS_COMPILE  ?= arm-linux-gnueabihf-

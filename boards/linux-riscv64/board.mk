@@ -1,4 +1,4 @@
-# 64-bit RISC-V, run by QEMU. With glibc: Debian 12's linker crashes on Debian 13's musl.
+# 64-bit RISC-V; run by QEMU. With glibc, because Debian 12's linker crashes on Debian 13's musl.
 BOARD_TITLE    := RISC-V, 64 bits, for the tests (static, glibc)
 BOARD_PACKAGES := gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static
 CROSS_COMPILE  ?= riscv64-linux-gnu-

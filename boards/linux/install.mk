@@ -1,8 +1,8 @@
 # install.mk - installing, and packages for Debian.
 
-# Where things go. A distribution that has other places sets these; nothing outside of them is written. UNITDIR= leaves out
-# what is for systemd: the units, the user, the examples. Not stripped: a distribution strips by its own rules, and keeps
-# what it takes away.
+# The directories. A distribution with other places sets these variables; no other directory is written. An empty
+# UNITDIR= leaves out the files for systemd: the units, the user, the examples. Nothing is stripped: a distribution
+# strips by its own rules, and keeps the debugging information.
 PREFIX      ?= /usr/local
 BINDIR      ?= $(PREFIX)/bin
 LIBDIR      ?= $(PREFIX)/lib
@@ -17,7 +17,7 @@ INSTALL     ?= install
 install_script := $(foreach v,DESTDIR BINDIR LIBDIR INCLUDEDIR MANDIR DOCDIR COMPLETIONS UNITDIR SYSUSERS INSTALL B VERSION,$v="$($v)") \
     boards/linux/install.sh
 
-# What is linked into the program.
+# The libraries that are linked into the program.
 libraries := mbedtls jsmn $(BOARD_DEPS) $(if $(findstring picolibc,$(BOARD_PACKAGES)),picolibc)
 sbom      := DEPS_DIR="$(DEPS_DIR)" VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SOURCE_DATE_EPOCH)" MBEDTLS="$(MBEDTLS)" \
     JSMN_VERSION="$(JSMN_VERSION)" boards/linux/sbom.sh
@@ -27,13 +27,13 @@ sbom      := DEPS_DIR="$(DEPS_DIR)" VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SO
 ##@ Installing
 install: install-command install-library ## install command, library, man pages, units under DESTDIR and PREFIX (/usr/local)
 
-install-command: all ## of these only what a gateway needs
+install-command: all ## install only what a gateway needs
 	$(Q)$(if $(BOARD_PROGRAM),echo "$(board) has no command to install"; exit 1)
 	$(Q)$(install_script) command
 
-# Two archives, because an application may have TLS of its own: librekey.a is the core with the ports, librekey-tls.a is
-# port/mbedtls with mbedTLS as our configuration wants it. All names of that mbedTLS get a prefix, so that an application may
-# use another one beside it; for this the archive must hold machine code, and not what -flto alone leaves.
+# Two archives, because an application may have its own TLS: librekey.a is the core with the ports, librekey-tls.a is
+# port/mbedtls with mbedTLS in our configuration. All names of that mbedTLS get a prefix, so that an application may use
+# another one as well; for this the archive must contain machine code, not only the output of -flto.
 $(B)/install/librekey.a: $(core_objects) $(filter-out $(B)/port/mbedtls/%,$(port_objects))
 	@mkdir -p $(@D)
 	$(archive)
@@ -45,7 +45,7 @@ $(B)/install/librekey-tls.a: $(filter $(B)/port/mbedtls/%,$(port_objects)) $(mbe
 	$(Q)$(OBJCOPY) --redefine-syms=$@.names -R '.gnu.lto_*' -R '.gnu.debuglto_*' $@ || \
 	    { echo '$@: with -flto, CFLAGS needs -ffat-lto-objects' >&2; exit 1; }
 
-install-library: all ## of these only what an application needs
+install-library: all ## install only what an application needs
 	$(make_quietly) $(B)/install/librekey.a $(B)/install/librekey-tls.a
 	$(Q)PUBLIC="$(public_headers)" BOARD_ABI="$(BOARD_ABI)" BOARD_LDFLAGS="$(if $(BOARD_PROGRAM),,$(BOARD_LDFLAGS))" \
 	    $(install_script) library $(CC) $(CPPFLAGS) $(port_cppflags) $(CFLAGS) $(BOARD_CFLAGS)
@@ -57,7 +57,7 @@ sbom: all ## what is in the program, as SPDX (JSON): build/BOARD/rekey.spdx.json
 	$(Q)$(sbom) $(B)/$(program) $(board) $(libraries) >$(B)/rekey.spdx.json
 	@echo $(B)/rekey.spdx.json
 
-html: deps-html ## README.md, docs and the manual pages as HTML into build/html; fails at a link that leads nowhere
+html: deps-html ## README.md, docs and the manual pages as HTML into build/html; fails at a broken link
 	$(Q)$(PYTHON) docs/to_html.py build/html
 
 deps-html:
@@ -92,6 +92,6 @@ deps-install: deps-test
 	$(Q)boards/deps.sh sources lwip
 	$(Q)boards/deps.sh tree || true
 
-check-install: all deb-all deps-install ## what install and deb leave: systemd-analyze, mandoc, lintian, pkg-config, C++, CMake, the armhf package
+check-install: all deb-all deps-install ## test the results of install and deb: systemd-analyze, mandoc, lintian, pkg-config, C++, CMake, the armhf package
 	$(make_quietly) build/certs/.made
 	$(Q)$(of_this_build) REKEY_DEB=build/deb $(pytest) $(addprefix tests/e2e/test_,install.py library.py build.py systemd.py packaging.py pages.py)

@@ -3,9 +3,10 @@
 #
 #     install.sh command | library COMPILER FLAG... | uninstall
 #
-# In the environment: the places of boards/linux/install.mk with DESTDIR, which may be empty; INSTALL; B, the directory of
-# the build; VERSION. For `library` also PUBLIC, the headers that applications include, BOARD_ABI, with which they must be
-# compiled and linked, and BOARD_LDFLAGS, with which they are linked; COMPILER and its FLAGs compile a file of the port.
+# In the environment: the directories of boards/linux/install.mk with DESTDIR, which may be empty; INSTALL; B, the
+# directory of the build; VERSION. For `library` also PUBLIC, the headers that applications include, BOARD_ABI, with
+# which they must be compiled and linked, and BOARD_LDFLAGS, with which they are linked; COMPILER and its FLAGs compile
+# a file of the port.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -14,7 +15,7 @@ directory() {
     for place; do $INSTALL -d "$DESTDIR$place"; done
 }
 
-# Fills in the places, the version, and what the services share.
+# Fills in the directories, the version, and the common part of the services.
 fill_in() {
     sed -e "s|@BINDIR@|$BINDIR|g" -e "s|@LIBDIR@|$LIBDIR|g" -e "s|@INCLUDEDIR@|$INCLUDEDIR|g" -e "s|@DOCDIR@|$DOCDIR|g" \
         -e "s|@VERSION@|$VERSION|g" -e '/^@SERVICE@$/{r boards/linux/systemd/service.inc' -e 'd}' "$@"
@@ -44,8 +45,8 @@ install_command() {
     done
 }
 
-# The public headers, and those of ours that these include, into $B/install/include/rekey. All limits that the archives were
-# built with become part of them, because a struct rekey must have the size that the archive knows.
+# Copies the public headers, and those of ours that they include, into $B/install/include/rekey. All limits with which
+# the archives were built become part of them, because a struct rekey must have the size that the archive expects.
 collect_headers() {
     include=$B/install/include/rekey
     rm -rf "$include"
@@ -62,7 +63,7 @@ collect_headers() {
     mv "$B/install/limits" "$include/rekey_limits.h"
 }
 
-# Standard input: all macros. Which of them are limits the headers say: what they define unless it is defined already.
+# Standard input: all macros. The limits are those that the headers define unless they are defined already.
 write_limits() {
     names=$(sed -n 's/^#ifndef \(REKEY_[A-Z0-9_]*\)$/\1/p' "$@" | paste -s -d '|')
     grep -E "^#define ($names) [^\"]" >"$B/install/values"
@@ -73,7 +74,7 @@ write_limits() {
         "$B/install/values"
 }
 
-# The installed headers hold a time_t: with 32 bits and glibc an application must have the one that the archives have.
+# The installed headers use a time_t: with a 32-bit glibc an application must have the same one as the archives.
 application_flags() {
     printf '%s\n' '#include <limits.h>' '#if defined __GLIBC__ && __SIZEOF_LONG__ == 4' \
         '-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64' '#endif' | "$@" -E -P -x c - | sed -n '/^-D/p'

@@ -1,12 +1,13 @@
 #!/bin/sh
-# sbom.sh - says what is in a program, as an SPDX document (version 2.3, JSON) on standard output; `make sbom` calls it.
+# sbom.sh - lists the parts of a program, as an SPDX document (version 2.3, JSON) on standard output; `make sbom` calls
+# it.
 #
 #     sbom.sh PROGRAM BOARD LIBRARY...
 #
-# LIBRARY is a name of the table in boards/deps.sh, or picolibc. Its version and the SHA-256 of what it was unpacked from
-# are in DEPS_DIR/LIBRARY.version; one that lies elsewhere (MBEDTLS_DIR, JSMN_DIR, MUSL_DIR, LWIP_DIR) is told without a
-# sum. In the environment: DEPS_DIR, VERSION, SOURCE_DATE_EPOCH, MBEDTLS (its directory), JSMN_VERSION. The same program
-# gives the same bytes.
+# LIBRARY is a name of the table in boards/deps.sh, or picolibc. Its version and the SHA-256 of its archive are in
+# DEPS_DIR/LIBRARY.version; a library from elsewhere (MBEDTLS_DIR, JSMN_DIR, MUSL_DIR, LWIP_DIR) is listed without a
+# checksum. In the environment: DEPS_DIR, VERSION, SOURCE_DATE_EPOCH, MBEDTLS (its directory), JSMN_VERSION. The same
+# program gives the same bytes.
 
 set -eu
 export LC_ALL=C
@@ -26,7 +27,7 @@ package() {
     printf '      "copyrightText": "%s",\n      "primaryPackagePurpose": "%s"\n    }' "$7" "$8"
 }
 
-# library NAME: its version and sum into `release` and `from`.
+# library NAME: puts its version and checksum into `release` and `from`.
 library() {
     release='' from=''
     directory=$(echo "${1%-*}" | tr '[:lower:]' '[:upper:]')_DIR

@@ -24,7 +24,7 @@ BOARD_CMOCKA_CPPFLAGS := -DHAVE_SIGNAL_H
 EXEC           ?= boards/lm3s6965evb/run
 BOARD_FLASH_MAX := 131072
 BOARD_RAM_MAX   := 49152
-# Not what was hoped for (8,192), but what was reached: it may not grow without a reason. 1,560 bytes are for bodies that
+# The size that was reached (8,192 was the goal): it may not grow without a reason. 1,560 bytes are for bodies that
 # contradict their status code (operation.c, json.c), and for secrets that a service repeats (hide.c). 270 are for the
 # contract with a port: its timers and explanations, a port or a client that is not ready, calls out of a callback.
 BOARD_CORE_MAX  := 15376

@@ -1,6 +1,7 @@
-// ethernet.c - the Ethernet controller of the LM3S6965. Frames pass through a FIFO of 32-bit words,
-// the length first, in two bytes: so a frame with two bytes in front of it (ETH_PAD_SIZE) is whole
-// words, and goes from the FIFO into the pbufs, or from them into it, once.
+// ethernet.c - the Ethernet controller of the LM3S6965. Frames pass through a FIFO of 32-bit words.
+// The length comes first, in two bytes: so a frame with two bytes before it (ETH_PAD_SIZE) is a
+// sequence of complete words, and is copied only once, from the FIFO into the pbufs or from them
+// into the FIFO.
 
 #include <lwip/etharp.h>
 #include <lwip/netif.h>
@@ -27,11 +28,12 @@
 #define TRANSMIT_ON_PAD_CRC_DUPLEX (1u | 1u << 1 | 1u << 2 | 1u << 4)
 #define INTERRUPT_RECEIVED 1u
 
-#define HEADER 14 // of a frame: not counted in the length that is sent
+#define HEADER 14 // bytes of a frame that the sent length does not include
 #define CRC 4
 #define FRAME_MAX 1514
 
-// A frame has come: the superloop wakes up, and looks. ethernet_poll allows the next one.
+// A frame has arrived: the superloop wakes up, and reads it. ethernet_poll allows the next
+// interrupt.
 void ethernet_interrupt(void) {
     MAC_INTERRUPTS = 0;
 }
@@ -41,7 +43,7 @@ static err_t send(struct netif *netif, struct pbuf *p) {
     unsigned at = 0;
 
     (void)netif;
-    while ((MAC_REQUEST & 1) != 0) { // the frame before: at most 1.3 ms at 10 Mbit/s
+    while ((MAC_REQUEST & 1) != 0) { // the previous frame: at most 1.3 ms at 10 Mbit/s
     }
     for (struct pbuf *q = p; q != NULL; q = q->next) {
         const uint8_t *bytes = q->payload;
@@ -63,11 +65,11 @@ static err_t send(struct netif *netif, struct pbuf *p) {
     return ERR_OK;
 }
 
-// One frame out of the FIFO. It is read to its end in any case; without a pbuf it is dropped, and
-// TCP will send it again.
+// Reads one frame from the FIFO. It is always read to its end; if there is no pbuf, it is dropped,
+// and TCP will send the data again.
 static void receive(struct netif *netif) {
     uint32_t word = MAC_DATA;
-    u16_t len = (u16_t)(word & 0xFFFF); // with these two bytes and the CRC
+    u16_t len = (u16_t)(word & 0xFFFF); // including these two bytes and the CRC
     u16_t kept = (u16_t)(len - CRC);
     struct pbuf *p = len > CRC + HEADER && kept <= ETH_PAD_SIZE + FRAME_MAX
                          ? pbuf_alloc(PBUF_RAW, kept, PBUF_POOL)

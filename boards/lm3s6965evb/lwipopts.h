@@ -30,17 +30,17 @@
 #define MEM_ALIGNMENT 4
 #define MEM_LIBC_MALLOC 0
 #define MEMP_MEM_MALLOC 0
-#define MEM_SIZE 1792 // what is being sent
+#define MEM_SIZE 1792 // data that is being sent
 #define MEMP_NUM_PBUF 2
 #define MEMP_NUM_UDP_PCB 3
-#define MEMP_NUM_TCP_PCB 3 // one, and those before it that are still ending
+#define MEMP_NUM_TCP_PCB 3 // one connection, and earlier ones that are still closing
 #define MEMP_NUM_TCP_PCB_LISTEN 1
 #define MEMP_NUM_TCP_SEG 8
 
-// The driver scatters frames into small pbufs: a frame of any size takes what it needs.
+// The driver distributes a frame over small pbufs: each frame uses only the memory that it needs.
 #define PBUF_POOL_SIZE 11
 #define PBUF_POOL_BUFSIZE 256
-#define ETH_PAD_SIZE 2 // where the controller has the length of the frame
+#define ETH_PAD_SIZE 2 // the controller has the length of the frame there
 
 #define TCP_MSS 536
 #define TCP_WND (3 * TCP_MSS)
@@ -49,7 +49,7 @@
 #define TCP_QUEUE_OOSEQ 0
 #define TCP_SYNMAXRTX 4
 
-// A name server that does not listen at port 53: the tests'.
+// A name server that does not listen on port 53: the one of the tests.
 #include <stdint.h>
 extern uint16_t dns_port;
 #define DNS_SERVER_PORT dns_port

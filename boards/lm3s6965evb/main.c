@@ -38,8 +38,8 @@ static struct {
     char configuration[CONFIGURATION_MAX];
     struct rekey_span command, key_type, port, token_file, timeout, name_server, name_server_port;
     struct rekey_span runs;
-    uint64_t longest_us;            // of one rekey_step
-    uint64_t busy_us, handshake_us; // of this run: without the sleeps; up to the first request
+    uint64_t longest_us;            // time of one rekey_step
+    uint64_t busy_us, handshake_us; // of this run: without the sleeps; until the first request
     _Alignas(8) unsigned char arena[REKEY_ARENA_SIZE];
 } board;
 
@@ -58,10 +58,10 @@ static const struct {
     {"endpoint", &board.endpoint.name},
     {"key-type", &board.key_type}, // primary or secondary; there is no default
     {"token-file", &board.token_file},
-    {"timeout", &board.timeout},         // seconds, of the whole operation
-    {"name-server", &board.name_server}, // if it is not the one that DHCP names
+    {"timeout", &board.timeout},         // seconds, for the whole operation
+    {"name-server", &board.name_server}, // if not the one that DHCP names
     {"name-server-port", &board.name_server_port},
-    {"runs", &board.runs}, // how many times this is done
+    {"runs", &board.runs}, // how many times to do this
 };
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -76,7 +76,7 @@ static void say(const char *format, ...) {
     board_print(line);
 }
 
-// What others wrote goes to the console without their control characters.
+// Prints text from others without its control characters.
 static void say_text(const char *label, struct rekey_span text) {
     char line[100];
     size_t at = 0;
@@ -114,8 +114,8 @@ static int64_t wall_s(void *ctx) {
     return board_time();
 }
 
-// For the emulator only: these boards have no source of randomness, so the host's is read. A
-// product must not be built like this.
+// Only for the emulator: this board has no source of randomness, so the host's is read. A product
+// must not be built like this.
 static int entropy(void *ctx, void *buf, size_t len) {
     (void)ctx;
     return board_read_file("/dev/urandom", buf, len) == (int)len ? REKEY_DONE : REKEY_E_ENTROPY;
@@ -138,7 +138,7 @@ static int token(void *ctx, char *buf, size_t cap, size_t *len) {
     int n = board.token_file.ptr != NULL ? board_read_file(board.token_file.ptr, buf, cap) : -1;
 
     (void)ctx;
-    if (n == (int)cap && buf[n - 1] != '\n') { // there may be more of it
+    if (n == (int)cap && buf[n - 1] != '\n') { // there may be more data
         *len = cap + 1;
         return REKEY_E_LIMIT_TOKEN;
     }
@@ -153,14 +153,14 @@ static struct rekey_port client_port = {.now_ms = now_ms, .wall_s = wall_s, .ent
 
 // ---- the network --------------------------------------------------------------------------------
 
-// One turn of the superloop, but for the client.
+// One turn of the superloop, except for the client.
 static void turn(void) {
     ethernet_poll(&board.netif);
     sys_check_timeouts();
 }
 
 static void sleep_until_something(void) {
-    __asm__ volatile("wfi"); // the tick of each millisecond, or a frame
+    __asm__ volatile("wfi"); // woken by the tick of each millisecond, or by a frame
 }
 
 static void start_network(void) {
@@ -230,7 +230,7 @@ static void configure(void) {
 
 // ---- the client ---------------------------------------------------------------------------------
 
-// One turn of the superloop; returns what rekey_step does.
+// One turn of the superloop; returns the result of rekey_step.
 static int turn_with_client(void) {
     uint64_t start = board_us(), us;
     struct rekey_report report;
@@ -280,7 +280,7 @@ static int operate(void) {
     return result;
 }
 
-// Not inlined: its buffers would lie under the handshake's stack.
+// Not inlined: otherwise its buffers would be on the stack below the handshake.
 __attribute__((noinline)) static void say_what_came_of_it(int error,
                                                           const struct rekey_report *report) {
     const struct rekey_arm_error *service = report->service;
@@ -288,7 +288,7 @@ __attribute__((noinline)) static void say_what_came_of_it(int error,
 
     say("outcome: %d, requests: %lu, polls: %lu\n", report->outcome,
         (unsigned long)report->requests, (unsigned long)report->polls);
-    if (error == 0 && board.keys.primary.len > 0) { // they are never shown
+    if (error == 0 && board.keys.primary.len > 0) { // keys are never shown
         say("keys: primary %lu bytes, secondary %lu bytes\n", (unsigned long)board.keys.primary.len,
             (unsigned long)board.keys.secondary.len);
     }

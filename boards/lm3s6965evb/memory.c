@@ -1,11 +1,11 @@
-// memory.c - memset and memcpy by words. The C library of this toolchain is built for size and goes
-// byte by byte, which is a sixth of all instructions of a handshake.
+// memory.c - memset and memcpy by words. The C library of this toolchain is built for size and
+// works byte by byte, which would be a sixth of all instructions of a handshake.
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-// Or the compiler makes calls of memset and memcpy of these loops.
+// Otherwise the compiler turns these loops into calls of memset and memcpy.
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 
 typedef uint32_t __attribute__((may_alias)) word;

@@ -1,4 +1,4 @@
-# What only this board builds: lwIP, the table of trust anchors, the firmware.
+# Rules of this board only: lwIP, the table of trust anchors, the firmware.
 
 lwip_sources  := $(wildcard $(LWIP)/src/core/*.c $(LWIP)/src/core/ipv4/*.c $(LWIP)/src/netif/ethernet.c)
 lwip_objects  := $(patsubst $(LWIP)/src/%.c,$(B)/lwip/%.o,$(lwip_sources))
@@ -22,23 +22,23 @@ $(B)/firmware.elf: $(board_objects) $(port_objects) $(lwip_objects) $(B)/libreke
 $(B)/mbedtls/bignum_core.o: BOARD_CFLAGS += -O2
 $(B)/mbedtls/bignum.o: BOARD_CFLAGS += -O2
 
-# The unit tests run on the board, too: an image each.
+# The unit tests run on the board, too, each in its own image.
 BOARD_TEST_OBJECTS := $(addprefix $(B)/boards/lm3s6965evb/,startup.o semihosting.o memory.o) $(B)/tests/bare_metal.o
 $(B)/unit/%: BOARD_STACK := 8192
 
-# They must come to the same numbers of rows and checks as on the machine that builds.
+# They must have the same numbers of rows and checks as on the building machine.
 HOST_CC ?= gcc
 .PHONY: unit-images
 unit-images: $(addprefix $(B)/unit/,$(unit_tests))
 	$(Q)$(MAKE) --no-print-directory -s BOARD=linux B=build/linux CC=$(HOST_CC) CROSS_COMPILE= $(addprefix build/linux/unit/,$(unit_tests))
 	$(Q)EXEC="$(EXEC)" boards/lm3s6965evb/unit-images.sh $(B)/unit build/linux/unit $(unit_tests)
 
-# Preloaded into the emulator by the end-to-end tests: for the machine that builds.
+# The end-to-end tests preload this into the emulator, so it is compiled for the building machine.
 $(B)/clock.so: tests/e2e/clock.c
 	@mkdir -p $(@D)
 	$(Q)$(HOST_CC) -shared -fPIC -O1 -Wall -Wextra -Werror $< -o $@ -ldl
 
-# The firmware that prints what its arena is used for (tests/bench/arena.py).
+# The firmware that prints the use of its arena (tests/bench/arena.py).
 comma  := ,
 traced := rekey_arena_calloc rekey_arena_free mbedtls_ssl_handshake_step mbedtls_ssl_write mbedtls_pk_verify_ext mbedtls_pk_verify_restartable \
     board_read_file

@@ -39,7 +39,7 @@ __attribute__((noreturn, used)) static void say_fault(void) {
     board_exit(99);
 }
 
-// The stack may have no room: it begins anew.
+// The stack may be exhausted: it starts again.
 __attribute__((naked)) static void on_fault(void) {
     __asm__ volatile("ldr sp, =stack_top\n\tb say_fault");
 }

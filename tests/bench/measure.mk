@@ -1,4 +1,4 @@
-# measure.mk - sizes, memory, and whole operations measured.
+# measure.mk - measurements of sizes, memory, and complete operations.
 
 .PHONY: size memory arena bench compare fleet
 
@@ -9,16 +9,16 @@ size: deps-sources ## flash and RAM by part, the core, struct rekey, its stack; 
 	    $(PYTHON) tests/bench/size.py $(B) $(B)/$(program) file=$(BOARD_COMMAND_MAX) flash=$(BOARD_FLASH_MAX) ram=$(BOARD_RAM_MAX) \
 	    core=$(BOARD_CORE_MAX)
 
-memory: ## write docs/memory.md: what make size prints, for every board, and make arena; and their pictures
+memory: ## write docs/memory.md (make size for every board, and make arena) and its pictures
 	+$(Q)tests/bench/memory.sh docs/memory.md "$(CC)"
 	+$(Q)$(MAKE) --no-print-directory pictures
 
-arena: deps-test build/certs/.made ## BOARD=lm3s6965evb: who holds the TLS arena when, in one operation; a table, and docs/arena.svg
+arena: deps-test build/certs/.made ## BOARD=lm3s6965evb: the use of the TLS arena during one operation: a table, and docs/arena.svg
 	$(if $(BOARD_TRACE),,$(error BOARD=$(BOARD): its allocations cannot be traced, those of BOARD=lm3s6965evb can))
 	$(make_quietly) $(B)/$(BOARD_TRACE)
 	$(Q)NM=$(NM) $(PYTHON) tests/bench/arena.py $(B)/$(BOARD_TRACE) $(patsubst REKEY_ARENA_SIZE=%,%,$(filter REKEY_ARENA_SIZE=%,$(limits)))
 
-# The command with a clock that runs faster, for the long rows of `make bench`.
+# The command with a faster clock, for the long rows of `make bench`.
 $(B)/rekey-bench: link_more = ,--wrap=clock_gettime,--wrap=ppoll
 $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B)/librekey.a $(B)/libmbedtls.a
 	$(call say,LD)
@@ -26,7 +26,7 @@ $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B
 
 # Under an emulator instructions are counted, and nothing else.
 on_this_machine := $(if $(BOARD_BENCH)$(strip $(EXEC)),,yes)
-bench: all deps-test ## whole operations, also against a hostile service: memory must stay the same; instructions; bytes on the wire; beside curl
+bench: all deps-test ## complete operations, also against a hostile service: memory must stay the same; instructions; bytes on the wire; a comparison with curl
 	$(Q)$(if $(on_this_machine),boards/deps.sh packages curl valgrind && $(MAKE) --no-print-directory -s $(B)/rekey-bench)
 	$(Q)$(if $(BOARD_BENCH),,$(MAKE) --no-print-directory -s build/certs/.made)
 	$(Q)$(if $(BOARD_BENCH)$(on_this_machine),REKEY=$(B)/$(program) REKEY_BENCH=$(B)/rekey-bench $(PYTHON) $(or $(BOARD_BENCH),tests/bench/bench.py))
@@ -35,7 +35,7 @@ bench: all deps-test ## whole operations, also against a hostile service: memory
 	$(Q)$(if $(on_this_machine),REKEY_BENCH=$(B)/rekey-bench $(PYTHON) tests/bench/wire.py)
 	$(Q)$(if $(on_this_machine),REKEY=$(B)/$(program) $(PYTHON) tests/bench/beside_curl.py $(BENCH_FLAGS))
 
-# What cannot be installed is named in the page, with the reason. Node.js may be from elsewhere, with an npm of its own.
+# The page names each tool that cannot be installed, with the reason. Node.js may come from elsewhere, with its own npm.
 compare_in := build/compare
 compare: deps-test ## write docs/comparison.md: rekey beside curl, az and the SDKs; installs them (a gigabyte, ten minutes)
 	$(make_quietly) build/certs/.made
@@ -46,5 +46,5 @@ compare: deps-test ## write docs/comparison.md: rekey beside curl, az and the SD
 	$(Q)cd $(compare_in) && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts || true
 	$(Q)REKEY=build/linux/rekey REKEY_STATIC=build/linux-musl/rekey $(PYTHON) tests/compare/compare.py docs/comparison.md
 
-fleet: ## 10,000 gateways against the service's limit of writes: the worst wait of the last one; writes docs/fleet.svg
+fleet: ## 10,000 gateways against the service's limit of writes: the longest wait; writes docs/fleet.svg
 	$(Q)$(PYTHON) tests/bench/fleet.py write

@@ -1,8 +1,9 @@
-# compare.py - `make compare`: regenerates the Primary key of an endpoint with rekey and with what
-# else people use, each against the stand-in service under the names of the public cloud, and writes
-# the page: compare.py PAGE. Environment: REKEY, the dynamic command, REKEY_STATIC. It runs in
-# namespaces of its own, where these names lead to the stand-in, and where its root certificate is
-# one of the machine's trust anchors: no program is told where else to go.
+# compare.py - the program behind `make compare`: regenerates the Primary key of an endpoint with
+# rekey and with other common tools, each against the stand-in service under the names of the public
+# cloud, and writes the page: compare.py PAGE. Environment: REKEY, the dynamic command,
+# REKEY_STATIC. It runs in its own namespaces, in which these names lead to the stand-in, and in
+# which the stand-in's root certificate is one of the machine's trust anchors: no program gets a
+# different address.
 
 import contextlib
 import json
@@ -38,16 +39,16 @@ ACCOUNT = {
     "state": "Enabled",
     "defaultDomain": "test.example",
 }
-# The service's answers as they are since 2024, three polls, and no pause between them. The key
-# changes with the last one.
+# The service's answers in their form since 2024, with three polls and no pause between them. The
+# key changes with the last poll.
 SCENARIO = {
     "post": [{**SIGNED, "headers": [*SIGNED["headers"], NOW]}],
     "poll": [RUNNING, HALF, DONE],
     "execute": "success",
     "tokens": "issued",
 }
-# The first request is carried out, and its answer is lost: the connection is reset, or a gateway
-# answers in its place.
+# The first request is executed, but its answer is lost: the connection is reset, or a gateway
+# answers instead.
 LOST = {
     how: {**SCENARIO, "post": [answer, *SCENARIO["post"]], "execute": "post"}
     for how, answer in (
@@ -95,7 +96,7 @@ class Service:
 
 
 class Tools:
-    """The rows: functions that give a command, and what has to be done before each run of it."""
+    """The rows: functions that return a command, and the preparation before each run of it."""
 
     def __init__(self, service, home):
         self.service, self.home = service, home
@@ -137,8 +138,8 @@ class Tools:
         return [f"{HERE}/script.sh"]
 
     def az(self, endpoint):
-        """The token that it kept is taken away: as after an hour it has to get one with the secret
-        that it kept."""
+        """Removes the cached token: as after an hour, az has to get a new one with its stored
+        secret."""
         kept = f"{self.home}/azure/msal_token_cache.json"
         if os.path.exists(kept):
             os.unlink(kept)
@@ -179,7 +180,7 @@ class Tools:
         return ["node", os.path.abspath("build/compare/sdk.mjs")]
 
     def start(self, name, number, scenario, measure):
-        """One run. Returns what was measured, the exit code, what the program said, the service's
+        """One run. Returns what was measured, the exit code, the program's output, the service's
         log, and the keys that were changed."""
         endpoint = f"compare--{name}-{number}"
         path = (
@@ -202,7 +203,7 @@ class Tools:
         return result, code, said, log, self.service.call("GET", f"/keys/{endpoint}")["regenerated"]
 
     def run(self, name, number, measure):
-        """A run that must do its work. Returns what was measured, with what the service saw."""
+        """A run that must succeed. Returns what was measured, with what the service saw."""
         result, code, said, log, changed = self.start(name, number, SCENARIO, measure)
         if code != 0:
             raise Failed(f"exit {code}: {reason(said)}")
@@ -220,26 +221,26 @@ class Tools:
         }
 
     def lose(self, name, how):
-        """A run whose first answer to the POST is lost."""
+        """A run in which the answer to the first POST is lost."""
         _, code, _, _, changed = self.start(name, f"lost-{how}", LOST[how], process.timed)
         return {"code": code, "changed": len(changed)}
 
 
 class Failed(Exception):
-    """A row that cannot be measured, and why."""
+    """A row that cannot be measured, and the reason."""
 
 
 def reason(text):
-    """Of what a program said, the first line that names an error, or the last line."""
+    """The first line of a program's output that names an error, or else the last line."""
     lines = text.strip().splitlines() or ["nothing"]
     return next(filter(ERROR_LINE.match, lines), lines[-1])[:200]
 
 
 def measure(tools):
-    """By name of a row: the results of each kind of run, or the reason why there are none."""
+    """{row: the results of each kind of run, or the reason why there are none}."""
     times, sizes, failed = ({name: [] for name in page.ROWS} for _ in range(3))
     order = list(page.ROWS)
-    # The first round is not counted: it brings everything into the page cache.
+    # The first round is not counted: it loads everything into the page cache.
     for number in range(-1, ROUNDS + SIZE_ROUNDS):
         for name in order:
             how, results = (process.timed, times) if number < ROUNDS else (process.sized, sizes)
@@ -264,7 +265,7 @@ def measure(tools):
 
 
 def inside(output):
-    """In the namespaces."""
+    """The part that runs in the namespaces."""
     with tempfile.TemporaryDirectory() as home, contextlib.ExitStack() as at_end:
         with open(f"{home}/hosts", "w", encoding="utf-8") as hosts:
             hosts.write(

@@ -1,12 +1,11 @@
-# installed.py - what has to be installed for a command: Debian packages that the smallest Debian
-# (those of the priority `required`, apt, and what they depend on) does not have, or the files of a
-# folder.
+# installed.py - the software that a command needs: Debian packages that the smallest Debian (those
+# of the priority `required`, apt, and their dependencies) does not have, or the files of a folder.
 
 import functools
 import os
 import subprocess
 
-# Of dpkg-query. They are separated by tabs.
+# Fields of dpkg-query, separated by tabs.
 FIELDS = (
     "${Package}\t${Priority}\t${Installed-Size}\t${Version}\t${Provides}\t"
     "${Pre-Depends}, ${Depends}\n"
@@ -14,7 +13,7 @@ FIELDS = (
 
 
 def names(text):
-    """The names in a list of dependencies, alternatives side by side."""
+    """The names in a list of dependencies; alternatives are in one entry."""
     return [
         [each.split("(")[0].split(":")[0].strip() for each in alternatives.split("|")]
         for alternatives in text.split(",")
@@ -24,7 +23,7 @@ def names(text):
 
 @functools.cache
 def packages():
-    """All that is installed, by name; and by each name that a package provides."""
+    """All installed packages, by name and by each name that they provide."""
     known, provided = {}, {}
     for line in subprocess.run(
         ["dpkg-query", "-W", "-f", FIELDS], stdout=subprocess.PIPE, text=True, check=True
@@ -42,7 +41,8 @@ def packages():
 
 
 def closure(wanted):
-    """The packages, and all that they depend on: of alternatives the first that is installed."""
+    """The packages, and all their dependencies; of alternatives, the first one that is
+    installed."""
     known, provided = packages()
     found, left = set(), list(wanted)
     while left:
@@ -60,7 +60,7 @@ def closure(wanted):
 
 
 def of_packages(*wanted):
-    """Size in KB, files and number of packages beyond the smallest Debian."""
+    """Size in KB, number of files and number of packages beyond the smallest Debian."""
     known, _ = packages()
     more = closure(wanted) - closure([name for name in known if known[name]["required"]])
     return {

@@ -1,6 +1,6 @@
-# page.py - the page that `make compare` writes, from what compare.py measured: times and memory as
-# ratios to rekey in the same round, because times of a machine that others use mean nothing alone;
-# bytes and sizes as they are.
+# page.py - the page that `make compare` writes, from the measurements of compare.py: times and
+# memory as ratios to rekey in the same round, because times of a machine that others use as well
+# mean nothing alone; bytes and sizes as they are.
 
 import datetime
 import importlib.metadata
@@ -15,7 +15,7 @@ import tempfile
 
 import installed
 
-# By the name of a row: what it is called, and the Debian packages that it needs.
+# For each row: its name on the page, and the Debian packages that it needs.
 ROWS = {
     "rekey": ("rekey, static", ()),
     "rekey_dynamic": ("rekey, dynamic", ()),
@@ -30,7 +30,7 @@ TEXT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.md")
 
 
 def ratio(results, name, kind, what):
-    """To rekey, round by round: the median, and the quartiles."""
+    """The ratio to rekey, round by round: the median, and the quartiles."""
     mine, theirs = ([each[what] for each in results[row][kind]] for row in ("rekey", name))
     ratios = sorted(b / a for a, b in zip(mine, theirs, strict=True))
     low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
@@ -38,7 +38,7 @@ def ratio(results, name, kind, what):
 
 
 def shown(middle, quartiles):
-    """With one digit behind the point below 10, and the quartiles if they do not read the same."""
+    """The median with one decimal digit below 10, and the quartiles if their text differs."""
     middle, low, high = (
         f"{each:.1f}" if each < 10 else f"{each:.0f}" for each in (middle, *quartiles)
     )
@@ -56,7 +56,7 @@ def table(heads, rows):
 
 
 def rows(results, cells):
-    """A row for each that could be measured."""
+    """A row for each tool that could be measured."""
     return [[ROWS[name][0], *cells(name)] for name in ROWS if "failed" not in results[name]]
 
 
@@ -101,7 +101,7 @@ def wire(results):
 
 
 def version(*command):
-    """The first line of what it says."""
+    """The first line of its output."""
     return (
         subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         .stdout.partition("\n")[0]
@@ -110,7 +110,7 @@ def version(*command):
 
 
 def on_disk(name, node_modules):
-    """What has to be installed for a row, and the versions."""
+    """The software that a row needs, and the versions."""
     if name in PROGRAMS:
         program = os.environ[PROGRAMS[name]]
         with tempfile.TemporaryDirectory() as folder:
@@ -145,7 +145,7 @@ def size(sizes):
 
 
 def imported():
-    """The size of what sdk.py imports of python3-azure."""
+    """The size of the modules of python3-azure that sdk.py imports."""
     folders = [
         importlib.util.find_spec(name).submodule_search_locations[0]
         for name in (

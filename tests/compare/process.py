@@ -1,12 +1,11 @@
-# process.py - one run of a command: its wall and CPU time, or the peaks of memory of all its
-# processes.
+# process.py - one run of a command: its wall and CPU time, or the peak memory of all its processes.
 
 import ctypes
 import os
 import signal
 import time
 
-# Of ptrace(2) and waitpid(2).
+# Constants of ptrace(2) and waitpid(2).
 TRACEME, CONTINUE, SET_OPTIONS, WALL = 0, 7, 0x4200, 0x40000000
 FOLLOW, TRACE_EXIT, EVENT_EXIT = 0x2 | 0x4 | 0x8, 0x40, 6  # FOLLOW: fork, vfork, clone
 
@@ -15,7 +14,7 @@ ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_
 
 
 def actions(error):
-    """Its standard streams: nothing, and a file for what it says of an error."""
+    """Its standard streams: empty input, and a file for the error output."""
     null = os.open(os.devnull, os.O_RDWR)
     said = os.open(error, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     return [(os.POSIX_SPAWN_DUP2, number, to) for to, number in enumerate((null, null, said))], (
@@ -25,7 +24,7 @@ def actions(error):
 
 
 def timed(arguments, environment, error):
-    """Milliseconds of wall and CPU time (of its children too), and the exit code."""
+    """Milliseconds of wall time and of CPU time (including its children), and the exit code."""
     streams, descriptors = actions(error)
     start = time.perf_counter()
     pid = os.posix_spawn(arguments[0], arguments, environment, file_actions=streams)
@@ -40,9 +39,9 @@ def timed(arguments, environment, error):
 
 
 def sized(arguments, environment, error):
-    """KB of the largest process, KB of all that are there at one time, how many there are, and the
-    exit code. Each is stopped at its end, where /proc knows its peak: ru_maxrss would not be less
-    than that of this program."""
+    """KB of the largest process, KB of all processes that exist at the same time, the number of
+    processes, and the exit code. Each process is stopped at its end, when /proc knows its peak:
+    ru_maxrss would include this program's memory."""
     streams, _ = actions(error)
     pid = os.fork()
     if pid == 0:
@@ -67,13 +66,13 @@ def sized(arguments, environment, error):
         new, event, number = thread not in threads, status >> 16, os.WSTOPSIG(status)
         threads.add(thread)
         note(processes, thread, event == EVENT_EXIT)
-        # A new one begins with a SIGSTOP of ptrace's.
+        # A new process begins with a SIGSTOP from ptrace.
         ptrace(CONTINUE, thread, None, None if event or new or number == signal.SIGTRAP else number)
     return {**peaks(processes.values()), "processes": len(processes)}, code
 
 
 def note(processes, thread, ends):
-    """Notes when a process is first seen, and at its end its peak, in KB."""
+    """Records when a process is first seen, and its peak in KB at its end."""
     with open(f"/proc/{thread}/status", encoding="utf-8", errors="replace") as file:
         fields = dict(line.rstrip().split(":", 1) for line in file if ":" in line)
     group, now = int(fields["Tgid"]), time.monotonic()
@@ -84,7 +83,8 @@ def note(processes, thread, ends):
 
 
 def peaks(processes):
-    """The largest peak, and the largest sum of peaks of processes that were there at one time."""
+    """The largest peak, and the largest sum of the peaks of processes that existed at the same
+    time."""
     together = [
         sum(each["peak"] for each in processes if each["from"] <= one["from"] <= each["to"])
         for one in processes

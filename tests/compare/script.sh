@@ -1,6 +1,6 @@
 #!/bin/sh
 # script.sh - regenerates the Primary key as scripts do: a token by curl and jq, the POST by curl, a
-# loop of polls. What is not in it, and what rekey does, is in docs/comparison.md.
+# loop of polls. docs/comparison.md lists what the script lacks and rekey does.
 set -eu
 
 answer=$(curl -sSf "https://login.microsoftonline.com/$AZURE_TENANT_ID/oauth2/v2.0/token" \

@@ -1,5 +1,5 @@
 // sdk.mjs - regenerates the Primary key with Azure's SDK for JavaScript: @azure/identity,
-// @azure/arm-machinelearning. The pause between polls is taken out: by default it is 2 s where the
+// @azure/arm-machinelearning. The pause between polls is removed: by default it is 2 s if the
 // service names none.
 import { AzureMachineLearningWorkspaces } from "@azure/arm-machinelearning";
 import { EnvironmentCredential } from "@azure/identity";

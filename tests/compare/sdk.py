@@ -1,6 +1,6 @@
 # sdk.py - regenerates the Primary key with Azure's SDK for Python: azure-identity,
-# azure-mgmt-machinelearningservices. The pause between polls is taken out: by default it is 30 s
-# where the service names none, or 0.
+# azure-mgmt-machinelearningservices. The pause between polls is removed: by default it is 30 s if
+# the service names none, or 0.
 
 import os
 

@@ -1,8 +1,8 @@
-# service.py - the stand-in service (tests/arm) for clients that are not rekey. In a network
-# namespace of its own it has the addresses and the port that the names of the public cloud lead to.
-# It does not ask for the headers that rekey always sends, it has what the SDKs read besides (the
-# documents of a tenant, the list of subscriptions), and it counts the bytes of each connection: the
-# event "close" of the log has "received" and "sent".
+# service.py - the stand-in service (tests/arm) for clients other than rekey. In its own network
+# namespace it has the addresses and the port to which the names of the public cloud lead. It does
+# not require the headers that rekey always sends, it has the additional documents that the SDKs
+# read (those of a tenant, the list of subscriptions), and it counts the bytes of each connection:
+# the event "close" of the log has "received" and "sent".
 
 import json
 import os
@@ -17,7 +17,7 @@ from wire import Connection
 
 MANAGEMENT, AUTHORITY = "management.azure.com", "login.microsoftonline.com"
 TLS = {"tls": "clouds", "hosts": [MANAGEMENT, AUTHORITY]}
-# On port 443, which --port-main gives.
+# On port 443, which --port-main sets.
 LISTENERS = {
     "main": TLS,
     "authority": {**TLS, "role": "authority", "addresses": ["127.0.0.2"], "port_of": "main"},
@@ -37,7 +37,8 @@ INSTANCE = {
 
 
 def tenant_document(tenant):
-    """What the service says of a tenant: what MSAL reads, and most of the rest, for the length."""
+    """The service's document about a tenant: the members that MSAL reads, and most of the others
+    for a realistic length."""
     base = f"https://{AUTHORITY}/{tenant}"
     return {
         "token_endpoint": f"{base}/oauth2/v2.0/token",
@@ -89,7 +90,7 @@ class Counted:
 
 class Identities(identity.Identities):
     def authority(self, request, body):
-        # MSAL for JavaScript has a query behind the path.
+        # MSAL for JavaScript appends a query to the path.
         path = request["target"] = request["target"].partition("?")[0]
         tenant = re.fullmatch("/([A-Za-z0-9.-]+)" + re.escape(DOCUMENT), path)
         if request["method"] == "GET" and tenant:
@@ -102,11 +103,11 @@ class Identities(identity.Identities):
 class Arm(arm.Arm):
     def decide(self, request, wanted):
         path = request["target"].partition("?")[0]
-        # The SDKs send the same id with each attempt, and the service does not ask for more.
+        # The SDKs send the same id with each attempt, and the service accepts that.
         request["faults"] = [
             fault for fault in request["faults"] if not fault.startswith("x-ms-client-request-id")
         ]
-        if request["method"] == "GET" and path in ("/tenants", "/subscriptions"):  # by `az login`
+        if request["method"] == "GET" and path in ("/tenants", "/subscriptions"):  # sent by `az login`
             return {"status": 200, "body": {"value": [json.loads(os.environ["SUBSCRIPTION"])]}}
         return super().decide(request, wanted)
 
@@ -117,7 +118,8 @@ class Arm(arm.Arm):
 
 
 def parse_form(text, what, faults, parse=identity.parse_form):
-    """The fields that count: MSAL sends others. az asks for the service's older name."""
+    """The required fields: MSAL sends others as well. az asks for the service under its older
+    name."""
     form = {
         name: value
         for name, value in parse(text.replace("+", "%20"), what, []).items()

@@ -7,7 +7,7 @@ import pytest
 
 
 def test_peaks():
-    # A shell that lives through it all, and two pairs of processes, one behind the other.
+    # A shell that runs all the time, and two pairs of processes, one after the other.
     shell = {"from": 0, "to": 10, "peak": 1}
     first, second = {"from": 1, "to": 4, "peak": 20}, {"from": 2, "to": 3, "peak": 3}
     third, fourth = {"from": 5, "to": 8, "peak": 15}, {"from": 6, "to": 9, "peak": 9}

@@ -1,9 +1,9 @@
-"""Checks how the files of src, port and boards are laid out (docs/design.md): that the arrows
-between them run one way, and that no file of the command is too long to read.
+"""Checks how the files of src, port and boards are laid out (docs/design.md): that the includes
+between them have one direction, and that no file of the command is too long to read.
 
-Arrows are the #include lines with quotation marks. A file may include files of its own level and
-of lower ones; no chain of arrows may come back to where it began. For this x.c and x.h count as
-one module, except for the headers of INTERFACES: these are types that lower files use as well.
+Arrows are the #include lines with quotation marks. A file may include files of its own level and of
+lower ones; a chain of arrows must not be a circle. For this check x.c and x.h count as one module,
+except for the headers in INTERFACES, whose types are also used by lower files.
 
     layout.py [ROOT]    prints each fault; the exit code is 1 if there is one
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 
 INTERFACES = ["src/rekey.h", "src/credential.h", "port/mbedtls/tls.h"]
 
-# From the top to the bottom; a name stands for the module, one with a suffix for that file alone.
-# What is below output never talks to the user: it fills in a fault, which the command tells.
+# From top to bottom; a name stands for the module, a name with a suffix only for that file. Files
+# below output never print a message for the user: they fill in a fault, which the command prints.
 LEVELS = [
     ["boards/linux/main"],
     ["boards/linux/command/*"],
@@ -37,16 +37,16 @@ LEVELS = [
     ["src/span", "src/rekey_error", "src/rekey_config", "src/rekey_port", "src/error"],
 ]
 
-# Words that the files of a folder may not have. The anchors are for any TLS library; the transport
-# is for any mbedTLS, and takes nothing of it that is private.
+# Words that the files of a folder must not contain. The anchors are for any TLS library; the
+# transport is for any mbedTLS, and uses nothing of it that is private.
 FORBIDDEN = {
     "port/anchors": re.compile(r"(?i)mbedtls_|<mbedtls|<psa/"),
     "port/mbedtls": re.compile(r"MBEDTLS_PRIVATE|MBEDTLS_ALLOW_PRIVATE_ACCESS|_internal\.h|ssl_misc"),
 }
 
-LINES_MAX = 400  # of a file of boards/linux
+LINES_MAX = 400  # limit for a file of boards/linux
 
-# Where the compiler looks after the directory of the file itself.
+# Where the compiler searches after the directory of the file itself.
 SEARCH = ["src", "port/posix", "port/anchors", "port/mbedtls", "port/mbedtls/owner", "port/lwip"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
@@ -57,7 +57,7 @@ def module_of(path):
 
 
 def level_of(module):
-    """The level of the longest pattern that fits, or None."""
+    """The level of the longest pattern that matches, or None."""
     fits = [
         (len(pattern), number)
         for number, level in enumerate(LEVELS)
@@ -68,7 +68,8 @@ def level_of(module):
 
 
 def read_arrows(root):
-    """{module: {module that it includes: a file and line that does}}, and what has no level."""
+    """{module: {module that it includes: a file and line that does}}, and the files without a
+    level."""
     files = [
         str(path.relative_to(root))
         for top in ("src", "port", "boards")
@@ -83,7 +84,7 @@ def read_arrows(root):
                 if target in files:
                     break
             else:
-                continue  # of a library, or generated
+                continue  # a header of a library, or a generated one
             if module_of(target) != module_of(path):
                 line = text.count("\n", 0, match.start(1)) + 1
                 arrows[module_of(path)].setdefault(module_of(target), f"{path}:{line}")
@@ -91,8 +92,8 @@ def read_arrows(root):
 
 
 def find_circle(arrows):
-    """The modules of one circle, in its order; or None."""
-    state = {}  # a module that is being looked at is on the path; one that was is done
+    """The modules of one circle, in its order, or None."""
+    state = {}  # modules on the current path, and modules that are finished
     path = []
 
     def look(module):

@@ -1,8 +1,8 @@
 """Checks what the files of the project refer to: sections of the pages ("docs/service.md 4.6", or a
 page's name and one of its headings in quotation marks), pages by their names alone, files of this
 tree, targets of make in `backquotes` and in the pages' examples, and, in pages, links and anchors.
-A reference may be broken over two lines of a comment. Paths and targets in code are not looked at:
-there the compiler, the shell or a test finds a wrong one.
+A reference may continue on the next line of a comment. Paths and targets in code are not checked,
+because the compiler, the shell or a test finds a wrong one there.
 
     references.py [ROOT]    prints each fault; the exit code is 1 if there is one
 """
@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 PLACES = [".ci/run", "Makefile", "README.md", "src", "port", "boards", "tests", "docs"]
-# What no person reads; and the tests of this folder, which have faults on purpose.
+# Files that nobody reads; and the tests of this folder, which have faults on purpose.
 SKIPPED = re.compile(r"^tests/(fuzz/seeds/|lint/test_)|\.(pyc|svg|png)$")
-# Parts of examples that are not in this tree: a name to fill in, a folder of the reader, a target of
-# another project.
+# Parts of examples that are not in this tree: a name to fill in, a folder of the reader, a target
+# of another project.
 EXAMPLES = re.compile(r"/(NAME|MODULE)\.c$|^boards/linux/kubernetes/overlays/mine$|^menuconfig$")
 
 PAGE = r"([\w./-]*\b[\w-]+\.md)\b[`)]*"
@@ -33,12 +33,12 @@ PATH = re.compile(
 LINK = re.compile(r"\]\((?!\w+:|<)([^)#\s]*)(#[^)\s]*)?\)")
 COMMAND = re.compile(r"^```\w*\n([\s\S]*?)^```|`([^`]*)`|^(?: {4}|\$ )([^`\n]*)$", re.M)
 COMMENT = re.compile(r'(?://|#|^\s*\*).*|"""[\s\S]*?"""', re.M)
-# A line break, with what the next line of a comment begins with.
+# A line break, with the beginning of the next line of a comment.
 BREAK = re.compile(r"\n[ \t]*(?://+|#+|\*|\.\\\")?[ \t]*")
 
 
 def read(root):
-    """{name: text} of everything that may refer to something."""
+    """{name: text} of all files that may refer to something."""
     texts = {}
     for place in PLACES:
         top = root / place
@@ -54,7 +54,7 @@ def headings_of(page):
 
 
 def anchors_of(page):
-    """The anchors that GitHub makes of the headings."""
+    """The anchors that GitHub generates for the headings."""
     seen = {}
     for heading in headings_of(page):
         slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -69,7 +69,7 @@ def targets_in(texts):
 
 
 def targets_of(command):
-    """The targets that a line of shell asks for with make, in this tree."""
+    """The targets that a shell line builds with make, in this tree."""
     command = re.sub(r"\"[^\"]*\"|'[^']*'|#.*", "", command)
     for call in re.findall(r"(?:^|[;&|(]|\s)make((?:\s+[^\s;&|>)]+)*)", command):
         if not re.search(r"\s-[Cf]", call):
@@ -77,7 +77,7 @@ def targets_of(command):
 
 
 def commands_in(part, is_page):
-    """(Place, line of shell) of what is marked as code; in comments that is in backquotes."""
+    """(Place, shell line) for text that is marked as code; in comments, text in backquotes."""
     for match in COMMAND.finditer(part):
         if match[2] is not None:
             yield match.start(), " ".join(match[2].split())
@@ -93,7 +93,7 @@ def find_faults(root):
 
     for name, text in texts.items():
         if name == "docs/changelog.md":
-            continue  # it tells of files and names that are gone
+            continue  # it mentions files and names that no longer exist
         is_page = name.endswith(".md")
         joined = BREAK.sub(lambda m: "\n" + " " * (len(m[0]) - 1), text)
         prose = (

@@ -1,4 +1,5 @@
-"""layout.py finds what is planted into a copy of the tree, and nothing in the tree as it is."""
+"""layout.py finds the faults that are planted into a copy of the tree, and none in the tree
+itself."""
 
 import shutil
 import subprocess
@@ -67,7 +68,7 @@ def test_a_back_arrow(tree, path, target, said):
 def test_a_circle(tree, path, target, circle):
     with open(tree / path, "a", encoding="utf-8") as file:
         file.write(f'#  include "{target}"\n')
-    if path == "src/url.h":  # the other half of it
+    if path == "src/url.h":  # the other half of the circle
         with open(tree / "src/json.h", "a", encoding="utf-8") as file:
             file.write('#include "url.h"\n')
     result = check(tree)

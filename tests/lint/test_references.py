@@ -1,4 +1,4 @@
-"""references.py finds what is planted into a small tree, and nothing else in it."""
+"""references.py finds the faults that are planted into a small tree, and no others."""
 
 import subprocess
 import sys

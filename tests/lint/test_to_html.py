@@ -1,4 +1,4 @@
-"""docs/to_html.py makes pages whose links lead somewhere, and finds those that are broken."""
+"""docs/to_html.py makes pages with working links, and finds links that are broken."""
 
 import shutil
 import subprocess

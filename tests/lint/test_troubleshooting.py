@@ -1,5 +1,5 @@
-"""troubleshooting.py finds what is planted into a copy of the page and of the code, and nothing in
-the tree as it is."""
+"""troubleshooting.py finds the faults that are planted into a copy of the page and of the code, and
+none in the tree itself."""
 
 import shutil
 import subprocess

@@ -1,7 +1,7 @@
 """Compares docs/troubleshooting.md with the code. Every exit code with its words, every text of
 src/rekey_error.h, and every printed text of boards/linux and port/mbedtls that has five words or
-more must have an entry, as it is printed: where the code inserts something, the entry has "...".
-What an entry shows must be in the code.
+more must have an entry with the same text; if the code inserts a value, the entry has "...". Every
+text of an entry must be in the code.
 
     troubleshooting.py [ROOT]    prints each fault; the exit code is 1 if there is one
 """
@@ -31,14 +31,14 @@ SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 
 
 def as_printed(text):
-    """A literal of C, with "..." where it has a conversion or more next to each other."""
+    """A C literal, with "..." for one conversion or several adjacent ones."""
     text = re.sub(r"(?:\.\.\.)+", "...", CONVERSION.sub("...", text))
     text = text.replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\")
     return text.removeprefix(": ").strip()
 
 
 def literals(path):
-    """What the strings of a file are printed as, without the rows of commands."""
+    """The strings of a file as they are printed, without the rows of commands."""
     code = re.sub(r"^\s*//.*|\s// .*", "", path.read_text(encoding="utf-8"), flags=re.M)
     code = re.sub(r"^const struct command_row.*?^};", "", code, flags=re.M | re.S)
     code = re.sub(r"_Static_assert\(.*?\);", "", code, flags=re.S)
@@ -58,7 +58,7 @@ def errors(root):
 
 
 def messages(root):
-    """{text: the file that has it}"""
+    """{text: the file that contains it}"""
     found = {text: "src/rekey_error.h" for text in errors(root)}
     for path in sorted(
         [*(root / "boards/linux").rglob("*.c"), *(root / "port/mbedtls").glob("*.c")]
@@ -69,7 +69,7 @@ def messages(root):
 
 
 def exit_codes(root):
-    """{code: the words that outcome= has with it}, by rekey.h and outcome.c."""
+    """{code: the words after outcome= for it}, from rekey.h and outcome.c."""
     header = (root / "src/rekey.h").read_text(encoding="utf-8")
     code = (root / "boards/linux/outcome.c").read_text(encoding="utf-8")
     numbers = dict(re.findall(r"^    REKEY_(\w+) = (\d+),", header, re.M))
@@ -83,7 +83,7 @@ def exit_codes(root):
 
 
 def rows(page, heading):
-    """The first two cells of the rows of the tables below a heading."""
+    """The first two cells of each row in the tables below a heading."""
     section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", page, re.M | re.S)
     return re.findall(r"^\| (.+?) \| (.+?) \|", section[1] if section else "", re.M)
 

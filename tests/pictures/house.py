@@ -1,14 +1,15 @@
 """docs/house.svg: the files of boards, port and src, and which include which, as the check of the
 include graph (tests/lint/layout.py) reads them. Files of the command and of the core are grouped by
-their level there, all others by their folder. An arrow that others imply is left out."""
+their level in that check, all others by their folder. Arrows that follow from others are left
+out."""
 
 import textwrap
 
 from style import Picture, require
 
 COMMAND = "boards/linux"
-# What each box holds, in words; from the top to the bottom. A row of the command, or a level of the
-# core, is called so.
+# The text of each box, from top to bottom. A row of the command, or a level of the core, has this
+# name.
 ROWS = {
     "boards/linux/main": "where it starts",
     "boards/linux/command/*": "a file for each command",
@@ -42,7 +43,7 @@ CORE = {
 
 
 def group_of(layout, module):
-    """The box, and for a file of the command the row in it."""
+    """The box of a module; for a file of the command, the row in that box."""
     folder = module.rpartition("/")[0]
     level = layout.LEVELS[layout.level_of(module)][0]
     if folder == "src":
@@ -53,7 +54,7 @@ def group_of(layout, module):
 
 
 def reduced(arrows):
-    """Without the arrows that a longer way implies. `arrows` has no circle."""
+    """The arrows without those that a longer path implies. `arrows` has no circle."""
 
     def reached(start, skip):
         found, todo = set(), [each for each in arrows.get(start, ()) if each != skip]
@@ -70,7 +71,7 @@ def reduced(arrows):
 
 
 def read(layout, root):
-    """{box or row: its modules}, the arrows between boxes, and those between rows."""
+    """{box or row: its modules}, the arrows between boxes, and the arrows between rows."""
     modules, boxes, rows = {}, {}, {}
     for module, targets in layout.read_arrows(root).items():
         box, row = group_of(layout, module)
@@ -86,7 +87,7 @@ def read(layout, root):
 
 
 class House:
-    """Boxes as they are placed, and the places at their edges that arrows lead to."""
+    """Boxes in their places, and the points at their edges for arrows."""
 
     def __init__(self, modules):
         self.modules, self.boxes, self.shapes = modules, {}, []
@@ -102,7 +103,7 @@ class House:
         return y + height + 18
 
     def at(self, name, side, along):
-        """A point `along` an edge, from its left or upper end."""
+        """The point at distance `along` on an edge, from its left or upper end."""
         x, y, width, height = self.boxes[name]
         return {
             "top": (x + along, y),
@@ -112,12 +113,13 @@ class House:
         }[side]
 
     def down(self, start, end, along):
-        """From a box straight down to a lower one."""
+        """An arrow from a box straight down to a lower one."""
         tip = self.at(end, "top", along)
         return [(tip[0], self.at(start, "bottom", 0)[1]), tip]
 
     def way(self, start, end, lane):
-        """From a place at a side to a lane, along it, and to another place at a side."""
+        """An arrow from a point at one side to a lane, along the lane, and to a point at another
+        side."""
         (_, y), (_, to_y) = self.at(*start), self.at(*end)
         return [self.at(*start), (lane, y), (lane, to_y), self.at(*end)]
 
@@ -125,7 +127,7 @@ class House:
 def draw(layout, root):
     modules, arrows, row_arrows = read(layout, root)
     house = House(modules)
-    # Boards: the command's rows at the left, the others beside them.
+    # Boards: the command's rows on the left, the others beside them.
     y = beside = 84
     for name, words in ROWS.items():
         y = house.place(name, words, 40, y, 240 if words == "what prints" else 340, "blue")

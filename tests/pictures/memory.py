@@ -4,7 +4,7 @@ import re
 
 from style import Picture, require
 
-# What a reader asks for: the look of its bar, and its rows in the table of `make size`.
+# The questions of a reader: the style of the bar, and its rows in the table of `make size`.
 PARTS = {
     "rekey: core, identity, rotation": ("blue", ["core", "credentials, rotation", "struct rekey"]),
     "TLS and its arena": ("green", ["TLS: mbedTLS, port/mbedtls", "TLS arena"]),
@@ -16,7 +16,7 @@ LEFT, WIDTH, ROW, BAR = 70, 600, 70, 16
 
 
 def boards(text):
-    """(name, what it is, {row: [flash, RAM]}) of each board that is not for the tests alone."""
+    """(name, description, {row: [flash, RAM]}) of each board that is not only for tests."""
     for name, title, block in re.findall(r"^## (\S+): (.*?)$(.*?)(?=^## |\Z)", text, re.M | re.S):
         table = re.search(r"^\S+ \(bytes\) +flash +RAM\n((?:  .*\n)+?  in all .*\n)", block, re.M)
         require(table is not None, f"docs/memory.md has no table of flash and RAM for {name}")

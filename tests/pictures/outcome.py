@@ -1,5 +1,5 @@
-"""docs/outcome.svg: in which phase which error ends with which outcome. outcomes.c has run the
-function of src/rekey.c for every pair; the errors of a group that end alike are one row."""
+"""docs/outcome.svg: the outcome of each error in each phase. outcomes.c runs the function of
+src/rekey.c for every pair; errors of a group with the same outcomes share a row."""
 
 import re
 
@@ -12,7 +12,7 @@ PHASES = {
     "sent": ("may be executed", "no clear answer to a POST"),
     "polling": ("accepted", "there is a polling URL"),
 }
-# Those that have no column: what they are like, and the errors in which they differ.
+# Phases without a column: the phase that they resemble, and the errors in which they differ.
 LIKE = {"repeated": ("sent", set()), "renewing": ("before", {"REKEY_E_LIMIT_TOKEN"})}
 FOOTNOTE = "* credentials (14) if it replaces a token that the service refused"
 LOOKS = {
@@ -28,7 +28,7 @@ LEFT, COLUMN, ROW, TOP = 300, 170, 30, 96
 
 
 def groups(header, ends):
-    """(what, its ends by phase) of each row, from the text of rekey_error.h."""
+    """(title, outcomes by phase) of each row, from the text of rekey_error.h."""
     yield "no error", [ends[phase, ""] for phase in PHASES]
     for group in re.split(r"^    /\* ", header, flags=re.M)[1:]:
         title = re.match(r"[\w ]+", group)[0]
@@ -43,7 +43,7 @@ def groups(header, ends):
 
 
 def draw(header, outcomes, lines):
-    """`outcomes` is the text of rekey.h, `lines` what outcomes.c has printed."""
+    """`outcomes` is the text of rekey.h, `lines` the output of outcomes.c."""
     names = {
         value: name for name, value in re.findall(r"^    REKEY_(\w+) = (\d+),", outcomes, re.M)
     }

@@ -1,9 +1,10 @@
-// outcomes.c - prints what src/rekey.c makes of each error in each phase of an operation, a line
-// for each pair: the phase, the error's name ("" for success), the outcome, the exit code.
+// outcomes.c - prints the outcome that src/rekey.c gives to each error in each phase of an
+// operation. A line for each pair: the phase, the error's name ("" for success), the outcome, the
+// exit code.
 
 #include <stdio.h>
 
-#include "rekey.c" // its outcome_of is private
+#include "rekey.c" // included because its outcome_of is private
 
 int main(void) {
     static const struct rekey_read read;

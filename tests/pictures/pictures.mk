@@ -6,8 +6,8 @@ pictures: picture-programs ## write docs/*.svg, from the code, a run of the comm
 	$(Q)$(PYTHON) tests/pictures/pictures.py $(B) build/model/model docs
 	$(Q)$(PYTHON) tests/bench/fleet.py write >/dev/null
 
-# But for docs/fleet.svg, which takes longer: tests/e2e/test_fleet.py compares it.
-check-pictures: picture-programs ## that they are what `make pictures` writes
+# Without docs/fleet.svg, which takes longer: tests/e2e/test_fleet.py compares it.
+check-pictures: picture-programs ## check that the pictures are those that `make pictures` writes
 	$(Q)$(PYTHON) tests/pictures/pictures.py $(B) build/model/model build/pictures
 	$(Q)for each in build/pictures/*.svg; do \
 	    cmp $$each docs/$${each##*/} || { echo "run make pictures"; exit 1; }; done

@@ -1,4 +1,4 @@
-"""What `make pictures` runs: writes the pictures of docs/ that are made from the code.
+"""The program behind `make pictures`: writes the pictures of docs/ that are made from the code.
 
     pictures.py BUILD MODEL FOLDER    BUILD has rekey, clock.so, outcomes; MODEL is tests/model
 """

@@ -1,11 +1,11 @@
-"""docs/request.svg: the life of a request, as rekey_step has it. States and answers are those of the
-code, and so are the arrows: which state a step can lead to is read from src/rekey.c."""
+"""docs/request.svg: the life of a request, as rekey_step handles it. States, answers and arrows are
+those of the code: the next states of a step are read from src/rekey.c."""
 
 import re
 
 from style import Picture, enumerators, require
 
-# What a step does, by its state. An operation begins with `start`.
+# The action of a step, by its state. An operation begins with `start`.
 STEPS = {"TOKEN": "step_token", "WAIT": "step_wait", "EXCHANGE": "step_exchange", "IDLE": "start"}
 BOXES = {
     "UNUSABLE": (30, 60, 140, 50, "plain", "zeroed memory"),
@@ -15,7 +15,7 @@ BOXES = {
     "WAIT": (590, 340, 190, 50, "amber", "until a time"),
     "ENDED": (900, 170, 150, 50, "plain", "until the next operation"),
 }
-PARTS = {  # of an exchange
+PARTS = {  # states of an exchange
     "OPEN": "lookup, TCP, proxy, TLS",
     "SEND": "the operation is saved first",
     "RECEIVE": "the head, then the body",
@@ -33,7 +33,7 @@ ARROWS = {
     ("EXCHANGE", "WAIT"): [(730, 276), (730, 340)],
     ("EXCHANGE", "ENDED"): [(780, 195), (900, 195)],
 }
-WORDS = [  # x, y, anchor, what is said of an arrow
+WORDS = [  # x, y, anchor, text at an arrow
     (108, 145, "start", "rekey_init"),
     (138, 396, "start", "rekey_regenerate, or another operation: a wait that is over"),
     (66, 446, "start", "a parameter breaks its rule"),
@@ -49,7 +49,7 @@ WORDS = [  # x, y, anchor, what is said of an arrow
     (840, 186, "middle", "done, refused,"),
     (840, 212, "middle", "failed, unknown"),
 ]
-# What an answer can mean: the state that follows, and why.
+# The possible meanings of an answer: the state that follows, and why.
 ANSWERS = {
     "SUCCEEDED": ("ENDED", "the service says that it is done"),
     "POLL": ("WAIT", "accepted, with a polling URL: from now on that is polled"),
@@ -65,7 +65,7 @@ ANSWERS = {
 
 
 def leads_to(source):
-    """{(state, the next one)}: which assignments to the state the code of a step can reach."""
+    """{(state, next state)}: the assignments to the state that the code of a step can reach."""
     pattern = r"^\w[\w *]*?\b(\w+)\([^;{]*\) \{\n(.*?)^\}"
     functions = dict(re.findall(pattern, source, re.M | re.S))
 
@@ -83,7 +83,7 @@ def leads_to(source):
 
 
 def draw(rekey, exchange, operation):
-    """From the text of src/rekey.c, src/exchange.c and src/operation.h."""
+    """Draws it from the text of src/rekey.c, src/exchange.c and src/operation.h."""
     answers = [each.removeprefix("REKEY_NEXT_") for each in enumerators(operation, "rekey_next")]
     for found, shown, what in (
         (enumerators(rekey, "state"), BOXES, "states of src/rekey.c"),

@@ -1,5 +1,5 @@
-"""docs/rotation.svg: the rotation as a machine of states. The states are those of src/rotate.c; the
-arrows are those that `model -a` (tests/model) has seen between them, but for those to ENDED."""
+"""docs/rotation.svg: the rotation as a state machine. The states are those of src/rotate.c. The
+arrows are the transitions that `model -a` (tests/model) has seen, except those to ENDED."""
 
 import re
 
@@ -23,9 +23,9 @@ BOXES = {
     "HOOK": (340, 656, 200, 70, "violet", "the new key is in use; --exec"),
     "ENDED": (340, 776, 200, 50, "plain", "the report is final"),
 }
-# Where the ways to SETTLING, SHOWING and HOOK part: src/rotate.c, settle().
+# The point at which the paths to SETTLING, SHOWING and HOOK separate: src/rotate.c, settle().
 LISTED = (340, 482, 200, 34)
-ARROWS = [  # points, words and their place, and the changes of state that the arrow stands for
+ARROWS = [  # points, text and its place, and the transitions that the arrow stands for
     ([(440, 42), (440, 70)], (450, 58, "start", "rekey rotate, rekey sync"), ["ENDED BEGIN"]),
     ([(60, 706), (340, 706)], (60, 698, "start", "rekey rotate --rollback"), ["ENDED HOOK"]),
     ([(540, 86), (640, 86)], None, ["BEGIN FIRST_HOOK"]),
@@ -99,7 +99,7 @@ ARROWS = [  # points, words and their place, and the changes of state that the a
 
 
 def draw(rotate, seen):
-    """From the text of src/rotate.c, and what `model -a` has printed."""
+    """Draws it from the text of src/rotate.c, and the output of `model -a`."""
     differ = sorted(set(enumerators(rotate, "phase")) ^ set(BOXES))
     require(not differ, f"rotation.py and enum phase of src/rotate.c differ: {differ}")
     followed = {

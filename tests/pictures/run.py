@@ -1,6 +1,6 @@
 """docs/run.svg: a terminal in which a shell runs the real command against the stand-in service
-(tests/arm). Nothing of what is shown was edited: in a namespace of its own the name of the service
-leads to the stand-in, and the wall clock stands still.
+(tests/arm). The output is not edited: in its own namespace the name of the service leads to the
+stand-in, and the wall clock stands still.
 
     run.py BUILD    prints what the terminal has shown; BUILD has the command and clock.so
 """
@@ -29,7 +29,7 @@ TYPED = [
 ]
 HOSTS = "127.0.0.1 localhost management.azure.com\n"
 CLOCK = 1893456000  # 2030-01-01, later than any build and within the stand-in's certificates
-# A folder of this machine is all that the command sees of /var/lib.
+# The command sees a folder of this machine as /var/lib, and nothing else of /var/lib.
 NAMESPACE = """
     ip link set lo up
     mount --bind "$1/hosts" /etc/hosts
@@ -50,7 +50,7 @@ POLLS = [answer("Updating", 0.0), answer("Updating", 50.0), answer("Succeeded", 
 
 
 class StandIn:
-    """The service, with port 443 of this namespace."""
+    """The service, on port 443 of this namespace."""
 
     def __enter__(self):
         command = [sys.executable, ROOT / "tests/arm/arm.py", "--certs", ROOT / "build/certs"]
@@ -91,14 +91,14 @@ def copy(source, sink):
 
 
 def run(build):
-    """What the terminal has shown when all was typed, in the namespace."""
+    """Types everything in the namespace. Returns what the terminal shows."""
     with StandIn() as service:
         uri = f"https://localhost:{service.arm['ports']['scoring']}/endpoints/my-endpoint/score"
         scenario = {"post": [ACCEPTED], "poll": POLLS * 2, "properties": {"scoringUri": uri}}
         service.control("/scenario/my-endpoint", scenario)
         state = Path("/var/lib/rekey/scoring")
         state.mkdir(mode=0o700, parents=True)
-        key = state / "key"  # the one in use before rekey came
+        key = state / "key"  # the key in use before rekey was installed
         key.write_text(service.control("/keys/my-endpoint")["primaryKey"])
         key.chmod(0o600)
         environment = {
@@ -113,7 +113,7 @@ def run(build):
         if shell == 0:
             os.chdir("/var/lib")
             os.execve("/bin/sh", ["sh", "-i"], environment)
-        signal.alarm(120)  # instead of waiting for a prompt that never comes
+        signal.alarm(120)  # otherwise it would wait for a prompt that never comes
         shown = b""
         for line in [*TYPED, None]:
             while not shown.endswith(PROMPT.encode()):
@@ -127,7 +127,7 @@ def run(build):
 
 
 def in_a_namespace(build):
-    """The same, by a process that is in one."""
+    """Does the same in a process that is in a namespace."""
     with tempfile.TemporaryDirectory(dir=build) as folder:
         Path(folder, "hosts").write_text(HOSTS)
         Path(folder, "lib").mkdir()
@@ -137,7 +137,7 @@ def in_a_namespace(build):
 
 
 def lines_of(shown):
-    """The lines as they stand on the terminal in the end: it wraps the long ones."""
+    """The lines as they are on the terminal at the end: long lines are wrapped."""
     lines = []
     for line in shown.split("\r\n"):
         line = line.rpartition("\r\x1b[K")[2]

@@ -1,14 +1,14 @@
-"""What the pictures of docs/ have in common: the look, and the few shapes that they are made of.
+"""Shared by the pictures of docs/: the style, and the few shapes of which they are made.
 
 All coordinates are whole numbers that a script has computed, so that every machine writes the same
-bytes. Text is text, in the reader's own font. Each picture brings its own background, which follows
-the reader's colour scheme: it can be read on whatever page it stands.
+bytes. Text stays text, in the reader's own font. Each picture has its own background, which follows
+the reader's colour scheme, so that it can be read on any page.
 """
 
 import re
 from xml.sax.saxutils import escape
 
-# class: what it sets, on a light background, on a dark one
+# class: its properties, for a light background, for a dark one
 LOOK = [
     (".ground", "fill:{};stroke:{}", ("#ffffff", "#d0d7de"), ("#0d1117", "#30363d")),
     (".terminal", "fill:{};stroke:{}", ("#161b22", "#161b22"), ("#161b22", "#484f58")),
@@ -55,8 +55,8 @@ class Picture:
         self.lines.append(f'<polyline class="{look}" points="{points}"/>')
 
     def arrow(self, *points, look="arrow"):
-        """From the first point through the others; its head is at the last, and the last part of it
-        runs straight up, down, left or right."""
+        """An arrow from the first point through the others. Its head is at the last point, and its
+        last segment is vertical or horizontal."""
         (x, y), (tip_x, tip_y) = points[-2:]
         dx, dy = (tip_x > x) - (tip_x < x), (tip_y > y) - (tip_y < y)
         base_x, base_y = tip_x - 8 * dx, tip_y - 8 * dy
@@ -89,13 +89,13 @@ class Picture:
 
 
 def require(condition, words):
-    """What a picture shows and what the code has must be the same."""
+    """Fails unless the picture and the code have the same items."""
     if not condition:
         raise SystemExit(f"tests/pictures: {words}")
 
 
 def enumerators(source, name):
-    """The names of an enum, out of the text of a C file."""
+    """The names of an enum, from the text of a C file."""
     body = re.search(rf"\benum {name} \{{(.*?)\}};", source, re.DOTALL)
     require(body is not None, f"there is no enum {name}")
     return re.findall(r"\b[A-Z][A-Z_0-9]+\b", re.sub(r"//.*", "", body[1]))

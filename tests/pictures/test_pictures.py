@@ -1,5 +1,5 @@
-"""The pictures of docs/: what they promise to a reader, and that each script sees when the code has
-changed. `make check-pictures` runs these, after it has compared the pictures themselves."""
+"""The pictures of docs/: that they can be read, and that each script notices a change of the code.
+`make check-pictures` runs these tests after it has compared the pictures themselves."""
 
 import re
 import subprocess
@@ -28,11 +28,11 @@ def text_of(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-# ---- what a reader gets --------------------------------------------------------------------------
+# ---- what a reader sees --------------------------------------------------------------------------
 
 
 def extent(element):
-    """Left, right and line of a text, in a font that is wide."""
+    """Left end, right end and baseline of a text, for a wide font."""
     look = element.get("class", "")
     size = 11 if "small" in look else 13
     width = len(element.text) * size * (0.61 if "code" in look else 0.6 if "bold" in look else 0.56)
@@ -60,7 +60,7 @@ def test_it_can_be_read(path):
             assert apart, f"{words} is over {other}"
 
 
-# ---- what the scripts see ------------------------------------------------------------------------
+# ---- changes that the scripts notice -------------------------------------------------------------
 
 SOURCES = ("src/rekey.c", "src/exchange.c", "src/operation.h")
 

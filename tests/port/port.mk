@@ -1,11 +1,11 @@
-# port.mk - the porters' kit (docs/porting.md): the checks that a transport is held to, and the programs that hold rekey's own
-# ports to them, and transports that break a sentence on purpose.
+# port.mk - the porters' kit (docs/porting.md): the checks of a transport, the programs that apply them to rekey's own
+# ports, and transports that break a sentence on purpose.
 
 check_objects := $(patsubst %.c,$(B)/%.o,$(wildcard tests/port/check*.c tests/port/calls.c))
 subject_objects := $(check_objects) $(addprefix $(B)/tests/port/,subject.o lookup.o pass.o small.o)
 
-# Which of the ports there are, and what breaks them: over TCP, or over TLS.
-# A board without processes has an image of its own.
+# The available ports, and the broken transports: over TCP, or over TLS. A board without processes
+# has its own image.
 ifneq ($(BOARD_E2E),)
 port_checks := $(B)/port-check/firmware.elf
 else
@@ -19,7 +19,7 @@ endif
 .PRECIOUS: $(B)/tests/port/%.o
 .PHONY: port-check
 ##@ Porting
-port-check: deps-test ## hold the ports to rekey_port.h against a hostile peer, and see what is broken on purpose
+port-check: deps-test ## check the ports against rekey_port.h with a hostile peer; broken transports must be detected
 	$(make_quietly) $(port_checks)
 	$(Q)EXEC="$(EXEC)" $(PYTHON) tests/port/run.py $(port_checks)
 
@@ -46,7 +46,7 @@ $(B)/port-check/%: $(B)/tests/port/%.o $(B)/tests/port/sound.o $(subject_objects
 	@mkdir -p $(@D)
 	$(link)
 
-# The stack of the kit lies over that of the handshake.
+# The kit needs stack in addition to the handshake's.
 $(B)/port-check/firmware.elf: BOARD_STACK := 8192
 $(B)/port-check/firmware.elf: $(B)/tests/port/firmware.o $(check_objects) $(filter-out %/main.o,$(board_objects)) $(port_objects) $(lwip_objects) \
     $(B)/librekey.a $(B)/libmbedtls.a

@@ -151,7 +151,7 @@ static mbedtls_mpi any_number(void) {
 
 void power(void) {
     mbedtls_mpi x = any_number(), a = any_number(), e = any_number(), n = any_number();
-    bool in_place = nondet_bool(); // x and a are one number
+    bool in_place = nondet_bool(); // x and a are the same number
     size_t limbs;
     int result;
 

@@ -1,10 +1,11 @@
 # image.mk - the container image: the static command FROM scratch, for three platforms, in one OCI archive.
 
-# Each board with the platform that its command is for. linux-musl is this machine's, whatever that is.
+# Each board, and the platform of its command. linux-musl is this machine's platform.
 IMAGE_PLATFORMS := $(if $(filter x86_64,$(shell uname -m)),linux-musl=linux/amd64) linux-arm64=linux/arm64 linux-armhf=linux/arm/v7
 image_file      := build/rekey-$(VERSION).oci.tar
 image_notice    := $(or $(wildcard boards/linux/NOTICE),boards/linux/debian/copyright $(MBEDTLS)/LICENSE)
-# Those of the package, and not this machine's own bundle: that has whatever its administrator trusts.
+# The certificates of the package, not this machine's own bundle, which may contain the
+# administrator's own anchors.
 image_anchors   := /usr/share/ca-certificates/mozilla
 
 .PHONY: image image-one check-fleet
@@ -21,7 +22,7 @@ image: ## a container image for amd64, arm64 and arm/v7 into build/, as an OCI a
 	    --file etc/ssl/certs/ca-certificates.crt=build/image/ca-certificates.crt \
 	    $(foreach p,$(IMAGE_PLATFORMS),--command $(lastword $(subst =, ,$p))=build/$(firstword $(subst =, ,$p))/image/rekey)
 
-# The objects that have the time of the build in them are made anew where that is another one.
+# Objects that contain the time of the build are compiled again if that time changes.
 image-one:
 	$(Q)mkdir -p $(B)/image && echo $(SOURCE_DATE_EPOCH) >$(B)/image/time.now && \
 	    { cmp -s $(B)/image/time.now $(B)/image/time || \
@@ -29,11 +30,11 @@ image-one:
 	$(make_quietly) all
 	$(Q)mv $(B)/image/time.now $(B)/image/time && $(STRIP) --strip-all -R .comment -R .note -o $(B)/image/rekey $(B)/$(program)
 
-# The image, the pods of boards/linux/kubernetes, and what docs/fleet.md hands out. cloud-init is unpacked and never
-# installed: a machine that has it sets itself up anew.
+# The image, the pods of boards/linux/kubernetes, and the files of docs/fleet.md. cloud-init is unpacked, never
+# installed: an installed one would reconfigure the machine.
 check-install: check-fleet
 
-check-fleet: image deb-all deps-test ## of check-install, the image, the pods of Kubernetes and the fleet: built twice, run, killed at any point
+check-fleet: image deb-all deps-test ## the part of check-install for the image, the pods of Kubernetes and the fleet: built twice, run, killed at any point
 	$(Q)boards/deps.sh packages runc skopeo file python3-yaml ansible-core ansible-lint python3-apt mender-artifact systemd \
 	    python3-configobj python3-requests python3-jsonschema python3-jsonpatch python3-oauthlib python3-netifaces python3-jinja2
 	$(Q)[ -d build/cloud-init/usr ] || { mkdir -p build/cloud-init && cd build/cloud-init && \

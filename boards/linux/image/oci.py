@@ -3,8 +3,8 @@
 #     oci.py OUTPUT --version V --time SECONDS --anchors-version V [--file PATH=FILE]... --command PLATFORM=FILE...
 #
 # An image is tar, JSON and SHA-256 (the OCI image specification, version 1.0), and has one layer here: the files, the
-# same for each platform, and the static command. No daemon, and no tool that would put the time of day or the machine's
-# users into it: the bytes depend on the arguments, the files and zlib alone.
+# same for each platform, and the static command. No daemon is used, and no tool that would include the time of day or
+# the machine's users: the bytes depend only on the arguments, the files and zlib.
 
 import argparse
 import gzip
@@ -16,12 +16,13 @@ import time
 
 USER = 65532           # "nonroot" by convention; no name is needed
 STATE = "var/lib/rekey"
-# Where engines mount what every process has: there already, for those that cannot make them in a read-only image.
+# Mount points for what every process has. They exist in the image, because some engines cannot create them in a
+# read-only one.
 MOUNTS = ("dev", "proc", "sys")
 
 
 def add(archive, name, data, seconds, mode=0o644, owner=0):
-    """A file; with data None a directory."""
+    """Adds a file; with data None, a directory."""
     info = tarfile.TarInfo(name)
     info.type, info.mode, info.mtime = tarfile.DIRTYPE if data is None else tarfile.REGTYPE, mode, seconds
     info.uid = info.gid = owner
@@ -48,13 +49,13 @@ def layer(files, seconds):
 
 
 class Layout:
-    """The archive's blobs."""
+    """The blobs of the archive."""
 
     def __init__(self):
         self.blobs = {}
 
     def blob(self, data, kind, **more):
-        """Adds one. Returns its descriptor."""
+        """Adds a blob. Returns its descriptor."""
         digest = hashlib.sha256(data).hexdigest()
         self.blobs[digest] = data
         return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data), **more}
@@ -68,7 +69,7 @@ def to_json(value):
 
 
 def image(layout, platform, files, labels, seconds):
-    """The manifest of one platform. Returns its descriptor."""
+    """Adds the manifest of one platform. Returns its descriptor."""
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
     tar = layer(files, seconds)
     config = {
@@ -117,7 +118,7 @@ def main():
         size = descriptor["size"] + manifest["config"]["size"] + sum(part["size"] for part in manifest["layers"])
         lines.append(f"{name:13} {size:8,} bytes  {descriptor['digest']}")
 
-    # The file index.json names one image, by its tag, that is itself an index: so tools copy all platforms at once.
+    # index.json names one image, by its tag; that image is itself an index, so that tools copy all platforms at once.
     kind = "index.v1+json"
     index = {"schemaVersion": 2, "mediaType": f"application/vnd.oci.image.{kind}", "manifests": images, "annotations": labels}
     descriptor = layout.json(index, kind, annotations={"org.opencontainers.image.ref.name": options.version})

@@ -1,8 +1,8 @@
-// lookup.c - in place of two functions of musl which are large for what its getaddrinfo needs of
-// them. On 32-bit machines its ioctl has 900 bytes for kernels before 5.1: it converts the times in
-// the arguments of sockets, sound and video devices. Here it is called for the number of a network
-// interface (a scope behind an IPv6 address). Its strstr has 600 bytes for long texts. Here it is
-// called for the lines of /etc/hosts.
+// lookup.c - replaces two functions of musl that are larger than its getaddrinfo needs. On 32-bit
+// machines musl's ioctl has 900 bytes for kernels before 5.1: it converts the times in the
+// arguments of sockets, sound and video devices. Here it is only called for the number of a network
+// interface (a scope in an IPv6 address). musl's strstr has 600 bytes for long texts. Here it is
+// only called for the lines of /etc/hosts.
 
 #include <stdarg.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-// printf.c - snprintf and vsnprintf for the static commands, in place of musl's, which bring 7 KB
-// of floating point and of stdio along. What is here is what the command, the ports and mbedTLS
-// use: d i u x X s c %, with '-', '0', a width, a precision and a length. Anything else is a
-// mistake of the programmer, and ends the program: the tests run every text there is.
+// printf.c - snprintf and vsnprintf for the static commands, instead of musl's, which add 7 KB of
+// floating point and of stdio. They support what the command, the ports and mbedTLS use: d i u x X
+// s c %, with '-', '0', a width, a precision and a length. Anything else is a mistake of the
+// programmer, and ends the program; the tests run every such text.
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -17,7 +17,7 @@ struct output {
 
 struct conversion {
     bool left, zero;
-    int width, precision; // -1: none
+    int width, precision; // -1: not given
     int size;             // of a number: 0 int, 1 long, 2 long long, 3 size_t
 };
 
@@ -91,7 +91,7 @@ static uint64_t take_unsigned(int size, va_list *arguments) {
                        : va_arg(*arguments, size_t);
 }
 
-// One conversion, behind its '%'. Returns what is left of the format.
+// One conversion, after its '%'. Returns the rest of the format.
 static const char *convert(struct output *o, const char *format, va_list *arguments) {
     struct conversion v = {.precision = -1};
     const char *text;

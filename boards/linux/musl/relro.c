@@ -1,6 +1,6 @@
-// relro.c - makes read-only what the linker set apart for that (PT_GNU_RELRO): tables of addresses
-// that are complete once the command has begun. The dynamic linker does it for dynamic programs;
-// in a static one of musl nobody does.
+// relro.c - makes the segment read-only that the linker marks for that (PT_GNU_RELRO): tables of
+// addresses that are complete when the command has started. The dynamic linker does this for
+// dynamic programs; in a static program with musl, nothing else does.
 
 #include <elf.h>
 #include <link.h>
@@ -9,9 +9,9 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-extern const char __ehdr_start[]; // by the linker: where the program lies in memory
+extern const char __ehdr_start[]; // defined by the linker: the program's start in memory
 
-// A kernel, or a filter of system calls, that refuses this leaves them as they were: the command
+// If a kernel, or a filter of system calls, refuses this, the tables stay writable: the command
 // works without it.
 __attribute__((constructor)) static void protect(void) {
     const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);

@@ -1,4 +1,4 @@
-// cc.h - what lwIP wants to know of compiler and platform.
+// cc.h - the properties of the compiler and the platform that lwIP needs.
 
 #ifndef REKEY_ARCH_CC_H
 #define REKEY_ARCH_CC_H

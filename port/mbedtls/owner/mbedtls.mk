@@ -1,9 +1,10 @@
-# mbedtls.mk - how mbedTLS is compiled: with our configuration, and some of its files in a way of their own (docs/porting.md).
+# mbedtls.mk - how mbedTLS is compiled: with our configuration, and some of its files with special rules
+# (docs/porting.md).
 
 mbedtls_cppflags := -isystem $(MBEDTLS)/include '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>' $(if $(BOARD_FAST),-DREKEY_FAST=1)
 mbedtls_objects = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 
-# These files of mbedTLS have a header of ours put before them, which says why.
+# Each of these files of mbedTLS is compiled with a header of ours before it, which says why.
 owner := port/mbedtls/owner
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include $(owner)/tls12_client.h
 $(B)/mbedtls/ssl_tls13_client.o: BOARD_CFLAGS += -include $(owner)/tls13_client.h
@@ -15,7 +16,8 @@ $(B)/mbedtls/rsa.o: BOARD_CFLAGS += -Dmbedtls_mpi_exp_mod_unsafe=rekey_rsa_publi
 $(addprefix $(B)/mbedtls/,ssl_tls.o ssl_tls12_client.o ssl_tls13_client.o ssl_tls13_generic.o x509_crt.o ecdh.o pk_wrap.o psa_crypto_rsa.o rsa.o): \
     $(addprefix $(owner)/,mbedtls.mk tls12_client.h tls13_client.h verify_only.h x509_parse.h tls_hooks.h lend.h ecdh_point.h)
 $(addprefix $(B)/$(owner)/,lend.o rsa_public.o rsa_square.o): BOARD_CFLAGS += -isystem $(MBEDTLS)/library
-# Where a handshake spends its time: for speed, on a board that sets BOARD_FAST.
+# The files in which a handshake spends its time are optimized for speed on a board that sets
+# BOARD_FAST.
 fast_objects := $(patsubst %,$(B)/mbedtls/%.o,bignum_core bignum ecp ecp_curves constant_time)
 $(fast_objects): BOARD_CFLAGS += $(if $(BOARD_FAST),-O2)
 $(B)/$(owner)/rsa_square.o: BOARD_CFLAGS += $(if $(BOARD_FAST),-O2 -funroll-loops)

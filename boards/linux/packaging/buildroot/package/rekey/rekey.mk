@@ -5,7 +5,7 @@
 ################################################################################
 
 REKEY_VERSION = 0.2.0
-# Where `make dist` of the source that this tree is part of puts its tarball. No hash of it can be in it.
+# The directory in which `make dist` puts the tarball. This file is in the tarball, so it cannot have its checksum.
 REKEY_SITE = $(realpath $(BR2_EXTERNAL_REKEY_PATH)/../../../..)/build
 REKEY_SITE_METHOD = file
 BR_NO_CHECK_HASH_FOR += $(REKEY_SOURCE)
@@ -14,7 +14,7 @@ REKEY_LICENSE_FILES = LICENSE boards/linux/NOTICE parts/mbedtls/LICENSE
 REKEY_INSTALL_STAGING = YES
 REKEY_DEPENDENCIES = jsmn
 
-# Compiled in with a configuration of its own, so that the package mbedtls is of no use.
+# Compiled in with its own configuration, so the package mbedtls cannot be used.
 REKEY_MBEDTLS_VERSION = 3.6.7
 REKEY_MBEDTLS_SOURCE = mbedtls-$(REKEY_MBEDTLS_VERSION).tar.bz2
 REKEY_EXTRA_DOWNLOADS = \
@@ -27,7 +27,7 @@ define REKEY_EXTRACT_MBEDTLS
 endef
 REKEY_POST_EXTRACT_HOOKS += REKEY_EXTRACT_MBEDTLS
 
-# The board is `linux`, whatever the C library: Buildroot's compiler and flags decide. Without systemd nothing of it is
+# The board is `linux`, whatever the C library is: Buildroot's compiler and flags decide. Without systemd, no units are
 # installed.
 REKEY_MAKE = $(TARGET_MAKE_ENV) $(MAKE) -C $(@D) $(TARGET_CONFIGURE_OPTS) PREFIX=/usr \
 	MBEDTLS_DIR=parts/mbedtls JSMN_DIR=parts/jsmn JSMN_VERSION=$(JSMN_VERSION) \

@@ -9,10 +9,10 @@ LIC_FILES_CHKSUM = "file://LICENSE;md5=b589d11008fdb2e300e676dd1302ca54 \
     file://parts/mbedtls-3.6.7/LICENSE;md5=379d5819937a6c2f1ef1630d341e026d \
     file://parts/jsmn/LICENSE;md5=5adc94605a1f7a797a9a834adbe335e3"
 
-# Where `make dist` of the source that this layer is part of puts its tarball. No sum of it can be in it.
+# The directory in which `make dist` puts the tarball. This file is in the tarball, so it cannot have its checksum.
 FILESEXTRAPATHS:prepend := "${THISDIR}/../../../../../../build:"
-# Mbed TLS is compiled in with a configuration of its own, so that a recipe mbedtls is of no use. Below ${S}, the parts are
-# found in each release, and no path of the build gets into the debugging information.
+# Mbed TLS is compiled in with its own configuration, so a recipe mbedtls cannot be used. Below ${S}, every release
+# finds the parts, and no path of the build gets into the debugging information.
 SRC_URI = "file://rekey-${PV}.tar.gz \
     https://github.com/Mbed-TLS/mbedtls/releases/download/mbedtls-3.6.7/mbedtls-3.6.7.tar.bz2;name=mbedtls;subdir=${BP}/parts \
     git://github.com/zserge/jsmn;protocol=https;branch=master;name=jsmn;destsuffix=${BP}/parts/jsmn"
@@ -40,9 +40,9 @@ USERADD_PACKAGES = "${PN}"
 GROUPADD_PARAM:${PN} = "--system rekey-key"
 USERADD_PARAM:${PN} = "--system --user-group --no-create-home --home-dir ${localstatedir}/lib/rekey --shell /sbin/nologin rekey"
 
-# Templates: an image enables instances of its own, such as rekey-rotate@scoring.timer.
+# Templates: an image enables its own instances, such as rekey-rotate@scoring.timer.
 SYSTEMD_SERVICE:${PN} = "rekey-rotate@.timer rekey-sync@.timer"
 SYSTEMD_AUTO_ENABLE = "disable"
 FILES:${PN} += "${systemd_system_unitdir} ${nonarch_libdir}/sysusers.d"
-# Without trust anchors each run ends with exit code 11; an image may bring others.
+# Without trust anchors each run ends with exit code 11; an image may install others.
 RRECOMMENDS:${PN} += "ca-certificates"
