@@ -167,9 +167,6 @@ static int open_later(struct rekey *r, uint32_t ms) {
     if (r->now + ms >= r->deadline) {
         return end(r, REKEY_E_DEADLINE);
     }
-    if (ms > REKEY_IDLE_MAX_MS) {
-        rekey_exchange_close(&r->x);
-    }
     r->wait_ms = ms;
     r->wake = r->now + ms;
     r->state = WAIT;

@@ -1643,6 +1643,8 @@ static void test_waiting(void **state) {
     fake.now = UINT32_MAX;
     check_int(rekey_wait_ms(&client), 0);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    rekey_report(&client, &report);
+    check(!report.waiting);
     check_int(rekey_step(&client), REKEY_AGAIN);
     check_int(rekey_step(&client), REKEY_WANT_READ);
     check_int(rekey_wait_ms(&client), REKEY_TOKEN_WAIT_MS);
