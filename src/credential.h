@@ -4,7 +4,7 @@
 // gives a credential to the client in rekey_options. The credential works with the client's own
 // memory, connection and clock. Only one connection is open at a time, so the connection to the
 // management host is closed first. An image links only the kinds that it names. Each operation of
-// the client asks for a new token: no token is kept after the operation.
+// the client asks for a new token, unless the option `hold` of rekey_options keeps it for the next.
 //
 // To add a kind, write a struct that begins with a struct rekey_credential, a `prepare` function
 // and, if the service has answers of its own, an `answered` function. The file includes only this

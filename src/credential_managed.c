@@ -4,7 +4,7 @@
 
 static const char request[] = "GET \203 HTTP/1.1\r\nHost: \200\201\202\r\n"
                               "User-Agent: rekey/" REKEY_VERSION " (\204)\r\n"
-                              "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+                              "Accept-Encoding: identity\r\n"
                               "Metadata: true\r\n\205\206\207\r\n";
 
 int rekey_managed_request(struct rekey *r, const struct rekey_managed *m, const char *path,

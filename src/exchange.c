@@ -63,7 +63,8 @@ static int idle(struct rekey_exchange *x, uint64_t now, int want) {
     return wait(x, now, x->idle_timeout_ms, want, REKEY_E_IDLE_TIMEOUT);
 }
 
-// A connection that has served a request before can take another if nothing came over it since.
+// A connection that has served a request before can take another if nothing came over it since, and
+// that is not too long ago. In 49 days, after which 32 bits begin anew, it has ended.
 static int step_reuse(struct rekey_exchange *x, uint64_t now) {
     size_t n;
     int result = x->transport->read(x->transport->ctx, x->io, sizeof(x->io), &n);
@@ -71,7 +72,8 @@ static int step_reuse(struct rekey_exchange *x, uint64_t now) {
     if (result == REKEY_AGAIN) {
         return result;
     }
-    if (result != REKEY_WANT_READ && result != REKEY_WANT_WRITE) {
+    if ((result != REKEY_WANT_READ && result != REKEY_WANT_WRITE) ||
+        (uint32_t)(now - x->timer) > REKEY_IDLE_MAX_MS) {
         rekey_exchange_close(x);
         return REKEY_AGAIN;
     }

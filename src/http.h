@@ -92,8 +92,8 @@ void rekey_http_start(struct rekey_http *h, struct rekey_http_field *fields, siz
 
 // Parses bytes from the front of *in and removes them from it. Returns
 //   REKEY_AGAIN      all of *in was eaten and the answer is not complete,
-//   REKEY_HTTP_HEAD  the final answer's head is complete (once; call again to continue with the body),
-//   REKEY_DONE       the answer is complete; the rest of *in does not belong to it,
+//   REKEY_HTTP_HEAD  the final answer's head is complete (once; call again to continue with the
+//   body), REKEY_DONE       the answer is complete; the rest of *in does not belong to it,
 //   REKEY_E_STATUS_LINE, REKEY_E_FIELD, REKEY_E_CONTENT_LENGTH, REKEY_E_TRANSFER_ENCODING,
 //   REKEY_E_CHUNK, REKEY_E_LIMIT_HEAD, REKEY_E_LIMIT_FIELDS, REKEY_E_LIMIT_INTERIM,
 //   REKEY_E_LIMIT_BODY: it is not an answer, or too much of one; *h must not be fed again.

@@ -46,8 +46,8 @@ int rekey_message_prepare(struct rekey *r) {
 // The request, with a byte from 0x80 on in place of each value (http.h).
 static const char request[] =
     "\200\201 HTTP/1.1\r\nHost: \202\203\204\r\nUser-Agent: rekey/" REKEY_VERSION " (\205)\r\n"
-    "Accept: application/json\r\nAccept-Encoding: identity\r\n"
-    "x-ms-client-request-id: \206\r\nAuthorization: Bearer \207\r\n\210\211\r\n\212";
+    "Accept-Encoding: identity\r\nx-ms-client-request-id: \206\r\nAuthorization: Bearer "
+    "\207\r\n\210\211\r\n\212";
 
 size_t rekey_message_emit(struct rekey *r) {
     static const char type_and_length[] = "Content-Type: application/json\r\nContent-Length: ";

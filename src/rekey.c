@@ -74,6 +74,13 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     return outcome;
 }
 
+// The connection and the token are needed no more.
+static void drop(struct rekey *r) {
+    rekey_exchange_close(&r->x);
+    rekey_zeroize(r->token, sizeof(r->token));
+    r->token_len = 0;
+}
+
 static int end(struct rekey *r, int error) {
     const size_t secret = offsetof(struct rekey, key_value);
 
@@ -81,8 +88,10 @@ static int end(struct rekey *r, int error) {
     r->error = error;
     r->outcome = (uint8_t)outcome_of(r, error);
     r->state = ENDED;
-    rekey_exchange_close(&r->x);
-    rekey_zeroize((char *)r + secret, sizeof(*r) - secret);
+    if (error != 0 || !r->options->hold) {
+        drop(r);
+    }
+    rekey_zeroize((char *)r + secret, offsetof(struct rekey, token) - secret);
     rekey_zeroize(r->x.io, sizeof(r->x.io));
     r->x.until = 0;
     if (error != 0 && r->read != NULL) {
@@ -93,9 +102,13 @@ static int end(struct rekey *r, int error) {
 
 // Ends it outside of a step. What this calls of the port can start nothing meanwhile.
 static void stop(struct rekey *r, int error) {
-    if (running(r) && !r->stepping) {
+    if (!r->stepping) {
         r->stepping = true;
-        end(r, error);
+        if (running(r)) {
+            end(r, error);
+        } else {
+            drop(r); // what the last operation has left for the next one
+        }
         r->stepping = false;
     }
 }
@@ -119,9 +132,10 @@ static int ask_for_token(struct rekey *r) {
     return REKEY_AGAIN;
 }
 
-// There is a token. A poll goes over the connection that there is, all else over a fresh one.
+// There is a token. A poll goes over the connection that there is, and so does what is merely read,
+// unless it is repeated; all else over a fresh one.
 static int open_with_token(struct rekey *r) {
-    if (!rekey_polling(r)) {
+    if (!rekey_polling(r) && (r->read == NULL || r->tries > 0)) {
         rekey_exchange_close(&r->x);
     }
     rekey_exchange_open(&r->x);
@@ -129,11 +143,12 @@ static int open_with_token(struct rekey *r) {
     return REKEY_AGAIN;
 }
 
-// Now, unless the token must be renewed first.
+// Now, unless there is no token yet, or it must be renewed first.
 static int open_now(struct rekey *r) {
     const struct rekey_credential *credential = r->options->credential;
 
-    if (credential != NULL && credential->renew_at != 0 && r->now >= credential->renew_at) {
+    if (r->token_len == 0 ||
+        (credential != NULL && credential->renew_at != 0 && r->now >= credential->renew_at)) {
         return ask_for_token(r);
     }
     return open_with_token(r);
@@ -151,9 +166,6 @@ static int open_later(struct rekey *r, uint32_t ms) {
     }
     if (r->now + ms >= r->deadline) {
         return end(r, REKEY_E_DEADLINE);
-    }
-    if (!rekey_polling(r) || ms > REKEY_IDLE_MAX_MS) {
-        rekey_exchange_close(&r->x);
     }
     r->wait_ms = ms;
     r->wake = r->now + ms;
@@ -191,10 +203,10 @@ static int exchange_failed(struct rekey *r, int error) {
 
     rekey_exchange_close(&r->x);
     r->named_ms = -1;
+    if (idle_close) { // it crossed our request: repeat at once, not counted as a try
+        return open_now(r);
+    }
     if (rekey_polling(r)) {
-        if (idle_close) { // it crossed our request: repeat at once, not counted as a try
-            return open_now(r);
-        }
         return passing ? again(r, error) : end(r, error);
     }
     if (r->wrote && r->job == REGENERATE) {
@@ -607,8 +619,8 @@ int rekey_init(struct rekey *r, const struct rekey_port *port,
     return error;
 }
 
-// Everything but port and options begins anew. There is no endpoint to check when an operation is
-// resumed.
+// Everything but port, options and what is held begins anew. There is no endpoint to check when an
+// operation is resumed.
 static int start(struct rekey *r, enum job job, const struct rekey_endpoint *endpoint) {
     const size_t kept = offsetof(struct rekey, state);
     uint64_t now;
@@ -622,12 +634,13 @@ static int start(struct rekey *r, enum job job, const struct rekey_endpoint *end
     }
     r->stepping = true; // what the clock calls can start nothing; cleared with the rest
     now = r->port->now_ms(r->port->ctx);
-    memset((char *)r + kept, 0, sizeof(*r) - kept);
+    memset((char *)r + kept, 0, offsetof(struct rekey, x) - kept);
+    memset(&r->fields, 0, offsetof(struct rekey, token) - offsetof(struct rekey, fields));
     aim(r);
     r->outcome = REKEY_NONE;
     r->status.percent = -1;
     r->job = (uint8_t)job;
-    ask_for_token(r);
+    r->state = WAIT; // which is over
     r->deadline = now + r->options->timeout_ms;
     r->endpoint = endpoint;
     if (endpoint != NULL) {
@@ -701,6 +714,7 @@ int rekey_get_token(struct rekey *r, struct rekey_token *token) {
 
     if (error == 0) {
         r->out = token;
+        r->token_len = 0; // a new one
     }
     return error;
 }
@@ -760,7 +774,7 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
     report->wait_ms = r->wait_ms;
     report->needed = r->needed;
     report->save_failed = r->save_failed;
-    report->waiting = r->state == WAIT;
+    report->waiting = r->state == WAIT && r->wake > 0;
 }
 
 void rekey_explain(const struct rekey *r, char *buf, size_t cap) {

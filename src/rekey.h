@@ -104,9 +104,16 @@ struct rekey_secret {
 // Start from REKEY_OPTIONS_INIT. The struct and everything that it points to must stay valid as
 // long as the struct rekey is used.
 struct rekey_options {
-    struct rekey_span host;  // management host, such as management.azure.com; IPv6 without brackets
-    uint16_t port;           // 443
-    bool retry_unsafe;       // also repeat a POST that may have been executed
+    struct rekey_span host; // management host, such as management.azure.com; IPv6 without brackets
+    uint16_t port;          // 443
+    bool retry_unsafe;      // also repeat a POST that may have been executed
+    // For several operations in a row, such as a list, a regeneration and another list. An
+    // operation that succeeds keeps its connection open; the next one uses it if it only reads and
+    // begins within REKEY_IDLE_MAX_MS. A regeneration always opens a new connection. The token is
+    // kept, too, and used until it must be renewed or the service refuses it. rekey_abort closes
+    // the connection and zeroizes the token. Until then no other client may use the transport, and
+    // `host` and `port` must not change.
+    bool hold;
     struct rekey_span board; // for User-Agent: rekey/<version> (<board>)
 
     // Obtains tokens and renews them (credential.h). NULL: `token` is called instead.
@@ -138,8 +145,8 @@ struct rekey_options {
 // In the order of the fields, without designators, so that C++ accepts it, too.
 #define REKEY_OPTIONS_INIT                                                                         \
     {                                                                                              \
-        {"management.azure.com", 20}, 443, false, {"unknown board", 13}, NULL, NULL, NULL, NULL,   \
-            NULL, REKEY_TIMEOUT_MS, REKEY_CONNECT_TIMEOUT_MS, REKEY_IDLE_TIMEOUT_MS,               \
+        {"management.azure.com", 20}, 443, false, false, {"unknown board", 13}, NULL, NULL, NULL,  \
+            NULL, NULL, REKEY_TIMEOUT_MS, REKEY_CONNECT_TIMEOUT_MS, REKEY_IDLE_TIMEOUT_MS,         \
             REKEY_POLL_INTERVAL_MS, NULL                                                           \
     }
 
@@ -162,8 +169,9 @@ enum rekey_field_index {
 struct rekey {
     const struct rekey_port *port;
     const struct rekey_options *options;
-    // All fields from here on are cleared when an operation begins. Small fields come first: they
-    // are used most, and short offsets make short instructions.
+    uint16_t token_len; // of the token of the running operation, or of one that `hold` has kept
+    // All fields from here on are cleared when an operation begins, except `x` and the token. Small
+    // fields come first: they are used most, and short offsets make short instructions.
     uint8_t state, job, key, outcome, kind, new_kind;
     uint8_t tries, not_found, immediate, subject_len;
     bool wrote;      // a POST is going out, or has gone and is not answered
@@ -174,7 +182,7 @@ struct rekey {
     bool key_value_forgotten; // only digests of it are left (hide.h)
     bool stepping;            // a call of this API is running: the port must not start another
     bool aborted;             // rekey_abort was called during it: the step ends the operation
-    uint16_t url_len, token_len, key_value_len, body_len, http_status;
+    uint16_t url_len, key_value_len, body_len, http_status;
     struct rekey_http_cursor cursor;
     int error, cause, url_error;
     int32_t named_ms; // the wait that the answer names, in milliseconds; -1 if it names none
@@ -194,13 +202,13 @@ struct rekey {
     char captured[6][41]; // values of the fields from REKEY_FIELD_RETRY_AFTER on, with a NUL each
     char subject[REKEY_SUBJECT_MAX];
     char url[REKEY_URL_MAX]; // until there is a polling URL: the path of the POST
-    // All fields from here on are zeroized when the operation ends.
+    // All fields from here on are zeroized when the operation ends; the token later, if it is held.
     char key_value[REKEY_KEY_VALUE_MAX];
-    char token[REKEY_TOKEN_MAX];
     union {
         char bytes[REKEY_STAGING_MAX];
         int align;
     } staging;
+    char token[REKEY_TOKEN_MAX];
 };
 
 #if REKEY_URL_MAX <= 4096 && REKEY_TOKEN_MAX <= 4096 && REKEY_STAGING_MAX <= 4096
@@ -312,9 +320,10 @@ void rekey_report(const struct rekey *r, struct rekey_report *report);
 void rekey_explain(const struct rekey *r, char *buf, size_t cap);
 
 // Ends the operation: closes the connection and zeroizes the secrets; the report shows the outcome.
-// Does nothing if no operation is running. It can be called at any time, also by a function of the
-// port or of the options. If rekey_step has called that function, rekey_step sends nothing more and
-// ends the operation before it returns; an operation that has already ended in that step keeps its
+// If no operation is running, it only closes the connection and zeroizes the token that an earlier
+// operation with `hold` has kept. It can be called at any time, also by a function of the port or
+// of the options. If rekey_step has called that function, rekey_step sends nothing more and ends
+// the operation before it returns; an operation that has already ended in that step keeps its
 // outcome.
 void rekey_abort(struct rekey *r);
 

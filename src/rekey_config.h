@@ -91,8 +91,9 @@
 // The longest wait between two calls of rekey_options.token while it has no token yet.
 #define REKEY_TOKEN_WAIT_MS 1000u
 
-// A connection stays open during a wait of at most this time. Before a longer wait it is closed,
-// because the server's front end would close it; the next connection resumes the TLS session.
+// The longest time without traffic after which a connection is used for another request. If it has
+// been idle for longer, the next request closes it and opens a new one, because the server's front
+// end or a router on the way may have forgotten it; the TLS session is resumed.
 #ifndef REKEY_IDLE_MAX_MS
 #define REKEY_IDLE_MAX_MS 15000u
 #endif

@@ -117,7 +117,10 @@ static void speak_to_management(struct rekey_rotation *x) {
     }
 }
 
+// What comes now needs no key, and speaks to nobody.
 static void forget_keys(struct rekey_rotation *x) {
+    x->options->hold = false;
+    rekey_abort(x->client);
     rekey_zeroize(&x->keys, sizeof(x->keys));
     rekey_zeroize(x->key, sizeof(x->key));
 }
@@ -447,6 +450,7 @@ static int probe(struct rekey_rotation *x) {
         .get = true,
         .take = take_nothing,
     };
+    rekey_abort(x->client); // it holds a connection, and the token
     rekey_init(x->client, port, &x->probe_options);
     rekey_start_read(x->client, NULL, &x->probe_read, &x->shown);
     x->phase = PROBING;
@@ -835,6 +839,7 @@ static int start(struct rekey_rotation *x, enum job job) {
     x->found_operation = x->by_comparison = x->foreign = false;
     x->phase = BEGIN;
     x->ended = x->settled = false;
+    x->options->hold = true;
     memset(x->seen, 0, sizeof(x->seen));
     set_deadline(x, x->timeout_ms);
     error = x->storage->load_key(x->storage->ctx, false, x->key, sizeof(x->key), &len);

@@ -363,7 +363,9 @@ void session_run(struct session *s, struct rekey *client, struct rekey_report *r
     do {
         result = rekey_step(client);
     } while (session_follow(s, result, rekey_wait_ms(client)));
-    rekey_abort(client);
+    if (result > 0) {
+        rekey_abort(client);
+    }
     rekey_report(client, report);
 }
 

@@ -185,7 +185,7 @@ def main():
     if run.code != 0:
         sys.exit(f"arena: exit {run.code}\n{run.text[-2000:]}")
     states = by_state(moments(run.text, functions(elf)))
-    print(*table(states, size), sep="\n")
+    print(*(line.rstrip() for line in table(states, size)), sep="\n")
     with open(os.path.join(ROOT, "docs/arena.svg"), "w", encoding="utf-8") as file:
         file.write("\n".join(svg(states, size)) + "\n")
 

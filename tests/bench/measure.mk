@@ -24,11 +24,16 @@ $(B)/rekey-bench: $(command_objects) $(port_objects) $(B)/tests/fast_clock.o $(B
 	$(call say,LD)
 	$(link)
 
-bench: all deps-test ## complete operations, also against a hostile service: memory must stay the same; instructions; a comparison with curl
-	$(Q)$(if $(BOARD_BENCH),,boards/deps.sh packages curl valgrind && $(MAKE) --no-print-directory -s build/certs/.made $(B)/rekey-bench)
-	$(Q)REKEY=$(B)/$(program) REKEY_BENCH=$(B)/rekey-bench $(PYTHON) $(or $(BOARD_BENCH),tests/bench/bench.py)
-	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/operation.py)
-	$(Q)$(if $(BOARD_BENCH)$(strip $(EXEC)),,REKEY=$(B)/$(program) $(PYTHON) tests/bench/beside_curl.py $(BENCH_FLAGS))
+# Under an emulator instructions are counted, and nothing else.
+on_this_machine := $(if $(BOARD_BENCH)$(strip $(EXEC)),,yes)
+bench: all deps-test ## complete operations, also against a hostile service: memory must stay the same; instructions; bytes on the wire; a comparison with curl
+	$(Q)$(if $(on_this_machine),boards/deps.sh packages curl valgrind && $(MAKE) --no-print-directory -s $(B)/rekey-bench)
+	$(Q)$(if $(BOARD_BENCH),,$(MAKE) --no-print-directory -s build/certs/.made)
+	$(Q)$(if $(BOARD_BENCH)$(on_this_machine),REKEY=$(B)/$(program) REKEY_BENCH=$(B)/rekey-bench $(PYTHON) $(or $(BOARD_BENCH),tests/bench/bench.py))
+	$(Q)$(if $(BOARD_INSTRUCTIONS),REKEY=$(B)/$(program) EXEC="$(strip $(EXEC))" ADDR2LINE=$(CROSS_COMPILE)addr2line \
+	    BUDGETS="$(BOARD_INSTRUCTIONS)" $(PYTHON) tests/bench/operation.py)
+	$(Q)$(if $(on_this_machine),REKEY_BENCH=$(B)/rekey-bench $(PYTHON) tests/bench/wire.py)
+	$(Q)$(if $(on_this_machine),REKEY=$(B)/$(program) $(PYTHON) tests/bench/beside_curl.py $(BENCH_FLAGS))
 
 # The page names each tool that cannot be installed, with the reason. Node.js may come from elsewhere, with its own npm.
 compare_in := build/compare

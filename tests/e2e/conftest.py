@@ -577,7 +577,7 @@ class Rekey:
             **more,
         )
 
-    def start_switch(self, command, name, *arguments, state="state", **more):
+    def start_switch(self, command, name, *arguments, state="state", listener="main", **more):
         """Starts rotate or sync. The state directory may be on a file system that a restart
         empties; the options allow that. Most tests want a settling time of 0 and a minimum age of
         0, which are the defaults here."""
@@ -587,7 +587,8 @@ class Rekey:
         defaults = ["--settle", "0"] if command == "rotate" and "--settle" not in given else []
         defaults += ["--min-age", "0"] if command == "rotate" and "--min-age" not in given else []
         where = ["--state", state, "--volatile-ok"]
-        return self.start(command, *self.options(name), *where, *defaults, *arguments, **more)
+        options = self.options(name, listener)
+        return self.start(command, *options, *where, *defaults, *arguments, **more)
 
     def rotate(self, name, *arguments, code=0, **more):
         return self.finish(self.start_switch("rotate", name, *arguments, **more), code, name)

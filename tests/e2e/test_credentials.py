@@ -384,6 +384,17 @@ SIX_SECONDS = {
 }
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rotation_gets_one_token(arm, rekey, identity, kind):
+    who = identity(kind)
+    name = issued(arm)
+    for _ in range(2):  # the first stores the key, with one list
+        before = who.count()
+        rekey.rotate(name, "--auth", who.kind, token=None, env=who.env, prefix=who.prefix)
+        assert who.count() == before + 1
+    assert len(arm.requests(name)) == 8
+
+
 @pytest.fixture
 def long_ones(arm, regenerate, identity):
     """Operations of six seconds with tokens that are valid for two, running at the same time."""

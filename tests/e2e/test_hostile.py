@@ -582,6 +582,23 @@ for size in (1, 3):
     both(f"messages in records of {size} bytes", NOT_REACHED, client_hello=in_pieces(size))
 
 
+def in_one_record(*steps):
+    def flight(server):
+        parts, server.record = [], lambda kind, data, **_: parts.append(data)
+        for step in steps:
+            getattr(server, step)()
+        del server.record
+        server.record(HANDSHAKE, b"".join(parts))
+
+    return {steps[0]: flight, **{step: [] for step in steps[1:]}}
+
+
+FLIGHT_12 = in_one_record("hello", "certificate", "key_exchange", "done")
+kind(Tls12, "several messages in one record", FINE, **FLIGHT_12)
+FLIGHT_13 = in_one_record("encrypted", "certificate", "verify")
+kind(Tls13, "several messages in one record", FINE, **FLIGHT_13)
+
+
 def in_record_of(version):
     """A correct ServerHello, but the version of its record is different."""
 

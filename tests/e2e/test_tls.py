@@ -248,6 +248,33 @@ def test_three_polls_take_one_handshake(arm, rekey, listener):
     assert connections(arm.log(name)) == [(False, ["post", "async", "async", "async"])]
 
 
+@pytest.mark.parametrize("listener", ["tls12", "tls13"])
+def test_a_rotation_takes_one_full_handshake(arm, rekey, listener):
+    """The POST has a connection of its own, over which the polls and the lists after it go."""
+    name = arm.endpoint("three-polls")
+    rekey.rotate(name, listener=listener)
+    before = len(connections(arm.log(name)))
+    rekey.rotate(name, listener=listener)
+    assert connections(arm.log(name))[before:] == [
+        (False, ["list"]),
+        (True, ["post", "async", "async", "async", "list", "list"]),
+    ]
+
+
+@pytest.mark.parametrize("then", ["close", "reset", "abort"])
+def test_a_list_on_a_connection_that_has_gone_is_repeated_at_once(arm, rekey, then):
+    name = arm.endpoint()
+    rekey.rotate(name)
+    before = len(connections(arm.log(name)))
+    arm.play(name=name, post=[{"then": then}])
+    rekey.rotate(name)
+    assert connections(arm.log(name))[before:] == [
+        (False, ["list"]),
+        (True, ["post"]),
+        (True, ["list", "list"]),
+    ]
+
+
 @pytest.mark.parametrize("listener", ["tls12", "tls12-noticket", "tls13", "ec"])
 def test_connection_close_takes_one_full_handshake(arm, rekey, listener):
     """The others resume the session: by ticket or by id in TLS 1.2, by ticket in 1.3."""

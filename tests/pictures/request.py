@@ -22,11 +22,11 @@ PARTS = {  # states of an exchange
 }
 ARROWS = {
     ("UNUSABLE", "IDLE"): [(100, 110), (100, 170)],
-    ("IDLE", "TOKEN"): [(170, 195), (310, 195)],
+    ("IDLE", "WAIT"): [(130, 220), (130, 378), (590, 378)],
     ("IDLE", "ENDED"): [(60, 220), (60, 430), (1000, 430), (1000, 220)],
     ("TOKEN", "EXCHANGE"): [(450, 185), (590, 185)],
     ("TOKEN", "ENDED"): [(380, 170), (380, 66), (1000, 66), (1000, 170)],
-    ("WAIT", "TOKEN"): [(590, 365), (380, 365), (380, 220)],
+    ("WAIT", "TOKEN"): [(590, 356), (380, 356), (380, 220)],
     ("WAIT", "EXCHANGE"): [(640, 340), (640, 276)],
     ("EXCHANGE", "EXCHANGE"): [(660, 90), (660, 74), (720, 74), (720, 90)],
     ("EXCHANGE", "TOKEN"): [(590, 245), (420, 245), (420, 220)],
@@ -35,13 +35,12 @@ ARROWS = {
 }
 WORDS = [  # x, y, anchor, text at an arrow
     (108, 145, "start", "rekey_init"),
-    (240, 186, "middle", "rekey_regenerate"),
-    (240, 212, "middle", "or another operation"),
+    (138, 396, "start", "rekey_regenerate, or another operation: a wait that is over"),
     (66, 446, "start", "a parameter breaks its rule"),
     (994, 446, "end", "from every state: the deadline, rekey_abort"),
     (520, 177, "middle", "there is a token"),
     (386, 58, "start", "no token"),
-    (386, 357, "start", "the token is to be renewed first"),
+    (386, 348, "start", "there is no token, or it is old"),
     (632, 312, "end", "it is time"),
     (652, 84, "end", "an idle connection was closed: at once"),
     (500, 261, "middle", "401"),

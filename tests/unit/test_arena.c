@@ -71,6 +71,8 @@ static void test_bounds(void **state) {
 }
 
 static void test_no_arena(void **state) {
+    unsigned char *memory, *first;
+
     (void)state;
     row("no arena");
     rekey_arena_init(NULL, 0);
@@ -90,6 +92,22 @@ static void test_no_arena(void **state) {
     check(rekey_arena_calloc(20, UNIT_SIZE) != NULL);
     check(rekey_arena_calloc(1, 1) == NULL);
     check_int(rekey_arena_needed(), (32 + 2) * UNIT_SIZE);
+    row("a free block before those in use");
+    memory = guarded(32 * UNIT_SIZE);
+    rekey_arena_init(memory, 32 * UNIT_SIZE);
+    first = rekey_arena_calloc(5, UNIT_SIZE);
+    check(rekey_arena_calloc(5, UNIT_SIZE) != NULL);
+    rekey_arena_free(first);
+    check(rekey_arena_calloc(40, UNIT_SIZE) == NULL);
+    check_int(rekey_arena_needed(), (12 + 41) * UNIT_SIZE);
+    check(rekey_arena_calloc(6, UNIT_SIZE) == memory + 13 * UNIT_SIZE);
+    check(rekey_arena_calloc(3, UNIT_SIZE) == first);
+    check_int(rekey_arena_peak(), 19 * UNIT_SIZE);
+    row("a peak is not taken back");
+    rekey_arena_init(memory, 32 * UNIT_SIZE);
+    rekey_arena_free(rekey_arena_calloc(5, UNIT_SIZE));
+    check(rekey_arena_calloc(4, UNIT_SIZE) == first);
+    check_int(rekey_arena_peak(), 6 * UNIT_SIZE);
     rows_done();
 }
 
@@ -184,7 +202,7 @@ static void test_lent(void **state) {
     rekey_arena_init(memory, 64 * UNIT_SIZE);
     lent = guarded(8 * UNIT_SIZE);
     for (size_t quarters = 0; quarters <= 32; quarters++) {
-        const size_t skipped = quarters * UNIT_SIZE / 4;
+        const size_t skipped = quarters / 4 * UNIT_SIZE + quarters % 4;
         const size_t whole = (8 * UNIT_SIZE - skipped) / UNIT_SIZE;
         const size_t first = (8 - whole) * UNIT_SIZE;
 

@@ -941,8 +941,8 @@ static void test_base64url(void **state) {
 
 #define GET(host, query, more)                                                                     \
     "GET /metadata/identity/oauth2/token?api-version=" query " HTTP/1.1\r\nHost: " host "\r\n"     \
-    "User-Agent: rekey/" REKEY_VERSION " (unknown board)\r\nAccept: application/json\r\n"          \
-    "Accept-Encoding: identity\r\nMetadata: true\r\n" more "\r\n"
+    "User-Agent: rekey/" REKEY_VERSION " (unknown board)\r\nAccept-Encoding: identity\r\n"         \
+    "Metadata: true\r\n" more "\r\n"
 
 static const struct rekey_managed vm = {
     .host = {"169.254.169.254", 15}, .port = 80, .resource = {"https://m/", 10}};
@@ -1645,6 +1645,61 @@ static void test_operation(void **state) {
     rows_done();
 }
 
+// With the option `hold` the token is used by the next operations while it is valid.
+static void test_hold(void **state) {
+    static const struct exchange script[] = {
+        {TOKEN("3599"), 0}, {ANSWER("403", ""), 0},       {TOKEN("3599"), 0},
+        {ACCEPTED, 0},      {STATUS("Succeeded", ""), 0}, {ANSWER("403", ""), 0},
+        {TOKEN("0"), 0},    {ANSWER("200", ""), 0},       {ANSWER("200", ""), 0}};
+    static const struct {
+        const char *name;
+        uint64_t later_ms; // since the last one
+        int error;
+        const char *hosts;
+    } rows[] = {
+        {"one that fails holds none", 0, REKEY_E_REFUSED, LOGIN MANAGEMENT},
+        {"a new one", 0, 0, LOGIN MANAGEMENT MANAGEMENT},
+        {"the same, until 300 s before its end", 3200000, REKEY_E_REFUSED, MANAGEMENT},
+        {"one whose end is not known", 0, 0, LOGIN MANAGEMENT},
+        {"the same, at any time", 86400000, 0, MANAGEMENT},
+    };
+
+    (void)state;
+    reset(script);
+    options.credential = with_secret();
+    options.hold = true;
+    check_int(rekey_init(&client, &port, &options), 0);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row(rows[i].name);
+        world.hosts[0] = '\0';
+        world.sent_len = 0;
+        fake.now += rows[i].later_ms;
+        check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+        check_int(rekey_run(&client), rows[i].error);
+        check(strcmp(world.hosts, rows[i].hosts) == 0);
+        check_int(all_zero(client.token, sizeof(client.token)), rows[i].error != 0);
+    }
+    rekey_abort(&client);
+    check(!fake.open && all_zero(client.token, sizeof(client.token)));
+
+    row("too old");
+    reset(script + 2);
+    options.credential = with_secret();
+    options.hold = true;
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    check_int(rekey_run(&client), 0);
+    fake.now += 3299000;
+    world.script = script;
+    world.connection = -1;
+    world.hosts[0] = '\0';
+    world.sent_len = 0;
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    check_int(rekey_run(&client), REKEY_E_REFUSED);
+    check(strcmp(world.hosts, LOGIN MANAGEMENT) == 0);
+    rows_done();
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         UNIT(test_secret),
@@ -1669,6 +1724,7 @@ int main(void) {
         UNIT(test_plain_hosts),
         UNIT(test_challenge),
         UNIT(test_operation),
+        UNIT(test_hold),
     };
 
     return cmocka_run_group_tests_name("credential", tests, NULL, rows_total);

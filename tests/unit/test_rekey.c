@@ -235,6 +235,11 @@ static void check_end(void) {
     assert_int_equal(report.outcome == REKEY_SUCCEEDED, report.error == 0);
 }
 
+static int list(struct rekey_keys *keys) {
+    assert_int_equal(rekey_list_keys(&client, &endpoint, keys), 0);
+    return rekey_run(&client);
+}
+
 static void regenerate(void) {
     assert_int_equal(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
     rekey_run(&client);
@@ -1138,14 +1143,14 @@ static void test_requests(void **state) {
         "Microsoft.MachineLearningServices/workspaces/wks/onlineEndpoints/ep/"
         "regenerateKeys?api-version=2025-09-01 HTTP/1.1\r\n"
         "Host: " HOST "\r\nUser-Agent: rekey/" REKEY_VERSION " (unknown board)\r\n"
-        "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+        "Accept-Encoding: identity\r\n"
         "x-ms-client-request-id: " ID "\r\n"
         "Authorization: Bearer token-a\r\nContent-Type: application/json\r\n"
         "Content-Length: 41\r\n\r\n{\"keyType\":\"Secondary\",\"keyValue\":\"a\\\"b\"}";
     static const char get[] =
         "GET /results/oe:1:2?c=* HTTP/1.1\r\n"
         "Host: " HOST "\r\nUser-Agent: rekey/" REKEY_VERSION " (unknown board)\r\n"
-        "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+        "Accept-Encoding: identity\r\n"
         "x-ms-client-request-id: " ID "\r\n"
         "Authorization: Bearer token-a\r\n\r\n";
     static const char list[] =
@@ -1153,7 +1158,7 @@ static void test_requests(void **state) {
         "Microsoft.MachineLearningServices/workspaces/wks/onlineEndpoints/ep/"
         "listKeys?api-version=2025-09-01 HTTP/1.1\r\n"
         "Host: " HOST "\r\nUser-Agent: rekey/" REKEY_VERSION " (unknown board)\r\n"
-        "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+        "Accept-Encoding: identity\r\n"
         "x-ms-client-request-id: " ID "\r\n"
         "Authorization: Bearer token-a\r\nContent-Length: 0\r\n\r\n";
     static const struct connection refused[] = {{0, {EMPTY("403")}}};
@@ -1638,6 +1643,9 @@ static void test_waiting(void **state) {
     fake.now = UINT32_MAX;
     check_int(rekey_wait_ms(&client), 0);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    rekey_report(&client, &report);
+    check(!report.waiting);
+    check_int(rekey_step(&client), REKEY_AGAIN);
     check_int(rekey_step(&client), REKEY_WANT_READ);
     check_int(rekey_wait_ms(&client), REKEY_TOKEN_WAIT_MS);
     rekey_report(&client, &report);
@@ -1670,6 +1678,95 @@ static void test_waiting(void **state) {
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
     check_int(rekey_step(&client), REKEY_AGAIN);
     check_int(rekey_wait_ms(&client), 0);
+    rows_done();
+}
+
+// Several operations in a row with the option `hold`.
+static void test_hold(void **state) {
+#define LISTED HEAD("200") "Content-Length: 38\r\n\r\n{\"primaryKey\":\"a\",\"secondaryKey\":null}"
+    static const struct connection rotation[] = {{0, {LISTED}},
+                                                 {0, {ACCEPTED_ASYNC, SUCCEEDED, LISTED, LISTED}},
+                                                 {0, {LISTED, EMPTY("403")}}};
+    // The server closes it while nothing is under way, or when the next request has gone out.
+    static const struct connection closed[] = {{0, {LISTED}, REKEY_END}, {0, {LISTED}}};
+    static const struct connection crossed[] = {{0, {LISTED, ""}, REKEY_E_IO}, {0, {LISTED}}};
+    static const struct connection refused[] = {{0, {LISTED, EMPTY("401"), LISTED}}, {0, {LISTED}}};
+    static struct rekey_keys keys;
+    struct rekey_token token;
+
+    (void)state;
+    row("a list, a regeneration and two lists");
+    reset(rotation);
+    options.hold = true;
+    check_int(list(&keys), 0);
+    check(fake.open && world.connects == 1);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
+    check_int(rekey_run(&client), 0);
+    check_int(world.connects, 2); // the POST has one of its own
+    fake.now += REKEY_IDLE_MAX_MS;
+    check_int(list(&keys), 0);
+    check_int(world.connects, 2);
+    row("too long after it");
+    fake.now += REKEY_IDLE_MAX_MS + 1;
+    check_int(list(&keys), 0);
+    check_int(world.connects, 3);
+    check_int(world.token_calls, 1);
+    check(fake.open && !nothing_left(&client));
+    row("one that fails holds nothing");
+    check_int(list(&keys), REKEY_E_REFUSED);
+    check_end();
+    check_int(world.connects, 3);
+    check_int(world.lists, 4);
+
+    row("let go");
+    reset(closed);
+    options.hold = true;
+    check_int(list(&keys), 0);
+    rekey_abort(&client);
+    check_end();
+    check_int(report.outcome, REKEY_SUCCEEDED);
+    check_int(list(&keys), 0);
+    check_int(world.connects, 2);
+    check_int(world.token_calls, 2);
+
+    row("without it");
+    reset(rotation);
+    check_int(list(&keys), 0);
+    check_end();
+
+    row("closed meanwhile");
+    reset(closed);
+    options.hold = true;
+    check_int(list(&keys), 0);
+    check_int(list(&keys), 0);
+    check_int(world.connects, 2);
+    check_int(world.lists, 2);
+
+    row("closed when the request crossed it");
+    reset(crossed);
+    options.hold = true;
+    check_int(list(&keys), 0);
+    check_int(list(&keys), 0);
+    check_int(world.connects, 2);
+    check_int(world.lists, 3);
+    check_int(world.wait_count, 0); // at once
+
+    row("the token is refused");
+    reset(refused);
+    world.tokens[1] = "token-b";
+    options.hold = true;
+    check_int(list(&keys), 0);
+    check_int(list(&keys), 0);
+    check_int(world.token_calls, 2);
+    check_int(world.lists, 3);
+
+    row("a token is asked for");
+    check_int(rekey_get_token(&client, &token), 0);
+    world.tokens[2] = "token-c";
+    check_int(rekey_run(&client), 0);
+    check_int(world.token_calls, 3);
+    rekey_abort(&client);
+    check_end();
     rows_done();
 }
 
@@ -2179,7 +2276,8 @@ int main(void) {
         UNIT(test_url_limit),  UNIT(test_body_limit),
         UNIT(test_echo),       UNIT(test_memory),
         UNIT(test_usage),      UNIT(test_hosts),
-        UNIT(test_waiting),    UNIT(test_report),
+        UNIT(test_waiting),    UNIT(test_hold),
+        UNIT(test_report),
     };
 
     return cmocka_run_group_tests_name("rekey", tests, NULL, rows_total);

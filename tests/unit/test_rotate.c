@@ -36,6 +36,7 @@ static struct {
     bool score_hangs; // the scoring host never answers
     // the connection
     bool scores;
+    int opens, tokens; // connections, and questions for a token, since the run began
     char sent[4096], text[2048];
     size_t sent_len;
     const char *rest;
@@ -188,7 +189,9 @@ static void answer_list(void) {
         snprintf(world.text, sizeof(world.text), DONE_STATUS "%s", world.list_body);
     } else {
         snprintf(world.text, sizeof(world.text),
-                 DONE_STATUS "{\"primaryKey\":\"%s\",\"secondaryKey\":\"%s\"}", keys[0], keys[1]);
+                 "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n"
+                 "{\"primaryKey\":\"%s\",\"secondaryKey\":\"%s\"}",
+                 35 + strlen(keys[0]) + strlen(keys[1]), keys[0], keys[1]);
     }
 }
 
@@ -228,6 +231,7 @@ static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t 
     check(port == 443 && timeout_ms > 0);
     world.scores = rekey_span_equal(host, REKEY_SPAN("scores.example"));
     check(world.scores || rekey_span_equal(host, REKEY_SPAN(HOST)));
+    world.opens++;
     fake.open = true;
     world.sent_len = 0;
     world.rest = NULL;
@@ -285,6 +289,7 @@ static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
     (void)ctx;
     (void)cap;
     meddle();
+    world.tokens++;
     memcpy(buf, "token", 5);
     *len = 5;
     return REKEY_DONE;
@@ -437,6 +442,7 @@ static int hook(void *ctx) {
     world.hooks++;
     world.hook_saw = takes(world.key);
     check(all_zero(&rotation.keys, sizeof(rotation.keys)));
+    check(!fake.open && all_zero(client.token, sizeof(client.token)));
     check(rotation.result == REKEY_ROTATION_NONE || // the hook of an earlier run
           all_zero(rotation.key, sizeof(rotation.key)));
     if (world.hook_fails > 0) {
@@ -487,7 +493,7 @@ static void reset(void) {
 enum verb { ROTATE, SYNC, ROLLBACK };
 
 static int begin(enum verb verb) {
-    world.calls = 0;
+    world.calls = world.opens = world.tokens = 0;
     fake.open = world.lost = false;
     world.rest = NULL;
     world.sent_len = 0;
@@ -674,6 +680,44 @@ static void test_rotations(void **state) {
     reset();
     strcpy(world.key, world.keys[1]);
     rotates(1);
+    rows_done();
+}
+
+// A list before anything is changed has a connection, and so has the POST, over which the polls and
+// the next lists go, unless they come too late for it.
+static void test_connections(void **state) {
+    static const struct {
+        const char *name;
+        uint32_t settle_ms;
+        int opens, posts;
+    } rows[] = {
+        {"settled at once", 0, 2, 1},
+        {"settled while the connection is kept", REKEY_IDLE_MAX_MS - 1000, 2, 1},
+        {"settled later", 60000, 3, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        row(rows[i].name);
+        adopted();
+        check_int(world.opens, 1);
+        rules.settle_ms = rows[i].settle_ms;
+        world.answer = SAYS_202;
+        rotates(2);
+        check_int(world.opens, rows[i].opens);
+        check_int(world.posts, rows[i].posts);
+        check_int(world.tokens, 1);
+        check(!options.hold);
+    }
+    row("the scoring URI has one of its own");
+    adopted();
+    rules.probe = true;
+    rotates(2);
+    check_int(world.opens, 3);
+    check(!options.hold);
+    row("not due");
+    check_int(run(ROTATE), 0);
+    check_int(world.opens, 1);
     rows_done();
 }
 
@@ -2204,6 +2248,7 @@ static void test_waits(void **state) {
 int main(void) {
     static const struct CMUnitTest tests[] = {
         UNIT(test_rotations),
+        UNIT(test_connections),
         UNIT(test_refusals),
         UNIT(test_foreign),
         UNIT(test_unknown),

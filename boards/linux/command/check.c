@@ -185,6 +185,7 @@ static bool check_endpoint(struct session *s) {
     struct rekey_report report;
     char text[128];
 
+    s->client_options.hold = true; // the connection and the token are for the list, too
     rekey_show(&s->client, &s->options->endpoint, &run.shown);
     session_run(s, &s->client, &report);
     if (report.error != 0 && failed_by_identity(s, &report)) {
@@ -217,6 +218,7 @@ static void check_keys(struct session *s) {
 
     session_use_time_left(s);
     rekey_list_keys(&s->client, &s->options->endpoint, &run.keys);
+    s->client_options.hold = false;
     session_run(s, &s->client, &report);
     both = run.keys.primary.len > 0 && run.keys.secondary.len > 0;
     rekey_zeroize(&run.keys, sizeof(run.keys));

@@ -73,6 +73,7 @@ static void list_before(struct session *s, struct rekey_report *report) {
         rekey_span(run.before.secondary.value, sizeof(run.before.secondary.value));
     run.secrets[1].next = s->client_options.secrets;
     s->client_options.secrets = run.secrets;
+    s->client_options.hold = true; // the token is for the regeneration, too
     rekey_list_keys(&s->client, &s->options->endpoint, &run.before);
     session_run(s, &s->client, report);
     session_use_time_left(s);
@@ -134,6 +135,7 @@ static int regenerate(const struct options *o) {
     }
     error = rekey_regenerate(&s->client, &o->endpoint, o->key,
                              rekey_span(run.key_value, run.key_value_len));
+    s->client_options.hold = false;
     rekey_zeroize(run.key_value, sizeof(run.key_value));
     if (error == REKEY_E_KEY_VALUE) {
         fault_set(&s->fault, REKEY_USAGE, error, "--key-value-file '%s': %s", o->key_value_file,
