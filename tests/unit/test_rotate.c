@@ -1200,7 +1200,7 @@ static void test_stopped(void **state) {
     adopted();
     world.keys[0][6] = 'x';
     begin(ROTATE);
-    while (rotation.doubt == 0) {
+    while (rotation.stale_until == 0) {
         step();
     }
     rekey_rotation_abort(&rotation);
