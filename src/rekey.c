@@ -108,8 +108,7 @@ static void stop(struct rekey *r, int error) {
         if (running(r)) {
             end(r, error);
         } else {
-            drop_connection_and_token(
-                r); // the connection and the token that the last operation has kept
+            drop_connection_and_token(r); // which the last operation has kept
         }
         r->stepping = false;
     }
