@@ -7,6 +7,14 @@
 
 struct rekey_pem nondet_pem(void);
 
+void *memchr(const void *text, int byte, size_t len) {
+    size_t at = nondet_size();
+
+    (void)byte;
+    PROVE(len == 0 || __CPROVER_r_ok(text, len));
+    return at < len ? (char *)text + at : NULL;
+}
+
 // Padding ends the group of four that it begins in.
 static bool padding_holds(const struct rekey_pem *p) {
     return p->padding == 0 || (p->padding <= 2 && p->quantum == 0) ||
@@ -52,6 +60,23 @@ void byte(void) {
     PROVE(event == REKEY_PEM_MORE || p.marked == 0);
     REACHED(event == REKEY_PEM_BLOCK && p.label[30] != '\0');
     REACHED(event == REKEY_PEM_FAULTY && p.begun == 31);
+}
+
+void take(void) {
+    struct rekey_pem p;
+    struct rekey_span text = any_text(8);
+    size_t before, taken;
+
+    any_state(&p);
+    if (nondet_bool()) {
+        rekey_pem_pass(&p);
+    }
+    before = p.len;
+    taken = rekey_pem_take(&p, text.ptr, text.len);
+    PROVE(taken <= text.len);
+    PROVE(invariant(&p));
+    PROVE(p.len == before || p.len <= p.cap);
+    REACHED(p.len == before + 6);
 }
 
 void end(void) {
