@@ -1,10 +1,10 @@
 #!/bin/sh
-# unit-images.sh - runs the unit tests on the microcontroller and on this machine: both must come to the same numbers of rows
-# and checks. `make unit BOARD=lm3s6965evb` calls it.
+# unit-images.sh - runs the unit tests on the microcontroller and on this machine: both must have the same numbers of
+# rows and checks. `make unit BOARD=lm3s6965evb` calls it.
 #
 #     unit-images.sh DIR HOST-DIR TEST...     DIR/TEST is an image for EXEC, HOST-DIR/TEST a program
 #
-# The seeds of the fuzz entries are files: they are replayed on other boards only.
+# The seeds of the fuzz entries are files, so they are replayed only on other boards.
 
 set -eu
 dir=$1 host=$2

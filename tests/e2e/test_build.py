@@ -57,7 +57,7 @@ def test_a_board_outside_of_the_tree(board):
     assert run(built / "sizes") == f"{board.name} 6000 8000"
 
 
-def test_a_board_that_there_is_not(tmp_path):
+def test_an_unknown_board(tmp_path):
     for name, place in (("no-such", "boards/no-such"), (f"{tmp_path}", tmp_path)):
         assert f"there is no {place}/board.mk" in make(f"BOARD={name}", "help", code=2)
 

@@ -40,7 +40,7 @@ def words(found):
 
 
 @pytest.mark.board
-def test_all_is_well(arm, rekey, tmp_path, hook):
+def test_all_checks_pass(arm, rekey, tmp_path, hook):
     name = arm.endpoint()
     (tmp_path / "state").mkdir()
     given = ["--state", "state", "--volatile-ok", "--exec", hook.path]
@@ -177,7 +177,7 @@ def test_a_clock_that_was_never_set(arm, rekey, preload):
     assert "set the clock" in found["clock"][1]
 
 
-def test_the_worst_is_what_another_try_cannot_correct(arm, rekey):
+def test_a_permanent_failure_decides_the_exit_code(arm, rekey):
     """A host that does not answer now may answer later; the directory will not create itself."""
     given = ["--management-url", f"https://127.0.0.1:{nobody_listens()}", "--state", "none"]
     found = check(rekey, arm.endpoint(), *given, code=15)
@@ -201,7 +201,7 @@ def test_the_state_of_another_run(arm, rekey, tmp_path, hook):
 
 
 @pytest.mark.skipif(bool(EXEC), reason="locks are the emulator's")
-def test_a_run_at_work_is_no_failure(arm, rekey, tmp_path, gate):
+def test_a_run_in_progress_is_not_a_failure(arm, rekey, tmp_path, gate):
     name = arm.play(list=[{"status": 200, "body": "{keys}", "do_before": [gate.line]}])
     run = rekey.start_switch("rotate", name)
     arm.wait_for(name, "request", kind="list")

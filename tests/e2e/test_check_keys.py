@@ -31,7 +31,7 @@ def test_unknown_and_not_changed_stays_unknown(arm, rekey, tmp_path):
     assert file.exists()
 
 
-def test_nothing_is_sent_where_the_keys_cannot_be_listed(arm, rekey):
+def test_nothing_is_sent_if_the_keys_cannot_be_listed(arm, rekey):
     name = arm.play(list=[{"status": 403}], post=[{"status": 200}])
     result = check(rekey, name, code=1)
     assert result.word == "refused" and arm.counts(name)[0] == 0

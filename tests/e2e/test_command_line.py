@@ -249,7 +249,7 @@ def test_bad_command_lines(rekey):
 @pytest.mark.parametrize(
     "option", ["--key-value", "--token", "--operation", "--secret", "--secrets", "-k", "--tokn"]
 )
-def test_abbreviations_are_no_options(arm, rekey, option):
+def test_abbreviations_are_not_options(arm, rekey, option):
     """az has --key-value KEY. If that were accepted for --key-value-file, the message about it
     would print the key."""
     mark = arm.mark()
@@ -820,7 +820,7 @@ def test_all_descriptors_closed(arm, rekey):
     )
 
 
-def test_a_reader_that_has_gone_is_no_signal(arm, rekey):
+def test_a_closed_pipe_is_an_error_and_not_a_signal(arm, rekey):
     """SIGPIPE would end the command without a message."""
     name, (read, write) = arm.endpoint(), os.pipe()
     os.close(read)
@@ -1116,7 +1116,7 @@ def test_descriptors_are_not_given_to_children(running):
     assert seen >= 1
 
 
-def test_a_pipe_that_nobody_writes_is_no_bundle(arm, rekey):
+def test_a_pipe_without_a_writer_is_not_a_bundle(arm, rekey):
     """A writer may be slow: the command waits for as long as --timeout says."""
     os.mkfifo(rekey.directory / "pipe")
     result = rekey.regenerate(arm.endpoint(), "--ca-file", "pipe", "--timeout", "1", code=11)
@@ -1136,7 +1136,7 @@ def test_an_option_counts_before_the_environment(rekey):
     result.says("auth: secret", "AZURE_TENANT_ID")
 
 
-def test_a_service_that_says_our_token(arm, rekey):
+def test_a_service_that_repeats_the_token(arm, rekey):
     """The runner looks for the token in everything that is printed."""
     refusal = {"code": "BadHeader", "message": f"bad header: Bearer {TOKEN}"}
     for form in ("text", "json"):
@@ -1144,7 +1144,7 @@ def test_a_service_that_says_our_token(arm, rekey):
         rekey.regenerate(name, "-o", form, code=1).says("BadHeader")
 
 
-def test_an_empty_key_is_none(arm, rekey):
+def test_an_empty_key_is_not_a_key(arm, rekey):
     name = arm.endpoint()
     arm.set_keys(name, primaryKey="")
     rekey.list_keys(name, "--key-type", "primary", code=1).says("null or empty")

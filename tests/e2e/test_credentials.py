@@ -310,7 +310,7 @@ def test_the_assertion(arm, regenerate, identity):
     assert all(re.fullmatch(GUID, each["jti"]) for each in claims)
 
 
-def test_a_federated_token_is_read_anew_each_time(arm, rekey, regenerate, identity):
+def test_a_federated_token_is_read_again_each_time(arm, rekey, regenerate, identity):
     """The kubelet replaces the file while the operation runs."""
     who = identity("workload", lifetime=2)
     name = issued(
@@ -565,7 +565,7 @@ def test_a_claims_challenge_is_said_to_be_one(arm, regenerate, identity, fields)
     regenerate(who, issued(arm, post=[no]), code=14).says("claims")
 
 
-def test_claims_in_a_text_are_no_claims_challenge(arm, regenerate, identity):
+def test_claims_in_a_text_are_not_a_claims_challenge(arm, regenerate, identity):
     no = error(
         401, ["WWW-Authenticate", 'Bearer error="x", error_description="no claims=\\"e30=\\""']
     )
@@ -624,7 +624,7 @@ def test_the_authority_says_no(refused, identity, case):
         assert any(word in line for line in advice), f"no remedy with {word!r}:\n{result.err}"
 
 
-def test_no_operation_is_remembered(rekey, refused, identity):
+def test_a_refusal_leaves_no_operation_file(rekey, refused, identity):
     """No operation was started: there is nothing to wait for, and no file disturbs the next run."""
     who = identity("secret", answers=[{"error": 7000215}])
     for _ in range(2):
@@ -995,7 +995,7 @@ ARCS = {
 @pytest.mark.parametrize("chosen", [True, False], ids=["--auth imds", "the default"])
 @pytest.mark.parametrize("case", ARCS)
 def test_imds_that_is_the_agent_of_arc(refused, identity, case, chosen):
-    """It sets IMDS_ENDPOINT, too. The command asks only one of the two."""
+    """The agent sets IMDS_ENDPOINT, too. It is not asked twice."""
     answer = {"status": 401, "headers": [["WWW-Authenticate", ARCS[case]]]}
     who = identity("imds", answers=[answer])
     refused(who, auth=chosen).says("the Azure Arc agent", "--auth arc", "HTTP 401")
@@ -1263,7 +1263,7 @@ def test_imds_is_the_last_choice(arm, rekey, lent, identity):
 
 @pytest.mark.parametrize("chosen", ["--auth arc", "himds"])
 def test_the_address_of_arc(arm, rekey, lent, identity, tmp_path, chosen):
-    """Port 40342, unless a variable names another address, as is usual on Linux. The agent's
+    """Port 40342 if no variable names another address; on Linux usually none does. The agent's
     program shows that Arc is installed."""
     who = identity("arc")
     (tmp_path / "opt/azcmagent/bin").mkdir(parents=True)
@@ -1301,8 +1301,8 @@ def nowhere(lent):
 
 
 def test_off_azure_imds_gets_one_second(arm, rekey, nowhere):
-    """If IMDS is tried only because nothing else is configured. The error lists the variables that
-    could be set."""
+    """The limit applies if IMDS is tried only because nothing else is configured. The error lists
+    the variables that could be set."""
     name, mark = arm.endpoint(), arm.mark()
     result = rekey.regenerate(name, token=None, env=USUAL, prefix=nowhere, code=(10, 14))
     assert 0.9 <= result.seconds < 1 + 1.5 * SLOW and arm.requests(name) == []
@@ -1599,7 +1599,7 @@ def test_where_a_secret_can_be(arm, rekey, regenerate, identity, place):
     assert who.requests()[0]["form"]["client_secret"] == secret
 
 
-def test_a_secret_is_no_argument(rekey, identity):
+def test_a_secret_is_not_an_argument(rekey, identity):
     """No option accepts a secret, and one that looks similar is not guessed."""
     who = identity("secret")
     arguments = [*rekey.options("e"), "--key-type", "primary", "--secret", "x" * 40]
@@ -1696,7 +1696,7 @@ def write_bad_form(form, file):
 
 
 @pytest.mark.parametrize("form", BAD_FORMS)
-def test_forms_that_are_not_taken(refused, identity, tmp_path, form):
+def test_forms_that_are_not_accepted(refused, identity, tmp_path, form):
     """The message names each form."""
     write_bad_form(form, tmp_path / "given.pem")
     who = identity("certificate")

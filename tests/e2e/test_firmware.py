@@ -134,8 +134,8 @@ def test_issuers_are_held_to_their_constraints(arm, run, main_put_back, chain, s
 
 
 class Server:
-    """One connection with a certificate of the stand-in and one curve; it says to a request that it
-    is done."""
+    """One connection with a certificate of the stand-in and one curve; it answers the request with
+    success."""
 
     def __init__(self, certificate, curve):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -268,7 +268,7 @@ def test_100_in_one_boot(arm, run):
     assert arm.counts(name) == (100, 300)
 
 
-def test_it_tries_again_where_nothing_was_executed(arm, run):
+def test_it_tries_again_if_nothing_was_executed(arm, run):
     busy = error(503, ["Retry-After", "1"], code="ServerBusy")
     name = arm.play("three-polls", post=[busy, {"status": 200}])
     reset = {"before_handshake": True, "cut": 0, "then": "reset"}

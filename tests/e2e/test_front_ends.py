@@ -180,7 +180,7 @@ def framing(answer):
     return next((names[name] for name in names if f"\r\n{name}" in head), "close")
 
 
-def test_what_comes_back_is_in_the_hand_of_the_server(front):
+def test_how_each_server_writes_answers(front):
     """Requests without rekey, to see what rekey has to handle here. lighttpd reads an answer
     completely before it passes it on. nginx takes the 100 for the final answer, and the rest for a
     body that ends with the connection: the bytes are passed on, and happen to be right."""
@@ -276,7 +276,7 @@ def test_refused(front, rekey, scenario):
 # ---- connections and TLS -------------------------------------------------------------------------
 
 
-def test_polls_go_on_over_one_connection(front, rekey):
+def test_polls_use_one_connection(front, rekey):
     name = front.endpoint("three-polls")
     rekey.regenerate(name)
     visits = front.visits(name)
@@ -339,7 +339,7 @@ def test_half_a_body(front, rekey, waiting):
 
 
 def test_a_back_end_that_does_not_speak_http(front, rekey):
-    """apache2 takes it for an answer of HTTP/0.9, and sends status 200. A body that is not JSON
+    """apache2 mistakes it for an answer of HTTP/0.9, and sends status 200. A body that is not JSON
     means nothing."""
     name = front.endpoint("not-http")
     result = rekey.regenerate(name, code=12)

@@ -78,7 +78,7 @@ TOKENS = {
 
 @pytest.mark.parametrize("source", ["environment", "file", "stdin"])
 @pytest.mark.parametrize("case", TOKENS)
-def test_a_token_that_is_none(rekey, refuses, case, source):
+def test_a_value_that_is_not_a_token(rekey, refuses, case, source):
     text, words = TOKENS[case][0].replace("T", JWT), TOKENS[case][1].format(len(JWT) + 1)
     if source == "environment":
         refuses(token=text, code=2).says("AZURE_ACCESS_TOKEN", words, "az account")
@@ -178,7 +178,7 @@ CLIENT_SECRETS = {
 
 @pytest.mark.parametrize("source", ["environment", "file", "credentials"])
 @pytest.mark.parametrize("case", CLIENT_SECRETS)
-def test_a_client_secret_that_is_none(rekey, refuses, who, case, source):
+def test_a_value_that_is_not_a_client_secret(rekey, refuses, who, case, source):
     secret = secrets.token_urlsafe(30)
     text, words = CLIENT_SECRETS[case]
     data = (text.encode() if isinstance(text, str) else text).replace(b"S", secret.encode(), 1)
@@ -208,7 +208,7 @@ FEDERATED = {
 
 
 @pytest.mark.parametrize("case", FEDERATED)
-def test_a_federated_token_that_is_none(rekey, refuses, who, case):
+def test_a_file_that_is_not_a_federated_token(rekey, refuses, who, case):
     text, words = FEDERATED[case]
     (rekey.directory / "file").write_text(text.replace("T", JWT) + "\n")
     more = who(AZURE_FEDERATED_TOKEN_FILE="file")

@@ -233,7 +233,7 @@ def test_what_is_tried_again(prefix):
             assert {"CREDENTIALS", "EXEC", "GROUP", "USER"} <= set(prevented)
 
 
-def test_sync_runs_twice_within_the_least_age(prefix):
+def test_sync_runs_twice_within_the_minimum_age(prefix):
     units = prefix / "lib/systemd/system"
     assert setting(units / "rekey-sync@.timer", "OnCalendar") == "hourly"
     longest = 3600 + seconds(setting(units / "rekey-sync@.timer", "RandomizedDelaySec"))
@@ -241,7 +241,7 @@ def test_sync_runs_twice_within_the_least_age(prefix):
     assert 2 * longest < min(int(age), help_pages.default("min-age"))
 
 
-def test_the_units_give_options_that_there_are(prefix):
+def test_the_units_give_options_that_exist(prefix):
     known = [option for command in help_pages.commands() for option in help_pages.options(command)]
     for path in [
         *prefix.glob("lib/systemd/system/*.service"),
@@ -252,7 +252,7 @@ def test_the_units_give_options_that_there_are(prefix):
             assert any(each.endswith(option) for each in known), f"{path}: {option}"
 
 
-def test_the_example_configuration_names_variables_that_there_are(prefix):
+def test_the_example_configuration_names_variables_that_exist(prefix):
     example = (prefix / "share/doc/rekey/examples/endpoint.conf").read_text()
     known = "".join(
         path.read_text()

@@ -83,7 +83,7 @@ def test_the_same_limits_link_and_run(limits, tmp_path):
 
 
 @pytest.mark.parametrize("name", ['"my_limits.h"', "<my_limits.h>"])
-def test_limits_out_of_a_file(limits, tmp_path, name):
+def test_limits_from_a_file(limits, tmp_path, name):
     write_file(tmp_path, limits)
     result = build(tmp_path, f"-DREKEY_CONFIG_FILE={name}")
     assert result.returncode == 0, result.stderr

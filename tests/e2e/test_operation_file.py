@@ -476,7 +476,7 @@ def test_nothing_to_wait_for(arm, rekey, place):
 
 
 @pytest.mark.parametrize("place", ["folder", "folder/", "file/op", "missing/op", "link", "gone/op"])
-def test_what_is_there_and_no_operation_is_no_success(rekey, place):
+def test_a_path_without_an_operation_is_not_a_success(rekey, place):
     """A wrong path, or a file system that is not mounted, may hide an operation."""
     (rekey.directory / "folder").mkdir()
     (rekey.directory / "file").touch()
@@ -560,7 +560,7 @@ def test_a_wait_without_the_management_url(arm, rekey, left, op):
     assert arm.connections("main", mark) == [] and op.exists()
 
 
-def test_the_line_that_goes_on_names_the_identity(arm, rekey, op):
+def test_the_line_to_continue_names_the_identity(arm, rekey, op):
     name = arm.play(post=[ACCEPTED])
     more = ["--auth", "token", "--cloud", "usgov", "--no-wait", "--operation-file", op]
     rekey.regenerate(name, *more, code=13).says("--cloud 'usgov' --auth 'token'")

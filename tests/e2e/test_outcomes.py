@@ -608,7 +608,7 @@ NEW_TOKENS = {
 
 
 @pytest.mark.parametrize("new", NEW_TOKENS)
-def test_401_reads_the_token_file_anew(arm, rekey, new):
+def test_401_reads_the_token_file_again(arm, rekey, new):
     text, seen, code = NEW_TOKENS[new]
     tokens = Tokens(arm, rekey)
     name = arm.play(post=[tokens.refused(), status(200)])
@@ -680,7 +680,7 @@ def test_a_connection_that_fails_before_the_post_is_tried_again(arm, rekey, main
     assert arm.counts(name) == (1, 0)
 
 
-def test_what_went_wrong_before_keeps_its_details(arm, rekey, main_put_back):
+def test_the_cause_of_a_retry_keeps_its_details(arm, rekey, main_put_back):
     """The failure that led to a retry is reported in addition to the last one, with its own
     details."""
     greeting = {"before_handshake": True, "raw": "220 hello\r\n", "then": "close"}
@@ -847,7 +847,7 @@ def test_a_new_polling_url_over_the_limit(arm, rekey, limits):
     assert arm.counts(name) == (1, 1)
 
 
-def test_a_big_head_and_body_that_say_nothing_are_no_error(arm, rekey):
+def test_a_large_head_and_body_without_meaning_are_not_an_error(arm, rekey):
     """Data that is not needed is read and dropped."""
     name = arm.play(
         post=[

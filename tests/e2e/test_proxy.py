@@ -721,14 +721,14 @@ def test_credentials_in_an_argument_are_refused(rekey, userinfo):
 
 
 @pytest.mark.parametrize("userinfo", [":" * 217, "x" * 216, "x" * 300, "x" * 600])
-def test_credentials_that_are_none(arm, rekey, userinfo):
+def test_values_that_are_not_credentials(arm, rekey, userinfo):
     result = rekey.regenerate(
         arm.endpoint(), env={"https_proxy": f"http://{userinfo}@p.example"}, code=2
     )
     result.says("error: https_proxy: ")
 
 
-def test_files_of_credentials_that_are_none(arm, rekey, script):
+def test_files_that_are_not_credentials(arm, rekey, script):
     for content in ("", "user", "\n", "x:" + "y" * 215):
         (rekey.directory / "auth").write_text(content)
         arguments = ["--proxy", script.url, "--proxy-auth-file", "auth"]

@@ -370,7 +370,7 @@ def test_executed_late(arm, rekey, adopted, state):
     assert kinds(arm, name).count("post") == 1
 
 
-def test_executed_later_than_anybody_waits(arm, rekey, adopted, state, gate):
+def test_executed_after_the_deadline(arm, rekey, adopted, state, gate):
     """The deadline of the first POST has passed: its slot, which is not in use, is regenerated once
     more. After both have been executed, the key in use is still accepted, or was never activated:
     the next runs correct the state."""
@@ -705,7 +705,7 @@ def test_probe_verbose(arm, rekey, adopted, state):
     assert actions[:3] == ["listKeys", "regenerateKeys", "listKeys"] and actions[3] == name
 
 
-def test_a_refused_token_ends_the_looking(arm, rekey, adopted, state):
+def test_a_refused_token_ends_the_search(arm, rekey, adopted, state):
     """It would be refused again and again."""
     keys = {"status": 200, "body": "{keys}"}
     name = adopted(list=[keys, {"status": 401}], post=[{"status": 200}], execute="post")
@@ -739,7 +739,7 @@ def test_settle(arm, rekey, adopted, state):
 # ---- credentials other than a token --------------------------------------------------------------
 
 
-def test_a_token_is_acquired_anew_in_the_middle(arm, rekey, state):
+def test_a_token_is_renewed_during_a_rotation(arm, rekey, state):
     """A client secret is used; the token with which the polls begin is refused half way."""
     tenant = "11111111-2222-3333-4444-" + os.urandom(6).hex()
     arm.identity(tenant, kind="authority", client_id="the-client", secret="the-secret-of-e2e")
@@ -928,7 +928,7 @@ def test_status_tells_times(rekey, adopted, state):
         assert read_status(rekey)["next due"] in ("-", "never: sync follows another machine")
 
 
-def test_a_rollback_keeps_the_least_age(arm, rekey, adopted, state):
+def test_a_rollback_keeps_the_minimum_age(arm, rekey, adopted, state):
     """The rollback is not a run of the timer, which has its own --min-age."""
     name = adopted()
     rekey.rotate(name, "--min-age", "30d")
@@ -1059,7 +1059,7 @@ def test_show_of_an_endpoint_with_many_properties(arm, rekey):
     assert "authMode: Key\n" in show(rekey, arm.play(properties=many)).out
 
 
-def test_show_of_what_is_not_said(arm, rekey):
+def test_show_without_some_properties(arm, rekey):
     name = arm.play(properties={"authMode": None, "provisioningState": None, "scoringUri": None})
     assert show(rekey, name).out == "authMode: -\nprovisioningState: -\nscoringUri: -\n"
     assert set(show(rekey, name, "-o", "json").json.values()) == {None}

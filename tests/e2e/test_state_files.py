@@ -104,7 +104,7 @@ def test_a_hook_that_fails_and_then_succeeds(arm, rekey, state, hook):
 
 
 @pytest.mark.skipif(bool(EXEC), reason="the emulator knows more formats")
-def test_a_hook_that_is_no_program(arm, rekey, state, hook):
+def test_a_hook_that_is_not_a_program(arm, rekey, state, hook):
     program = hook.path
     program.write_text("exit 0\n")
     rekey.rotate(arm.endpoint(), "--exec", program, code=15).says("Exec format error", "with exit code 127")
@@ -268,7 +268,7 @@ def test_an_unknown_group(arm, rekey, state, group):
     assert arm.connections("main", mark) == [] and not (state / "key").exists()
 
 
-def test_a_group_that_one_is_not_in(arm, rekey, nobody):
+def test_a_group_without_membership(arm, rekey, nobody):
     """The error comes before anything is sent."""
     folder, prefix = nobody
     if not prefix:
@@ -340,7 +340,7 @@ def on_a_disk(tmp_path):
         pytest.skip(f"the temporary directory is on {kind}")
 
 
-def test_a_disk_that_keeps_what_it_has(arm, rekey, state, on_a_disk):
+def test_a_permanent_file_system(arm, rekey, state, on_a_disk):
     """A real file system counts as permanent."""
     rekey.run(*options(rekey, arm.endpoint()), code=0)
 
@@ -473,7 +473,7 @@ def test_an_endpoint_of_another_name(arm, rekey, state, left):
     assert (state / "state").read_text() == before and arm.connections("main", mark) == []
 
 
-def test_an_empty_state_is_none(arm, rekey, state):
+def test_an_empty_state_is_like_no_state(arm, rekey, state):
     """A file system that lost the content leaves an empty file: no earlier state is known, and the
     service's keys tell which slot is in use."""
     name = arm.endpoint()
@@ -508,7 +508,7 @@ def test_links_are_not_followed(arm, rekey, state, tmp_path, file):
 
 @pytest.mark.parametrize("file", ["key", "key.previous", "state", "lock", "operation", "status.json"])
 @pytest.mark.parametrize("kind", ["hard link", "FIFO"])
-def test_what_is_put_in_the_place_of_a_file(arm, rekey, state, tmp_path, hook, kind, file):
+def test_links_and_pipes_in_place_of_a_file(arm, rekey, state, tmp_path, hook, kind, file):
     """A hard link could make a file from elsewhere the property of the directory's owner, as the
     previous key; a pipe could block the run. Neither is read or changed."""
     victim = tmp_path / "victim"
@@ -596,7 +596,7 @@ def test_the_owner_races_with_root(arm, rekey, nobody, tmp_path):
         assert mode(victim) == 0o666
 
 
-def test_what_a_killed_run_left_is_removed(arm, rekey, state):
+def test_files_of_a_killed_run_are_removed(arm, rekey, state):
     """Temporary files with a key or a signed URL in them, also if the run has nothing else to
     do."""
     name = arm.endpoint()

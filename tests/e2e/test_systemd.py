@@ -71,7 +71,7 @@ def test_no_start_is_refused(machine, instance):
     assert state_of(machine, unit) == ("inactive", "dead")
 
 
-def test_what_passes_is_tried_again(machine, instance, arm):
+def test_temporary_failures_are_tried_again(machine, instance, arm):
     """Exit code 10: systemd waits for the next attempt, and nobody has to do anything."""
     name, endpoint = instance(list=[PORTAL])
     unit = f"rekey-rotate@{name}"
@@ -103,7 +103,7 @@ def test_without_the_secret(machine, instance):
 
 
 @pytest.mark.parametrize("fault", ["foreign", "damaged"])
-def test_a_state_that_is_no_use(machine, instance, arm, fault):
+def test_an_unusable_state(machine, instance, arm, fault):
     """The run is not repeated, and the guide's remedy works."""
     name, endpoint = instance()
     unit = f"rekey-rotate@{name}"

@@ -199,7 +199,7 @@ def test_clock_never_set_while_waiting_is_13(arm, rekey, preload):
     "listener, text",
     [("tls11", "the server refuses the handshake"), ("garbage", "does not speak TLS")],
 )
-def test_no_tls_to_speak_of(arm, rekey, listener, text):
+def test_servers_without_proper_tls(arm, rekey, listener, text):
     mark = arm.mark()
     result = rekey.regenerate(arm.endpoint(), "--timeout", "1", listener=listener, code=10)
     result.says(text)

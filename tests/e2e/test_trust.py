@@ -274,7 +274,7 @@ def test_what_cannot_be_read_is_counted(ask, root, plain, way):
 
 
 @pytest.mark.parametrize("way", ["commented out", "only its markers", "UTF-16", "another label"])
-def test_what_is_no_anchor(ask, root, plain, way):
+def test_what_is_not_an_anchor(ask, root, plain, way):
     text = {
         "commented out": re.sub("^", "# ", pem(root), flags=re.M),
         "only its markers": pem(root).replace("-----B", "#-----B").replace("-----E", "#-----E"),
@@ -762,6 +762,6 @@ def test_chains_that_are_not(ask, kind, version):
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "*.0.0.1"])
-def test_an_address_is_no_host_name(ask, root, version, name):
+def test_an_address_is_not_a_host_name(ask, root, version, name):
     chain = [leaf("root", san=names(name))]
     ask(chain, pem(root), code=11, version=version, host="127.0.0.1", says=["not for 127.0.0.1"])

@@ -1,8 +1,8 @@
-// http.h - the bytes of HTTP/1.1 answers and what a client makes of them (RFC 9110, RFC 9112).
-// A row is data alone: tests/unit/test_http.c gives its bytes to the engine whole, byte by byte,
-// and in two pieces split at every place, and each must come to the same. The vectors that are too
-// long for a table (limits of the head, the fields, the interim answers, the body) are made in
-// test_http.c.
+// http.h - the bytes of HTTP/1.1 answers and what they mean to a client (RFC 9110, RFC 9112). A row
+// is only data: tests/unit/test_http.c gives its bytes to the engine in one piece, byte by byte,
+// and in two pieces split at every place, and each time the result must be the same. The vectors
+// that are too long for a table (limits of the head, the fields, the interim answers, the body) are
+// made in test_http.c.
 
 #ifndef REKEY_VECTORS_HTTP_H
 #define REKEY_VECTORS_HTTP_H
@@ -11,8 +11,8 @@
 #include "rekey_port.h"
 #include "support.h"
 
-// The fields that test_http.c captures, in this order, and the room that each has. The first two
-// share a buffer; the last has none.
+// The fields that test_http.c captures, in this order, and the space for each. The first two share
+// a buffer; the last has none.
 #define VECTOR_FIELDS(X)                                                                           \
     X(ASYNC_OPERATION, "azure-asyncoperation", 24)                                                 \
     X(OPERATION_LOCATION, "operation-location", 24)                                                \
@@ -29,12 +29,12 @@ enum vector_field {
         F_COUNT
 };
 
-// What a captured field must hold. `len` counts what did not fit, too. Fields that a row does not
-// list were not seen.
+// The required content of a captured field. `len` also counts bytes that did not fit. Fields that a
+// row does not list were not seen.
 struct captured {
     unsigned seen;
     size_t len;
-    const char *value; // what fits of it; NULL where a field that stands before it has the buffer
+    const char *value; // the part that fits; NULL if a field before it has the buffer
 };
 
 #define GOT(text)                                                                                  \
@@ -49,8 +49,8 @@ struct http_vector {
     struct rekey_span bytes;
     int result;    // REKEY_DONE, REKEY_AGAIN (not complete), or an error
     bool head;     // whether the head was complete first
-    bool by_close; // of an answer that is not complete: the end of the stream completes it
-    size_t left;   // bytes behind a complete answer
+    bool by_close; // for an answer that is not complete: the end of the stream completes it
+    size_t left;   // number of bytes after a complete answer
     // of the final head
     unsigned status;
     bool close; // the connection cannot be used again
@@ -60,7 +60,7 @@ struct http_vector {
     struct captured fields[F_COUNT];
 };
 
-// The shapes that most rows have. BYTES goes first, then what differs from these.
+// The forms of most rows. BYTES comes first, then what differs from the form.
 #define COMPLETE .result = REKEY_DONE, .head = true
 #define REFUSED(error) .result = (error)
 #define REFUSED_IN_BODY(error) .result = (error), .head = true
@@ -524,7 +524,7 @@ static const struct http_vector http_vectors[] = {
     {"up to the close, an answer", BYTES(OK "\r\n" OK_EMPTY "\r\n"), UNTIL_CLOSE, .status = 200,
      .body = BYTES(OK_EMPTY "\r\n")},
 
-    // ---- heads that are not complete ------------------------------------------------------------
+    // ---- incomplete heads -----------------------------------------------------------------------
     {"nothing", BYTES(""), OPEN_HEAD},
     {"half a status line", BYTES("HTTP/1.1 20"), OPEN_HEAD},
     {"status without its line end", BYTES("HTTP/1.1 200"), OPEN_HEAD},
@@ -601,7 +601,8 @@ static const struct http_vector http_vectors[] = {
     {"a coded body up to the close", BYTES(OK "Content-Encoding: deflate\r\n\r\nx"), UNTIL_CLOSE,
      .status = 200, .coded = true, .body = BYTES("x")},
 
-    // ---- whole answers, as they were seen (docs/service.md 2) ----------------------------------
+    // ---- complete answers, as they were observed (docs/service.md 2)
+    // -----------------------------
     {"a recorded 202",
      BYTES("HTTP/1.1 202 Accepted\r\nCache-Control: no-cache\r\nContent-Type: application/json\r\n"
            "Location: https://h/x:1*?a=b\r\nx-ms-correlation-request-id: 8-4-4-12\r\n"

@@ -1,7 +1,8 @@
-// rsa.h - RSA signatures (RSASSA-PKCS1-v1_5) that are good, and some that are not: of Wycheproof
+// rsa.h - valid and invalid RSA signatures (RSASSA-PKCS1-v1_5), from Wycheproof
 // (https://github.com/C2SP/wycheproof at 2f387d269d96, testvectors/rsa_signature_2048_sha256_test
 // .json and rsa_signature_4096_sha384_test.json; Apache License 2.0), by their size and number
-// there. Of what it calls acceptable, small exponents are accepted here and missing NULLs are not.
+// there. Of the signatures that it calls acceptable, those with small exponents are accepted here,
+// and those with missing NULLs are not.
 
 #ifndef REKEY_VECTORS_RSA_H
 #define REKEY_VECTORS_RSA_H
@@ -10,7 +11,7 @@
 #include <stdbool.h>
 
 struct rsa_key {
-    const char *n; // in hexadecimal, as all of these
+    const char *n; // in hexadecimal, like all of these
     const char *e;
     mbedtls_md_type_t md;
 };

@@ -1,19 +1,19 @@
 """Published test vectors, which are not part of this project: `make vectors` with checkouts of
 them.
 
-WYCHEPROOF_DIR: C2SP/wycheproof, signatures by RSA (PKCS#1 v1.5 and PSS) and ECDSA; verify.c asks
-mbedTLS. Those of a hash or a curve that rekey does not have are left out.
+WYCHEPROOF_DIR: C2SP/wycheproof, signatures with RSA (PKCS#1 v1.5 and PSS) and ECDSA; verify.c
+passes them to mbedTLS. Signatures with a hash or a curve that rekey does not support are left out.
 
 LIMBO_DIR: C2SP/x509-limbo, chains of certificates (limbo.json; `python3 -m limbo compile` makes
-it). A server presents each to the command, with the device's clock at the time of the case. It
-does not have the certificate's key: what the command then says of that is that it took the chain.
-Cases for clients' certificates are left out, and hosts that no URL can have.
+it). A server presents each to the command, with the device's clock at the time of the case. It does
+not have the certificate's key: if the command complains about that, it has accepted the chain.
+Cases for clients' certificates are left out, and so are hosts that no URL can have.
 
 NIST's PKITS is not among them: its certificates have no subjectAltName, so that all are refused.
 
-What differs from the suite must be in expected.txt, with the reason; what is not, fails, and so
-does a row there that is of no use any more. A suite without a variable is skipped, and said to
-be."""
+Differences from the suite must be in expected.txt, with the reason. Other differences are failures,
+and so is a row of expected.txt that is no longer needed. A suite whose variable is not set is
+skipped, with a message."""
 
 import argparse
 import base64
@@ -56,14 +56,15 @@ CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
 def rsa_key(group):
-    """Whatever the group names it: a key of RSA without parameters."""
+    """The RSA key of a group, whatever the group calls it, without parameters."""
     of = group.get("publicKey") or group["privateKey"]
     number = sequence(*(integer(int(of[each], 16)) for each in ("modulus", "publicExponent")))
     return sequence(sequence(oid("1.2.840.113549.1.1.1"), NULL), bits(number)).hex()
 
 
 def signatures(directory):
-    """(label, what the suite says, a line for verify.c) of all that rekey could meet."""
+    """(label, the suite's verdict, a line for verify.c) for each signature that rekey could
+    encounter."""
     for path in sorted((directory / "testvectors_v1").glob("*.json")):
         for group in json.loads(path.read_text())["testGroups"]:
             kind, digest = KINDS.get(group["type"]), group.get("sha")
@@ -108,7 +109,7 @@ def scheme_for(key):
 
 
 class Proxied(hostile.Tls13):
-    """Behind a proxy that leads to any host."""
+    """Behind a proxy that connects to any host."""
 
     def connect(self):
         while b"\r\n\r\n" not in self.input:
@@ -122,7 +123,7 @@ def der(pem):
 
 
 def present(case, options):
-    """None where the command cannot be asked; else the exit code and what it says."""
+    """The exit code and the message, or None if the command cannot be asked."""
     name = case["expected_peer_name"]
     host = f"[{name['value']}]" if ":" in name["value"] else name["value"]
     try:
@@ -141,7 +142,7 @@ def present(case, options):
     shift = 0
     if case["validation_time"]:
         at = datetime.datetime.fromisoformat(case["validation_time"])
-        if "::validity::" in case["id"]:  # to a second: early in one
+        if "::validity::" in case["id"]:  # exact to a second, so begin early in one
             time.sleep(1 - time.time() % 1)
         shift = int(at.timestamp()) - int(time.time())
     with tempfile.TemporaryDirectory() as folder:
@@ -172,7 +173,7 @@ def present(case, options):
 
 
 def pem_bytes(pem):
-    """Of a certificate that the library cannot read."""
+    """The PEM of a certificate that the library cannot read."""
     return base64.b64decode("".join(pem.split("-----")[2].split()))
 
 
@@ -203,13 +204,13 @@ def limbo(directory, options):
 def expectations(suite):
     """[verdict, pattern] of each row of expected.txt for this suite."""
     for line in (ROOT / "tests/vectors/expected.txt").read_text().splitlines():
-        fields = line.split(None, 2)  # a comment is no suite
+        fields = line.split(None, 2)  # a comment is not a suite
         if fields and fields[0] == suite:
             yield fields[1], fields[2].strip()
 
 
 def compare(suite, results):
-    """Prints the numbers; returns whether there is nothing that is not expected."""
+    """Prints the numbers; returns true if there are no unexpected differences."""
     rows = {row: 0 for row in expectations(suite)}
     counts, surprises = dict.fromkeys((AGREED, ACCEPTED, REFUSED, OTHER), 0), []
     for label, verdict in results:
@@ -242,7 +243,7 @@ def main():
     parser.add_argument("--rekey", type=Path, required=True, help="a command without a build time")
     parser.add_argument("--clock", type=Path, required=True, help="clock.so")
     options = parser.parse_args()
-    warnings.simplefilter("ignore")  # what the suites have is meant to be odd
+    warnings.simplefilter("ignore")  # the suites have odd values on purpose
     options.rekey, options.clock = options.rekey.resolve(), options.clock.resolve()
     right = True
     for suite, variable, results in (

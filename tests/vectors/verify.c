@@ -1,8 +1,8 @@
-// verify.c - says of signatures whether mbedTLS, as rekey configures it and with rsa_public.c,
-// takes them. A line of standard input is KIND HASH MASK_HASH SALT KEY MESSAGE SIGNATURE, of which
-// the last three are in hexadecimal, with an x before; KIND is ecdsa, pkcs1 or pss. The answer is a
-// line, "valid" or "invalid"; "leak" ends it, if the arena is not whole afterwards. Used by
-// vectors.py.
+// verify.c - tells whether mbedTLS accepts signatures, in rekey's configuration and with
+// rsa_public.c. A line of standard input is KIND HASH MASK_HASH SALT KEY MESSAGE SIGNATURE, of
+// which the last three are in hexadecimal, with an x before; KIND is ecdsa, pkcs1 or pss. The
+// answer is a line, "valid" or "invalid"; the line ends with "leak" if the arena is not intact
+// afterwards. Used by vectors.py.
 
 #include <mbedtls/md.h>
 #include <mbedtls/pk.h>
@@ -19,7 +19,7 @@ static unsigned digit(char c) {
     return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-// Returns how many bytes there are; a text without an x, or one that is too long, ends the program.
+// Returns the number of bytes. A text without an x, or one that is too long, ends the program.
 static size_t unhex(const char *text, unsigned char *out, size_t cap) {
     size_t len;
 
@@ -64,7 +64,7 @@ static bool is_valid(const char *kind, mbedtls_md_type_t hash, mbedtls_md_type_t
     return result == 0;
 }
 
-// Whether all of it is free again, and zero.
+// Whether the complete arena is free again, and zero.
 static bool arena_is_whole(void) {
     unsigned char *all = rekey_arena_calloc(1, sizeof(memory) - REKEY_ARENA_ALIGN);
 

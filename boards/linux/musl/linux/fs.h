@@ -1,2 +1,3 @@
-// musl brings no headers of the kernel. The one number that port/posix/file.c takes from them:
+// musl has no headers of the kernel. This is the only number that port/posix/file.c needs from
+// them:
 #define RENAME_NOREPLACE 1
