@@ -515,7 +515,8 @@ static void begin_operation(int slot, bool polled) {
 }
 
 // Whether the current time is near the time at which an operation is executed or can no longer be.
-// In the middle of a long wait, an event has the same effect as one earlier in that wait.
+// Elsewhere, in the middle of a long wait, an event has the same effect as one earlier in that
+// wait.
 static bool near_event(void) {
     bool is_near = w.now - w.pairs[NEWEST].since < 2 * MINUTE;
 
@@ -1161,7 +1162,7 @@ static uint64_t of_key(int key) {
     return key == 0 ? 999 : (uint64_t)(key / 100 * 128 + w.serial - key % 100);
 }
 
-// Rounds up to ten seconds within an hour, up to a minute within a little more than a day.
+// An age in steps: of ten seconds up to an hour, of a minute up to a little more than a day.
 static uint64_t of_age(int64_t seconds) {
     return (uint64_t)(seconds < -600     ? -1
                       : seconds < 3600   ? seconds / 10
