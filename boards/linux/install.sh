@@ -33,7 +33,7 @@ install_command() {
     $INSTALL -m 755 "$B/rekey" "$DESTDIR$BINDIR/rekey"
     $INSTALL -m 644 docs/rekey.1 "$DESTDIR$MANDIR/man1/rekey.1"
     $INSTALL -m 644 boards/linux/completion.bash "$DESTDIR$COMPLETIONS/rekey"
-    $INSTALL -m 644 docs/gateway.md docs/fleet.md docs/fleet.svg docs/kubernetes.md docs/rotation.md docs/security.md \
+    $INSTALL -m 644 docs/gateway.md docs/fleet.md docs/fleet.svg docs/kubernetes.md docs/rotation.md docs/rotation.svg docs/security.md \
         docs/troubleshooting.md boards/linux/NOTICE "$DESTDIR$DOCDIR"
     [ -n "$UNITDIR" ] || return 0 # a system without systemd
     directory "$UNITDIR" "$SYSUSERS" "$DOCDIR/examples"

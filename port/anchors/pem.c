@@ -123,8 +123,9 @@ static enum rekey_pem_event mark(struct rekey_pem *p, char c) {
 
 // Decodes groups of four digits at once. Returns the number of bytes read.
 static size_t decode_groups(struct rekey_pem *p, const char *text, size_t len) {
-    unsigned char *der = p->der + p->len;
-    size_t taken = 0, room = p->len < p->cap ? p->cap - p->len : 0;
+    const size_t used = p->len < p->cap ? p->len : p->cap;
+    unsigned char *der = p->der + used;
+    size_t taken = 0, room = p->cap - used;
 
     for (; len - taken >= 4 && room >= 3; taken += 4, room -= 3) {
         const unsigned a = digit_of(text[taken]), b = digit_of(text[taken + 1]),

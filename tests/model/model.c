@@ -984,7 +984,8 @@ static void somebody_else(void) {
 // Events between two steps. The question is asked when a phase of the rotation begins; for a
 // signal, also in each state of the client. True if the event ends the run.
 static bool between_steps(void) {
-    unsigned step = (unsigned)rotation.phase << 5 | (unsigned)client.state << 1 | rotation.ended;
+    unsigned step =
+        (unsigned)rotation.phase << 5 | (unsigned)client.state << 1 | rotation.client_ended;
     bool new_phase = step >> 5 != run.step >> 5;
     int value;
 

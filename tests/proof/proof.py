@@ -493,7 +493,7 @@ PROOFS = [
             "p->begun > sizeof(p->label)",
         ),
     ),
-    proof("pem", "take", "a part keeps it", "parts of 28 bytes", 33),
+    proof("pem", "take", "a part keeps it", "parts of 8 bytes", 33),
     proof(
         "pem", "end", "the end is a fault where one must be", "texts of any length (induction)", 33
     ),
