@@ -1,9 +1,9 @@
 """The commands of README.md, docs/gateway.md and docs/contributing.md work, in their order, and the C
 of all pages is compiled.
 
-Each command of these pages is run as it is there, unless NOT_RUN has it with a reason; a new line
-of a page is therefore run, and fails where it cannot be. Those of gateway.md are run on a Debian
-with systemd as process 1, all others in a copy of the tree. `make check-install` does this.
+Each command of these pages is run unchanged, unless NOT_RUN lists it with a reason. A new line of a
+page is therefore run, and the test fails if it cannot be. The commands of gateway.md are run on a
+Debian with systemd as process 1, all others in a copy of the tree. `make check-install` does this.
 """
 
 import json
@@ -218,8 +218,8 @@ def test_readme(tree, arm):
 @TAKES_A_WHILE
 @FOR_THIS_BUILD
 def test_gateway(debian, arm):  # noqa: F811
-    """From the package to the first rotation, and to its removal. What a person would do between two
-    commands, or another machine, is in `before`; what must have come of it, in `behind`."""
+    """From the package to the first rotation, and to its removal. `before` has the actions of a
+    person, or of another machine, between two commands; `behind` checks the results."""
     endpoint = arm.play(tokens="issued")
     secret, values = make_identity(arm, endpoint)
     etc = debian.root / "etc/rekey"
