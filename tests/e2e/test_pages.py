@@ -65,7 +65,7 @@ def test_the_role_has_the_actions_that_rekey_names():
 @TAKES_A_WHILE
 @pytest.mark.parametrize("command", [each for each, why in NOT_RUN.items() if why == AZURE])
 def test_az_knows_the_options(command, tmp_path):
-    """It reads them all before it says that nobody is signed in."""
+    """az reads all options before it says that nobody is signed in."""
     need("az")
     (tmp_path / "rekey-role.json").write_text("{}")
     given = {"AZURE_CONFIG_DIR": str(tmp_path / "az"), "AZURE_CORE_COLLECT_TELEMETRY": "false"}
