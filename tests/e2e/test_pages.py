@@ -87,6 +87,7 @@ def test_az_knows_the_options(command, tmp_path):
 
 # The code around a piece that is not a complete file: (a text in the piece; before; after).
 AROUND = [
+    ("void set_time(", '#include "rekey_port.h"\nuint64_t now_ms(void *);\n', ""),
     (
         "tcp.lookup_arg",
         '#include "sockets.h"\nstruct rekey_port port; struct rekey_sockets_tcp tcp; int resolver;\n'
