@@ -53,8 +53,7 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     rekey.rotate(arm.endpoint())
     result = rekey.rotate(arm.endpoint(), code=15)
     assert own(result) == [
-        "error: the state of the rotation could not be read or written: 'state/state': it belongs to another "
-        "endpoint: give another directory to --state, or remove this file to start again with this endpoint"
+        "error: the state of the rotation cannot be used: 'state/state': it belongs to another endpoint; give another --state directory, or remove this file to begin anew with this endpoint"
     ]
     name = arm.endpoint()
     (tmp_path / "two").mkdir()
@@ -62,7 +61,7 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     assert "localhost" not in result.err and "x-ms-" not in result.err
     result = rekey.rotate(name, state="two", code=15)
     assert own(result) == [
-        "error: the hook of an earlier run is still pending: it must run first, and this run has none",
+        "error: the hook of an earlier run must run first, and this run has no --exec",
         "give --exec PROGRAM",
     ]
 
