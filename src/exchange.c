@@ -1,4 +1,4 @@
-// exchange.c - the machine of exchange.h.
+// exchange.c - the state machine of exchange.h.
 
 #include "exchange.h"
 
@@ -41,8 +41,8 @@ static int ready(struct rekey_exchange *x, uint64_t now) {
     return REKEY_EXCHANGE_READY;
 }
 
-// The transport has returned `want`. Returns that, or `error` where the timeout is over. The caller
-// may sleep until then, but not beyond a time of the transport's own.
+// The transport has returned `want`. Returns `want`, or `error` if the timeout is over. The caller
+// may sleep until the end of the timeout, but not longer than the transport allows.
 static int wait(struct rekey_exchange *x, uint64_t now, uint32_t timeout_ms, int want, int error) {
     const struct rekey_transport *t = x->transport;
     uint64_t end = x->timer + timeout_ms, until = end;
@@ -63,8 +63,9 @@ static int idle(struct rekey_exchange *x, uint64_t now, int want) {
     return wait(x, now, x->idle_timeout_ms, want, REKEY_E_IDLE_TIMEOUT);
 }
 
-// A connection that has served a request before can take another if nothing came over it since, and
-// that is not too long ago. In 49 days, after which 32 bits begin anew, it has ended.
+// A connection that has served a request can be used again if nothing has arrived over it since,
+// and if it was not idle for too long. That time is compared in 32 bits, which wrap after 49 days;
+// the server has closed the connection by then.
 static int step_reuse(struct rekey_exchange *x, uint64_t now) {
     size_t n;
     int result = x->transport->read(x->transport->ctx, x->io, sizeof(x->io), &n);
@@ -123,14 +124,15 @@ static int step_send(struct rekey_exchange *x, uint64_t now) {
     return REKEY_AGAIN;
 }
 
-// Feeds what stands in io[0..n). After the head, what was not fed yet waits at the front.
+// Feeds io[0..n) to the engine. After the head, the bytes that were not fed yet are moved to the
+// front.
 static int feed(struct rekey_exchange *x, size_t n) {
     struct rekey_span in = rekey_span(x->io, n);
     int result = rekey_http_feed(&x->http, &in);
 
     if (result == REKEY_HTTP_HEAD) {
         memmove(x->io, in.ptr, in.len);
-        x->out_len = (uint16_t)in.len; // the request is out: the length is free for this
+        x->out_len = (uint16_t)in.len; // the request was sent, so out_len can be used for this
         x->head_done = true;
         return REKEY_EXCHANGE_HEAD;
     }

@@ -164,7 +164,7 @@ static void set_subject(struct rekey *r, struct rekey_span url) {
 }
 
 // docs/service.md 4.1
-int rekey_message_take_url(struct rekey *r, struct rekey_span text) {
+int rekey_message_set_url(struct rekey *r, struct rekey_span text) {
     struct rekey_url url;
     int error;
 
@@ -187,12 +187,12 @@ int rekey_message_take_url(struct rekey *r, struct rekey_span text) {
 }
 
 // Stores the URL of field `i` if it passes the rules; otherwise url_error says why not.
-static void take_field(struct rekey *r, enum rekey_field_index i) {
+static void set_url_of_field(struct rekey *r, enum rekey_field_index i) {
     const struct rekey_http_field *f = &r->fields[i];
 
     r->new_kind = (uint8_t)(i + 1);
-    r->url_error = f->seen > 1 ? REKEY_E_REPEATED_FIELD
-                               : rekey_message_take_url(r, rekey_span(f->buf, f->len));
+    r->url_error =
+        f->seen > 1 ? REKEY_E_REPEATED_FIELD : rekey_message_set_url(r, rekey_span(f->buf, f->len));
 }
 
 // The body needs staging next, so the polling URL must be chosen now.
@@ -208,14 +208,14 @@ void rekey_message_head(struct rekey *r) {
         return;
     }
     if (rekey_message_seen(r, first)) {
-        take_field(r, first);
+        set_url_of_field(r, first);
         if (r->url_error != REKEY_E_LIMIT_URL) {
             return;
         }
     }
     if (!rekey_polling(r) && monitor) {
-        take_field(r, REKEY_FIELD_OPERATION_LOCATION);
+        set_url_of_field(r, REKEY_FIELD_OPERATION_LOCATION);
     } else if (!rekey_polling(r) && status == 202 && rekey_message_seen(r, REKEY_FIELD_LOCATION)) {
-        take_field(r, REKEY_FIELD_LOCATION);
+        set_url_of_field(r, REKEY_FIELD_LOCATION);
     }
 }

@@ -32,7 +32,7 @@ struct rekey_read {
     bool get;                 // GET, not POST
     // Reads an answer with status 200 into `out`, which has out_size bytes. Returns 0 or an error;
     // with an error of a limit, *needed is the size that would have been enough.
-    int (*take)(void *out, const struct rekey_json *json, uint32_t *needed);
+    int (*parse)(void *out, const struct rekey_json *json, uint32_t *needed);
     size_t out_size;
 };
 
@@ -79,7 +79,7 @@ bool rekey_message_claims(const struct rekey *r);
 // the host and port that was called. Returns 0, an error of url.h, REKEY_E_LIMIT_URL, or
 // REKEY_E_URL_FOREIGN. After an error the stored URL is unchanged, and after any but
 // REKEY_E_LIMIT_URL the report names the host of `text`.
-int rekey_message_take_url(struct rekey *r, struct rekey_span text);
+int rekey_message_set_url(struct rekey *r, struct rekey_span text);
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,8 @@
-// rekey.c - the operation: token, POST, wait, poll, done, as a machine that rekey_step moves on.
-// What the requests say, and what is taken from a head, is in message.c; how they get over the
-// connection in exchange.c, what an answer means in operation.c, how long to wait in retry.c.
-// What lives here is the order of things, and the one question that everything turns on: may the
-// POST have been executed? `wrote` says so of the POST that is under way, `remembered` of the ones
-// before it, and outcome_of reads both.
+// rekey.c - the operation: token, POST, wait, poll, end, as a state machine that rekey_step
+// advances. message.c builds the requests and reads the heads, exchange.c sends and receives them,
+// operation.c decides what an answer means, retry.c how long to wait. This file has the order of
+// the steps, and answers the most important question: may the POST have been executed? `post_sent`
+// is the answer for the current POST, `maybe_executed` for earlier ones, and outcome_of uses both.
 
 #include "rekey.h"
 
@@ -14,10 +13,10 @@
 #include "retry.h"
 #include "url.h"
 
-// UNUSABLE is 0: a zeroed struct is so. From TOKEN on, an operation runs.
+// UNUSABLE is 0, the state of a zeroed struct. From TOKEN on, an operation is running.
 enum state { UNUSABLE, IDLE, ENDED, TOKEN, WAIT, EXCHANGE };
 
-enum job { REGENERATE, READ, RESUME, GET_TOKEN };
+enum operation { REGENERATE, READ, RESUME, GET_TOKEN };
 
 static bool body_cut(const struct rekey *r) {
     return r->x.http.body_size > r->x.http.body_len;
@@ -27,18 +26,19 @@ static bool running(const struct rekey *r) {
     return r->state >= TOKEN;
 }
 
-// Why nothing runs. A struct that is zeroed was never made ready.
+// The reason why no operation is running. A zeroed struct was never initialized.
 static int error_of(const struct rekey *r) {
     return !rekey_usable(r) && r->error == 0 ? REKEY_E_OPTIONS : r->error;
 }
 
-// ---- how it ends --------------------------------------------------------------------------------
+// ---- the end of an operation --------------------------------------------------------------------
 
 // docs/service.md 7.2: the phase decides before the cause.
 static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
-    // By the group of the error. One that speaks of an answer of no use is "refused", or "unknown"
-    // below. Where it was merely read, nothing can have changed: what answered was not understood,
-    // and so the service was not reached; or a limit of this device was passed.
+    // The outcome by the group of the error. An error of an answer that is not usable is "refused"
+    // here, and may become "unknown" below. The second row is for requests that only read, which
+    // cannot have changed anything: an answer that was not understood means that the service was
+    // not reached, and an exceeded limit is a fault of this device.
     static const uint8_t of_group[2][10] = {
         {REKEY_REFUSED, REKEY_USAGE, REKEY_NOT_REACHED, REKEY_NOT_TRUSTED, REKEY_REFUSED,
          REKEY_REFUSED, REKEY_REFUSED, REKEY_REFUSED, REKEY_CREDENTIALS, REKEY_LOCAL},
@@ -57,7 +57,7 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (error == REKEY_E_NOT_PROCESSED) {
         outcome = REKEY_NOT_REACHED;
     } else if (error == REKEY_E_LIMIT_TOKEN) {
-        outcome = r->renewing ? REKEY_CREDENTIALS : REKEY_USAGE; // the one before went out
+        outcome = r->renewing ? REKEY_CREDENTIALS : REKEY_USAGE; // renewing: a request was sent
     } else if (error == REKEY_E_LIMIT_ARENA) {
         outcome = REKEY_LOCAL;
     } else if (error == REKEY_E_LIMIT_TOKEN_ANSWER || error == REKEY_E_LIMIT_CREDENTIAL) {
@@ -68,14 +68,14 @@ static enum rekey_outcome outcome_of(const struct rekey *r, int error) {
     if (rekey_polling(r) && outcome != REKEY_FAILED) {
         return outcome == REKEY_REFUSED ? REKEY_UNKNOWN : REKEY_RUNNING;
     }
-    if (r->read == NULL && (r->remembered || r->wrote)) {
+    if (r->read == NULL && (r->maybe_executed || r->post_sent)) {
         return REKEY_UNKNOWN;
     }
     return outcome;
 }
 
-// The connection and the token are needed no more.
-static void drop(struct rekey *r) {
+// Closes the connection and zeroizes the token.
+static void drop_connection_and_token(struct rekey *r) {
     rekey_exchange_close(&r->x);
     rekey_zeroize(r->token, sizeof(r->token));
     r->token_len = 0;
@@ -84,12 +84,12 @@ static void drop(struct rekey *r) {
 static int end(struct rekey *r, int error) {
     const size_t secret = offsetof(struct rekey, key_value);
 
-    rekey_hide(r); // an answer that was not complete has said something, too
+    rekey_hide(r); // also after an incomplete answer, which may repeat a secret
     r->error = error;
     r->outcome = (uint8_t)outcome_of(r, error);
     r->state = ENDED;
     if (error != 0 || !r->options->hold) {
-        drop(r);
+        drop_connection_and_token(r);
     }
     rekey_zeroize((char *)r + secret, offsetof(struct rekey, token) - secret);
     rekey_zeroize(r->x.io, sizeof(r->x.io));
@@ -100,23 +100,24 @@ static int end(struct rekey *r, int error) {
     return error;
 }
 
-// Ends it outside of a step. What this calls of the port can start nothing meanwhile.
+// Ends the operation outside of a step. Functions of the port that this calls cannot start another
+// operation.
 static void stop(struct rekey *r, int error) {
     if (!r->stepping) {
         r->stepping = true;
         if (running(r)) {
             end(r, error);
         } else {
-            drop(r); // what the last operation has left for the next one
+            drop_connection_and_token(r); // which the last operation has kept
         }
         r->stepping = false;
     }
 }
 
-// ---- when the next request goes out -------------------------------------------------------------
+// ---- the time of the next request ---------------------------------------------------------------
 
-// The exchanges are with the management host.
-static void aim(struct rekey *r) {
+// Sets the management host as the server of the next requests.
+static void set_management_host(struct rekey *r) {
     r->x.transport = &r->port->tls;
     r->x.host = r->options->host;
     r->x.port = r->options->port;
@@ -132,8 +133,8 @@ static int ask_for_token(struct rekey *r) {
     return REKEY_AGAIN;
 }
 
-// There is a token. A poll goes over the connection that there is, and so does what is merely read,
-// unless it is repeated; all else over a fresh one.
+// There is a token. A poll uses the open connection, and so does a request that only reads, unless
+// it is repeated. All others use a new connection.
 static int open_with_token(struct rekey *r) {
     if (!rekey_polling(r) && (r->read == NULL || r->tries > 0)) {
         rekey_exchange_close(&r->x);
@@ -143,7 +144,7 @@ static int open_with_token(struct rekey *r) {
     return REKEY_AGAIN;
 }
 
-// Now, unless there is no token yet, or it must be renewed first.
+// Starts the next request now, unless a token must be obtained or renewed first.
 static int open_now(struct rekey *r) {
     const struct rekey_credential *credential = r->options->credential;
 
@@ -154,8 +155,8 @@ static int open_now(struct rekey *r) {
     return open_with_token(r);
 }
 
-// After `ms`, but polls never for long more than one a second. A wait that would end after the
-// deadline is not begun.
+// Starts the next request after `ms`; after the first few polls, never sooner than
+// REKEY_POLL_FLOOR_MS. If the wait would end after the deadline, the operation ends at once.
 static int open_later(struct rekey *r, uint32_t ms) {
     if (rekey_polling(r) && ms < REKEY_POLL_FLOOR_MS) {
         if (r->immediate == REKEY_IMMEDIATE_POLLS) {
@@ -173,16 +174,16 @@ static int open_later(struct rekey *r, uint32_t ms) {
     return REKEY_AGAIN;
 }
 
-// Something failed and is repeated, after the wait that the answer named, or the backoff for the
-// n-th time in a row: a POST that was not executed, or a listKeys, up to REKEY_TRIES_MAX in all; a
-// poll that could not be read until the deadline.
-static int again(struct rekey *r, int error) {
+// Repeats a failed request, after the wait that the answer named, or after the backoff for the
+// number of failures in a row. A POST that was not executed, or a request that only reads, is tried
+// at most REKEY_TRIES_MAX times; a poll is repeated until the deadline.
+static int repeat_later(struct rekey *r, int error) {
     unsigned n = r->tries;
     uint32_t ms = (uint32_t)r->named_ms;
     uint32_t random;
 
     if (n < REKEY_TRIES_MAX - 1 || rekey_polling(r)) {
-        r->tries = (uint8_t)(n < 8 ? n + 1 : n); // the backoff grows no more
+        r->tries = (uint8_t)(n < 8 ? n + 1 : n); // the backoff does not grow any more
         r->cause = error;
         if (r->named_ms < 0) {
             if (r->port->entropy(r->port->ctx, &random, sizeof(random)) != REKEY_DONE) {
@@ -195,30 +196,30 @@ static int again(struct rekey *r, int error) {
     return end(r, error);
 }
 
-// The exchange ended without a complete answer. Only what the network did may do better a second
-// time.
+// The exchange ended without a complete answer. Only network failures may pass when the request is
+// repeated.
 static int exchange_failed(struct rekey *r, int error) {
     bool passing = rekey_retry_helps(error);
     bool idle_close = r->x.reused && !r->x.got_byte && error != REKEY_E_IDLE_TIMEOUT;
 
     rekey_exchange_close(&r->x);
     r->named_ms = -1;
-    if (idle_close) { // it crossed our request: repeat at once, not counted as a try
+    if (idle_close) { // at the same time as our request: repeat at once, and count no try
         return open_now(r);
     }
     if (rekey_polling(r)) {
-        return passing ? again(r, error) : end(r, error);
+        return passing ? repeat_later(r, error) : end(r, error);
     }
-    if (r->wrote && r->job == REGENERATE) {
-        r->wrote = false;
-        r->remembered = true;
+    if (r->post_sent && r->operation == REGENERATE) {
+        r->post_sent = false;
+        r->maybe_executed = true;
         if (!r->options->retry_unsafe) {
             return end(r, error);
         }
     } else if (!passing || error == REKEY_E_CONNECT_TIMEOUT) {
-        return end(r, error); // the whole connect timeout is what the caller would wait
+        return end(r, error); // the caller does not want to wait for the connect timeout again
     }
-    return again(r, error);
+    return repeat_later(r, error);
 }
 
 // ---- the requests -------------------------------------------------------------------------------
@@ -228,7 +229,7 @@ static int save_record(struct rekey *r) {
         .kind = (enum rekey_poll_kind)r->kind,
         .url = rekey_span(r->url, rekey_polling(r) ? r->url_len : 0),
         .request_id = rekey_span(r->client_id, sizeof(r->client_id) - 1),
-        .unsure = r->remembered,
+        .unsure = r->maybe_executed,
     };
 
     if (r->options->save == NULL || r->options->save(r->options->save_ctx, &record) == REKEY_DONE) {
@@ -237,8 +238,8 @@ static int save_record(struct rekey *r) {
     return REKEY_E_SAVE;
 }
 
-// The connection is ready: what must be true before the first byte of a request goes out. A poll is
-// sent with the id of its POST.
+// The connection is ready: does what must be done before the first byte of a request is sent. A
+// poll is sent with the id of its POST.
 static int begin_request(struct rekey *r) {
     int error = 0;
 
@@ -248,17 +249,16 @@ static int begin_request(struct rekey *r) {
     if (!rekey_polling(r)) {
         error = rekey_message_prepare(r);
     }
-    if (r->aborted) { // while randomness was got: nothing is saved that was not begun
+    if (r->aborted) { // by the entropy function: do not save an operation that was not begun
         error = REKEY_E_ABORTED;
     }
-    if (error == 0 && !rekey_polling(r) && r->job == REGENERATE) {
+    if (error == 0 && !rekey_polling(r) && r->operation == REGENERATE) {
         error = save_record(r);
     }
     return error == 0 ? REKEY_AGAIN : end(r, error);
 }
 
-// The request is out, or as much of it as could be sent: the token and the key value in it are
-// needed no more.
+// The request was sent, or as much of it as possible: zeroizes the token and the key value in it.
 static void receive(struct rekey *r, bool cut_short) {
     rekey_zeroize(&r->staging, sizeof(r->staging));
     rekey_message_answer(r, cut_short);
@@ -275,9 +275,9 @@ static int send_more(struct rekey *r) {
     return REKEY_AGAIN;
 }
 
-// ---- what an answer leads to --------------------------------------------------------------------
+// ---- the step after an answer -------------------------------------------------------------------
 
-// The token was refused. It is asked for once more; a second refusal in a row ends it.
+// The token was refused: obtains another one. A second refusal in a row ends the operation.
 static int token_refused(struct rekey *r) {
     r->cause = r->claims ? REKEY_E_CLAIMS : REKEY_E_UNAUTHORIZED;
     if (r->renewing) {
@@ -287,19 +287,19 @@ static int token_refused(struct rekey *r) {
     return ask_for_token(r);
 }
 
-// The next poll comes after the wait that the answer named, or the default.
+// Polls again after the wait that the answer named, or after the default.
 static int poll_later(struct rekey *r) {
     return open_later(r, r->named_ms < 0 ? r->options->poll_interval_ms : (uint32_t)r->named_ms);
 }
 
-// The operation is running. A URL that came is polled from now on.
-static int go_on_polling(struct rekey *r) {
+// The operation is running. If the answer has brought a URL, that is polled from now on.
+static int continue_polling(struct rekey *r) {
     if (r->url_error != 0) {
-        r->remembered = true;
+        r->maybe_executed = true;
         return end(r, r->url_error);
     }
     if (r->new_kind != REKEY_POLL_NONE) {
-        rekey_hide_forget_key_value(r); // no POST comes any more
+        rekey_hide_forget_key_value(r); // no further POST will be sent
         r->kind = r->new_kind;
         r->renewing = false;
         r->save_failed = save_record(r) != 0;
@@ -308,8 +308,8 @@ static int go_on_polling(struct rekey *r) {
     return poll_later(r);
 }
 
-// `unreadable` is why the body is evidence of nothing; 0 if it is not. What is merely read may say
-// anything: that is for its `take`.
+// `unreadable` is the reason why the body proves nothing, else 0. The body of a request that only
+// reads is left to its `parse`.
 static enum rekey_next post_answered(struct rekey *r, const struct rekey_json *json, int unreadable,
                                      int *error) {
     static const struct rekey_status_body none = {.body = REKEY_BODY_EMPTY};
@@ -352,18 +352,18 @@ static enum rekey_next poll_answered(struct rekey *r, const struct rekey_json *j
     return next;
 }
 
-// A captured id as a string.
-static const char *id(const struct rekey *r, enum rekey_field_index i) {
+// Returns a captured id as a string.
+static const char *id_of(const struct rekey *r, enum rekey_field_index i) {
     return r->captured[i - REKEY_FIELD_RETRY_AFTER];
 }
 
-// Ends a captured id, which has a byte to spare.
-static void terminate(struct rekey_http_field *f) {
+// Terminates a captured id; its buffer has a byte for the NUL.
+static void terminate_id(struct rekey_http_field *f) {
     f->buf[f->len < f->cap ? f->len : f->cap] = '\0';
 }
 
-// Parses the body. Returns why it is evidence of nothing; 0 if it is not. What a cut body holds can
-// still be looked up.
+// Parses the body. Returns 0, or the reason why the body proves nothing. The values in a body that
+// was cut can still be looked up.
 static int parse_body(struct rekey *r, struct rekey_json *json) {
     const struct rekey_span body = rekey_span(r->staging.bytes, r->x.http.body_len);
     int error;
@@ -384,9 +384,9 @@ static int answered(struct rekey *r) {
 
     r->answers++;
     r->http_status = r->x.http.status;
-    r->wrote = false;
-    terminate(&r->fields[REKEY_FIELD_REQUEST_ID]);
-    terminate(&r->fields[REKEY_FIELD_CORRELATION_ID]);
+    r->post_sent = false;
+    terminate_id(&r->fields[REKEY_FIELD_REQUEST_ID]);
+    terminate_id(&r->fields[REKEY_FIELD_CORRELATION_ID]);
     if (r->url_error != REKEY_E_LIMIT_URL) {
         r->needed =
             body_cut(r) ? r->x.http.body_size + REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE : 0;
@@ -404,19 +404,19 @@ static int answered(struct rekey *r) {
     switch (next) {
     case REKEY_NEXT_POLL:
     case REKEY_NEXT_RUNNING:
-        return go_on_polling(r);
+        return continue_polling(r);
     case REKEY_NEXT_NEW_TOKEN:
         return token_refused(r);
     case REKEY_NEXT_MAYBE:
-        r->remembered = true;
-        if (r->read != NULL) { // it changes nothing: repeated freely
+        r->maybe_executed = true;
+        if (r->read != NULL) { // it changes nothing, so it may be repeated
             error = REKEY_E_NOT_PROCESSED;
         } else if (!r->options->retry_unsafe) {
             break;
         }
         // fall through
     case REKEY_NEXT_REPEAT:
-        return again(r, error);
+        return repeat_later(r, error);
     case REKEY_NEXT_NOT_FOUND:
         r->cause = error;
         if (++r->not_found > REKEY_NOT_FOUND_MAX) {
@@ -425,11 +425,11 @@ static int answered(struct rekey *r) {
         return poll_later(r);
     case REKEY_NEXT_SUCCEEDED:
         if (r->read != NULL) {
-            error = unreadable != 0 ? unreadable : r->read->take(r->out, &json, &r->needed);
+            error = unreadable != 0 ? unreadable : r->read->parse(r->out, &json, &r->needed);
         }
         break;
     case REKEY_NEXT_UNKNOWN:
-        r->remembered = true;
+        r->maybe_executed = true;
         break;
     default: // refused, failed
         break;
@@ -439,7 +439,7 @@ static int answered(struct rekey *r) {
 
 // ---- the states ---------------------------------------------------------------------------------
 
-static int take_token(struct rekey *r, size_t len) {
+static int accept_token(struct rekey *r, size_t len) {
     if (len == 0) {
         return REKEY_E_TOKEN;
     }
@@ -461,28 +461,28 @@ static int take_token(struct rekey *r, size_t len) {
     return 0;
 }
 
-// The application has the token, or says that it has none.
-static int given_token(struct rekey *r) {
+// Asks the application for the token.
+static int ask_application(struct rekey *r) {
     size_t len = 0;
     int result = r->options->token(r->options->token_ctx, r->staging.bytes, REKEY_TOKEN_MAX, &len);
 
     if (result > 0 && result != REKEY_AGAIN) {
         r->x.until = r->now + REKEY_TOKEN_WAIT_MS;
     }
-    return result == REKEY_DONE || result == REKEY_E_LIMIT_TOKEN ? take_token(r, len) : result;
+    return result == REKEY_DONE || result == REKEY_E_LIMIT_TOKEN ? accept_token(r, len) : result;
 }
 
 static int step_token(struct rekey *r) {
     struct rekey_credential *credential = r->options->credential;
     struct rekey_token *out = r->out;
-    int result = credential != NULL ? credential->step(credential, r) : given_token(r);
+    int result = credential != NULL ? credential->step(credential, r) : ask_application(r);
 
     if (result > 0) {
         return result;
     }
     if (result == 0) {
-        aim(r);
-        if (r->job != GET_TOKEN) {
+        set_management_host(r);
+        if (r->operation != GET_TOKEN) {
             return open_with_token(r);
         }
         out->lifetime_ms =
@@ -504,7 +504,7 @@ static int step_wait(struct rekey *r) {
 static int step_exchange(struct rekey *r) {
     int result;
 
-    r->wrote |= !rekey_polling(r) && rekey_exchange_writes(&r->x);
+    r->post_sent |= !rekey_polling(r) && rekey_exchange_writes(&r->x);
     result = rekey_exchange_step(&r->x, r->now);
 
     switch (result) {
@@ -523,9 +523,9 @@ static int step_exchange(struct rekey *r) {
     if (result > 0) {
         return result;
     }
-    // A POST that went out in part may have been answered, and refused, before the rest was read:
-    // what the server has sent still counts.
-    if (r->job == REGENERATE && !rekey_polling(r) && rekey_exchange_writes(&r->x)) {
+    // A server may have answered, and refused, a POST before it has read all of it: its answer
+    // still counts.
+    if (r->operation == REGENERATE && !rekey_polling(r) && rekey_exchange_writes(&r->x)) {
         r->cause = result;
         receive(r, true);
         return REKEY_AGAIN;
@@ -619,9 +619,9 @@ int rekey_init(struct rekey *r, const struct rekey_port *port,
     return error;
 }
 
-// Everything but port, options and what is held begins anew. There is no endpoint to check when an
-// operation is resumed.
-static int start(struct rekey *r, enum job job, const struct rekey_endpoint *endpoint) {
+// Resets everything except the port, the options, and a connection and a token that were kept.
+// There is no endpoint to check when an operation is resumed.
+static int start(struct rekey *r, enum operation operation, const struct rekey_endpoint *endpoint) {
     const size_t kept = offsetof(struct rekey, state);
     uint64_t now;
     int error = 0;
@@ -632,15 +632,15 @@ static int start(struct rekey *r, enum job job, const struct rekey_endpoint *end
     if (running(r) || r->stepping) {
         return REKEY_E_BUSY;
     }
-    r->stepping = true; // what the clock calls can start nothing; cleared with the rest
+    r->stepping = true; // the clock function cannot start an operation; cleared below
     now = r->port->now_ms(r->port->ctx);
     memset((char *)r + kept, 0, offsetof(struct rekey, x) - kept);
     memset(&r->fields, 0, offsetof(struct rekey, token) - offsetof(struct rekey, fields));
-    aim(r);
+    set_management_host(r);
     r->outcome = REKEY_NONE;
     r->status.percent = -1;
-    r->job = (uint8_t)job;
-    r->state = WAIT; // which is over
+    r->operation = (uint8_t)operation;
+    r->state = WAIT; // a wait that is over at once
     r->deadline = now + r->options->timeout_ms;
     r->endpoint = endpoint;
     if (endpoint != NULL) {
@@ -704,7 +704,7 @@ int rekey_start_read(struct rekey *r, const struct rekey_endpoint *endpoint,
 int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
                     struct rekey_keys *keys) {
     static const struct rekey_read list = {
-        .action = {"/listKeys", 9}, .take = rekey_endpoint_keys, .out_size = sizeof(*keys)};
+        .action = {"/listKeys", 9}, .parse = rekey_endpoint_keys, .out_size = sizeof(*keys)};
 
     return rekey_start_read(r, endpoint, &list, keys);
 }
@@ -729,11 +729,11 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record) {
         return end(r, REKEY_E_RECORD);
     }
     memcpy(r->client_id, record->request_id.ptr, record->request_id.len);
-    r->remembered = record->unsure;
+    r->maybe_executed = record->unsure;
     error = record->kind == REKEY_POLL_NONE ? REKEY_E_RESUME_NO_URL
-                                            : rekey_message_take_url(r, record->url);
+                                            : rekey_message_set_url(r, record->url);
     if (error != 0) {
-        r->remembered = true; // what was saved may have been executed
+        r->maybe_executed = true; // the saved operation may have been executed
         return end(r, error);
     }
     r->kind = (uint8_t)record->kind;
@@ -743,7 +743,7 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record) {
 uint32_t rekey_wait_ms(const struct rekey *r) {
     uint64_t until, now;
 
-    if (r->x.until == 0) { // nothing runs, or it is to be called at once
+    if (r->x.until == 0) { // no operation is running, or the next step is due at once
         return 0;
     }
     now = r->port->now_ms(r->port->ctx);
@@ -766,8 +766,8 @@ void rekey_report(const struct rekey *r, struct rekey_report *report) {
     report->host = r->x.host;
     report->subject = rekey_span(r->subject, r->subject_len);
     report->client_request_id = r->client_id;
-    report->request_id = id(r, REKEY_FIELD_REQUEST_ID);
-    report->correlation_id = id(r, REKEY_FIELD_CORRELATION_ID);
+    report->request_id = id_of(r, REKEY_FIELD_REQUEST_ID);
+    report->correlation_id = id_of(r, REKEY_FIELD_CORRELATION_ID);
     report->requests = r->requests;
     report->answers = r->answers;
     report->polls = r->polls;
@@ -790,7 +790,7 @@ void rekey_explain(const struct rekey *r, char *buf, size_t cap) {
 }
 
 void rekey_abort(struct rekey *r) {
-    r->aborted = true; // where a step runs, it ends the operation before it returns
+    r->aborted = true; // a running step ends the operation before it returns
     stop(r, REKEY_E_ABORTED);
 }
 

@@ -172,11 +172,11 @@ struct rekey {
     uint16_t token_len; // of the token of the running operation, or of one that `hold` has kept
     // All fields from here on are cleared when an operation begins, except `x` and the token. Small
     // fields come first: they are used most, and short offsets make short instructions.
-    uint8_t state, job, key, outcome, kind, new_kind;
+    uint8_t state, operation, key, outcome, kind, new_kind;
     uint8_t tries, not_found, immediate, subject_len;
-    bool wrote;      // a POST is going out, or has gone and is not answered
-    bool remembered; // an attempt may have been executed
-    bool renewing;   // the service refused the token, and a new one is being obtained
+    bool post_sent;      // a POST is being sent, or was sent and is not answered yet
+    bool maybe_executed; // an earlier attempt may have been executed
+    bool renewing;       // the service refused the token, and a new one is being obtained
     bool save_failed;
     bool claims;              // the token was refused with a claims challenge
     bool key_value_forgotten; // only digests of it are left (hide.h)

@@ -1,5 +1,5 @@
-// rotate.c - the machine of rotate.h. The service is the only truth about the slots: which one is
-// in use is found by comparing the key with what it lists, in each run anew.
+// rotate.c - the state machine of rotate.h. Only the service knows the keys for certain: each run
+// compares the key in use with the listed keys to find the slot that is in use.
 
 #include "rotate.h"
 
@@ -7,40 +7,40 @@
 
 enum phase {
     ENDED,
-    BEGIN, // the hook of an earlier run comes first
+    BEGIN, // run the pending hook of an earlier run first
     FIRST_HOOK,
-    RESUMING,      // an unfinished operation is polled
-    LISTING,       // before anything is changed
-    COMPARING,     // did an operation whose end is not known change its key?
-    COMPARE_LATER, // not yet
-    DOUBT_LATER,   // the list may be an old one
+    RESUMING,      // poll an unfinished operation
+    LISTING,       // list the keys before anything is changed
+    COMPARING,     // has an operation whose result is unknown changed its key?
+    COMPARE_LATER, // not yet: compare again later
+    LIST_LATER,    // the list may be out of date: list again later
     REGENERATING,
-    LOOKING, // the key has changed: is the new one listed, and listed again after the settling?
-    LOOK_LATER,
+    CONFIRMING, // the key has changed: is the new key listed, and listed again after the settling?
+    CONFIRM_LATER,
     SETTLING,
-    SHOWING, // where does the endpoint score?
-    PROBING, // does it take the new key?
+    SHOWING, // what is the scoring URI?
+    PROBING, // does the scoring URI accept the new key?
     PROBE_LATER,
     HOOK,
 };
 
-#define HOOK_INTERVAL_MS 100u // between two questions to a hook that runs
-#define COMPARE_MS 60000u     // for a look at the keys when an operation's own deadline has passed
-#define DOUBT_MS 60000u       // in which the service may list what was before; see doubt_ms
+#define HOOK_INTERVAL_MS 100u // between two calls of a hook that is running
+#define COMPARE_MS 60000u     // for comparing the keys after the deadline of an operation
+#define STALE_LIST_MS 60000u  // in which a list may be out of date; see stale_list_ms
 
-enum job { ROTATE, SYNC, ROLLBACK };
+enum action { ROTATE, SYNC, ROLLBACK };
 
 static const struct rekey_key_value *value_of(const struct rekey_keys *keys, enum rekey_key slot) {
     return slot == REKEY_KEY_PRIMARY ? &keys->primary : &keys->secondary;
 }
 
-// Why no run is going on. Without a client, it was never made ready.
+// The reason why no run is going on. Without a client, *x was never initialized.
 static int error_of(const struct rekey_rotation *x) {
     return x->error != 0 || x->client != NULL ? x->error : REKEY_E_OPTIONS;
 }
 
-// Whether no function is missing that must be there.
-static bool is_whole(const struct rekey_storage *s) {
+// Whether all required functions are there.
+static bool is_complete(const struct rekey_storage *s) {
     return s->load_key != NULL && s->save_key != NULL && s->restore_key != NULL &&
            s->load_state != NULL && s->save_state != NULL && s->load_operation != NULL &&
            s->save_operation != NULL && s->remove_operation != NULL && s->sha256 != NULL;
@@ -64,22 +64,22 @@ static uint64_t now(const struct rekey_rotation *x) {
     return x->client->port->now_ms(x->client->port->ctx);
 }
 
-// Whether an earlier run has noted the keys.
-static bool known(const struct rekey_rotation *x) {
+// Whether the state has the hashes of the keys from an earlier run.
+static bool has_noted_keys(const struct rekey_rotation *x) {
     static const unsigned char none[32];
 
     return memcmp(x->state.sha256[0], none, sizeof(none)) != 0;
 }
 
-// Whether the slot's key is another one than when it was last noted.
+// Whether the listed key of the slot differs from the noted one.
 static bool changed(const struct rekey_rotation *x, enum rekey_key slot) {
     unsigned char sha256[32];
 
     x->storage->sha256(x->storage->ctx, listed(x, slot), sha256);
-    return known(x) && memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) != 0;
+    return has_noted_keys(x) && memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) != 0;
 }
 
-// Whether the slot's key is the one that was listed when this was last asked.
+// Whether the listed key of the slot is the same as in the last call of this function.
 static bool seen_before(struct rekey_rotation *x, enum rekey_key slot) {
     unsigned char sha256[32];
     bool same;
@@ -90,7 +90,7 @@ static bool seen_before(struct rekey_rotation *x, enum rekey_key slot) {
     return same;
 }
 
-// Notes both keys, as they are listed now.
+// Notes both listed keys: stores their hashes in the state.
 static void note_keys(struct rekey_rotation *x) {
     for (int slot = REKEY_KEY_PRIMARY; slot <= REKEY_KEY_SECONDARY; slot++) {
         x->storage->sha256(x->storage->ctx, listed(x, (enum rekey_key)slot),
@@ -102,7 +102,7 @@ static bool in_use(const struct rekey_rotation *x, enum rekey_key slot) {
     return x->key_len > 0 && rekey_span_equal(rekey_span(x->key, x->key_len), listed(x, slot));
 }
 
-// Whether the key in use is the one that was noted of the slot.
+// Whether the key in use is the noted key of the slot.
 static bool is_key_of(const struct rekey_rotation *x, enum rekey_key slot) {
     unsigned char sha256[32];
 
@@ -110,7 +110,7 @@ static bool is_key_of(const struct rekey_rotation *x, enum rekey_key slot) {
     return memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) == 0;
 }
 
-static void speak_to_management(struct rekey_rotation *x) {
+static void use_management_host(struct rekey_rotation *x) {
     x->options->timeout_ms = x->timeout_ms;
     if (x->client->options != x->options) {
         rekey_init(x->client, x->client->port, x->options);
@@ -126,10 +126,10 @@ static void forget_keys(struct rekey_rotation *x) {
 }
 
 static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) {
-    speak_to_management(x);
+    use_management_host(x);
     forget_keys(x);
     if (error != 0 && error != REKEY_E_HOOK) {
-        x->result = REKEY_ROTATION_NONE; // what it was about to do
+        x->result = REKEY_ROTATION_NONE; // it may have been set in advance
     }
     x->error = error;
     x->outcome = outcome;
@@ -140,8 +140,8 @@ static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) 
 
 // ---- operations of the client -------------------------------------------------------------------
 
-// The client's own deadline is what is left of the run's. What it cannot start it ends at once, and
-// says so in its next step.
+// Gives the client the time that is left of the run. If no time is left, the client's start
+// function fails, and its next step returns the error.
 static void set_timeout(struct rekey_rotation *x) {
     uint64_t at = now(x);
 
@@ -155,9 +155,9 @@ static int list(struct rekey_rotation *x, enum phase phase) {
     return REKEY_AGAIN;
 }
 
-// Waits in `phase`. `error` is what it ends with where the deadline is before that.
+// Waits in `phase`. If the wait would end after the deadline, the run ends with `error`.
 static int wait_in(struct rekey_rotation *x, uint32_t ms, enum phase phase, int error) {
-    bool begun = x->job == ROTATE && phase != DOUBT_LATER;
+    bool begun = x->action == ROTATE && phase != LIST_LATER;
 
     x->wake = now(x) + ms;
     if (x->wake >= x->deadline) {
@@ -167,22 +167,22 @@ static int wait_in(struct rekey_rotation *x, uint32_t ms, enum phase phase, int 
     return REKEY_AGAIN;
 }
 
-static int list_later(struct rekey_rotation *x, enum phase phase, int error) {
+static int list_again(struct rekey_rotation *x, enum phase phase, int error) {
     return wait_in(x, x->rotation->list_interval_ms, phase, error);
 }
 
-// How long a list may be an old one: a minute, or half of a short timeout.
-static uint32_t doubt_ms(const struct rekey_rotation *x) {
-    return x->timeout_ms / 2 < DOUBT_MS ? x->timeout_ms / 2 : DOUBT_MS;
+// How long a list may be out of date: a minute, or half of the timeout if that is shorter.
+static uint32_t stale_list_ms(const struct rekey_rotation *x) {
+    return x->timeout_ms / 2 < STALE_LIST_MS ? x->timeout_ms / 2 : STALE_LIST_MS;
 }
 
 static void set_deadline(struct rekey_rotation *x, uint64_t ms) {
     x->deadline = now(x) + ms;
 }
 
-// A new key is listed: it must be listed again after the settling. Where lists do not agree, that
-// begins again, but the deadline moves only once.
-static int settle_down(struct rekey_rotation *x) {
+// A new key is listed, and must be listed again after the settling time. If the lists differ, the
+// settling time begins again, but the deadline is moved only once.
+static int list_after_settling(struct rekey_rotation *x) {
     uint32_t ms = x->rotation->settle_ms;
 
     if (!x->settled) {
@@ -203,7 +203,7 @@ static int save(void *ctx, const struct rekey_record *record) {
 static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
     int error;
 
-    note_keys(x); // by which a later run sees whether this one changed the key
+    note_keys(x); // so that a later run can see whether this run has changed the key
     x->state.slot = other(slot);
     x->state.rolled_back = false;
     error = x->storage->save_state(x->storage->ctx, &x->state);
@@ -217,17 +217,17 @@ static int regenerate(struct rekey_rotation *x, enum rekey_key slot) {
     return REKEY_AGAIN;
 }
 
-// ---- a key is activated -------------------------------------------------------------------------
+// ---- activating a key ---------------------------------------------------------------------------
 
-// A rollback where nothing was noted before has nothing to note.
+// A rollback without a saved state saves none.
 static int save_state(struct rekey_rotation *x) {
-    return x->job == ROLLBACK && x->state.slot == 0
+    return x->action == ROLLBACK && x->state.slot == 0
                ? 0
                : x->storage->save_state(x->storage->ctx, &x->state);
 }
 
 static int finish(struct rekey_rotation *x) {
-    int error = x->job == ROTATE ? x->storage->remove_operation(x->storage->ctx) : 0;
+    int error = x->action == ROTATE ? x->storage->remove_operation(x->storage->ctx) : 0;
 
     x->state.rolled_back = false;
     if (error == 0) {
@@ -236,7 +236,8 @@ static int finish(struct rekey_rotation *x) {
     return error == 0 ? end(x, 0, REKEY_SUCCEEDED) : end(x, error, REKEY_LOCAL);
 }
 
-// A run without a hook leaves one that is pending to a later run, and changes nothing before it.
+// Runs the hook. A run without a hook leaves a pending hook to a later run, and changes nothing
+// before that.
 static int step_hook(struct rekey_rotation *x) {
     int result;
 
@@ -248,7 +249,7 @@ static int step_hook(struct rekey_rotation *x) {
         return result;
     }
     if (result < 0) {
-        return end(x, result, REKEY_LOCAL); // it is pending, and comes first in the next run
+        return end(x, result, REKEY_LOCAL); // it stays pending, and the next run begins with it
     }
     x->state.hook_pending = x->state.rolled_back = false;
     if (x->phase == HOOK) {
@@ -259,9 +260,9 @@ static int step_hook(struct rekey_rotation *x) {
     return result == 0 ? REKEY_AGAIN : end(x, result, REKEY_LOCAL);
 }
 
-// Notes that a hook is pending before the key is there: a hook too many does no harm, and one too
-// few does. Then the slot that is in use, once its key is there. What comes now needs no key: a
-// hook may take minutes.
+// Saves that a hook is pending before the key is saved, because an unnecessary hook does no harm,
+// but a missing one does. After the key is saved, it saves the slot in use. The rest of the run
+// needs no keys, and a hook may take minutes, so the keys are zeroized.
 static int activate(struct rekey_rotation *x, enum rekey_key slot) {
     int error;
 
@@ -285,7 +286,7 @@ static int activate(struct rekey_rotation *x, enum rekey_key slot) {
     return REKEY_AGAIN;
 }
 
-// ---- what a list leads to -----------------------------------------------------------------------
+// ---- the step after a list ----------------------------------------------------------------------
 
 static int keys_error(const struct rekey_rotation *x) {
     struct rekey_span primary = listed(x, REKEY_KEY_PRIMARY);
@@ -297,35 +298,36 @@ static int keys_error(const struct rekey_rotation *x) {
     return rekey_span_equal(primary, secondary) ? REKEY_E_KEYS_EQUAL : 0;
 }
 
-// The slot whose key is taken where the one in use is not listed: one whose key is as it was noted,
-// because a list that differs from that may be an old one.
+// The slot to activate if the key in use is not listed. A slot whose key is as noted is preferred,
+// because a list with other keys may be out of date.
 static enum rekey_key best_slot(const struct rekey_rotation *x) {
     enum rekey_key slot = x->state.slot != 0 ? x->state.slot : REKEY_KEY_PRIMARY;
 
     return !changed(x, slot) ? slot : !changed(x, other(slot)) ? other(slot) : REKEY_KEY_PRIMARY;
 }
 
-// Takes a listed key where the one in use is not listed, or is not there. The list may be an old
-// one: that is seen soon after the first list that says so. No key is replaced on one list alone.
+// Activates a listed key if the key in use is missing or not listed. The list may be out of date,
+// so the keys are listed again for some time first. A key is never replaced because of a single
+// list.
 static int adopt(struct rekey_rotation *x, enum rekey_key slot) {
-    const uint32_t interval = x->rotation->list_interval_ms, minute = doubt_ms(x);
+    const uint32_t interval = x->rotation->list_interval_ms, minute = stale_list_ms(x);
     uint32_t ms = interval < minute ? interval : minute;
     uint64_t at = now(x);
     bool sure = x->key_len > 0 ? in_use(x, slot) : !changed(x, slot);
     bool before = seen_before(x, slot);
 
     if (!sure && !before) {
-        x->doubt = at + minute;
+        x->stale_until = at + minute;
     }
-    if (!sure && (!before || at + ms < x->doubt)) {
-        return wait_in(x, ms, DOUBT_LATER, REKEY_E_DEADLINE);
+    if (!sure && (!before || at + ms < x->stale_until)) {
+        return wait_in(x, ms, LIST_LATER, REKEY_E_DEADLINE);
     }
     x->foreign = x->key_len > 0 && !in_use(x, REKEY_KEY_PRIMARY) && !in_use(x, REKEY_KEY_SECONDARY);
     x->result = REKEY_ROTATION_ADOPTED;
     return activate(x, slot);
 }
 
-// Nothing is unfinished: what is to be done now?
+// Nothing is unfinished: decides what to do now.
 static int decide_rotation(struct rekey_rotation *x) {
     bool primary = in_use(x, REKEY_KEY_PRIMARY);
     enum rekey_key slot = primary ? REKEY_KEY_PRIMARY : REKEY_KEY_SECONDARY;
@@ -336,7 +338,7 @@ static int decide_rotation(struct rekey_rotation *x) {
         return adopt(x, best_slot(x));
     }
     if (changed(x, other(slot))) {
-        // Somebody may be using that key: it is left alone until it is as old as one of ours.
+        // Somebody else may use that key: it is not regenerated before min_age_s has passed.
         x->foreign = true;
         note_keys(x);
         x->state.switched = wall(x);
@@ -344,7 +346,8 @@ static int decide_rotation(struct rekey_rotation *x) {
         return error == 0 ? end(x, REKEY_E_KEY_FOREIGN, REKEY_REFUSED) : end(x, error, REKEY_LOCAL);
     }
     if (x->state.slot != 0 && (age < 0 || slot != x->state.slot)) {
-        // The clock was set back; or a switch was made by hand, or cut before it was noted.
+        // The clock was set back; or a key was activated by hand, or by a run that was cut before
+        // it saved the slot.
         note_keys(x);
         x->state.slot = slot;
         x->state.switched = wall(x);
@@ -361,14 +364,14 @@ static int decide_rotation(struct rekey_rotation *x) {
     return regenerate(x, other(slot));
 }
 
-// Which slot has changed since the last run? That must be listed twice, with the settling between:
-// what scores may not know the key yet, and a list may be an old one. If both have changed, a
-// rotation was missed: the rotator regenerates the slots in turn, so that the one that was in use
-// here is the one that is now.
+// Finds the slot that has changed since the last run. The change must be listed twice, with the
+// settling time in between, because the scoring URI may not accept the new key yet, and because a
+// list may be out of date. If both slots have changed, a rotation was missed. The rotator
+// regenerates the slots in turn, so the slot that was in use here is in use again.
 static int decide_sync(struct rekey_rotation *x) {
     bool primary, secondary;
 
-    if (!known(x)) {
+    if (!has_noted_keys(x)) {
         return adopt(x, x->slot);
     }
     primary = changed(x, REKEY_KEY_PRIMARY);
@@ -379,13 +382,13 @@ static int decide_sync(struct rekey_rotation *x) {
                                                    : REKEY_KEY_SECONDARY;
 
         if (!seen_before(x, slot)) {
-            return settle_down(x);
+            return list_after_settling(x);
         }
         x->foreign = primary && secondary;
         x->result = REKEY_ROTATION_ROTATED;
         return activate(x, slot);
     }
-    if (!in_use(x, x->state.slot)) { // the key was changed here
+    if (!in_use(x, x->state.slot)) { // the key in the storage was changed
         return adopt(x, x->state.slot);
     }
     x->result = REKEY_ROTATION_UNCHANGED;
@@ -393,9 +396,9 @@ static int decide_sync(struct rekey_rotation *x) {
 }
 
 // The new key is listed.
-static int settle(struct rekey_rotation *x) {
+static int new_key_listed(struct rekey_rotation *x) {
     x->result = REKEY_ROTATION_ROTATED;
-    if (in_use(x, x->slot)) { // power failed after it was activated
+    if (in_use(x, x->slot)) { // it was activated, and then power failed
         return activate(x, x->slot);
     }
     if (x->rotation->probe) {
@@ -405,11 +408,11 @@ static int settle(struct rekey_rotation *x) {
         x->phase = SHOWING;
         return REKEY_AGAIN;
     }
-    return seen_before(x, x->slot) ? activate(x, x->slot) : settle_down(x);
+    return seen_before(x, x->slot) ? activate(x, x->slot) : list_after_settling(x);
 }
 
-// rekey_options.token while the scoring URI is asked: the new key.
-static int give_key(void *ctx, char *buf, size_t cap, size_t *len) {
+// rekey_options.token for the scoring URI: returns the new key.
+static int provide_new_key(void *ctx, char *buf, size_t cap, size_t *len) {
     const struct rekey_rotation *x = ctx;
     struct rekey_span key = listed(x, x->slot);
 
@@ -418,14 +421,14 @@ static int give_key(void *ctx, char *buf, size_t cap, size_t *len) {
     return REKEY_DONE;
 }
 
-static int take_nothing(void *out, const struct rekey_json *json, uint32_t *needed) {
+static int ignore_answer(void *out, const struct rekey_json *json, uint32_t *needed) {
     (void)out;
     (void)json;
     (void)needed;
     return 0;
 }
 
-// The client speaks to the scoring URI, with the new key for a token, until probe_ended.
+// Points the client to the scoring URI, with the new key as its token, until probe_ended.
 static int probe(struct rekey_rotation *x) {
     const struct rekey_port *port = x->client->port;
     struct rekey_span uri = rekey_span(x->shown.scoring_uri, strlen(x->shown.scoring_uri));
@@ -443,31 +446,32 @@ static int probe(struct rekey_rotation *x) {
     x->probe_options.host = url.host;
     x->probe_options.port = url.port;
     x->probe_options.credential = NULL;
-    x->probe_options.token = give_key;
+    x->probe_options.token = provide_new_key;
     x->probe_options.token_ctx = x;
     x->probe_read = (struct rekey_read){
         .action = url.target.len > 0 ? url.target : REKEY_SPAN("/"),
         .get = true,
-        .take = take_nothing,
+        .parse = ignore_answer,
     };
-    rekey_abort(x->client); // it holds a connection, and the token
+    rekey_abort(x->client); // closes the connection and zeroizes the token that it has kept
     rekey_init(x->client, port, &x->probe_options);
     rekey_start_read(x->client, NULL, &x->probe_read, &x->shown);
     x->phase = PROBING;
     return REKEY_AGAIN;
 }
 
-// A key is taken where the answer is anything but a refusal of the key, and comes from what scores.
+// The key is accepted if the answer is not a refusal of the key, and can come from the scoring
+// server.
 static int probe_ended(struct rekey_rotation *x, const struct rekey_report *report) {
     unsigned status = report->http_status;
     int error = status != 0                         ? REKEY_E_KEY_REFUSED
                 : report->error == REKEY_E_DEADLINE ? report->cause
                                                     : report->error;
-    bool taken = (status >= 200 && status < 300) ||
-                 (status >= 400 && status < 500 && status != 401 && status != 403 &&
-                  status != 404 && status != 408 && status != 429);
+    bool accepted = (status >= 200 && status < 300) ||
+                    (status >= 400 && status < 500 && status != 401 && status != 403 &&
+                     status != 404 && status != 408 && status != 429);
 
-    if (taken) {
+    if (accepted) {
         return activate(x, x->slot);
     }
     x->probe_error = error != 0 ? error : x->probe_error;
@@ -476,21 +480,21 @@ static int probe_ended(struct rekey_rotation *x, const struct rekey_report *repo
     return x->wake < x->deadline ? REKEY_AGAIN : end(x, x->probe_error, REKEY_RUNNING);
 }
 
-// The operation of an earlier run has come to nothing: this run begins.
+// The operation of an earlier run has changed nothing: removes it, and begins this run.
 static int give_up_operation(struct rekey_rotation *x) {
     set_deadline(x, x->timeout_ms);
     return x->storage->remove_operation(x->storage->ctx);
 }
 
-// The end of an operation is not known, and its key is as it was: it may still change, until the
-// deadline of the operation has passed.
-static int not_changed(struct rekey_rotation *x) {
+// The result of an operation is unknown, and its key is unchanged. The key may still change until
+// the deadline of the operation.
+static int key_unchanged(struct rekey_rotation *x) {
     uint64_t at = now(x);
     int error;
 
-    if (at < x->give_up) {
+    if (at < x->compare_until) {
         x->wake = at + x->rotation->list_interval_ms;
-        x->wake = x->wake < x->give_up ? x->wake : x->give_up;
+        x->wake = x->wake < x->compare_until ? x->wake : x->compare_until;
         x->phase = COMPARE_LATER;
         return REKEY_AGAIN;
     }
@@ -507,28 +511,30 @@ static int list_ended(struct rekey_rotation *x, const struct rekey_report *repor
     }
     if (report->error != 0 && report->outcome != REKEY_NOT_REACHED &&
         report->outcome != REKEY_REFUSED) {
-        return end(x, error, REKEY_UNKNOWN); // identity, trust, device: that does not pass soon
+        return end(x, error, REKEY_UNKNOWN); // identity, trust, device: will not pass soon
     }
     if (error != 0) {
-        return list_later(x, phase == LOOKING ? LOOK_LATER : COMPARE_LATER, error);
+        return list_again(x, phase == CONFIRMING ? CONFIRM_LATER : COMPARE_LATER, error);
     }
     if (phase == LISTING) {
-        return x->job == SYNC ? decide_sync(x) : decide_rotation(x);
+        return x->action == SYNC ? decide_sync(x) : decide_rotation(x);
     }
     if (changed(x, x->slot)) {
         x->by_comparison |= phase == COMPARING;
-        return settle(x);
+        return new_key_listed(x);
     }
-    return phase == LOOKING ? list_later(x, LOOK_LATER, REKEY_E_KEY_UNCHANGED) : not_changed(x);
+    return phase == CONFIRMING ? list_again(x, CONFIRM_LATER, REKEY_E_KEY_UNCHANGED)
+                               : key_unchanged(x);
 }
 
 // ---- the steps ----------------------------------------------------------------------------------
 
-// Did an operation whose end is not known change its key? That is looked at until the deadline of
-// the operation, and for a minute more: a list may be an old one.
-static int compare(struct rekey_rotation *x) {
-    x->give_up = x->deadline + doubt_ms(x);
-    set_deadline(x, (uint64_t)x->timeout_ms + doubt_ms(x) + COMPARE_MS);
+// Begins to check whether an operation whose result is unknown has changed its key. This continues
+// until the deadline of the operation and for stale_list_ms more, because a list may be out of
+// date.
+static int begin_comparing(struct rekey_rotation *x) {
+    x->compare_until = x->deadline + stale_list_ms(x);
+    set_deadline(x, (uint64_t)x->timeout_ms + stale_list_ms(x) + COMPARE_MS);
     return list(x, COMPARING);
 }
 
@@ -543,11 +549,11 @@ static int begin(struct rekey_rotation *x) {
         return REKEY_AGAIN;
     }
     error =
-        x->job == ROTATE ? x->storage->load_operation(x->storage->ctx, &record, &slot, &age) : 0;
+        x->action == ROTATE ? x->storage->load_operation(x->storage->ctx, &record, &slot, &age) : 0;
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
     }
-    if (slot != 0 && slot == x->state.slot) { // its key was activated; only this was left
+    if (slot != 0 && slot == x->state.slot) { // its key was activated; only the record was left
         slot = (enum rekey_key)0;
         error = x->storage->remove_operation(x->storage->ctx);
         if (error != 0) {
@@ -561,7 +567,7 @@ static int begin(struct rekey_rotation *x) {
     x->slot = slot;
     set_deadline(x, age < x->timeout_ms ? x->timeout_ms - age : 0);
     if (record.kind == REKEY_POLL_NONE || age >= x->timeout_ms) {
-        return compare(x);
+        return begin_comparing(x);
     }
     set_timeout(x);
     rekey_resume(x->client, &record);
@@ -575,14 +581,14 @@ static int operation_ended(struct rekey_rotation *x, const struct rekey_report *
 
     if (report->outcome == REKEY_SUCCEEDED) {
         set_deadline(x, x->timeout_ms);
-        return list(x, LOOKING);
+        return list(x, CONFIRMING);
     }
     if (resumed && (report->outcome == REKEY_UNKNOWN || report->outcome == REKEY_USAGE ||
                     report->error == REKEY_E_DEADLINE)) {
-        return compare(x);
+        return begin_comparing(x);
     }
     if (report->outcome != REKEY_UNKNOWN && report->outcome != REKEY_RUNNING) {
-        error = give_up_operation(x); // nothing was changed
+        error = give_up_operation(x); // the service has changed nothing
         if (error == 0 && resumed) {
             return list(x, LISTING);
         }
@@ -597,8 +603,9 @@ static int step_client(struct rekey_rotation *x) {
     if (result > 0) {
         return result;
     }
-    x->ended = !x->ended;
-    if (x->ended) { // a caller can look at the report before the next operation begins
+    x->client_ended = !x->client_ended;
+    if (x->client_ended) { // let the caller read the client's report before the next operation
+                           // begins
         return REKEY_AGAIN;
     }
     rekey_report(x->client, &report);
@@ -616,7 +623,7 @@ static int step_client(struct rekey_rotation *x) {
 }
 
 static bool waiting(const struct rekey_rotation *x) {
-    return x->phase == COMPARE_LATER || x->phase == LOOK_LATER || x->phase == DOUBT_LATER ||
+    return x->phase == COMPARE_LATER || x->phase == CONFIRM_LATER || x->phase == LIST_LATER ||
            x->phase == PROBE_LATER || x->phase == SETTLING;
 }
 
@@ -632,12 +639,12 @@ static int step(struct rekey_rotation *x) {
         return step_hook(x);
     case COMPARE_LATER:
         return list(x, COMPARING);
-    case LOOK_LATER:
-        return list(x, LOOKING);
-    case DOUBT_LATER:
+    case CONFIRM_LATER:
+        return list(x, CONFIRMING);
+    case LIST_LATER:
         return list(x, LISTING);
     case SETTLING:
-        return list(x, x->job == SYNC ? LISTING : LOOKING);
+        return list(x, x->action == SYNC ? LISTING : CONFIRMING);
     case PROBE_LATER:
         return probe(x);
     default:
@@ -664,25 +671,25 @@ uint32_t rekey_rotation_wait_ms(const struct rekey_rotation *x) {
 enum rekey_rotation_wait rekey_rotation_waits_for(const struct rekey_rotation *x, uint64_t *until) {
     *until = x->deadline;
     switch (x->phase) {
-    case LOOK_LATER:
+    case CONFIRM_LATER:
         return REKEY_ROTATION_NEW_KEY;
     case PROBE_LATER:
         return REKEY_ROTATION_PROBING;
-    case DOUBT_LATER:
-        *until = x->doubt;
+    case LIST_LATER:
+        *until = x->stale_until;
         return REKEY_ROTATION_KEY_IN_USE;
     case SETTLING:
         *until = x->wake;
         return REKEY_ROTATION_SETTLING;
     case COMPARE_LATER:
-        *until = x->give_up;
+        *until = x->compare_until;
         return REKEY_ROTATION_OPERATION;
     default:
         return REKEY_ROTATION_NO_WAIT;
     }
 }
 
-// What an earlier run has left, where this one has not looked at it yet.
+// The outcome of an operation that an earlier run has left, and that this run has not loaded yet.
 static enum rekey_outcome outcome_of_record(const struct rekey_rotation *x) {
     struct rekey_record record = {.kind = REKEY_POLL_NONE};
     enum rekey_key slot = (enum rekey_key)0;
@@ -695,33 +702,33 @@ static enum rekey_outcome outcome_of_record(const struct rekey_rotation *x) {
     return record.kind == REKEY_POLL_NONE ? REKEY_UNKNOWN : REKEY_RUNNING;
 }
 
-// What a run that is stopped in its phase leaves behind.
+// The outcome of a run that is stopped in its current phase.
 static enum rekey_outcome outcome_of_phase(const struct rekey_rotation *x) {
     switch (x->phase) {
     case FIRST_HOOK:
     case HOOK:
         return REKEY_LOCAL;
     case BEGIN:
-        return x->job == ROTATE ? outcome_of_record(x) : REKEY_NOT_REACHED;
+        return x->action == ROTATE ? outcome_of_record(x) : REKEY_NOT_REACHED;
     case LISTING:
-    case DOUBT_LATER:
+    case LIST_LATER:
         return REKEY_NOT_REACHED;
     case COMPARING:
     case COMPARE_LATER:
         return REKEY_UNKNOWN;
-    default: // the key was regenerated; the next run goes on
-        return x->job == SYNC ? REKEY_NOT_REACHED : REKEY_RUNNING;
+    default: // the key was regenerated; the next run continues
+        return x->action == SYNC ? REKEY_NOT_REACHED : REKEY_RUNNING;
     }
 }
 
-// Ends the run that is going on. Returns its error.
+// Ends the current run. Returns its error.
 static int stop(struct rekey_rotation *x) {
     struct rekey_report report;
 
     rekey_abort(x->client);
     rekey_report(x->client, &report);
     if (x->phase == RESUMING || x->phase == REGENERATING) {
-        operation_ended(x, &report); // it may have ended already, and the next thing is begun then
+        operation_ended(x, &report); // the operation may have ended; this may begin the next one
     }
     if (x->phase != ENDED) {
         rekey_abort(x->client);
@@ -730,24 +737,24 @@ static int stop(struct rekey_rotation *x) {
     return x->error;
 }
 
-// A call of the storage, of the client or of the port is over, which has returned `result`. Ends
-// the run where one of them has aborted it.
+// Call it at the end of each function of the API that calls the storage, the client or the port.
+// Ends the run if one of these has aborted it. Returns `result`, or the error of the aborted run.
 static int leave(struct rekey_rotation *x, int result) {
     if (x->aborted && x->phase != ENDED) {
         result = stop(x);
     }
-    x->inside = false;
+    x->in_call = false;
     return result;
 }
 
 int rekey_rotation_step(struct rekey_rotation *x) {
-    if (x->inside) {
+    if (x->in_call) {
         return REKEY_E_BUSY;
     }
     if (x->phase == ENDED) {
         return error_of(x);
     }
-    x->inside = true;
+    x->in_call = true;
     return leave(x, step(x));
 }
 
@@ -756,10 +763,10 @@ void rekey_rotation_abort(struct rekey_rotation *x) {
     if (x->phase == ENDED) {
         return;
     }
-    if (x->inside) {
-        rekey_abort(x->client); // nothing more is sent; leave() does the rest
+    if (x->in_call) {
+        rekey_abort(x->client); // nothing more is sent; leave() ends the run
     } else {
-        x->inside = true;
+        x->in_call = true;
         leave(x, 0);
     }
 }
@@ -767,7 +774,7 @@ void rekey_rotation_abort(struct rekey_rotation *x) {
 int rekey_rotation_run(struct rekey_rotation *x) {
     int result;
 
-    if (x->phase != ENDED && !x->inside && x->client->port->wait == NULL) {
+    if (x->phase != ENDED && !x->in_call && x->client->port->wait == NULL) {
         rekey_rotation_abort(x);
         x->error = REKEY_E_PORT;
         x->outcome = x->outcome == REKEY_NOT_REACHED ? REKEY_USAGE : x->outcome;
@@ -800,7 +807,7 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          struct rekey_options *options,
                          const struct rekey_rotation_options *rotation,
                          const struct rekey_storage *storage) {
-    // Where it is made ready once more, its own secrets are in the list already.
+    // If *x is initialized again, its own secrets are already in the list.
     const struct rekey_secret *more =
         options->secrets == x->secrets ? x->secrets[2].next : options->secrets;
 
@@ -812,7 +819,7 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
     x->secrets[2].text = rekey_span(x->key, sizeof(x->key));
     x->secrets[2].next = more;
     options->secrets = x->secrets;
-    if (!is_whole(storage)) {
+    if (!is_complete(storage)) {
         x->error = REKEY_E_PORT;
     } else if (rekey_usable(client)) {
         x->client = client;
@@ -827,18 +834,18 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
     options->save_ctx = x;
 }
 
-static int start(struct rekey_rotation *x, enum job job) {
+static int start(struct rekey_rotation *x, enum action action) {
     size_t len = 0;
     int error;
 
     memset(&x->state, 0, sizeof(x->state));
-    x->job = (uint8_t)job;
+    x->action = (uint8_t)action;
     x->outcome = REKEY_NONE;
     x->error = 0;
     x->result = REKEY_ROTATION_NONE;
     x->found_operation = x->by_comparison = x->foreign = false;
     x->phase = BEGIN;
-    x->ended = x->settled = false;
+    x->client_ended = x->settled = false;
     x->options->hold = true;
     memset(x->seen, 0, sizeof(x->seen));
     set_deadline(x, x->timeout_ms);
@@ -851,17 +858,17 @@ static int start(struct rekey_rotation *x, enum job job) {
         return end(x, error, REKEY_LOCAL);
     }
     if (x->state.rolled_back && is_key_of(x, other(x->state.slot))) {
-        x->state.slot = other(x->state.slot); // a rollback that was cut before it changed the key
+        x->state.slot = other(x->state.slot); // a rollback was cut before it exchanged the keys
         x->state.rolled_back = false;
     }
     return 0;
 }
 
-// Whether a rollback can be made, before anything is changed. *finished: an operation is left whose
-// key is in use; its hook was all that was missing. An operation that is unfinished may be
-// regenerating the very key that would come back.
+// Checks whether a rollback is possible, and changes nothing. *finished is set if a saved operation
+// has already activated its key, so that only its hook was missing. An unfinished operation may be
+// regenerating the very key that would be restored.
 static int check_rollback(struct rekey_rotation *x, bool *finished) {
-    struct rekey_key_value *previous = &x->keys.primary; // no list is made
+    struct rekey_key_value *previous = &x->keys.primary; // unused memory: a rollback lists no keys
     struct rekey_record record;
     enum rekey_key slot = (enum rekey_key)0;
     uint64_t age;
@@ -884,8 +891,8 @@ static int check_rollback(struct rekey_rotation *x, bool *finished) {
     return error;
 }
 
-// The state comes first: it notes the slot that will be in use, and that a rollback is under way.
-// Where that is cut, the next run sees by the key which of the two it was.
+// Saves the state first, with the slot that will be in use and `rolled_back`. If power fails after
+// that, the next run finds out by the key whether the keys were exchanged.
 static int rollback(struct rekey_rotation *x) {
     bool finished;
     int error = start(x, ROLLBACK);
@@ -897,7 +904,7 @@ static int rollback(struct rekey_rotation *x) {
     if (error == 0 && finished) {
         error = x->storage->remove_operation(x->storage->ctx);
     }
-    if (error == 0 && !x->state.rolled_back) { // else an earlier one has exchanged the keys
+    if (error == 0 && !x->state.rolled_back) { // else an earlier rollback has exchanged the keys
         x->state.slot = x->state.slot == 0 ? x->state.slot : other(x->state.slot);
         x->state.hook_pending |= x->storage->hook != NULL;
         x->state.rolled_back = true;
@@ -918,19 +925,19 @@ static int rollback(struct rekey_rotation *x) {
     return 0;
 }
 
-static int begin_run(struct rekey_rotation *x, enum job job, const struct rekey_endpoint *endpoint,
-                     enum rekey_key slot) {
+static int begin_run(struct rekey_rotation *x, enum action action,
+                     const struct rekey_endpoint *endpoint, enum rekey_key slot) {
     if (x->client == NULL) {
         return error_of(x);
     }
     if (x->phase != ENDED) {
         return REKEY_E_BUSY;
     }
-    x->inside = true;
+    x->in_call = true;
     x->aborted = false;
     x->endpoint = endpoint;
     x->slot = slot;
-    return leave(x, job == ROLLBACK ? rollback(x) : start(x, job));
+    return leave(x, action == ROLLBACK ? rollback(x) : start(x, action));
 }
 
 int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint) {

@@ -101,10 +101,10 @@ struct rekey_rotation_report {
 // All fields are private; use rekey_rotation_report.
 struct rekey_rotation {
     // Fields that are used most come first: short offsets make short instructions.
-    uint8_t phase, job;
-    bool settled; // a new key was listed, and must be listed once more
-    bool ended;   // an operation of the client has ended, and its report was not read yet
-    bool inside;  // a call of this API is running: the storage and the port must not start another
+    uint8_t phase, action;
+    bool settled;      // a new key was listed, and must be listed once more
+    bool client_ended; // an operation of the client has ended, and its report was not read yet
+    bool in_call; // a call of this API is running: the storage and the port must not start another
     bool aborted; // rekey_rotation_abort was called during it: the run ends before it returns
     bool found_operation, by_comparison, foreign; // see the report
     uint16_t key_len;
@@ -121,8 +121,8 @@ struct rekey_rotation {
     int probe_error; // why the scoring URI has not accepted the key yet
     struct rekey_rotation_state state;
     uint64_t deadline, wake;
-    uint64_t give_up;       // until then an operation of an earlier run may still change its key
-    uint64_t doubt;         // until then a key in use that is not listed is searched for again
+    uint64_t compare_until; // until then an operation of an earlier run may still change its key
+    uint64_t stale_until;   // until then a key in use that is not listed is searched for again
     unsigned char seen[32]; // the SHA-256 of the new key, as last listed
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];

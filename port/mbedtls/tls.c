@@ -259,8 +259,8 @@ static int begin_handshake(struct connection *t) {
     int code = mbedtls_ssl_session_reset(&t->ssl);
 
 #ifdef MBEDTLS_SSL_SESSION_TICKETS
-    // A ticket of TLS 1.2 is sent to whom asks for one, and is of no use if the session is not
-    // kept. Those of TLS 1.3 come unasked.
+    // Do not ask for a ticket of TLS 1.2 if the session will not be kept. A server sends tickets of
+    // TLS 1.3 without being asked.
     mbedtls_ssl_conf_session_tickets(&t->config, t->keeps ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
                                                           : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
 #endif

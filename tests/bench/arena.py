@@ -141,10 +141,13 @@ def svg(states, size):
 
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">'
     yield "<title>Who holds the arena of the firmware during one operation</title>"
-    yield "<style>text{fill:#1f2937}line{stroke:#9ca3af;stroke-opacity:.5}.size{stroke:#dc2626;stroke-opacity:1;stroke-dasharray:5 4}"
-    yield "@media(prefers-color-scheme:dark){text{fill:#e5e7eb}}</style>"
-    yield f'<text x="{LEFT}" y="16">Bytes of the arena in use after each allocation and release of one operation (TLS 1.2)</text>'
-    yield f'<text x="{LEFT}" y="{HEIGHT - 6}">What hangs from the top of the record in is in its unused end, which is lent to the arena.</text>'
+    yield "<desc>Bytes in use by owner, through the handshake and the requests; the peak is below the size of the arena.</desc>"
+    yield "<style>.ground{fill:#fff;stroke:#d0d7de}text{fill:#1f2328}line{stroke:#9ca3af;stroke-opacity:.5}"
+    yield ".size{stroke:#dc2626;stroke-opacity:1;stroke-dasharray:5 4}"
+    yield "@media(prefers-color-scheme:dark){.ground{fill:#0d1117;stroke:#30363d}text{fill:#e6edf3}}</style>"
+    yield f'<rect class="ground" x="1" y="1" width="{WIDTH - 2}" height="{HEIGHT - 2}" rx="8"/>'
+    yield f'<text x="{LEFT}" y="24">Bytes of the arena in use after each allocation and release of one operation (TLS 1.2)</text>'
+    yield f'<text x="{LEFT}" y="{HEIGHT - 10}">Memory that is drawn downwards from the top of "record in" is in its unused end, which is lent to the arena.</text>'
     for held in range(0, HIGHEST + 1, 5000):
         yield f'<line x1="{LEFT}" x2="{right}" y1="{y(held)}" y2="{y(held)}"/>'
         yield f'<text x="{LEFT - 6}" y="{y(held)}" dy="4" text-anchor="end">{held:,}</text>'

@@ -1,8 +1,9 @@
-# operation.py - the part of `make bench` that counts: instructions of one whole operation (202, three polls at once) by the
-# command, by part, for TLS 1.2 and 1.3: the start of the process, the full handshake and five requests, with a token of 2 KB
-# and a bundle of 121 trust anchors whose last one it is. On this machine valgrind counts them, for another one QEMU, which
-# writes a line for each (environment: REKEY, the command with -g; EXEC, the emulator or nothing; ADDR2LINE; BUDGETS, million
-# instructions for TLS 1.2 and 1.3). They are repeatable, where times are not. Exits with 1 above a budget.
+# operation.py - the part of `make bench` that counts instructions: those of one complete operation (202, three polls at
+# once) by the command, by part, for TLS 1.2 and 1.3: the start of the process, the full handshake and five requests,
+# with a token of 2 KB and a bundle of 121 trust anchors of which the last one is needed. On this machine valgrind
+# counts them; for another one QEMU does, which writes a line for each instruction (environment: REKEY, the command with
+# -g; EXEC, the emulator or nothing; ADDR2LINE; BUDGETS, million instructions for TLS 1.2 and 1.3). Unlike times, they
+# are repeatable. Exits with 1 above a budget.
 
 import base64
 import hashlib
@@ -15,7 +16,7 @@ import tempfile
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 TOKEN = base64.urlsafe_b64encode(b"".join(hashlib.sha256(bytes([i])).digest() for i in range(48))).decode()
-# Parts by the source file that an instruction comes from.
+# Parts by the source file of an instruction.
 PARTS = {
     "RSA": r"/rsa_(public|square)\.[ch]$",
     "curves": r"/(bignum|ecp\w*|ecdh)\.[ch]$",
@@ -23,11 +24,12 @@ PARTS = {
     "AES": r"/(aes\w*|gcm|cipher)\.[ch]$",
     "anchors": r"/(pem\w*|der\w*)\.[ch]$",
 }
-HELPERS = r"/(bignum_core|bn_mul|constant_time\w*)\.[ch]$"   # of RSA and of curves
+HELPERS = r"/(bignum_core|bn_mul|constant_time\w*)\.[ch]$"   # functions that both RSA and curves use
 
 
 def part_of(file):
-    """The name of a part; None for what works for the part that called it, "?" where no debugging information says."""
+    """The name of a part; None for a function that works for the part that called it; "?" without debugging
+    information."""
     if re.search(HELPERS, file):
         return None
     if file == "??":
@@ -36,7 +38,7 @@ def part_of(file):
 
 
 def run(arm, version, before, **how):
-    """Starts one operation under the program `before`."""
+    """Starts one operation, run by the program `before`."""
     listener = "tls" + version.replace(".", "")
     return subprocess.Popen(
         [*before, os.environ["REKEY"], "regenerate", "--subscription", "00000000-0000-0000-0000-000000000000", "-g", "bench",
@@ -59,7 +61,7 @@ def by_valgrind(arm, version):
         child = run(arm, version, ["valgrind", "-q", "--tool=callgrind", "--compress-strings=no",
                                    f"--callgrind-out-file={folder}/%p"])
         finish(child, version)
-        # The child process that looks up the name has a file of its own.
+        # The child process that looks up the name has its own file.
         with open(f"{folder}/{child.pid}", encoding="utf-8") as lines:
             part, called, helper, in_helper, in_rsa = "the rest", False, False, 0, 0
             for line in lines:
@@ -77,7 +79,7 @@ def by_valgrind(arm, version):
                 elif line[0] in "0123456789+-*":
                     cost = int(line.split()[1])
                     if called:
-                        # What RSA has done for it by the helpers, which are counted with the curves otherwise.
+                        # What the helpers do for RSA; otherwise they are counted with the curves.
                         in_rsa += cost if helper and function.startswith(("rekey_rsa", "square_of_r", "double_it")) else 0
                         called = helper = False
                     elif part is None:
@@ -100,7 +102,8 @@ def files_of(program):
 
 
 def by_qemu(arm, version):
-    """One instruction is one block, and one line with its address. Both processes are counted: also the look-up's."""
+    """One instruction is one block, and one line with its address. Both processes are counted, including that of the
+    look-up."""
     program = os.environ["REKEY"]
     part_at = {at: part_of(file) for at, file in files_of(program).items()}
     parts = dict.fromkeys([*PARTS, "the rest", "?"], 0)

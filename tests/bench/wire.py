@@ -1,8 +1,9 @@
-# wire.py - part of `make bench`: the bytes that the command sends and receives in a regenerate (POST, three polls), a sync
-# and a rotate, by part: what a gateway pays for on a metered link (environment: REKEY_BENCH, the build with the fast clock).
-# They are counted in the stand-in service, which runs in this process, as records of TLS; TCP and IP are not counted. The
-# service answers as the real one does: a 202 with a head of 8 KB that brings two signed URLs, and a token of 1,600 bytes.
-# Exits with 1 above a budget, or if the connections are not the expected ones. With --connections each is printed, too.
+# wire.py - part of `make bench`: the bytes that the command sends and receives in a regenerate (POST, three polls), a
+# sync and a rotate, by part: the cost on a metered link (environment: REKEY_BENCH, the build with the fast clock). The
+# stand-in service, which runs in this process, counts them as records of TLS; TCP and IP are not counted. The service
+# answers as the real one does: a 202 with a head of 8 KB that has two signed URLs, and a token of 1,600 bytes. Exits
+# with 1 above a budget, or if the connections are not the expected ones. With --connections each of them is printed,
+# too.
 
 import argparse
 import collections
@@ -18,7 +19,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "arm"))
 import arm
 from scenarios import DONE, HALF, RUNNING, SIGNED
 
-HEADER, INNER_TYPE = 0x100, 0x101          # of OpenSSL's message callback
+HEADER, INNER_TYPE = 0x100, 0x101          # for OpenSSL's message callback
 ALERT, HANDSHAKE, DATA = 21, 22, 23        # types of a record
 CLIENT_HELLO, TICKET, CERTIFICATE = 1, 4, 11
 SENT = ["ClientHello", "the rest of the handshake", "request heads", "request bodies", "records of requests", "alerts"]
@@ -26,10 +27,10 @@ RECEIVED = ["handshake without certificates", "certificates", "tickets", "answer
             "records of answers", "alerts "]
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 TOKEN_SIZE = 1600
-# A poll takes the default wait: these name none.
+# Without Retry-After, so that the default wait applies to polls.
 POLLS = [{**answer, "headers": []} for answer in (RUNNING, HALF, DONE)]
-# Operation, where the token is from, TLS: the bytes that are allowed, 100 more than are needed (an unwanted ticket has 200); what
-# is expected: full handshakes, resumed ones, round trips.
+# Operation, source of the token, TLS: the budget in bytes, which is 100 more than needed (an unwanted ticket has 200);
+# the expected numbers of full handshakes, resumed handshakes and round trips.
 BUDGETS = {
     ("regenerate", "file", "1.2"): (35131, 1, 0, 7),
     ("regenerate", "file", "1.3"): (35497, 1, 0, 6),
@@ -47,14 +48,14 @@ BUDGETS = {
 
 
 class Counted(arm.Connection):
-    """A connection that counts what goes over it, by part."""
+    """A connection that counts its bytes by part."""
 
     all = []
 
     def __init__(self, sock, number):
         super().__init__(sock, number)
         self.parts = collections.Counter()
-        self.records = {"read": None, "write": None}    # the size of one whose part is not known yet
+        self.records = {"read": None, "write": None}    # the size of a record whose part is not known yet
         self.requests, self.hellos, self.head = 0, 0, False
         Counted.all.append(self)
 
@@ -64,9 +65,10 @@ class Counted(arm.Connection):
 
     @staticmethod
     def message(tls, direction, _version, content, kind, data):
-        """What OpenSSL calls for each header of a record, then for what is in it. Data alone are told by their header."""
+        """OpenSSL calls this for each header of a record, then for its content. Application data only has the call for
+        the header."""
         self = next(each for each in reversed(Counted.all) if each.tls is tls)
-        sent = direction == "read"                      # by the client
+        sent = direction == "read"                      # sent by the client
         if content == HEADER:
             self.settle(direction)
             self.records[direction] = 5 + int.from_bytes(data[3:5], "big"), data[0]
@@ -86,7 +88,7 @@ class Counted(arm.Connection):
         self.parts[part] += size
 
     def settle(self, direction):
-        """Counts a record of which nothing more was said: it holds data, or changes the cipher."""
+        """Counts a record without a call for its content: it holds data, or changes the cipher."""
         if self.records[direction]:
             size, kind = self.records[direction]
             parts = ("records of requests", SENT[1]) if direction == "read" else ("records of answers", RECEIVED[0])
@@ -139,7 +141,7 @@ class Service(arm.Arm):
 
 
 def command(service, folder, name, endpoint, source, tls, *more):
-    """Runs the command; returns the connections that it made."""
+    """Runs the command. Returns the connections that it made."""
     listener = service.listeners["tls" + tls.replace(".", "")]
     service.listeners["authority"].context.maximum_version = listener.context.maximum_version
     environment = {"CLOCK_FACTOR": "1000", "AZURE_TENANT_ID": "bench", "AZURE_CLIENT_ID": "bench",
@@ -169,14 +171,15 @@ def regenerate(service, folder, endpoint, source, tls):
 
 
 def sync(service, folder, endpoint, source, tls):
-    """A sync that finds the keys unchanged, as nearly all do; the one before it stored the key."""
+    """A sync that finds the keys unchanged, as nearly all do. The run before it stored the key."""
     state = ["--state", f"{folder}/{endpoint}"]
     command(service, folder, "sync", endpoint, source, tls, *state, "--key-type", "primary")
     return command(service, folder, "sync", endpoint, source, tls, *state)
 
 
 def rotate(service, folder, endpoint, source, tls):
-    """A list, the regeneration, a list, and one more after the settling of 60 s; the run before it stored the key."""
+    """A list, the regeneration, a list, and another list after the settling of 60 s. The run before it stored the
+    key."""
     state = ["--state", f"{folder}/{endpoint}", "--min-age", "0"]
     command(service, folder, "rotate", endpoint, source, tls, *state)
     return command(service, folder, "rotate", endpoint, source, tls, *state)

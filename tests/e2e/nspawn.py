@@ -133,7 +133,7 @@ def block(text):
 def debian():
     """A machine without rekey; the package is in /root."""
     if os.getuid() != 0 or shutil.which("systemd-nspawn") is None:
-        pytest.skip("takes root and systemd-nspawn: make check-install")
+        pytest.skip("requires root and systemd-nspawn: make check-install")
     if not (DEPS / "tree.version").exists():
         pytest.skip("there is no Debian to boot: boards/deps.sh tree")
     architecture = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()

@@ -217,7 +217,7 @@ GARBAGE = [tlv(0x30, b"\x01\x02\x03"), b"", b"\x30\x80", sequence(tlv(0xA0, sequ
 for number, value in enumerate(GARBAGE):
     for critical in (False, True):
         row(
-            f"constraint that is none, {number}{', critical' if critical else ''}",
+            f"constraint that is not one, {number}{', critical' if critical else ''}",
             11,
             CONSTRAINT,
             issuer={"constraints": extension("2.5.29.30", value, critical)},
@@ -294,7 +294,7 @@ NAMES = {
     "wildcard": (0, [dns("*.example.com")]),
     "capitals": (0, [dns("WWW.Example.COM")]),
     "host in capitals": (0, [dns("www.example.com")], "WWW.EXAMPLE.COM"),
-    "host with a dot behind": (0, [dns("www.example.com")], "www.example.com."),
+    "host with a dot at the end": (0, [dns("www.example.com")], "www.example.com."),
     "another kind of name first": (0, [other_name(), email("a@b.example"), dns("www.example.com")]),
     "the hundredth": (0, [dns(f"a{n}.example") for n in range(99)] + [dns("www.example.com")]),
     "IPv4": (0, [address("192.0.2.7")], IP4),
@@ -306,9 +306,9 @@ NAMES = {
     "one label less": (11, [dns("a.www.example.com")]),
     "longer at its end": (11, [dns("www.example.com.evil.example")]),
     "NUL inside": (11, [dns("www.example.com\0.evil.example")]),
-    "NUL behind": (11, [dns("www.example.com\0")]),
-    "blank behind": (11, [dns("www.example.com ")]),
-    "dot behind": (11, [dns("www.example.com.")]),
+    "NUL at the end": (11, [dns("www.example.com\0")]),
+    "space at the end": (11, [dns("www.example.com ")]),
+    "dot at the end": (11, [dns("www.example.com.")]),
     "dot before": (11, [dns(".example.com")]),
     "empty": (11, [dns("")]),
     "IDN in UTF-8": (11, [dns("bücher.example.com")], IDN),
@@ -402,11 +402,11 @@ row("leaf: may sign, and more", leaf={"usage": usage("signature", "encipherment"
 row("leaf: is an authority", leaf={"basic": basic(), "usage": usage("signature", "certificates")})
 row("leaf: no basic constraints", leaf={"basic": None})
 row("issuer: no basic constraints", 11, ISSUER, issuer={"basic": None})
-row("issuer: is no authority", 11, ISSUER, issuer={"basic": basic(False)})
+row("issuer: is not an authority", 11, ISSUER, issuer={"basic": basic(False)})
 row("issuer: basic constraints that are not critical", issuer={"basic": basic(critical=False)})
 row("issuer: of version 1", 11, ISSUER, issuer={"version": 1})
 row("root: of version 1", root={"version": 1})
-row("root: is no authority", 11, ISSUER, root={"basic": basic(False)})
+row("root: is not an authority", 11, ISSUER, root={"basic": basic(False)})
 row("root: no basic constraints", 11, ISSUER, root={"basic": None})
 row(
     "a leaf that issues",
@@ -538,7 +538,7 @@ row(
     issuer={"by": "impostor"},
     impostor={"subject": "The root"},
 )
-row("leaf: signed by nobody who is sent", 11, ISSUER, "The issuer", sent=("leaf",))
+row("leaf: its issuer is not sent", 11, ISSUER, "The issuer", sent=("leaf",))
 
 # ---- how names are compared (RFC 5280, 7.1) ------------------------------------------------------
 
@@ -577,7 +577,7 @@ ORDERS = {
     "issuer twice": "leaf issuer issuer b c d",
     "leaf twice": "leaf leaf issuer b c d",
     "all twice": "leaf issuer b c d issuer b c d",
-    "stranger behind": "leaf issuer b c d stranger",
+    "stranger at the end": "leaf issuer b c d stranger",
     "stranger between": "leaf issuer stranger b c d",
     "stranger first": "leaf stranger issuer b c d",
 }

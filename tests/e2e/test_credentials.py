@@ -1322,7 +1322,7 @@ UNSAFE = {
     "IMDS elsewhere": ("imds", "IMDS_ENDPOINT", "http://192.0.2.1"),
     "IMDS by name": ("imds", "IMDS_ENDPOINT", "http://metadata.test"),
     "IMDS with the name of another": ("imds", "IMDS_ENDPOINT", "http://127.0.0.1.example:{port}"),
-    "IMDS behind userinfo": ("imds", "IMDS_ENDPOINT", "http://127.0.0.1:80@192.0.2.1"),
+    "IMDS after userinfo": ("imds", "IMDS_ENDPOINT", "http://127.0.0.1:80@192.0.2.1"),
     "IMDS without scheme": ("imds", "IMDS_ENDPOINT", "127.0.0.1:{port}"),
     "IMDS with ftp": ("imds", "IMDS_ENDPOINT", "ftp://127.0.0.1:{port}"),
     "Arc elsewhere": (
@@ -1633,13 +1633,13 @@ REWRITTEN = {
     "CR": lambda text: text.replace("\n", "\r"),
     "BOM": lambda text: "\ufeff" + text,
     "indented": lambda text: re.sub("^", " \t", text, flags=re.M),
-    "blanks behind": lambda text: text.replace("\n", " \t\n"),
+    "spaces at the ends of lines": lambda text: text.replace("\n", " \t\n"),
     "one line": lambda text: text.replace("\n", " "),
     "joined": lambda text: text.replace("-----\n-----", "----------"),
     "text between": lambda text: "Bag Attributes\n key: value\n"
     + text.replace("\n-----B", "\n# x\n-----B"),
     "X509 CERTIFICATE": lambda text: text.replace(" CERTIFICATE", " X509 CERTIFICATE"),
-    "a damaged CA behind": lambda text: text + (CERTS / "ca.pem").read_text().replace("MII", "M!I"),
+    "a damaged CA last": lambda text: text + (CERTS / "ca.pem").read_text().replace("MII", "M!I"),
 }
 
 

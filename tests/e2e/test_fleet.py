@@ -174,7 +174,7 @@ def test_user_data():
     set_there = re.findall(r"^\w+=.*$", example, re.M)
     assert value["write_files"][0]["content"].splitlines() == set_there
     if not CLOUD_INIT.is_dir():
-        pytest.skip("there is no cloud-init: its package could not be had")
+        pytest.skip("there is no cloud-init: its package could not be obtained")
     command = [sys.executable, "-m", "cloudinit.cmd.main", "schema", "--config-file"]
     env = {"PYTHONPATH": str(CLOUD_INIT)}
     assert "Valid" in run(*command, FILES / "cloud-init/user-data", env=env)

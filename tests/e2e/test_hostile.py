@@ -182,7 +182,7 @@ kind(
 EDITS = {
     "empty": lambda body: b"",
     "cut in the random": lambda body: body[:20],
-    "cut behind the random": lambda body: body[:34],
+    "cut after the random": lambda body: body[:34],
     "cut in the extensions": lambda body: body[:-1],
     "extensions longer than it": lambda body: body[:-2] + b"\xff\xff",
     "giant": lambda body: body + bytes(60000),
@@ -190,8 +190,8 @@ EDITS = {
 for title, edit in EDITS.items():
     both(f"ServerHello {title}", NOT_REACHED, hello=at("hello", edit=edit))
 BEHIND = at("hello", edit=lambda body: body + b"\0\0")
-kind(Tls12, "ServerHello with bytes behind", NOT_REACHED, hello=BEHIND)
-kind(Tls13, "ServerHello with bytes behind", FINE, hello=BEHIND)
+kind(Tls12, "ServerHello with bytes at the end", NOT_REACHED, hello=BEHIND)
+kind(Tls13, "ServerHello with bytes at the end", FINE, hello=BEHIND)
 both("ServerHello says 16 MB", NOT_REACHED, hello=[at("hello", length=0xFFFFFF), "close"])
 both("ServerHello twice", NOT_REACHED, hello=["hello", lambda s: type(s).hello(s, plain=True)])
 for supported in (0x0300, 0x0302, 0x0303, 0x0305, 0x7F1C):
@@ -283,7 +283,7 @@ for title, body in {
     "another protocol": extensions([(16, u16(u8(b"h2")))]),
     "longer than it is": b"\0\x10",
     "of one byte": b"\0",
-    "bytes behind": u16(b"") + b"x",
+    "bytes at the end": u16(b"") + b"x",
 }.items():
     kind(
         Tls13,
@@ -313,7 +313,7 @@ both(
     certificate=lambda server: server.certificate([server.chain[0][:-20]]),
 )
 both(
-    "certificate with bytes behind",
+    "certificate with bytes at the end",
     NOT_TRUSTED,
     certificate=lambda server: server.certificate([server.chain[0] + b"\0" * 4]),
 )
@@ -322,9 +322,7 @@ both(
     NOT_TRUSTED,
     certificate=at("certificate", edit=lambda body: body[:-3]),
 )
-both(
-    "Certificate, bytes behind", NOT_TRUSTED, certificate=at("certificate", edit=lambda b: b + b"x")
-)
+both("Certificate, more bytes", NOT_TRUSTED, certificate=at("certificate", edit=lambda b: b + b"x"))
 both("Certificate, empty body", NOT_TRUSTED, certificate=at("certificate", edit=lambda body: b""))
 both(
     "Certificate says 16 MB", NOT_REACHED, certificate=[at("certificate", length=0xFFFFFF), "close"]
@@ -369,7 +367,7 @@ PROOF = {
     "empty": {"signature": lambda right: b""},
     "of zeros": {"signature": lambda right: bytes(70)},
     "r and s are zero": {"signature": lambda right: bytes.fromhex("3006020100020100")},
-    "with bytes behind": {"signature": lambda right: right + b"\0"},
+    "with bytes at the end": {"signature": lambda right: right + b"\0"},
 }
 for title, options in PROOF.items():
     kind(Tls12, f"signature {title}", NOT_TRUSTED, key_exchange=at("key_exchange", **options))
@@ -424,7 +422,7 @@ for title, options in KEY_EXCHANGES.items():
 for title, edit in {
     "cut in the point": lambda body: body[:30],
     "cut in the signature": lambda body: body[:-5],
-    "bytes behind": lambda body: body + b"xx",
+    "bytes at the end": lambda body: body + b"xx",
     "empty": lambda body: b"",
 }.items():
     kind(
@@ -491,7 +489,7 @@ kind(Tls12, "change of keys of two bytes", NOT_REACHED, ccs=at("ccs", body=b"\1\
 kind(Tls12, "change of keys of no bytes", NOT_REACHED, ccs=at("ccs", body=b""))
 EARLY = at("record", kind=CCS, data=b"\1")
 for place in ("hello", "certificate", "key_exchange", "done"):  # CVE-2014-0224
-    kind(Tls12, f"early change of keys, behind {place}", NOT_REACHED, **{place: [place, EARLY]})
+    kind(Tls12, f"early change of keys, after {place}", NOT_REACHED, **{place: [place, EARLY]})
 kind(Tls12, "change of keys before ServerHello", FINE, hello=[EARLY, "hello"])  # as 1.3, D.4
 kind(Tls12, "change of keys twice", NOT_REACHED, ccs=[EARLY, "ccs"])
 kind(Tls12, "data before Finished", NOT_REACHED, finished=["answer", "finished"])
@@ -627,7 +625,7 @@ for name, data in {
     "a header": b"\x16\3\3\0\x40",
     "nothing": b"",
 }.items():
-    kind(Tls13, f"what is no TLS: {name}", NOT_REACHED, hello=[at("raw", data=data), "close"])
+    kind(Tls13, f"what is not TLS: {name}", NOT_REACHED, hello=[at("raw", data=data), "close"])
 for type_of in (0, 24, 25, 99, 255):
     both(
         f"record of type {type_of}",
@@ -675,7 +673,7 @@ for description in (0, 10, 20, 40, 42, 48, 70, 80, 90, 109, 112, 255):
         hello=[at("alert", description=description), "close"],
     )
 both("close_notify at once", NOT_REACHED, hello=["close_notify", "close"])
-both("alert behind ServerHello", NOT_REACHED, certificate=at("alert", description=80))
+both("alert after ServerHello", NOT_REACHED, certificate=at("alert", description=80))
 both("alert not encrypted", NOT_REACHED, certificate=at("alert", description=80, plain=True))
 both("alert of one byte", NOT_REACHED, hello=[at("record", kind=ALERT, data=b"\2"), "close"])
 both("alert of no bytes", NOT_REACHED, hello=[at("record", kind=ALERT, data=b""), "close"])
@@ -700,10 +698,10 @@ for version in (Tls12, Tls13):
     # After Finished the request is sent.
     places = version.STEPS[: version.STEPS.index("finished")]
     for place in places:
-        kind(version, f"close behind {place}", NOT_REACHED, **{place: [place, "close"]})
+        kind(version, f"close after {place}", NOT_REACHED, **{place: [place, "close"]})
     for how in ("reset", "stall"):
         for place in ("client_hello", "hello", "certificate"):
-            kind(version, f"{how} behind {place}", NOT_REACHED, **{place: [place, how]})
+            kind(version, f"{how} after {place}", NOT_REACHED, **{place: [place, how]})
 
 
 def cut(step):
@@ -866,9 +864,7 @@ for title, options in {
     )
 # mbedTLS accepts these; we discard the ticket.
 kind(Tls13, "a ticket of no bytes", FINE, answer=[at("ticket", size=0), "answer"])
-kind(
-    Tls13, "a ticket, bytes behind", FINE, answer=[at("ticket", edit=lambda b: b + b"x"), "answer"]
-)
+kind(Tls13, "a ticket, more bytes", FINE, answer=[at("ticket", edit=lambda b: b + b"x"), "answer"])
 kind(Tls13, "100 tickets", FINE, answer=[*many(100, "ticket"), "answer"])
 kind(Tls13, "tickets without end", UNKNOWN, answer=flood("ticket"))
 kind(Tls13, "a ticket of 60,000 bytes", UNKNOWN, answer=[at("ticket", size=60000), "answer"])
@@ -913,7 +909,7 @@ SAYS = {
     "TLS 1.3 KeyUpdate 1": "KeyUpdate|key update",
     "TLS 1.2 alert 40 at once": "refuses the handshake",
     "TLS 1.3 alert 40 at once": "refuses the handshake",
-    "TLS 1.3 what is no TLS: HTTP": "does not speak TLS",
+    "TLS 1.3 what is not TLS: HTTP": "does not speak TLS",
 }
 
 

@@ -549,7 +549,7 @@ def test_the_armhf_package_rotates(arm, armhf):
 def test_the_group_of_the_key_file(arm, rekey):
     """The directory as systemd makes it (0750, of the group), the file as rekey makes it."""
     if os.getuid() != 0:
-        pytest.skip("takes root to be other users")
+        pytest.skip("requires root to be other users")
     need("setpriv")
     group = next(each for each in grp.getgrall() if 0 < each.gr_gid < 60000)
     name = arm.endpoint()

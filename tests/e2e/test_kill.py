@@ -38,7 +38,7 @@ TRIES = 4  # a call whose number depends on how the bytes arrive may occur once 
 @pytest.fixture(scope="module", autouse=True)
 def strace():
     if shutil.which("strace") is None:
-        pytest.fail("there is no strace: `make deps` brings it")
+        pytest.fail("there is no strace: `make deps` installs it")
     run = subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.PIPE)
     if run.returncode != 0:
         pytest.skip(f"strace cannot trace here: {run.stderr.decode().strip()}")
@@ -131,7 +131,7 @@ class RolledBack(Gateway):
         """The rollback was done, or can be done again."""
         if self.key() == self.current:
             assert self.run().code == 0, what
-        assert self.key() == self.previous, f"{what}: the key before is lost"
+        assert self.key() == self.previous, f"{what}: the previous key is lost"
         super().complete(what)
 
 

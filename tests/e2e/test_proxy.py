@@ -416,7 +416,7 @@ REFUSALS = {
     "garbage": ([b"220 mail.example ESMTP\r\n"], "the status line is malformed"),
     "TLS": ([b"\x15\x03\x03\x00\x02\x02\x28"], "the status line is malformed"),
     "a folded line": ([OPEN[:-2] + b" x\r\n\r\n"], "a field line is malformed"),
-    "bytes behind": ([OPEN + b"hello"], "answered CONNECT with 200, followed by unexpected bytes"),
+    "more bytes": ([OPEN + b"hello"], "answered CONNECT with 200, followed by unexpected bytes"),
     "endless head": ([OPEN[:-2] + HUGE * 2], "the head is longer than REKEY_HEAD_MAX"),
     "many interim": ([b"HTTP/1.1 100 Continue\r\n\r\n" * 20], "more interim answers than"),
     "redirect": (

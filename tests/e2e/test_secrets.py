@@ -468,7 +468,7 @@ def test_memory_while_a_hook_runs(arm, rekey, hook, given):
 def test_memory_at_the_end(arm, rekey, command):
     """strace holds the process where it enters its last system call."""
     if shutil.which("strace") is None:
-        pytest.fail("there is no strace: `make deps` brings it")
+        pytest.fail("there is no strace: `make deps` installs it")
     name = arm.endpoint("three-polls")
     listed = arm.keys(name)
     (rekey.directory / "token").write_text(TOKEN)

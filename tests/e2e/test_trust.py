@@ -213,9 +213,9 @@ WRITTEN = {
     "CRLF": lambda text: text.replace("\n", "\r\n"),
     "CR": lambda text: text.replace("\n", "\r"),
     "no end of the last line": lambda text: text.rstrip("\n"),
-    "blank behind BEGIN": lambda text: text.replace(BEGIN, BEGIN + " "),
-    "tab behind END": lambda text: text.replace(END, END + "\t"),
-    "blank behind a line": lambda text: text.replace("\n", " \n", 3),
+    "space after BEGIN": lambda text: text.replace(BEGIN, BEGIN + " "),
+    "tab after END": lambda text: text.replace(END, END + "\t"),
+    "space after a line": lambda text: text.replace("\n", " \n", 3),
     "blank before lines": lambda text: text.replace("\nMII", "\n MII"),
     "indented": lambda text: re.sub("^", "    ", text, flags=re.M),
     "BOM": lambda text: "\ufeff" + text,
@@ -227,13 +227,13 @@ WRITTEN = {
     "X509 CERTIFICATE": labelled("X509 CERTIFICATE"),
     "joined to another": lambda text: text.rstrip("\n") + text,
     "joined to a damaged one": lambda text: text.replace("MII", "M*I").rstrip("\n") + text,
-    "behind one that was cut": lambda text: text[:200] + "\n" + text,
-    "behind a key": lambda text: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
+    "after one that was cut": lambda text: text[:200] + "\n" + text,
+    "after a key": lambda text: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
     + text,
-    "behind text": lambda text: "# \xe9 text - ----- of some kind\n" + "x" * 5000 + "\n" + text,
-    "behind NUL": lambda text: "\0" * 100 + "\n" + text,
+    "after text": lambda text: "# \xe9 text - ----- of some kind\n" + "x" * 5000 + "\n" + text,
+    "after NUL": lambda text: "\0" * 100 + "\n" + text,
     "a hundred times": lambda text: text * 100,
-    "behind a hundred of its name": lambda text: text * 50 + pem(certificate("root", "root")) * 50,
+    "after a hundred of its name": lambda text: text * 50 + pem(certificate("root", "root")) * 50,
 }
 
 
@@ -242,7 +242,7 @@ def test_how_a_bundle_is_written(ask, root, plain, way):
     ask(plain, WRITTEN[way](pem(root)))
 
 
-@pytest.mark.parametrize("way", ["plain", "blank behind a line", "BOM within", "joined to another"])
+@pytest.mark.parametrize("way", ["plain", "space after a line", "BOM within", "joined to another"])
 def test_it_is_the_last_of_a_bundle(ask, root, plain, way):
     ask(plain, (CERTS / "bundle.pem").read_text() + WRITTEN[way](pem(root)))
 
@@ -721,7 +721,7 @@ BAD = {
         lambda: ([expired_once()], [expired_once()]),
         ["it is valid from"],
     ),
-    "issuer that is no CA": (
+    "issuer that is not a CA": (
         lambda: ([leaf(), certificate("issuer", "root", ca=False)], [certificate("root", "root")]),
         ["not among the trust anchors"],
     ),

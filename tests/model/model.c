@@ -515,7 +515,8 @@ static void begin_operation(int slot, bool polled) {
 }
 
 // Whether the current time is near the time at which an operation is executed or can no longer be.
-// In the middle of a long wait, an event has the same effect as one earlier in that wait.
+// Elsewhere, in the middle of a long wait, an event has the same effect as one earlier in that
+// wait.
 static bool near_event(void) {
     bool is_near = w.now - w.pairs[NEWEST].since < 2 * MINUTE;
 
@@ -983,7 +984,8 @@ static void somebody_else(void) {
 // Events between two steps. The question is asked when a phase of the rotation begins; for a
 // signal, also in each state of the client. True if the event ends the run.
 static bool between_steps(void) {
-    unsigned step = (unsigned)rotation.phase << 5 | (unsigned)client.state << 1 | rotation.ended;
+    unsigned step =
+        (unsigned)rotation.phase << 5 | (unsigned)client.state << 1 | rotation.client_ended;
     bool new_phase = step >> 5 != run.step >> 5;
     int value;
 
@@ -1160,7 +1162,7 @@ static uint64_t of_key(int key) {
     return key == 0 ? 999 : (uint64_t)(key / 100 * 128 + w.serial - key % 100);
 }
 
-// Rounds up to ten seconds within an hour, up to a minute within a little more than a day.
+// An age in steps: of ten seconds up to an hour, of a minute up to a little more than a day.
 static uint64_t of_age(int64_t seconds) {
     return (uint64_t)(seconds < -600     ? -1
                       : seconds < 3600   ? seconds / 10

@@ -12,9 +12,9 @@ int main(void) {
         const char *name;
         struct rekey client;
     } phases[] = {
-        {"reading", {.read = &read}},       {"before", {.read = NULL}},
-        {"renewing", {.renewing = true}},   {"sent", {.wrote = true}},
-        {"repeated", {.remembered = true}}, {"polling", {.kind = REKEY_POLL_LOCATION}},
+        {"reading", {.read = &read}},           {"before", {.read = NULL}},
+        {"renewing", {.renewing = true}},       {"sent", {.post_sent = true}},
+        {"repeated", {.maybe_executed = true}}, {"polling", {.kind = REKEY_POLL_LOCATION}},
     };
     static const int errors[] = {0,
 #define ERROR_VALUE(name, value, text) name,

@@ -1,8 +1,8 @@
 // rsa_public.c - proofs about port/mbedtls/owner/rsa_public.c: for numbers of any length that
-// mbedTLS allows, every call of mbedTLS's long-number functions gets what its header demands,
-// nothing outside of the numbers and of the arena's block is touched, and the block is given back.
-// What the functions compute is not looked at: that is for test vectors. So they and memcpy change
-// nothing here but check their arguments.
+// mbedTLS allows, every call of mbedTLS's long-number functions satisfies the requirements of its
+// header, nothing outside of the numbers and of the arena's block is touched, and the block is
+// returned. The results of the functions are not part of the proof; test vectors check them. So the
+// functions and memcpy are replaced by ones that only check their arguments.
 
 #define memcpy checked_copy
 #include "../../port/mbedtls/owner/rsa_public.c"
@@ -70,7 +70,7 @@ int mbedtls_mpi_cmp_mpi(const mbedtls_mpi *x, const mbedtls_mpi *y) {
     return nondet_bool() ? 1 : nondet_bool() ? 0 : -1;
 }
 
-// The number moves, as with mbedTLS: what led to its old place leads nowhere.
+// The number moves, as with mbedTLS: pointers to its old place are no longer valid.
 int mbedtls_mpi_grow(mbedtls_mpi *number, size_t limbs) {
     PROVE(limbs <= MBEDTLS_MPI_MAX_LIMBS);
     if (number->MBEDTLS_PRIVATE(n) < limbs) {
@@ -85,7 +85,7 @@ int mbedtls_mpi_grow(mbedtls_mpi *number, size_t limbs) {
     return 0;
 }
 
-// A number that is below the modulus has no more limbs than it, but for those that are zero.
+// A number below the modulus has no more limbs than the modulus, except limbs that are zero.
 int mbedtls_mpi_copy(mbedtls_mpi *x, const mbedtls_mpi *y) {
     PROVE(x == y || x->MBEDTLS_PRIVATE(n) * LIMB * 8 >= modulus_bits);
     return 0;
@@ -110,7 +110,7 @@ void mbedtls_mpi_core_montmul(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a,
     PROVE(b_limbs >= 1 && b_limbs <= limbs);
     PROVE(readable(a, limbs) && readable(b, b_limbs) && readable(n, limbs) && writable(x, limbs));
     PROVE(writable(t, 2 * limbs + 1));
-    // The temporary numbers are apart from all others.
+    // The temporary numbers do not overlap with any others.
     PROVE(!__CPROVER_same_object(t, x) || x + limbs <= t);
     PROVE(!__CPROVER_same_object(t, a) || a + limbs <= t);
     PROVE(!__CPROVER_same_object(t, b) || b + limbs <= t);
@@ -163,7 +163,7 @@ void power(void) {
     modulus_is_odd = nondet_bool();
     ASSUME(modulus_bits <= n.MBEDTLS_PRIVATE(n) * LIMB * 8);
     ASSUME(exponent_bits <= e.MBEDTLS_PRIVATE(n) * LIMB * 8);
-    // Bounds of the loops alone: each round of them makes the same calls.
+    // Only the bounds of the loops: each round makes the same calls.
     ASSUME(exponent_bits <= 17 || exponent_bits > LIMB * 8);
     ASSUME(modulus_bits < 2 || (modulus_bits - 1) % (LIMB * 8) > LIMB * 8 - 6);
     ASSUME((limbs & (limbs - 1)) == 0);

@@ -1,5 +1,5 @@
 // test_arena.c - the allocator of port/mbedtls: sizes at their bounds, every order of frees, and
-// random work beside a model that knows what lies where.
+// random calls that are compared with a model of the blocks.
 
 #include <limits.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static void test_bounds(void **state) {
         ptr = rekey_arena_calloc(rows[i].count, rows[i].size);
         check_int(ptr != NULL, rows[i].fits);
         check_int(rekey_arena_failed(), !rows[i].fits);
-        check(!rekey_arena_failed()); // it was told
+        check(!rekey_arena_failed()); // the failure is reported only once
         check_int(rekey_arena_needed() == 0, rows[i].fits);
         if (ptr != NULL) {
             check((uintptr_t)ptr % UNIT_SIZE == 0 && ptr == memory + UNIT_SIZE);
@@ -148,8 +148,8 @@ static uint32_t random_below(uint32_t bound) {
     return (random_state >> 8) % bound;
 }
 
-// Each block is filled with a byte of its own, which must be there when it is freed. Which blocks
-// fit does not depend on the size of a unit.
+// Each block is filled with a byte that no other block has, which must still be there when it is
+// freed. Which blocks fit does not depend on the size of a unit.
 static void test_random(void **state) {
     enum { BLOCKS = 24 };
 

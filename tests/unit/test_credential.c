@@ -1,6 +1,6 @@
 // test_credential.c - every kind of credential over a scripted transport and a virtual clock: the
-// bytes that it sends, and what it makes of each answer. Real token services' stand-ins, real TLS
-// and real files are for tests/e2e.
+// bytes that it sends, and the result of each answer. tests/e2e uses stand-ins for the token
+// services, real TLS and real files.
 
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #define EXCHANGES 16
 #define REQUESTS_MAX (REKEY_STAGING_MAX + 2048)
 
-// What one connection gives. `answer` NULL ends the script.
+// One connection of the script. `answer` NULL ends the script.
 struct exchange {
     const char *answer;
     int open; // what open returns; 0: it works
@@ -40,13 +40,13 @@ static struct {
     const char *file; // what the reading callbacks give
     int file_error;
     size_t file_len; // 0: its own
-    size_t file_cap; // what there was room for
+    size_t file_cap; // the size of the buffer
 } world;
 
 // For long texts that a test makes: one test at a time.
 static char scratch[2 * REKEY_STAGING_MAX];
 
-// The client, and what must stay zero beside it.
+// The client, and bytes around it that must stay zero.
 static struct {
     struct rekey client;
     char behind[1536];
@@ -213,7 +213,7 @@ static void test_secret(void **state) {
     rows_done();
 }
 
-// What an answer with 200 comes to.
+// The results of answers with status 200.
 static void test_answers(void **state) {
     static const struct {
         const char *body, *token;
@@ -286,7 +286,7 @@ static void check_text(const char *text, size_t len, const char *expected) {
     check_span(rekey_span(text, len), rekey_span(expected, strlen(expected)));
 }
 
-// What a refusal says.
+// The report after a refusal.
 static void test_refusals(void **state) {
     static const struct {
         const char *name, *answer, *code, *message, *trace, *correlation;
@@ -363,7 +363,8 @@ static void test_long_refusal(void **state) {
     rows_done();
 }
 
-// What is repeated, after which waits. The backoffs are 0x80808080 / 2^32 of 0.8 s * 2^n.
+// Which requests are repeated, and after which waits. The backoffs are 0x80808080 / 2^32 of 0.8 s *
+// 2^n.
 static void test_repeats(void **state) {
     static const struct {
         const char *name;
@@ -794,7 +795,7 @@ static int fake_sign(void *ctx, struct rekey_span text, unsigned char *signature
     return signer.sign_error;
 }
 
-// Decodes base64url; stops at what is none. Returns the length.
+// Decodes base64url up to the first other character. Returns the length.
 static size_t decode(const char *text, char *out) {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -848,7 +849,7 @@ static void test_certificate(void **state) {
     check(strcmp(text, "{\"aud\":\"https://login.example:8443/tenant-1/oauth2/v2.0/token\","
                        "\"iss\":\"client-1\",\"sub\":\"client-1\",\"jti\":\"" GUID "\","
                        "\"nbf\":1764000000,\"iat\":1764000000,\"exp\":1764000600}") == 0);
-    dot = strstr(world.sent, signer.text); // what was signed is what was sent
+    dot = strstr(world.sent, signer.text); // the signed text is the text that was sent
     check(dot != NULL && dot[signer.text_len] == '.');
     check_int(decode(dot + signer.text_len + 1, signature), 512);
     check_int((unsigned char)signature[511], 0xFF);
@@ -1080,7 +1081,7 @@ static void test_imds(void **state) {
 #define CHALLENGE(value) ANSWER("401", "WWW-Authenticate: " value "\r\n")
 #define BASIC CHALLENGE("Basic realm=" TOKENS "a-1.key")
 
-// The agent of Azure Arc where IMDS was looked for: it is told as such, and at once.
+// The agent of Azure Arc answers instead of IMDS: this is reported at once.
 static void test_imds_is_arc(void **state) {
     static const struct {
         const char *name;
@@ -1263,7 +1264,7 @@ static struct rekey_credential *sends(enum proof proof) {
     }
 }
 
-// The proof itself: what was sent for it, but for a secret, which is sent encoded.
+// The proof itself: the bytes that were sent, except that a secret is sent encoded.
 static void find_proof(enum proof proof, char *text, size_t cap) {
     const char *found = proof == ARC_KEY ? strstr(world.sent, "Basic ") + 6
                                          : strstr(world.sent, "client_assertion=");

@@ -1,7 +1,7 @@
 // test_rekey.c - the operation as a whole, over a scripted transport and a virtual clock.
-// A case is a list of connections, each with the answers that it gives; what is asserted is the
-// error, the outcome, the waits to the millisecond, how many POSTs and polls went out, and what was
-// saved. Real sockets, TLS and processes are for tests/e2e.
+// A case is a list of connections, each with its answers. The test checks the error, the outcome,
+// the waits to the millisecond, the number of POSTs and polls, and the saved records. tests/e2e
+// uses real sockets, TLS and processes.
 
 #include <stdio.h>
 #include <string.h>
@@ -51,8 +51,8 @@ static struct {
     int request;            // index on this connection
     char sent[REQUEST_MAX]; // of this request, or the whole of the last one
     size_t sent_len;
-    const char *answer; // what is left to be read
-    size_t write_max;   // bytes that one write takes
+    const char *answer; // the bytes that were not read yet
+    size_t write_max;   // bytes that one write accepts
     size_t read_max;
     int posts, polls, lists, connects;
     uint64_t waits[64];
@@ -169,8 +169,8 @@ static void fake_wait(void *ctx, int want, uint32_t ms) {
     }
 }
 
-static const char empty_token[] = "(empty)"; // stands for a token of no bytes
-static const char unset_token[] = "(unset)"; // stands for a callback that does not say how many
+static const char empty_token[] = "(empty)"; // a token of no bytes
+static const char unset_token[] = "(unset)"; // a callback that does not set the length
 static char long_token[REKEY_TOKEN_MAX + 2]; // one byte too long; without it, it fits
 
 static int fake_token(void *ctx, char *buf, size_t cap, size_t *len) {
@@ -1393,7 +1393,7 @@ static void test_poll_floor(void **state) {
     check_int(world.polls, 14);
     check_int(world.waits[0], 10000);
     check_int(world.wait_count, 4);  // the first two, and one before each of the last two polls
-    check_int(world.waits[1], 1000); // named: it is none of the ten
+    check_int(world.waits[1], 1000); // named by the answer: it does not count as one of the ten
     check_int(world.waits[2], 1000);
     check_int(world.waits[3], 1000);
     row("the same for polls that fail");
@@ -1423,7 +1423,7 @@ static void test_kept_connection(void **state) {
     rows_done();
 }
 
-// A token that fills its buffer is the same after answers were read beside it.
+// A token that fills its buffer is unchanged after answers were read.
 static void test_full_token(void **state) {
     static const struct connection script[] = {{0, {ACCEPTED_ASYNC, RUNNING, SUCCEEDED}}};
     const char *sent;
@@ -1443,7 +1443,7 @@ static void test_full_token(void **state) {
     rows_done();
 }
 
-// Aborted after every possible number of steps: the outcome fits what has gone out.
+// Aborted after every possible number of steps: the outcome matches the requests that were sent.
 static void test_abort(void **state) {
     static const struct connection script[] = {{0, {ACCEPTED_ASYNC, RUNNING, SUCCEEDED}}};
 
@@ -1577,7 +1577,7 @@ static void test_hosts(void **state) {
         const char *name, *host;
         uint16_t port;
         const char *answer, *host_field, *get;
-        const char *poll; // what comes before the last poll, if there is another
+        const char *poll; // the answer to the poll before the last one, if there is one
     } table[] = {
         {"port", "h.example", 8443, HEAD("202") "Location: https://H.example.:8443/r\r\n" BODY0,
          "Host: h.example:8443\r\n", "GET /r HTTP/1.1\r\n"},
@@ -1702,7 +1702,7 @@ static void test_hold(void **state) {
     check(fake.open && world.connects == 1);
     check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, REKEY_SPAN("")), 0);
     check_int(rekey_run(&client), 0);
-    check_int(world.connects, 2); // the POST has one of its own
+    check_int(world.connects, 2); // the POST uses a new connection
     fake.now += REKEY_IDLE_MAX_MS;
     check_int(list(&keys), 0);
     check_int(world.connects, 2);
@@ -1770,7 +1770,7 @@ static void test_hold(void **state) {
     rows_done();
 }
 
-// What the report says of the answers, beside error and outcome.
+// The fields of the report about the answers.
 static void test_report(void **state) {
 #define IDS(n) "x-ms-request-id: r" n "\r\nx-ms-correlation-request-id: c" n "\r\n"
 #define ERROR "Content-Length: 22\r\n\r\n{\"error\":{\"code\":\"C\"}}"
@@ -2047,8 +2047,8 @@ static bool is_in(const void *memory, size_t size, const char *text) {
     return false;
 }
 
-// Whatever the service repeats in an answer, no secret is in the report: where the POST is refused,
-// where a poll says failed, where a redirect leads.
+// Even if the service repeats a secret, the report does not have it: when the POST is refused, when
+// a poll says failed, and in the host of a redirect.
 static void test_echo(void **state) {
     static const struct {
         const char *name, *first, *answer;

@@ -1,7 +1,7 @@
-// test_rotate.c - rotations against a model of the service and of a storage that loses power. What
-// must hold is checked at every change of either: the key in the storage is one that the service
-// takes at that moment. Each run is cut at every call of the storage and at every step, and a run
-// after it must finish the work. Real files, processes and SIGKILL are for tests/e2e.
+// test_rotate.c - rotations against a model of the service and of a storage that loses power. The
+// invariant is checked at every change of either: the service accepts the key in the storage at
+// that moment. Each run is cut at every call of the storage and at every step, and a later run must
+// finish the work. tests/e2e uses real files, processes and SIGKILL.
 
 #include <stdio.h>
 #include <string.h>
@@ -17,10 +17,10 @@ enum regenerate_answer { SAYS_200, SAYS_202, SAYS_NOTHING, SAYS_403, SAYS_429, F
 
 static struct {
     // the service
-    char keys[2][32];  // that it takes
-    char stale[2][32]; // that it lists before fresh_at
+    char keys[2][32];  // that the service accepts
+    char stale[2][32]; // that the service lists before fresh_at
     uint64_t fresh_at; // 0: at once
-    uint64_t stale_ms; // how long lists are old ones after a regeneration
+    uint64_t stale_ms; // how long lists are out of date after a regeneration
     int made, posts, lists, polls, shows, probes;
     enum regenerate_answer answer;
     bool loses_it;    // with SAYS_NOTHING: it is not executed
@@ -30,7 +30,7 @@ static struct {
     int list_status; // 200; another: so many lists are answered so
     int list_failures;
     const char *list_body; // instead of the keys
-    uint64_t taken_at;     // when the scoring URI takes a new key
+    uint64_t taken_at;     // when the scoring URI accepts a new key
     const char *scoring;   // "" : no scoring URI
     int score_status, poll_status;
     bool score_hangs; // the scoring host never answers
@@ -48,7 +48,7 @@ static struct {
     char url[128], id[37];
     struct rekey_record record;
     enum rekey_key operation; // 0: none
-    uint64_t begun;           // by a clock that nobody sets
+    uint64_t begun;           // by a clock that cannot be set
     // what fails, and when
     int calls, fail_at; // the call that fails
     bool power;         // it fails for good: power is lost before the call has an effect
@@ -65,12 +65,12 @@ static struct rekey_rotation rotation;
 static struct rekey_rotation_options rules;
 static uint32_t given_ms; // --timeout
 
-// Something is called of the port, the options or the storage. The call with the number `at` acts:
-// it aborts the run, or calls what it may not call.
+// A function of the port, the options or the storage is called. The call with the number `at`
+// aborts the run, or calls a function that it must not call.
 static struct {
     long at, calls;
     bool aborts, acted, pauses;
-    int busy[3];    // what the calls returned
+    int busy[3];    // the results of these calls
     int sent_after; // calls of open and write in the step in which it was aborted
 } meddler;
 
@@ -311,8 +311,8 @@ static const struct rekey_port port = {
 
 // ---- the storage --------------------------------------------------------------------------------
 
-// Each call of the storage is one: returns whether it has an effect, and in *result what it
-// returns.
+// Counts a call of the storage. Returns whether the call has an effect, and stores its result in
+// *result.
 static bool call(int *result) {
     bool here = ++world.calls == world.fail_at;
 
@@ -452,7 +452,7 @@ static int hook(void *ctx) {
     return REKEY_DONE;
 }
 
-// Not SHA-256, which is the port's: a sum that tells these keys apart.
+// Not SHA-256, which belongs to the port, but a sum that differs for these keys.
 static void sum(void *ctx, struct rekey_span data, unsigned char out[32]) {
     (void)ctx;
     meddle();
@@ -509,8 +509,8 @@ static int begin(enum verb verb) {
 
 static bool waited[REKEY_ROTATION_OPERATION + 1]; // for each of enum rekey_rotation_wait
 
-// What is told of a wait: it ends no earlier than the run looks again. Where lists fail, an
-// operation is looked after for longer.
+// The reported end of a wait is not earlier than the next list. If lists fail, an operation is
+// watched for longer.
 static void check_wait(void) {
     uint64_t until;
     enum rekey_rotation_wait wait = rekey_rotation_waits_for(&rotation, &until);
@@ -521,7 +521,7 @@ static void check_wait(void) {
     check(wait != REKEY_ROTATION_SETTLING || until == fake.now + rekey_rotation_wait_ms(&rotation));
 }
 
-// A step, and the time that it asks for.
+// Makes a step, and moves the clock by the time that the caller may sleep.
 static int step(void) {
     int result = rekey_rotation_step(&rotation);
 
@@ -559,7 +559,7 @@ static int run_for(enum verb verb, int steps) {
     return result;
 }
 
-// Goes on to the end.
+// Continues to the end.
 static void finish(void) {
     while (step() > 0) {
     }
@@ -569,7 +569,7 @@ static int run(enum verb verb) {
     return run_for(verb, 1000000);
 }
 
-// Runs, and ends so.
+// Runs, and checks the end.
 static void ends(enum verb verb, int error, enum rekey_outcome outcome) {
     check_int(run(verb), error);
     check_int(rotation.outcome, outcome);
@@ -596,13 +596,13 @@ static void check_rotated(int slot) {
     check(!world.state.hook_pending && world.operation == 0 && world.hook_saw);
 }
 
-// Runs, and puts the key of `slot` to use.
+// Runs, and checks that the key of `slot` was activated.
 static void rotates(int slot) {
     check_int(run(ROTATE), 0);
     check_rotated(slot);
 }
 
-// The key of `slot` had been put to use, and what was left is done.
+// The key of `slot` was already activated, and the run finishes the rest.
 static void check_finished(int slot) {
     check_int(rotation.result, REKEY_ROTATION_NOT_DUE);
     rotation.result = REKEY_ROTATION_ROTATED;
@@ -683,8 +683,8 @@ static void test_rotations(void **state) {
     rows_done();
 }
 
-// A list before anything is changed has a connection, and so has the POST, over which the polls and
-// the next lists go, unless they come too late for it.
+// The first list uses one connection, and the POST a new one. The polls and the next lists use the
+// connection of the POST, unless they come too late for it.
 static void test_connections(void **state) {
     static const struct {
         const char *name;
@@ -835,7 +835,7 @@ static void test_foreign(void **state) {
         int lists = world.lists;
 
         strcpy(world.keys[0], "key-1-by-hand");
-        world.key[0] = '\0'; // what the invariant cannot hold against another's doing
+        world.key[0] = '\0'; // the invariant cannot hold if somebody else changes keys
         begin(ROTATE);
         strcpy(rotation.key, "key-1-0");
         rotation.key_len = 7;
@@ -945,7 +945,7 @@ static void test_foreign(void **state) {
     check_int(run(ROTATE), 0);
     pass(86400u * 1000);
     memcpy(world.stale[0], "key-1-0", 8);
-    memcpy(world.stale[1], "key-2-0", 8); // which is no more
+    memcpy(world.stale[1], "key-2-0", 8); // which does not exist any more
     world.fresh_at = fake.now + 20000;
     rotates(1);
     rows_done();
@@ -1109,7 +1109,7 @@ static void test_unknown(void **state) {
     rows_done();
 }
 
-// An operation that was left while it ran.
+// An operation that a run has left unfinished.
 static void test_resumed(void **state) {
     (void)state;
     for (int late = 0; late < 2; late++) {
@@ -1154,7 +1154,7 @@ static void test_resumed(void **state) {
     world.answer = SAYS_202;
     world.poll_status = 401;
     run(ROTATE);
-    memcpy(world.keys[1], "key-2-0", 8); // it was not executed
+    memcpy(world.keys[1], "key-2-0", 8); // the operation was not executed
     world.answer = FAILS_LATER;
     check_int(run(ROTATE), REKEY_E_FAILED);
     check_int(world.posts, 2);
@@ -1200,7 +1200,7 @@ static void test_stopped(void **state) {
     adopted();
     world.keys[0][6] = 'x';
     begin(ROTATE);
-    while (rotation.doubt == 0) {
+    while (rotation.stale_until == 0) {
         step();
     }
     rekey_rotation_abort(&rotation);
@@ -1712,7 +1712,7 @@ static void test_cuts_of_a_rollback(void **state) {
             changed = strcmp(world.key, world.keys[0]) == 0;
             check(!changed || !rows[i].told || (world.hooks > hooks && world.hook_saw));
             check(!world.state.hook_pending);
-            // Due as before, where it was cut before it had noted anything.
+            // Due as before if the rollback was cut before it saved anything.
             check_int(world.posts, posts + (rows[i].next == ROTATE && !noted ? 1 : 0));
         }
         check_int(world.calls > 0, 1);
@@ -1720,7 +1720,7 @@ static void test_cuts_of_a_rollback(void **state) {
     rows_done();
 }
 
-// A run that is stopped at any step ends with an outcome, and the next one finishes it.
+// A run that is stopped at any step ends with an outcome, and the next run finishes the work.
 static void test_stopped_anywhere(void **state) {
     static const enum regenerate_answer answers[] = {SAYS_200, SAYS_202, SAYS_NOTHING, FAILS_LATER};
 
@@ -1735,7 +1735,7 @@ static void test_stopped_anywhere(void **state) {
                 adopted();
                 world.answer = answers[i];
                 world.poll_status = first != 0 ? 401 : 200;
-                if (first != 0) { // what is stopped is the run after it
+                if (first != 0) { // the second run is stopped
                     run(ROTATE);
                     world.poll_status = 200;
                 }
@@ -1758,7 +1758,7 @@ static void test_stopped_anywhere(void **state) {
     rows_done();
 }
 
-// ---- what an application can get wrong ----------------------------------------------------------
+// ---- mistakes of an application -----------------------------------------------------------------
 
 // A gateway before one of the runs that there are; which begins as `*verb` says.
 static void prepare(int kind, enum verb *verb) {
@@ -1775,7 +1775,7 @@ static void prepare(int kind, enum verb *verb) {
     case 2:
         world.answer = FAILS_LATER;
         break;
-    case 3: // goes on polling
+    case 3: // continues to poll
         world.poll_status = 401;
         run(ROTATE);
         world.poll_status = 200;
@@ -1784,7 +1784,7 @@ static void prepare(int kind, enum verb *verb) {
         world.answer = SAYS_NOTHING;
         run(ROTATE);
         break;
-    case 5: // the hook of an earlier run comes first, and takes its time
+    case 5: // the hook of an earlier run comes first, and takes some time
         world.hook_fails = 1;
         run(ROTATE);
         world.hook_waits = 2;
@@ -1869,7 +1869,7 @@ static void test_aborted_by_calls(void **state) {
     rows_done();
 }
 
-// Each function calls the rotation, at each of its calls: that changes nothing.
+// Each function calls the rotation in each of its calls, which changes nothing.
 static void test_busy(void **state) {
     (void)state;
     for (int kind = 0; kind < KINDS; kind++) {
@@ -2046,8 +2046,8 @@ static void test_report(void **state) {
     rows_done();
 }
 
-// Power is lost, or the storage fails, at every call of the storage, before it has an effect or
-// after; and at every step. Whatever it was, one more run finishes it, or two where a hook was due.
+// Power is lost, or the storage fails, at every call of the storage, before or after its effect;
+// and at every step. In all cases one more run finishes the work, or two if a hook is pending.
 static void cut(enum regenerate_answer answer, bool power, bool after, bool first) {
     bool more = true;
 
@@ -2063,7 +2063,7 @@ static void cut(enum regenerate_answer answer, bool power, bool after, bool firs
         world.after = after;
         run(ROTATE);
         more = world.calls >= at;
-        // That a polling URL could not be saved ends nothing.
+        // The run continues if a polling URL cannot be saved.
         check(rotation.error != REKEY_E_STORE || rotation.result == REKEY_ROTATION_NONE);
         check(!more || world.lost || rotation.error == REKEY_E_STORE ||
               rotation.error == REKEY_E_SAVE || (answer == SAYS_202 && rotation.error == 0));
@@ -2111,7 +2111,7 @@ static void test_cuts(void **state) {
     rows_done();
 }
 
-// The storage fails in the runs that finish what was left, too.
+// The storage also fails in the runs that finish the work of an earlier run.
 static void test_cuts_of_what_was_left(void **state) {
     (void)state;
     for (int kind = 0; kind < 4; kind++) {
@@ -2136,8 +2136,8 @@ static void test_cuts_of_what_was_left(void **state) {
             world.fail_at = 0;
             world.answer = SAYS_200;
             world.state.switched = 0;
-            // One that failed had changed its key all the same here: that is seen as another's
-            // doing.
+            // Here an operation that failed has changed its key nevertheless: the run believes that
+            // somebody else has changed it.
             check(run(ROTATE) == 0 || (kind == 3 && rotation.error == REKEY_E_KEY_FOREIGN));
         }
     }
@@ -2211,7 +2211,7 @@ static size_t secrets_of(const struct rekey_options *o) {
     return count;
 }
 
-// Its secrets come before the application's, also where it is made ready once more.
+// Its secrets come before those of the application, also if it is initialized again.
 static void test_secrets(void **state) {
     const struct rekey_secret mine = {.text = {"mine", 4}};
 

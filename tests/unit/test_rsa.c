@@ -1,6 +1,5 @@
-// test_rsa.c - the power of rsa_public.c: published signatures, each verified by mbedTLS with it;
-// numbers of all sizes, with the power that mbedTLS has itself as the reference; and what it must
-// refuse.
+// test_rsa.c - rsa_public.c: published signatures, which mbedTLS verifies with it; numbers of all
+// sizes, compared with mbedTLS's own function; and the operands that it must refuse.
 
 #include <limits.h>
 #include <mbedtls/rsa.h>
@@ -16,7 +15,8 @@
 
 static _Alignas(16) unsigned char memory[20480];
 
-// Whether all of the arena is free again: nothing is lost, and nothing was written beside a block.
+// Whether all of the arena is free again: no block is lost, and no byte outside of a block was
+// written.
 static bool arena_is_whole(void) {
     const size_t most = sizeof(memory) - REKEY_ARENA_ALIGN;
     void *all = rekey_arena_calloc(1, most);
@@ -90,7 +90,7 @@ static void test_signatures(void **state) {
     rows_done();
 }
 
-// ---- numbers beside the reference ---------------------------------------------------------------
+// ---- numbers, compared with the reference -------------------------------------------------------
 
 static uint32_t random_state;
 
@@ -139,7 +139,7 @@ static void make_base(mbedtls_mpi *a, const mbedtls_mpi *n, enum base base) {
     }
 }
 
-// One power: into a number of its own, into one that held another, and in place.
+// One power: into a new number, into a number that had another value, and in place.
 static void check_power(const mbedtls_mpi *a, const mbedtls_mpi *e, const mbedtls_mpi *n) {
     mbedtls_mpi x, expected;
 
@@ -174,7 +174,7 @@ static void test_powers(void **state) {
                 unsigned char bytes[4];
 
                 if (shape != RANDOM && sizes[i] > 1025 && exponents[k] != 65537) {
-                    continue; // they take an emulator long
+                    continue; // slow in an emulator
                 }
                 row_nn("bits, exponent", (long)sizes[i], (long)exponents[k]);
                 rekey_arena_init(memory, sizeof(memory));

@@ -1,7 +1,7 @@
-// rsa_public.c - X = A^E mod N for the verification of RSA signatures, in place of mbedTLS's.
-// mbedTLS's own takes 11.9 KB of arena for an RSA-4096 signature, and a quotient of long numbers;
-// this takes 1.5 KB, and Montgomery multiplications alone (by mbedTLS). All operands are public, so
-// its time may depend on them. rsa_public.h says how it gets into rsa.c.
+// rsa_public.c - X = A^E mod N for the verification of RSA signatures, instead of mbedTLS's
+// function. That function needs 11.9 KB of arena for an RSA-4096 signature, and a division of long
+// numbers; this one needs 1.5 KB, and only Montgomery multiplications (by mbedTLS). All operands
+// are public, so the time may depend on them. rsa_public.h says how it is used by rsa.c.
 
 #include <bignum_core.h>
 
@@ -9,12 +9,12 @@
 #include "rsa_public.h"
 #include "rsa_square.h"
 
-// Private keys never come here: exponents have one limb.
+// Not for private keys: exponents have one limb.
 struct modulus {
     const mbedtls_mpi_uint *n;
     size_t limbs;
-    mbedtls_mpi_uint minus_inverse; // of n, modulo a limb
-    mbedtls_mpi_uint *scratch;      // 2 * limbs + 1
+    mbedtls_mpi_uint minus_inverse; // the negative inverse of n modulo 2^(bits of a limb)
+    mbedtls_mpi_uint *scratch;      // 2 * limbs + 1 limbs
 };
 
 static void multiply(const struct modulus *m, mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a,
@@ -36,15 +36,15 @@ static void double_it(const struct modulus *m, mbedtls_mpi_uint *x, size_t times
         mbedtls_mpi_uint carry = mbedtls_mpi_core_add(x, x, x, m->limbs);
         mbedtls_mpi_uint borrow = mbedtls_mpi_core_sub(m->scratch, x, m->n, m->limbs);
 
-        if (carry >= borrow) { // x was n or more
+        if (carry >= borrow) { // x was not less than n
             memcpy(x, m->scratch, m->limbs * sizeof(*x));
         }
     }
 }
 
-// x = R^2 mod n, where R = 2^bits is what Montgomery's method works with: R times 2^times, by
-// doubling the largest power of two below n. Each squaring doubles `times`, until it is `bits`. Up
-// to 32 it is reached faster by doubling.
+// x = R^2 mod n, where R = 2^bits is the factor of Montgomery's method. It computes R * 2^times by
+// doubling the largest power of two below n. Then each squaring doubles `times`, until it is
+// `bits`. Up to 32, doubling is faster than squaring.
 static void square_of_r(const struct modulus *m, mbedtls_mpi_uint *x, size_t n_bits) {
     const size_t bits = m->limbs * sizeof(*x) * 8;
     size_t times = bits;
@@ -69,7 +69,7 @@ int rekey_rsa_public(mbedtls_mpi *x, const mbedtls_mpi *a, const mbedtls_mpi *e,
     int result;
 
     (void)unused;
-    // A negative n is below each a that is not negative.
+    // A negative n is refused, too, because it is less than any a >= 0.
     if (n_bits < 2 || mbedtls_mpi_get_bit(n, 0) == 0 || mbedtls_mpi_cmp_int(a, 0) < 0 ||
         mbedtls_mpi_cmp_mpi(a, n) >= 0 || mbedtls_mpi_cmp_int(e, 1) < 0 ||
         mbedtls_mpi_bitlen(e) > sizeof(exponent) * 8) {
@@ -84,7 +84,7 @@ int rekey_rsa_public(mbedtls_mpi *x, const mbedtls_mpi *a, const mbedtls_mpi *e,
     exponent = e->MBEDTLS_PRIVATE(p)[0];
     result = mbedtls_mpi_grow(x, m.limbs);
     if (result == 0) {
-        result = mbedtls_mpi_copy(x, a); // does nothing if they are one number, as in rsa.c
+        result = mbedtls_mpi_copy(x, a); // does nothing if x and a are the same, as in rsa.c
     }
     if (result == 0) {
         base = x->MBEDTLS_PRIVATE(p);
@@ -98,7 +98,7 @@ int rekey_rsa_public(mbedtls_mpi *x, const mbedtls_mpi *a, const mbedtls_mpi *e,
             }
         }
         result = mbedtls_mpi_lset(x, 1);
-        multiply(&m, power, power, base); // out of Montgomery's form
+        multiply(&m, power, power, base); // converts out of Montgomery's form
         memcpy(base, power, m.limbs * sizeof(*power));
     }
     rekey_arena_free(power);
