@@ -911,7 +911,7 @@ def test_list_keys_without_keys(arm, rekey):
     ):
         name = arm.play(list=[status(200, body=body)])
         result = rekey.list_keys(name, code=10)
-        result.says("the answer is not the service's")
+        result.says("the answer did not come from the service")
         assert result.out == "" and result.word == "not-reached", body
 
 

@@ -102,7 +102,7 @@ def test_an_authority_that_cannot_be_reached(arm, rekey):
 
 # The cause, and the only line after the errors.
 HINTS = {
-    "issuer": (["--ca-file", str(CERTS / "elsewhereOnly.pem")], {}, 11, "to trust that issuer"),
+    "issuer": (["--ca-file", str(CERTS / "elsewhereOnly.pem")], {}, 11, "if you trust that issuer"),
     "clock": ([], {"CLOCK_SHIFT": "-1000000000"}, 11, "nothing was sent: set the device's clock"),
     "no anchors": (["--ca-file", "/nowhere"], {}, 11, None),
     "no tenant": (["--auth", "secret"], {}, 14, None),
@@ -136,4 +136,4 @@ def test_a_key_that_is_null_afterwards(arm, rekey):
         list=[{"status": 200, "body": "{keys}"}, {"status": 200, "body": {"primaryKey": None, "secondaryKey": "x"}}],
         post=[{"status": 200}],
     )
-    rekey.regenerate(name, "--check-keys").says("--check-keys: the key is null now: this proves nothing")
+    rekey.regenerate(name, "--check-keys").says("--check-keys: the listed key is null now, which does not show")
