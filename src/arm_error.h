@@ -29,8 +29,8 @@ struct rekey_arm_error {
     REKEY_TEXT(REKEY_TARGET_MAX) target;   // error.target
 };
 
-// Fills *error, which must be zeroed, with the members that the text has. From a text that was cut
-// (json.h), a string is used only if all of it is there.
+// Fills *error, which the caller must have zeroed, with the members that the JSON text contains. If
+// the text was cut (json.h), only strings that are complete are used.
 void rekey_arm_error_read(struct rekey_arm_error *error, const struct rekey_json *json);
 
 #ifdef __cplusplus

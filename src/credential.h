@@ -1,10 +1,11 @@
-// credential.h - how to get a token: one HTTP request to a token service, repeated while a repeat
-// may help. Each kind of credential has a file of its own, which defines its request and the
-// meaning of answers other than 200; the code that they share is in credential.c. The application
-// gives a credential to the client in rekey_options. The credential works with the client's own
-// memory, connection and clock. Only one connection is open at a time, so the connection to the
-// management host is closed first. An image links only the kinds that it names. Each operation of
-// the client asks for a new token, unless the option `hold` of rekey_options keeps it for the next.
+// credential.h - how to get a token: one HTTP request to a token service, which is repeated as long
+// as the failure may be temporary. Each kind of credential has a file of its own, which defines its
+// request and the meaning of answers other than 200; the code that they share is in credential.c.
+// The application gives a credential to the client in rekey_options. The credential works with the
+// client's own memory, connection and clock. Only one connection is open at a time, so the
+// connection to the management host is closed first. An image contains only the kinds whose init
+// functions it calls. Each operation of the client asks for a new token, unless the option `hold`
+// of rekey_options keeps the token for the next operation.
 //
 // To add a kind, write a struct that begins with a struct rekey_credential, a `prepare` function
 // and, if the service has answers of its own, an `answered` function. The file includes only this
@@ -29,9 +30,9 @@
 //     static const struct rekey_credential base =
 //         REKEY_CREDENTIAL(prepare, rekey_credential_answered);
 //
-// credential.c reads an answer with status 200: JSON with `access_token` and, if the lifetime is
-// known, `expires_in` in seconds (RFC 6749 5.1). For a token that does not come over HTTP, use
-// rekey_options.token instead of a credential.
+// credential.c reads an answer with status 200: JSON with `access_token` and, if the service knows
+// the lifetime of the token, `expires_in` in seconds (RFC 6749 5.1). For a token that does not come
+// over HTTP, use rekey_options.token instead of a credential.
 
 #ifndef REKEY_CREDENTIAL_H
 #define REKEY_CREDENTIAL_H
@@ -44,16 +45,16 @@ extern "C" {
 
 // Initialize it with the init function of its kind, which starts from REKEY_CREDENTIAL.
 struct rekey_credential {
-    // Does a bounded amount of work toward a token; always rekey_credential_step. Returns
-    // REKEY_DONE if the token is there, a REKEY_WANT_... or REKEY_AGAIN to be called again, or an
-    // error.
+    // Does a bounded amount of work toward a token; the value is always rekey_credential_step.
+    // Returns REKEY_DONE if there is a token, a REKEY_WANT_... or REKEY_AGAIN to be called again,
+    // or an error.
     int (*step)(struct rekey_credential *c, struct rekey *r);
 
-    // Writes one whole request to rekey_credential_buffer and names its server with
-    // rekey_credential_aim. It is called for each try, so that a signed or expiring part of the
-    // request is always new. Returns the length of the request in bytes; a length larger than the
-    // buffer becomes REKEY_E_LIMIT_CREDENTIAL. Or returns an error, which ends the operation: one
-    // of the group credentials, or REKEY_E_ENTROPY.
+    // Writes one whole request to rekey_credential_buffer and sets the server of the request with
+    // rekey_credential_aim. The function is called for each try, so that a signed or expiring part
+    // of the request is always new. Returns the length of the request in bytes; a length larger
+    // than the buffer becomes REKEY_E_LIMIT_CREDENTIAL. May return an error of the group
+    // credentials or REKEY_E_ENTROPY, which ends the operation.
     int (*prepare)(struct rekey_credential *c, struct rekey *r);
 
     // Decides on an answer other than 200. Returns REKEY_AGAIN to repeat the request at once,
@@ -62,19 +63,19 @@ struct rekey_credential {
     int (*answered)(struct rekey_credential *c, struct rekey *r, unsigned status);
 
     // The kind sets these in its init function or in `prepare`.
-    struct rekey_span secret; // no report may repeat it; empty: there is none
-    uint16_t proof_len;       // length of the end of the request that is secret, too
-    bool once;                // no second try if the connection fails: the service may not exist
-    bool challenged;          // for the kind's own use; reset to false after each failed try
+    struct rekey_span secret; // the report must not show this text; empty: no secret
+    uint16_t proof_len;       // bytes at the end of the request that are secret as well
+    bool once;       // one try only if the connection fails, because there may be no such service
+    bool challenged; // for the kind's own use; reset to false after each failed try
 
     // Private.
     bool sent;
     uint8_t phase;   // the core sets it to 0 when it needs a new token
     uint16_t length; // of the request
     uint16_t tries;
-    uint64_t renew_at;      // from then on a new token is obtained before a request; 0: never
+    uint64_t renew_at;      // from this time on, a request first obtains a new token; 0: never
     uint64_t expiry;        // of the token, on the port's clock in ms; 0: unknown
-    uint64_t patient_until; // until then the number of tries is not limited
+    uint64_t patient_until; // until this time the number of tries is not limited
 };
 
 #define REKEY_CREDENTIAL(prepare_, answered_)                                                      \
@@ -98,8 +99,8 @@ static inline char *rekey_credential_buffer(struct rekey *r, size_t *cap) {
 void rekey_credential_aim(struct rekey *r, const struct rekey_transport *transport,
                           struct rekey_span host, uint16_t port);
 
-// The shared `answered`: 408, 429 and 5xx are repeated. Any other status is a refusal, and its
-// error is read into the report.
+// The shared `answered`: 408, 429 and 5xx are repeated. Any other status is a refusal, and the
+// error in the answer is copied into the report.
 int rekey_credential_answered(struct rekey_credential *c, struct rekey *r, unsigned status);
 
 // Whether plain http is allowed to `host`: only to 127.x.x.x, localhost, ::1 and 169.254.169.254.

@@ -12,17 +12,17 @@ extern "C" {
 #endif
 
 struct rekey_managed {
-    struct rekey_span host;     // 169.254.169.254, or 127.0.0.1 for Arc
-    uint16_t port;              // 80, or 40342 for Arc
-    struct rekey_span resource; // such as https://management.azure.com/
-    struct rekey_span
-        client_id; // of a user-assigned identity; empty: that of the machine. Not used by Arc
+    struct rekey_span host;      // 169.254.169.254, or 127.0.0.1 for Arc
+    uint16_t port;               // 80, or 40342 for Arc
+    struct rekey_span resource;  // such as https://management.azure.com/
+    struct rekey_span client_id; // of a user-assigned identity; empty: the identity of the machine.
+                                 // Not used by Arc
 };
 
 struct rekey_credential_imds {
     struct rekey_credential base;
     struct rekey_managed managed;
-    bool probing; // nobody chose IMDS: try one connection of at most one second
+    bool probing; // IMDS was not chosen but may exist: make one connection attempt of at most 1 s
 };
 
 // Initializes *c. If `probing` and the connection fails within that second, the token request fails
@@ -35,10 +35,10 @@ int rekey_credential_imds_init(struct rekey_credential_imds *c, const struct rek
 struct rekey_credential_arc {
     struct rekey_credential base;
     struct rekey_managed managed;
-    // Reads the key file `path` into buf[0..cap). The core has checked the text of `path`: it names
-    // a file in /var/opt/azcmagent/tokens/. The function must accept only a regular file of at most
-    // REKEY_ARC_KEY_MAX bytes, not a symbolic link. Returns 0 with the length in *len, or an error
-    // such as REKEY_E_KEY_FILE.
+    // Reads the key file `path` into buf[0..cap). The core has checked only the text of `path`: it
+    // is the path of a file in /var/opt/azcmagent/tokens/. The function must accept only a regular
+    // file of at most REKEY_ARC_KEY_MAX bytes, not a symbolic link. Returns 0 with the length in
+    // *len, or an error such as REKEY_E_KEY_FILE.
     int (*read)(void *ctx, struct rekey_span path, char *buf, size_t cap, size_t *len);
     void *ctx;
 };

@@ -52,15 +52,15 @@ void rekey_exchange_open(struct rekey_exchange *x);
 // REKEY_EXCHANGE_EMIT.
 void rekey_exchange_send(struct rekey_exchange *x, const char *ptr, size_t len);
 
-// Call it when the whole request was sent, or with `cut_short` when the rest of it will not be
-// sent: the next steps read the answer.
+// Makes the next steps read the answer. Call it when the whole request was sent; or with
+// `cut_short`, if sending failed and the rest of the request will not be sent.
 void rekey_exchange_receive(struct rekey_exchange *x, struct rekey_http_field *fields, size_t count,
                             char *body, size_t body_cap, bool cut_short);
 
 // Makes at most one call of the transport. `now` is the port's clock in ms. The errors are those of
 // the transport and of http.h, REKEY_E_CONNECT_TIMEOUT and REKEY_E_IDLE_TIMEOUT. After an error the
-// caller calls rekey_exchange_close; after an error while sending it may call
-// rekey_exchange_receive instead.
+// caller must call rekey_exchange_close; but if the error occurred while sending, the caller may
+// call rekey_exchange_receive instead, to read an answer that came early.
 int rekey_exchange_step(struct rekey_exchange *x, uint64_t now);
 
 // Whether the next step calls the transport's write, or the last step called it and it failed.

@@ -1,8 +1,8 @@
 // http.h - an HTTP/1.1 client engine without I/O (RFC 9110, RFC 9112). It fills in the form of a
 // request, and parses the bytes of one answer in pieces of any size. It decides only the framing;
 // operation.c decides what an answer means. The values of the fields that the caller wants are
-// copied to the caller's buffers as they arrive, so that a head of any size up to REKEY_HEAD_MAX
-// needs no memory of its own.
+// copied to the caller's buffers as they arrive, so that no memory is needed for the head as a
+// whole, up to REKEY_HEAD_MAX bytes.
 
 #ifndef REKEY_HTTP_H
 #define REKEY_HTTP_H
@@ -22,7 +22,8 @@ struct rekey_http_cursor {
 
 // Writes the next bytes of a request to buf[0..cap); returns how many, 0 at the end of the request.
 // The request is `form`, in which a byte 0x80 + n stands for values[n]. The caller must make sure
-// that no value holds a line end, and must pass the same form and values until the end.
+// that no value contains a line end, and must pass the same form and values in all calls for one
+// request.
 size_t rekey_http_emit(const char *form, const struct rekey_span *values,
                        struct rekey_http_cursor *cursor, char *buf, size_t cap);
 
@@ -31,8 +32,8 @@ size_t rekey_http_decimal(uint32_t value, char buf[10]);
 
 // A field that the caller wants. Its value is stored in buf[0..cap), without the white space around
 // it. `len` is the length of the whole value even if it did not fit, so that len > cap means "too
-// long". Two neighbours in the list may share a buffer: if both fields come, the buffer holds the
-// value of the first one in the list.
+// long". Two adjacent fields of the list may share a buffer: if the answer contains both fields,
+// the buffer holds the value of the field that is earlier in the list, whichever came first.
 struct rekey_http_field {
     const char *name; // lower case
     char *buf;
@@ -51,9 +52,9 @@ struct rekey_http {
     uint16_t body_len;  // bytes kept in `body`
     uint32_t body_size; // bytes of the whole body; larger than body_len if the body was cut
 
-    // The caller sets it between rekey_http_start and the first byte if no body follows the head,
-    // as in the answer to CONNECT. Content-Length and Transfer-Encoding are then fields like any
-    // other.
+    // The caller sets `unframed` between rekey_http_start and the first byte if no body follows the
+    // head, as in the answer to CONNECT. Content-Length and Transfer-Encoding are then fields like
+    // any other.
     bool unframed;
 
     uint8_t state;

@@ -1,7 +1,8 @@
 // json.h - checks, tokenises, looks up and unescapes one JSON text (RFC 8259) in a buffer. jsmn
 // makes the tokens. Because jsmn accepts much that is not JSON, the text is first checked against
 // the grammar, without recursion. A text that did not fit into its buffer can be read up to the
-// cut, for an error's code and message; the caller decides what a cut text proves.
+// cut, for an error's code and message; the caller decides what may be concluded from a text that
+// was cut.
 
 #ifndef REKEY_JSON_H
 #define REKEY_JSON_H
@@ -14,7 +15,7 @@ extern "C" {
 #endif
 
 struct rekey_json {
-    struct rekey_span text; // without the part after the first fault, if it was cut
+    struct rekey_span text; // if the text was cut, only the part before the first fault
     const void *tokens;     // jsmntok_t, a type that only json.c uses
     int count;
 };

@@ -15,7 +15,7 @@ extern "C" {
 // Bytes of staging for a body; the rest of staging is for its JSON tokens.
 #define REKEY_STAGING_BODY_MAX (REKEY_STAGING_MAX - REKEY_JSON_TOKENS * REKEY_JSON_TOKEN_SIZE)
 
-// Whether rekey_init succeeded. The state is 0 before.
+// Whether rekey_init succeeded: the state is 0 before that.
 static inline bool rekey_usable(const struct rekey *r) {
     return r->state != 0;
 }
@@ -52,14 +52,15 @@ int rekey_message_prepare(struct rekey *r);
 // of the request.
 size_t rekey_message_emit(struct rekey *r);
 
-// Sets the buffers for the captured fields, and begins to receive. A challenge is kept in the
-// buffer of the error's message, and is overwritten if the body of the same answer brings a
-// message.
+// Sets the buffers for the captured fields, and begins to receive. `cut_short` says that sending
+// failed before the end of the request (rekey_exchange_receive). A challenge (WWW-Authenticate) is
+// kept in the buffer of the error's message; a message in the body of the same answer overwrites
+// the challenge.
 void rekey_message_answer(struct rekey *r, bool cut_short);
 
-// Call it when the head of an answer is complete: the body needs staging next. If the head has a
-// polling URL that passes the rules, it replaces r->url; if it does not pass, url_error says why.
-// new_kind is the kind of the URL.
+// Call it when the head of an answer is complete: the buffer `staging` is used for the body next.
+// If the head contains a polling URL that the rules allow, this URL replaces r->url; if the rules
+// do not allow it, url_error is the reason. new_kind is the kind of the URL.
 void rekey_message_head(struct rekey *r);
 
 // Whether the answer has the field; and its value, which is empty if the answer does not have the

@@ -1,5 +1,5 @@
 // operation.h - the rules of a long-running operation (docs/service.md 3 and 4) as pure functions:
-// from an answer to the next step. Nothing here waits, sends, or remembers; rekey.c does.
+// from an answer to the next step. Nothing here waits, sends or keeps a state; that is in rekey.c.
 
 #ifndef REKEY_OPERATION_H
 #define REKEY_OPERATION_H
@@ -10,9 +10,10 @@
 extern "C" {
 #endif
 
-// The kind of the polling URL, named after the field that brought it. Azure-AsyncOperation and
-// Operation-Location are status monitors: the body of the answer to a poll has the operation's
-// status. A Location answers with the HTTP status code.
+// The kind of the polling URL, with the name of the field that contained the URL.
+// Azure-AsyncOperation and Operation-Location are status monitors: the body of the answer to a poll
+// has the operation's status. With Location, the HTTP status code of the answer is the status of
+// the operation.
 enum rekey_poll_kind {
     REKEY_POLL_NONE,
     REKEY_POLL_ASYNC_OPERATION,    // Azure-AsyncOperation
@@ -22,7 +23,7 @@ enum rekey_poll_kind {
 
 enum rekey_next {
     REKEY_NEXT_SUCCEEDED,
-    REKEY_NEXT_POLL,      // running; a polling URL came
+    REKEY_NEXT_POLL,      // running; the answer contains a polling URL
     REKEY_NEXT_RUNNING,   // running; poll again
     REKEY_NEXT_NEW_TOKEN, // 401
     REKEY_NEXT_REPEAT,    // not processed, or a poll that failed: wait, then repeat
@@ -33,7 +34,7 @@ enum rekey_next {
     REKEY_NEXT_UNKNOWN,   // the result of the operation is unknown
 };
 
-// The fields that the head of the answer to the POST has.
+// Which fields the head of the answer to the POST contains.
 #define REKEY_HAS_MONITOR 1u     // Azure-AsyncOperation or Operation-Location
 #define REKEY_HAS_LOCATION 2u    // Location
 #define REKEY_HAS_RETRY_AFTER 4u // a readable Retry-After in any of its spellings
@@ -42,12 +43,13 @@ enum rekey_next {
 enum rekey_body {
     REKEY_BODY_EMPTY, // nothing, or null
     REKEY_BODY_NOT_JSON,
-    REKEY_BODY_PLAIN,   // JSON that names no status
+    REKEY_BODY_PLAIN,   // JSON without a status
     REKEY_BODY_RUNNING, // a status that is not one of those below
     REKEY_BODY_SUCCEEDED,
     REKEY_BODY_FAILED,
     REKEY_BODY_CANCELED,
-    REKEY_BODY_UNREADABLE,    // cut, coded, over a limit, or ambiguous: proves nothing
+    REKEY_BODY_UNREADABLE,    // cut, with a Content-Encoding, over a limit, or ambiguous: proves
+                              // nothing
     REKEY_BODY_CONTRADICTORY, // a member contradicts success, although no status says that it
                               // failed
 };
@@ -66,14 +68,15 @@ struct rekey_status_body {
 void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
                           const struct rekey_json *json, int error);
 
-// docs/service.md 3: the next step after the answer to the POST, or to a request that only reads.
-// *body is used only with 200 and 201; for a request that only reads it is REKEY_BODY_EMPTY. *error
-// is the error to report if the operation ends with this step, else 0.
+// docs/service.md 3: the next step after an answer, either to the POST or to a request that only
+// reads. *body is used only with status 200 or 201; for a request that only reads, pass
+// REKEY_BODY_EMPTY. *error is set to the error to report if this step ends the operation, else to
+// 0.
 enum rekey_next rekey_operation_post(unsigned status, unsigned has,
                                      const struct rekey_status_body *body, int *error);
 
-// docs/service.md 4: the next step after the answer to a poll. *body is used only with 200, 201 and
-// 202. *error as above.
+// docs/service.md 4: the next step after the answer to a poll. *body is used only with status 200,
+// 201 or 202. *error is set as by rekey_operation_post.
 enum rekey_next rekey_operation_poll(unsigned status, enum rekey_poll_kind kind,
                                      const struct rekey_status_body *body, int *error);
 

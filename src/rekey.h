@@ -24,9 +24,9 @@ extern "C" {
 #endif
 
 // The result of the operation, numbered like the exit codes of the command (docs/service.md 7.1).
-// It is independent of the error: a connection that breaks before the POST is REKEY_NOT_REACHED,
-// one that breaks after it REKEY_UNKNOWN. Names, numbers and meanings stay the same in later
-// versions, and no outcome is added.
+// It is independent of the error: if the connection breaks before the POST, the outcome is
+// REKEY_NOT_REACHED; if it breaks after the POST, the outcome is REKEY_UNKNOWN. Names, numbers and
+// meanings stay the same in later versions, and no outcome is added.
 enum rekey_outcome {
     REKEY_SUCCEEDED = 0,    // the service said that the operation succeeded
     REKEY_REFUSED = 1,      // the service refused: nothing was changed
@@ -35,8 +35,8 @@ enum rekey_outcome {
     REKEY_NOT_REACHED = 10, // nothing was sent or processed, or a read was not understood
     REKEY_NOT_TRUSTED = 11, // certificate, host name, dates, clock: nothing was sent
     REKEY_UNKNOWN = 12,     // the request may have taken effect: list the keys, then decide
-    REKEY_RUNNING = 13,     // accepted, and still running as far as is known: can be resumed
-    REKEY_CREDENTIALS = 14, // no token, or it was refused: nothing was executed
+    REKEY_RUNNING = 13,     // accepted, and probably still running: can be resumed
+    REKEY_CREDENTIALS = 14, // no token, or a refused token: nothing was executed
     REKEY_LOCAL = 15,       // the device failed: entropy, storage, memory
     REKEY_NONE = 100,       // no operation was started, or it has not ended
 };
@@ -71,7 +71,7 @@ struct rekey_record {
     enum rekey_poll_kind kind;
     struct rekey_span url;        // empty with REKEY_POLL_NONE
     struct rekey_span request_id; // x-ms-client-request-id: 36 bytes
-    bool unsure;                  // an earlier POST of this operation may have been executed, too
+    bool unsure; // an earlier POST of this operation may have been executed as well
 };
 
 // The keys that rekey_list_keys reads, unescaped and not NUL-terminated. The caller must zeroize
@@ -94,8 +94,9 @@ struct rekey_token {
 };
 
 // A list of secrets that the core does not know otherwise, such as a proxy's password or a listed
-// key. If the service repeats one of them, the report does not show it. NULs at the end of `text`
-// are ignored, so that `text` can be a whole buffer that is filled later.
+// key. If an answer of the service contains one of these secrets, the report does not show the
+// secret. NULs at the end of `text` are ignored, so that `text` can be a whole buffer that is
+// filled later.
 struct rekey_secret {
     struct rekey_span text;
     const struct rekey_secret *next; // NULL: this is the last one
@@ -108,41 +109,42 @@ struct rekey_options {
     uint16_t port;          // 443
     bool retry_unsafe;      // also repeat a POST that may have been executed
     // For several operations in a row, such as a list, a regeneration and another list. An
-    // operation that succeeds keeps its connection open; the next one uses it if it only reads and
-    // begins within REKEY_IDLE_MAX_MS. A regeneration always opens a new connection. The token is
-    // kept, too, and used until it must be renewed or the service refuses it. rekey_abort closes
-    // the connection and zeroizes the token. Until then no other client may use the transport, and
-    // `host` and `port` must not change.
+    // operation that succeeds keeps its connection open. The next operation uses this connection if
+    // it only reads and begins within REKEY_IDLE_MAX_MS; a regeneration always opens a new
+    // connection. The token is kept as well, and is used until it must be renewed or the service
+    // refuses it. rekey_abort closes the connection and zeroizes the token. Until then no other
+    // client may use the transport, and `host` and `port` must not change.
     bool hold;
     struct rekey_span board; // for User-Agent: rekey/<version> (<board>)
 
     // Obtains tokens and renews them (credential.h). NULL: `token` is called instead.
     struct rekey_credential *credential;
 
-    // Writes a bearer token to buf[0..cap) and its length to *len. It is called before the first
-    // request, and once more after the service refused the token. A different token is then used;
-    // the same token is an error. Returns REKEY_DONE; REKEY_AGAIN to be called again at once; a
-    // REKEY_WANT_... to be called again within REKEY_TOKEN_WAIT_MS, because rekey_run cannot know
-    // when the token is ready; REKEY_E_NO_TOKEN; or REKEY_E_LIMIT_TOKEN with the length of the
-    // token in *len.
+    // Writes a bearer token to buf[0..cap) and its length to *len. The function is called before
+    // the first request, and once more after the service refused the token. It must then write
+    // another token: the same token ends the operation with an error. Returns REKEY_DONE;
+    // REKEY_AGAIN to be called again at once; a REKEY_WANT_... if the token is not ready, to be
+    // called again after at most REKEY_TOKEN_WAIT_MS; REKEY_E_NO_TOKEN; or REKEY_E_LIMIT_TOKEN with
+    // the length of the token in *len.
     int (*token)(void *ctx, char *buf, size_t cap, size_t *len);
     void *token_ctx;
 
-    // Saves *record so that it survives a power cut, and replaces the previous record. May be NULL:
-    // then the outcome is unknown after a restart. Returns REKEY_DONE or REKEY_E_SAVE. A failure
-    // before the POST ends the operation, and nothing is sent; a later failure is only reported.
+    // Saves *record so that it survives a power cut, and replaces the previous record. `save` may
+    // be NULL: then the outcome is unknown after a restart. Returns REKEY_DONE or REKEY_E_SAVE. If
+    // saving fails before the POST, the operation ends and nothing is sent; a later failure only
+    // appears in the report (save_failed).
     int (*save)(void *ctx, const struct rekey_record *record);
     void *save_ctx;
 
     uint32_t timeout_ms;         // of the whole operation
     uint32_t connect_timeout_ms; // of one connection: lookup, connect and handshake
     uint32_t idle_timeout_ms;    // the longest time without a byte from the peer
-    uint32_t poll_interval_ms;   // between polls if the service names no wait; may be 0
+    uint32_t poll_interval_ms;   // between polls if the service requires no wait; may be 0
 
     const struct rekey_secret *secrets; // NULL: there are none
 };
 
-// In the order of the fields, without designators, so that C++ accepts it, too.
+// In the order of the fields, without designators, so that C++ accepts the macro as well.
 #define REKEY_OPTIONS_INIT                                                                         \
     {                                                                                              \
         {"management.azure.com", 20}, 443, false, false, {"unknown board", 13}, NULL, NULL, NULL,  \
@@ -175,17 +177,17 @@ struct rekey {
     uint8_t state, operation, key, outcome, kind, new_kind;
     uint8_t tries, not_found, immediate, subject_len;
     bool post_sent;      // a POST is being sent, or was sent and is not answered yet
-    bool maybe_executed; // an earlier attempt may have been executed
+    bool maybe_executed; // an earlier POST may have been executed; set until the end
     bool renewing;       // the service refused the token, and a new one is being obtained
     bool save_failed;
     bool claims;              // the token was refused with a claims challenge
-    bool key_value_forgotten; // only digests of it are left (hide.h)
+    bool key_value_forgotten; // only digests of the key value are left (hide.h)
     bool stepping;            // a call of this API is running: the port must not start another
-    bool aborted;             // rekey_abort was called during it: the step ends the operation
+    bool aborted; // rekey_abort was called during this call: the step ends the operation
     uint16_t url_len, key_value_len, body_len, http_status;
     struct rekey_http_cursor cursor;
     int error, cause, url_error;
-    int32_t named_ms; // the wait that the answer names, in milliseconds; -1 if it names none
+    int32_t named_ms; // the wait that the answer requires, in ms; -1: none
     uint32_t requests, answers, polls, wait_ms;
     uint32_t needed; // bytes that would have been enough for the limit that was exceeded
     const struct rekey_endpoint *endpoint;
@@ -202,7 +204,8 @@ struct rekey {
     char captured[6][41]; // values of the fields from REKEY_FIELD_RETRY_AFTER on, with a NUL each
     char subject[REKEY_SUBJECT_MAX];
     char url[REKEY_URL_MAX]; // until there is a polling URL: the path of the POST
-    // All fields from here on are zeroized when the operation ends; the token later, if it is held.
+    // All fields from here on are zeroized when the operation ends; but a token that `hold` keeps
+    // is zeroized later.
     char key_value[REKEY_KEY_VALUE_MAX];
     union {
         char bytes[REKEY_STAGING_MAX];
@@ -220,8 +223,8 @@ static_assert(sizeof(struct rekey) <= 14336, "the memory budget of docs/design.m
 struct rekey_report {
     enum rekey_outcome outcome; // REKEY_NONE while the operation runs
     int error;                  // the reason; 0 with REKEY_SUCCEEDED and REKEY_NONE
-    int cause;                  // the last failure after which a request was repeated; 0: none
-    unsigned http_status;       // of the last answer; 0: none
+    int cause;            // the last failure after which a request was repeated; 0: no request was
+    unsigned http_status; // of the last answer; 0: none
     const struct rekey_arm_error *service; // the error in the last answer; empty: none
     const char *status;                    // the last status of the operation, printable; may be ""
     int percent;                           // percentComplete, 0..100; -1 if unknown
@@ -239,7 +242,7 @@ struct rekey_report {
     uint32_t wait_ms;              // length of the last wait
     uint32_t needed;  // bytes that the exceeded limit (rekey_error_limit) would need; 0: unknown
     bool save_failed; // the polling URL could not be saved: no resumption after a restart
-    bool waiting;     // between two requests: rekey_wait_ms tells for how long
+    bool waiting;     // between two requests: rekey_wait_ms returns for how long
 };
 
 // If an application is compiled with other limits than the archive, its structs have another
@@ -264,12 +267,13 @@ int rekey_init(struct rekey *r, const struct rekey_port *port, const struct reke
 // Each of these checks its parameters and starts an operation; nothing is sent yet. `endpoint` and
 // everything that it points to must stay valid until the operation has ended. They return 0;
 // REKEY_E_BUSY if another operation is running, which then continues; or the error of a bad
-// parameter: the operation is not started, and the outcome is REKEY_USAGE. If a function of the
-// port or of the options calls them, they return REKEY_E_BUSY.
+// parameter: the operation is not started, and the outcome is REKEY_USAGE. If they are called from
+// a function of the port or of the options, they return REKEY_E_BUSY.
 
-// Regenerates one key. `key_value` is copied; if it is empty (a NULL pointer), the service chooses.
-// Also returns REKEY_E_SUBSCRIPTION, REKEY_E_RESOURCE_GROUP, REKEY_E_WORKSPACE, REKEY_E_ENDPOINT,
-// REKEY_E_API_VERSION, REKEY_E_KEY_TYPE, REKEY_E_KEY_VALUE, REKEY_E_LIMIT_KEY_VALUE.
+// Regenerates one key. `key_value` is copied; if it is empty (a NULL pointer), the service
+// generates a value. Also returns REKEY_E_SUBSCRIPTION, REKEY_E_RESOURCE_GROUP, REKEY_E_WORKSPACE,
+// REKEY_E_ENDPOINT, REKEY_E_API_VERSION, REKEY_E_KEY_TYPE, REKEY_E_KEY_VALUE,
+// REKEY_E_LIMIT_KEY_VALUE.
 int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enum rekey_key key,
                      struct rekey_span key_value);
 
@@ -279,9 +283,9 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
 int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
                     struct rekey_keys *keys);
 
-// Obtains a token and stores it in *token, which is complete after rekey_step has returned 0. For
-// an application that checks its identity, or that sends requests to the service itself. Returns 0
-// or REKEY_E_BUSY.
+// Obtains a token and stores it in *token, which is complete after rekey_step has returned 0. This
+// is for an application that checks its identity, or that sends requests to the service itself.
+// Returns 0 or REKEY_E_BUSY.
 int rekey_get_token(struct rekey *r, struct rekey_token *token);
 
 // Continues to poll a saved operation. The URL is copied; its host must be the configured
@@ -296,10 +300,10 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record);
 //                                       rekey_wait_ms has passed, whichever comes first,
 //   REKEY_WANT_TIME                     call again when rekey_wait_ms has passed,
 //   REKEY_DONE (0)                      the operation succeeded,
-//   an error                            it ended otherwise: see the report's outcome.
+//   an error                            the operation ended otherwise: see the report's outcome.
 // The last two are sticky: further calls return the same. Calling rekey_step earlier than needed
-// does no harm. If a function of the port or of the options that rekey_step has called calls it
-// again, it returns REKEY_E_BUSY.
+// does no harm. If it is called from a function of the port or of the options that rekey_step has
+// called, it returns REKEY_E_BUSY.
 int rekey_step(struct rekey *r);
 
 // The longest time in milliseconds that the caller may sleep after the last rekey_step. It covers
@@ -313,10 +317,10 @@ void rekey_report(const struct rekey *r, struct rekey_report *report);
 
 // Stores a text in buf[0..cap) (cap > 0), with a NUL, that gives details of the report's `error`
 // from the transport of the last connection, such as which certificate was refused and why. If the
-// transport has no details of `error`, the text is about `cause`; if it has none of that either,
-// the text is empty. The text never contains the token, the key value or the secrets. It may
-// contain names from a server's certificate: make control characters visible before you print it.
-// It can be called until the next operation begins.
+// transport has no details of `error`, the text is about `cause`; if the transport has no details
+// of `cause` either, the text is empty. The text never contains the token, the key value or the
+// secrets. It may contain names from a server's certificate: make control characters visible before
+// you print it. It can be called until the next operation begins.
 void rekey_explain(const struct rekey *r, char *buf, size_t cap);
 
 // Ends the operation: closes the connection and zeroizes the secrets; the report shows the outcome.

@@ -1,10 +1,11 @@
 // rekey_config.h - every buffer size and every default, each with its reason. A macro that stands
-// after an #ifndef can be overridden: define it on the compiler's command line, or in a header that
-// the macro REKEY_CONFIG_FILE names, as "my_rekey_config.h" or <my_rekey_config.h>, including the
-// quotation marks or brackets. The archive and the programs that link it must use the same values;
-// rekey.h makes a difference an error of the linker. Values are decimal numbers without
-// parentheses. Every error of a limit names the macro to raise. Sizes are in bytes and times in
-// milliseconds unless a name or comment says otherwise.
+// after an #ifndef can be overridden: define it on the compiler's command line, or in a header
+// whose name is the value of the macro REKEY_CONFIG_FILE, as "my_rekey_config.h" or
+// <my_rekey_config.h>, including the quotation marks or brackets. The archive and the programs that
+// link it must use the same values; rekey.h makes a difference an error of the linker. Values are
+// decimal numbers without parentheses. The text of every error of a limit contains the name of the
+// macro to raise. Sizes are in bytes and times in milliseconds unless a name or comment says
+// otherwise.
 
 #ifndef REKEY_CONFIG_H
 #define REKEY_CONFIG_H
@@ -60,8 +61,8 @@
 #endif
 
 // Bounds against a hostile server. Bytes that do not fit into the buffers above are read and
-// dropped up to these limits. For each chunk with data, 16 bytes of its framing are not counted, so
-// that an answer in many small chunks stays within REKEY_HEAD_MAX.
+// dropped up to these limits. The first 16 bytes of framing of each chunk with data do not count
+// towards REKEY_HEAD_MAX, so that an answer in many small chunks stays within this limit.
 #ifndef REKEY_HEAD_MAX
 #define REKEY_HEAD_MAX                                                                             \
     65536u // one answer's head, chunk lines and trailers, interim answers included
@@ -80,15 +81,15 @@
 #define REKEY_CODE_MAX 64
 #define REKEY_MESSAGE_MAX 256
 #define REKEY_TARGET_MAX 96
-#define REKEY_SUBJECT_MAX 88 // the host that a refused URL leads to
+#define REKEY_SUBJECT_MAX 88 // the host of a refused URL
 
 // Defaults of struct rekey_options.
-#define REKEY_TIMEOUT_MS 1800000u       // the whole operation; the service's own is PT30M
+#define REKEY_TIMEOUT_MS 1800000u // the whole operation; the limit of the service is 30 minutes
 #define REKEY_CONNECT_TIMEOUT_MS 15000u // one connection: lookup, connect, handshake
 #define REKEY_IDLE_TIMEOUT_MS 100000u   // the longest time without a byte of the answer
-#define REKEY_POLL_INTERVAL_MS 10000u   // if the service names no wait
+#define REKEY_POLL_INTERVAL_MS 10000u   // if the service requires no wait
 
-// The longest wait between two calls of rekey_options.token while it has no token yet.
+// The longest wait between two calls of rekey_options.token while there is no token yet.
 #define REKEY_TOKEN_WAIT_MS 1000u
 
 // The longest time without traffic after which a connection is used for another request. If it has
@@ -105,8 +106,8 @@
 // (docs/service.md 4.6).
 #define REKEY_NOT_FOUND_MAX 3u
 
-// Number of polls in one operation that may come without a wait. Every later wait is at least
-// REKEY_POLL_FLOOR_MS (docs/service.md 4.2).
+// At most this many polls of one operation are sent without a wait, if the service requires none.
+// The wait before every later poll is at least REKEY_POLL_FLOOR_MS (docs/service.md 4.2).
 #define REKEY_IMMEDIATE_POLLS 10u
 #define REKEY_POLL_FLOOR_MS 1000u
 

@@ -6,7 +6,7 @@
 // In later versions an error keeps its name, its number and its group, and the number of an error
 // that is no longer returned is not used again. Errors may be added: a program should treat an
 // error that it does not know by its group (-error / 100), and use the outcome to decide whether
-// the key was changed. The texts may change: they are for people.
+// the key was changed. The texts are for people, and may change.
 
 #ifndef REKEY_ERROR_H
 #define REKEY_ERROR_H
@@ -27,7 +27,7 @@ extern "C" {
     X(REKEY_E_KEY_VALUE,        -106, "key value: not UTF-8") \
     X(REKEY_E_HOST,             -107, "management host: a host name of letters, digits, '-' '.', 1 to 253 bytes") \
     X(REKEY_E_OPTIONS,          -108, "options: a timeout is zero, or a required pointer is NULL") \
-    X(REKEY_E_RECORD,           -109, "the saved operation has no request id of 36 bytes") \
+    X(REKEY_E_RECORD,           -109, "the saved operation is damaged: its request id is not 36 bytes long") \
     X(REKEY_E_BUSY,             -110, "an operation is running: finish or abort it first") \
     X(REKEY_E_IDLE,             -111, "no operation was started") \
     X(REKEY_E_NO_PREVIOUS,      -112, "there is no previous key to restore") \
@@ -42,17 +42,17 @@ extern "C" {
     X(REKEY_E_END,              -205, "the connection ended before the answer was complete") \
     X(REKEY_E_TLS,              -206, "TLS failed") \
     X(REKEY_E_DEADLINE,         -207, "the deadline (--timeout) was reached") \
-    X(REKEY_E_ABORTED,          -208, "stopped by a signal, or by the caller") \
+    X(REKEY_E_ABORTED,          -208, "the operation was stopped before it ended") \
     X(REKEY_E_PROXY,            -209, "the proxy did not open a tunnel") \
     X(REKEY_E_PROXY_TARGET,     -210, "the proxy could not reach the host") \
-    /* trust: who the peer is could not be proved */ \
+    /* trust: the identity of the peer could not be verified */ \
     X(REKEY_E_CERT_ISSUER,      -300, "the issuer of the server's certificate is not trusted") \
     X(REKEY_E_CERT_NAME,        -301, "the server's certificate is for another host name") \
     X(REKEY_E_CERT_DATES,       -302, "the server's certificate is outside its validity dates") \
     X(REKEY_E_CERT_OTHER,       -303, "the server's certificate was refused") \
-    X(REKEY_E_NO_ANCHORS,       -304, "there are no trust anchors") \
-    X(REKEY_E_CLOCK,            -305, "the clock was never set: it is earlier than this build") \
-    /* framing: what came is not an HTTP/1.1 answer (RFC 9112) */ \
+    X(REKEY_E_NO_ANCHORS,       -304, "there are no trusted CA certificates (trust anchors)") \
+    X(REKEY_E_CLOCK,            -305, "the clock was never set (it is earlier than this build)") \
+    /* framing: the received bytes are not an HTTP/1.1 answer (RFC 9112) */ \
     X(REKEY_E_STATUS_LINE,      -400, "the status line is malformed") \
     X(REKEY_E_FIELD,            -401, "a field line is malformed, or folded") \
     X(REKEY_E_CONTENT_LENGTH,   -402, "Content-Length is malformed or contradicts itself") \
@@ -60,18 +60,18 @@ extern "C" {
     X(REKEY_E_CHUNK,            -404, "the chunked coding is malformed") \
     X(REKEY_E_REPEATED_FIELD,   -405, "a field that may appear only once is repeated") \
     X(REKEY_E_CONTENT_CODING,   -406, "the body has a Content-Encoding that was not asked for") \
-    /* JSON: the body is not what it should be */ \
+    /* JSON: the body is not the expected JSON */ \
     X(REKEY_E_JSON,             -500, "the body is not JSON") \
-    X(REKEY_E_JSON_DUPLICATE,   -501, "the JSON body has a member name twice") \
-    X(REKEY_E_JSON_STATUS,      -502, "the status answer has no string 'status'") \
+    X(REKEY_E_JSON_DUPLICATE,   -501, "the JSON body contains a member name twice") \
+    X(REKEY_E_JSON_STATUS,      -502, "the status answer contains no string 'status'") \
     X(REKEY_E_JSON_KEYS,        -503, "the answer to listKeys does not contain the keys") \
     X(REKEY_E_CONTRADICTORY,    -504, "the answer contradicts itself: it shows neither success nor failure") \
-    /* service: what it said */ \
+    /* service: the answer reports an error, or is unexpected */ \
     X(REKEY_E_REFUSED,          -600, "the service refused the request") \
     X(REKEY_E_FAILED,           -601, "the operation failed") \
     X(REKEY_E_CANCELED,         -602, "the operation was canceled") \
-    X(REKEY_E_REDIRECT,         -603, "the service answered with a redirect: rekey follows none") \
-    X(REKEY_E_MAYBE_EXECUTED,   -604, "the service answered with an error: the request may have been executed") \
+    X(REKEY_E_REDIRECT,         -603, "the service answered with a redirect, which rekey does not follow") \
+    X(REKEY_E_MAYBE_EXECUTED,   -604, "the service answered with an error, and may have executed the request") \
     X(REKEY_E_NOT_PROCESSED,    -605, "the service answered every attempt with 408, 429 or 5xx") \
     X(REKEY_E_STATUS,           -606, "the service answered with an unexpected HTTP status") \
     X(REKEY_E_NO_POLL_URL,      -607, "the service accepted the request but gave no polling URL") \
@@ -79,15 +79,15 @@ extern "C" {
     X(REKEY_E_POLL_NOT_FOUND,   -609, "the service no longer knows the operation") \
     X(REKEY_E_URL_SCHEME,       -610, "the URL is not an absolute https URL") \
     X(REKEY_E_URL_HOST,         -611, "the URL's host or port is malformed, or it has user information") \
-    X(REKEY_E_URL_BYTE,         -612, "the URL has a byte that a URL may not have") \
+    X(REKEY_E_URL_BYTE,         -612, "the URL contains a byte that is not allowed in a URL") \
     X(REKEY_E_URL_FOREIGN,      -613, "the polling URL is for another host or port than the request") \
     X(REKEY_E_RESUME_NO_URL,    -614, "the saved operation has no polling URL") \
-    X(REKEY_E_KEYS_NULL,        -615, "one of the endpoint's two keys is null or empty") \
-    X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: it is unclear which one is in use") \
+    X(REKEY_E_KEYS_NULL,        -615, "one of the endpoint's two keys is null or empty: regenerate that key with `rekey regenerate`") \
+    X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: regenerate one of them with `rekey regenerate`") \
     X(REKEY_E_KEY_UNCHANGED,    -617, "the service still lists the old key") \
-    X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that was to be regenerated") \
+    X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that this run would have regenerated") \
     X(REKEY_E_KEY_REFUSED,      -619, "the scoring URI does not accept the new key yet") \
-    /* limits: each names the macro to raise */ \
+    /* limits: each text contains the name of the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
     X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \
     X(REKEY_E_LIMIT_KEY_VALUE,  -702, "limit: a key value is longer than REKEY_KEY_VALUE_MAX") \
@@ -101,27 +101,27 @@ extern "C" {
     X(REKEY_E_LIMIT_ARENA,      -710, "limit: TLS needs more memory than its arena has (REKEY_ARENA_SIZE)") \
     X(REKEY_E_LIMIT_TOKEN_ANSWER, -711, "limit: the token service's answer is longer than REKEY_TOKEN_MAX") \
     X(REKEY_E_LIMIT_CREDENTIAL, -712, "limit: the token request is longer than REKEY_STAGING_MAX") \
-    /* credentials */ \
+    /* credentials: there is no token, or it was refused */ \
     X(REKEY_E_NO_TOKEN,         -800, "no token could be obtained") \
-    X(REKEY_E_TOKEN,            -801, "the token is empty, or has a byte that a bearer token may not have") \
+    X(REKEY_E_TOKEN,            -801, "the token is empty, or contains a byte that is not allowed in a bearer token") \
     X(REKEY_E_UNAUTHORIZED,     -802, "the service refused the token") \
-    X(REKEY_E_CLAIMS,           -803, "the service refused the token with a claims challenge: a policy requires more than a device can prove") \
+    X(REKEY_E_CLAIMS,           -803, "the service refused the token with a claims challenge: a policy (Conditional Access) requires proof that a device cannot give") \
     X(REKEY_E_TOKEN_REFUSED,    -804, "the token service issued no token") \
     X(REKEY_E_TOKEN_ANSWER,     -805, "the token service's answer contains no token") \
     X(REKEY_E_IDENTITY,         -806, "tenant or client id: missing, or not only letters, digits, '-' '.'") \
     X(REKEY_E_SECRET,           -807, "the client secret is missing or empty") \
-    X(REKEY_E_ASSERTION,        -808, "the federated token cannot be read, or is not a token") \
+    X(REKEY_E_ASSERTION,        -808, "the federated token cannot be used") \
     X(REKEY_E_SIGN,             -809, "the client certificate or its private key cannot be used") \
-    X(REKEY_E_CHALLENGE,        -810, "Azure Arc: the challenge names no key file in /var/opt/azcmagent/tokens/") \
-    X(REKEY_E_KEY_FILE,         -811, "Azure Arc: the key file cannot be read, or is not a key file") \
-    X(REKEY_E_PLAIN,            -812, "http:// is allowed only for this machine and for 169.254.169.254") \
-    X(REKEY_E_ARC,              -813, "the Azure Arc agent answers in place of IMDS: the identity is arc, not imds") \
-    /* local: the device itself */ \
+    X(REKEY_E_CHALLENGE,        -810, "Azure Arc: the challenge gives no key file in /var/opt/azcmagent/tokens/") \
+    X(REKEY_E_KEY_FILE,         -811, "Azure Arc: the key file cannot be used") \
+    X(REKEY_E_PLAIN,            -812, "a token service over http:// must be on this machine or at 169.254.169.254") \
+    X(REKEY_E_ARC,              -813, "the Azure Arc agent answered in place of IMDS: the identity must be arc, not imds") \
+    /* local: the device failed */ \
     X(REKEY_E_ENTROPY,          -900, "the device provides no random numbers") \
     X(REKEY_E_SAVE,             -901, "the operation could not be saved") \
-    X(REKEY_E_STORE,            -902, "the state of the rotation could not be read or written") \
+    X(REKEY_E_STORE,            -902, "the state of the rotation cannot be used") \
     X(REKEY_E_HOOK,             -903, "the hook (--exec) failed") \
-    X(REKEY_E_HOOK_PENDING,     -904, "the hook of an earlier run is still pending: it must run first, and this run has none")
+    X(REKEY_E_HOOK_PENDING,     -904, "the hook of an earlier run must run first, and this run has no --exec")
 // clang-format on
 
 enum rekey_error {
@@ -130,8 +130,8 @@ enum rekey_error {
 #undef REKEY_ERROR_ENUM
 };
 
-// The text of an error, or "unknown error". It is in an object file of its own, so that an image
-// that does not call it does not contain the texts.
+// The text of an error, or "unknown error". The function is in an object file of its own,
+// so that an image that does not call it does not contain the texts.
 const char *rekey_error_text(int error);
 
 // The name of an error, such as "REKEY_E_LOOKUP"; "" if there is no such error.

@@ -69,11 +69,11 @@ struct rekey_transport {
 
     // Accepts up to `len` (> 0) bytes and stores in *done how many (> 0 with REKEY_DONE). After
     // REKEY_WANT_READ or REKEY_WANT_WRITE the core repeats the call with the same bytes and length,
-    // as TLS needs. REKEY_DONE says that the layer below has these bytes: they are sent even if no
-    // other call is made. The core flushes nothing. After an error the core does not call write
-    // again. It may still call read, because a server may refuse a request after it has read only a
-    // part of it.
-    // Returns REKEY_DONE, REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_E_IO, REKEY_E_TLS.
+    // as TLS needs. REKEY_DONE means that the layer below has these bytes, and sends them even if
+    // no other call is made: the core has no call that flushes. After an error the core does not
+    // call write again. It may still call read, because a server may refuse a request after it has
+    // read only a part of it. Returns REKEY_DONE, REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_E_IO or
+    // REKEY_E_TLS.
     int (*write)(void *ctx, const void *data, size_t len, size_t *done);
 
     // Stores up to `cap` (> 0) bytes and in *done how many (> 0 with REKEY_DONE). Bytes that
@@ -111,9 +111,9 @@ struct rekey_transport {
 struct rekey_port {
     struct rekey_transport tls; // an authenticated stream; bearer tokens are sent only over it
 
-    // TCP without TLS, for the managed identity services of this machine (credential.h). Zeroed if
-    // no such credential is used. It may be the transport below `tls`: only one of the two is open
-    // at a time.
+    // TCP without TLS, for the managed identity services of this machine (credential.h). Zero it if
+    // no such credential is used. `plain` may be the transport below `tls`: only one of the two is
+    // open at a time.
     struct rekey_transport plain;
 
     void *ctx; // the first argument of the functions below
@@ -132,8 +132,8 @@ struct rekey_port {
     int (*entropy)(void *ctx, void *buf, size_t len);
 
     // Sleeps until the transport is ready for `want` (REKEY_WANT_READ, REKEY_WANT_WRITE), or until
-    // `ms` have passed, whichever comes first. Only rekey_run calls it; NULL if rekey_run is not
-    // used.
+    // `ms` have passed, whichever comes first. Only rekey_run calls this function; NULL if
+    // rekey_run is not used.
     void (*wait)(void *ctx, int want, uint32_t ms);
 };
 

@@ -16,9 +16,9 @@ extern "C" {
 
 // The state that the storage keeps between two runs, besides the keys and an unfinished operation.
 struct rekey_rotation_state {
-    enum rekey_key slot;         // of the key that was activated last; 0: none was
+    enum rekey_key slot;         // of the key that was activated last; 0: no key was
     bool hook_pending;           // the hook has not succeeded since that key was activated
-    bool rolled_back;            // a rollback activated it, and has not succeeded yet
+    bool rolled_back;            // a rollback activated that key, and is not complete yet
     int64_t switched;            // time of the activation: seconds since 1970
     unsigned char sha256[2][32]; // of the primary and the secondary key as last noted
 };
@@ -42,11 +42,11 @@ struct rekey_storage {
     int (*load_state)(void *ctx, struct rekey_rotation_state *state);
     int (*save_state)(void *ctx, const struct rekey_rotation_state *state);
 
-    // Loads an operation that was begun, and its slot; *slot is 0 if there is none. The spans of
-    // *record must stay valid until the next save. *age_ms is the time in milliseconds since the
-    // intent (see save_operation) was saved, by a clock that cannot be set. It may be too small but
-    // never too large: if the intent was saved before the last boot, it is the time since that
-    // boot; if there is no such clock, it is 0.
+    // Loads the unfinished operation and its slot; *slot is 0 if there is no unfinished operation.
+    // The spans of *record must stay valid until the next save. *age_ms is the time in milliseconds
+    // since the intent (see save_operation) was saved, by a clock that cannot be set. If this time
+    // is not known exactly, store a shorter time, never a longer one: after a reboot the time since
+    // that boot; without such a clock, 0.
     int (*load_operation)(void *ctx, struct rekey_record *record, enum rekey_key *slot,
                           uint64_t *age_ms);
     // Saves an operation. It is called before each POST with a record of kind REKEY_POLL_NONE, the
@@ -65,16 +65,16 @@ struct rekey_storage {
 
 // What a run did.
 enum rekey_rotation_result {
-    REKEY_ROTATION_NONE,      // the run ended before it had a result
+    REKEY_ROTATION_NONE,      // the run ended before it had any of the results below
     REKEY_ROTATION_ROTATED,   // the regenerated key is in use now
-    REKEY_ROTATION_ADOPTED,   // the key in use was missing or not listed: activated a listed one
+    REKEY_ROTATION_ADOPTED,   // the key in use was missing or not listed: activated a listed key
     REKEY_ROTATION_NOT_DUE,   // nothing to do: the key was activated less than min_age_s ago
     REKEY_ROTATION_UNCHANGED, // sync: no key has changed
     REKEY_ROTATION_RESTORED,  // the previous key is in use again
 };
 
 struct rekey_rotation_options {
-    uint32_t settle_ms; // between two lists that must both contain a new key; for rekey_sync, too
+    uint32_t settle_ms; // between two lists that must both contain a new key; also for rekey_sync
     bool probe;        // instead of the second list: wait until the scoring URI accepts the new key
     int64_t min_age_s; // between the activations of two keys
     uint32_t list_interval_ms; // between two lists while a new key is expected
@@ -88,14 +88,14 @@ struct rekey_rotation_report {
     enum rekey_outcome outcome; // REKEY_NONE while the run continues
     int error;                  // the reason; 0 with REKEY_SUCCEEDED and REKEY_NONE
     enum rekey_rotation_result result;
-    enum rekey_key in_use;    // slot of the key that was activated last; 0: none was
-    enum rekey_key target;    // slot to regenerate or to activate; 0: not decided yet
-    int64_t switched;         // time at which the key in use was activated: seconds since 1970
-    bool hook_pending;        // the hook has not succeeded since then
-    bool found_operation;     // an unfinished operation of an earlier run was continued
-    bool by_comparison;       // the list shows a new key; the service did not say that it succeeded
-    bool foreign;             // somebody else changed a key since the last run
-    struct rekey_span probed; // host of the scoring URI that was asked last; empty: none was
+    enum rekey_key in_use; // slot of the key that was activated last; 0: no key was
+    enum rekey_key target; // slot to regenerate or to activate; 0: not decided yet
+    int64_t switched;      // time at which the key in use was activated: seconds since 1970
+    bool hook_pending;     // the hook has not succeeded since that time
+    bool found_operation;  // an unfinished operation of an earlier run was continued
+    bool by_comparison;    // the list shows a new key; the service did not confirm the regeneration
+    bool foreign;          // somebody else changed a key since the last run
+    struct rekey_span probed; // host of the last request to a scoring URI; empty: no such request
 };
 
 // All fields are private; use rekey_rotation_report.
@@ -105,7 +105,7 @@ struct rekey_rotation {
     bool settled;      // a new key was listed, and must be listed once more
     bool client_ended; // an operation of the client has ended, and its report was not read yet
     bool in_call; // a call of this API is running: the storage and the port must not start another
-    bool aborted; // rekey_rotation_abort was called during it: the run ends before it returns
+    bool aborted; // rekey_rotation_abort was called during this call: the call ends the run
     bool found_operation, by_comparison, foreign; // see the report
     uint16_t key_len;
     enum rekey_key slot; // to regenerate or to activate
@@ -121,8 +121,8 @@ struct rekey_rotation {
     int probe_error; // why the scoring URI has not accepted the key yet
     struct rekey_rotation_state state;
     uint64_t deadline, wake;
-    uint64_t compare_until; // until then an operation of an earlier run may still change its key
-    uint64_t stale_until;   // until then a key in use that is not listed is searched for again
+    uint64_t compare_until; // until this time an earlier operation may still change its key
+    uint64_t stale_until;   // until this time a run that does not find the key in use lists again
     unsigned char seen[32]; // the SHA-256 of the new key, as last listed
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
@@ -140,11 +140,11 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          const struct rekey_rotation_options *rotation,
                          const struct rekey_storage *storage);
 
-// Each of these begins a run; nothing is sent yet. They return 0; REKEY_E_BUSY if a run is going
-// on, which then continues; or an error that has ended the run: REKEY_E_STORE, REKEY_E_ABORTED;
-// REKEY_E_PORT if a function of the storage other than `hook` is NULL; REKEY_E_OPTIONS if *x is
-// zeroed, or if the client was not initialized when rekey_rotation_init was called. rekey_rollback
-// also returns REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
+// Each of these begins a run; nothing is sent yet. They return 0; REKEY_E_BUSY if another run has
+// not ended, which then continues; or an error that has ended the run: REKEY_E_STORE,
+// REKEY_E_ABORTED; REKEY_E_PORT if a function of the storage other than `hook` is NULL;
+// REKEY_E_OPTIONS if *x is zeroed, or if the client was not initialized when rekey_rotation_init
+// was called. rekey_rollback also returns REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
 
 // Regenerates the slot that is not in use, and activates its key. It first finishes an unfinished
 // earlier run; after that, if the key in use was activated less than min_age_s ago, it does nothing
@@ -161,8 +161,8 @@ int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
 int rekey_rollback(struct rekey_rotation *x);
 
 // Does a bounded amount of work and returns like rekey_step; at the end of the run it returns 0 or
-// the error of the report. If a function of the storage, the options or the port calls it, it
-// returns REKEY_E_BUSY.
+// the error of the report. If it is called from a function of the storage, the options or the port,
+// it returns REKEY_E_BUSY.
 int rekey_rotation_step(struct rekey_rotation *x);
 
 // Calls rekey_rotation_step and the port's `wait` in a loop, like rekey_run.

@@ -20,18 +20,18 @@ static const char identities[] =
     "  secret, certificate, workload: AZURE_TENANT_ID, AZURE_CLIENT_ID, and one of\n"
     "    AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH (PEM, with the key),\n"
     "    AZURE_FEDERATED_TOKEN_FILE\n"
-    "  imds, arc: the machine's own; with imds AZURE_CLIENT_ID names another one\n";
+    "  imds, arc: the machine's identity; for imds, AZURE_CLIENT_ID selects another\n";
 
 static const char exit_codes[] =
     "Exit codes:\n"
-    "   0 succeeded          the service confirmed it\n"
-    "   1 refused or failed  by the service; its error is printed\n"
+    "   0 succeeded          the service confirmed the operation\n"
+    "   1 refused or failed  by the service; the service's error is printed\n"
     "   2 usage              nothing was sent\n"
-    "  10 not reached        nothing was sent or processed: run it again\n"
+    "  10 not reached        nothing was executed: run the command again\n"
     "  11 not trusted        certificate, host name, clock; nothing was sent\n"
     "  12 outcome unknown    the key may have changed: see rekey list-keys\n"
-    "  13 still running      accepted by the service; `rekey wait` continues\n"
-    "  14 credentials        no token, or it was refused; nothing was executed\n"
+    "  13 still running      accepted by the service: continue with rekey wait\n"
+    "  14 credentials        no token, or a refused token; nothing was executed\n"
     "  15 local              disk, lock, hook or standard output failed\n";
 
 static void put_option(const struct option_row *row) {

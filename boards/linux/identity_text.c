@@ -16,7 +16,7 @@ void identity_explain(const struct identity *id, int error, char *buf, size_t ca
         snprintf(buf, cap, "'%s': %s%s", id->file, id->fault != NULL ? "the token " : "",
                  id->fault != NULL ? id->fault
                  : id->error != 0  ? input_error(id->error)
-                                   : "it contains something else");
+                                   : "it does not contain a token or a key");
     } else if (error == REKEY_E_LIMIT_CREDENTIAL && id->auth == AUTH_WORKLOAD) {
         snprintf(buf, cap, "'%s': ", id->file);
     }
@@ -45,7 +45,7 @@ const char *identity_remedy(const struct identity *id, const struct rekey_report
     case REKEY_E_KEY_FILE:
         return id->error == EACCES ? "the user that runs rekey must be in the group himds" : NULL;
     case REKEY_E_ARC:
-        return "give --auth arc; IMDS_ENDPOINT points to that agent";
+        return "give --auth arc, because IMDS_ENDPOINT points to the Azure Arc agent";
     case REKEY_E_NO_TOKEN:
         return id->auth != AUTH_IMDS ? NULL
                : input_variable("INVOCATION_ID") != NULL // of systemd
@@ -67,8 +67,8 @@ const char *identity_remedy(const struct identity *id, const struct rekey_report
         }
     }
     return id->auth == AUTH_IMDS && report->http_status == 400
-               ? "this machine has no managed identity, or not the one of AZURE_CLIENT_ID: assign "
-                 "it"
+               ? "this machine has no managed identity, or not the one in AZURE_CLIENT_ID: assign "
+                 "the identity to the machine, or correct AZURE_CLIENT_ID"
                : NULL;
 }
 

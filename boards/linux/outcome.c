@@ -39,24 +39,25 @@ static const char *not_reached_hint(int error) {
     int group = -error / 100;
 
     if (error == REKEY_E_PROXY) {
-        return "nothing was changed: correct the proxy's address or credentials, then run it again";
+        return "nothing was changed: correct the proxy's address or credentials, then run the "
+               "command again";
     }
     if (error == REKEY_E_TLS) {
         return "nothing was changed: does that port speak TLS 1.2 or 1.3? If so, it is safe to run "
-               "it again";
+               "the command again";
     }
     // The groups framing and JSON: an answer to a read request that is not the service's.
     return group == 4 || group == 5
-               ? "nothing was changed, but the answer is not the service's: is there a captive "
-                 "portal or a proxy in between? If not, it is safe to run it again"
-               : "nothing was changed: it is safe to run it again";
+               ? "nothing was changed, but the answer did not come from the service: is there a "
+                 "captive portal or a proxy in between? If not, it is safe to run the command again"
+               : "nothing was changed: it is safe to run the command again";
 }
 
 static const char *not_trusted_hint(int error) {
     switch (error) {
     case REKEY_E_CERT_ISSUER:
-        return "nothing was sent: to trust that issuer, add its certificate to the file of "
-               "--ca-file";
+        return "nothing was sent: if you trust that issuer, add its certificate to the --ca-file "
+               "bundle";
     case REKEY_E_CERT_NAME:
         return "nothing was sent: check the host (--management-url, --cloud)";
     case REKEY_E_CERT_DATES:
@@ -76,7 +77,7 @@ const char *outcome_hint(enum rekey_outcome outcome, int error) {
         return not_trusted_hint(error);
     case REKEY_UNKNOWN:
         return "the key may have changed: compare the key in use with `rekey list-keys` before you "
-               "run this again";
+               "run the command again";
     default:
         return NULL;
     }

@@ -161,7 +161,7 @@ static int parse_proxy(struct proxy *p, bool given, const char *auth_file, uint6
                rekey_span_equal_nocase(rekey_span(scheme.ptr, 5), REKEY_SPAN("socks"))) {
         rule = "socks proxies are not supported";
     } else if (at != NULL && given) {
-        rule = "other users can read the credentials in it: use --proxy-auth-file";
+        rule = "other users can see a password on the command line: use --proxy-auth-file";
     } else if (rekey_span_equal_nocase(scheme, REKEY_SPAN("http"))) {
         int error = read_credentials(p, auth_file, until, text, at, f);
 

@@ -46,14 +46,17 @@ static void say_result(void) {
             slot_name(x->target));
     }
     if (x->foreign) {
-        say("warning: %s", x->error == REKEY_E_KEY_FOREIGN
-                               ? "another machine or a person regenerates this endpoint's keys: "
-                                 "that key is left alone for --min-age"
-                           : x->result == REKEY_ROTATION_ADOPTED
-                               ? "the key that was in use is no longer one of the endpoint's: "
-                                 "another machine or a person has changed it"
-                               : "both keys have changed since the last run: sync must run at "
-                                 "least twice within the --min-age of rotate");
+        if (x->error == REKEY_E_KEY_FOREIGN) {
+            say("warning: another machine or a person has changed the key that is not in use: "
+                "rekey leaves that key alone until it is --min-age old");
+        } else if (x->result == REKEY_ROTATION_ADOPTED) {
+            say("warning: another machine or a person has changed the key that was in use: rekey "
+                "has switched to the %s key",
+                slot);
+        } else {
+            say("warning: both keys have changed since the last run: run sync more often, at least "
+                "twice within the --min-age of rotate");
+        }
     }
     switch (x->result) {
     case REKEY_ROTATION_ROTATED:
@@ -78,7 +81,9 @@ static void say_result(void) {
     case REKEY_ROTATION_RESTORED:
         if (x->error == 0 && !o->quiet) {
             say("the previous key is in '%s/key' again%s", directory,
-                o->exec == NULL ? "; without --exec, no program was run" : "");
+                o->exec == NULL
+                    ? "; no program was run (no --exec), so reload the applications yourself"
+                    : "");
         }
         break;
     default:
@@ -94,9 +99,9 @@ static const char *next_step(void) {
     case REKEY_NOT_TRUSTED:
         return outcome_hint(x->outcome, x->error);
     case REKEY_UNKNOWN:
-        return "the key in use stays; the next run checks whether the other one has changed";
+        return "the key in use is unchanged; the next run checks whether the other key has changed";
     case REKEY_RUNNING:
-        return "the key in use stays; the next run continues";
+        return "the key in use is unchanged; the next run continues the operation";
     case REKEY_LOCAL:
         return x->error == REKEY_E_HOOK_PENDING                          ? "give --exec PROGRAM"
                : x->error != REKEY_E_HOOK && x->error != REKEY_E_ABORTED ? NULL
@@ -331,7 +336,7 @@ static const char *waits_for(uint64_t *until) {
     case REKEY_ROTATION_PROBING:
         return "the scoring URI to accept the new key";
     default:
-        return "an operation of an earlier run, which may still change its key";
+        return "an operation of an earlier run, which may still regenerate a key";
     }
 }
 

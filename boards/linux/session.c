@@ -26,7 +26,7 @@ struct session *session_begin(const struct options *o) {
     }
     s->options = o;
     s->key_type = o->key_type;
-    s->credentials_hint = "nothing was executed: correct the identity";
+    s->credentials_hint = "nothing was executed: check the configured identity";
     process_catch_signals();
     interrupt_output(&process.unblocked);
     return s;

@@ -39,7 +39,8 @@ static void find_details(const struct session *s, const struct rekey_report *rep
         explain_limit(s, error, rekey_arena_needed(), REKEY_ARENA_SIZE, "REKEY_ARENA_SIZE", buf,
                       cap);
     } else if (report->subject.len > 0 && (url || error == REKEY_E_REDIRECT)) {
-        snprintf(buf, cap, "%.*s", (int)report->subject.len, report->subject.ptr);
+        snprintf(buf, cap, "%s%.*s", url ? "" : "to ", (int)report->subject.len,
+                 report->subject.ptr);
     } else if (report->host.ptr != s->identity.managed.host.ptr && // never through a proxy
                proxy_explain(&s->proxy, error, s->tcp.error, buf, cap)) {
         return;
@@ -124,9 +125,9 @@ const char *session_hint(const struct session *s, const struct rekey_report *rep
     }
     if (report->outcome == REKEY_RUNNING) {
         return s->file.written
-                   ? "accepted, and still running as far as is known: `rekey wait` continues it"
-                   : "accepted, and still running as far as is known; without --operation-file "
-                     "`rekey wait` cannot continue it: check `rekey list-keys` later";
+                   ? "accepted, and probably still running: `rekey wait` continues the operation"
+                   : "accepted, and probably still running: `rekey wait` cannot continue, because "
+                     "--operation-file was not given; see `rekey list-keys` later";
     }
     return outcome_hint(report->outcome, report->error);
 }

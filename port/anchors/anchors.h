@@ -11,9 +11,9 @@
 extern "C" {
 #endif
 
-// A source of trust anchors. An anchor is found by its name when a certificate names it as its
-// issuer, so that only the needed anchors are parsed. One struct may serve several connections of
-// one thread.
+// A source of trust anchors. When a certificate gives a name as its issuer, the anchor with this
+// name is looked up, so that only the needed anchors are parsed. One struct may serve several
+// connections of one thread.
 struct rekey_anchors {
     void *ctx;
     bool permanent;              // the DER for `found` stays valid, and need not be copied

@@ -27,7 +27,7 @@ struct rekey_der {
 // no element, or if it is longer than *from; *from is then unchanged.
 bool rekey_der_read(struct rekey_span *from, struct rekey_der *out);
 
-// The same for an element with this tag. Returns false if it has another tag.
+// The same for an element with the tag `tag`. Returns false if the element has another tag.
 bool rekey_der_read_tag(struct rekey_span *from, unsigned char tag, struct rekey_span *value);
 
 // The subject of a certificate: a whole Name, with tag and length. The certificate may be cut off

@@ -33,8 +33,9 @@ struct rekey_pem {
 
 void rekey_pem_init(struct rekey_pem *p, unsigned char *der, size_t cap);
 
-// Reads the bytes at the beginning of `text` that can be processed in one go, and returns how many;
-// pass the next byte, if there is one, to rekey_pem_push. This is optional, and only for speed.
+// Reads the bytes at the beginning of `text` that can be processed together, and returns their
+// number; pass the next byte, if there is one, to rekey_pem_push. This is optional, and only for
+// speed.
 size_t rekey_pem_push_many(struct rekey_pem *p, const char *text, size_t len);
 
 // Skips the block that has begun: the rest of it is not decoded, and its end is not reported.

@@ -20,7 +20,8 @@ struct rekey_client_certificate {
     struct rekey_span certificate, key;
     const struct rekey_port *port;          // only its `entropy` is used
     const char *fault;                      // after a failure: the reason, in words
-    char not_after[REKEY_CERTIFICATE_TIME]; // after the check: when the certificate expires
+    char not_after[REKEY_CERTIFICATE_TIME]; // after the check: the time at which the certificate
+                                            // expires
 };
 
 struct rekey_signer rekey_client_certificate_signer(struct rekey_client_certificate *c);

@@ -13,7 +13,7 @@ enum rekey_constraints {
     REKEY_CONSTRAINTS_UNKNOWN // a constraint cannot be evaluated
 };
 
-// The parts of a certificate that have names for the constraints.
+// The parts of a certificate that contain names for the constraints.
 struct rekey_certificate_names {
     struct rekey_span subject;    // a Name
     struct rekey_span extensions; // SEQUENCE OF Extension; empty if there are none
@@ -29,12 +29,12 @@ enum rekey_constraints rekey_constraints_check(struct rekey_span issuer_extensio
 // Whether `oid`, the value of an extension's OID, is that of the name constraints.
 bool rekey_constraints_is_name_constraints(struct rekey_span oid);
 
-// Whether the extensions have a subjectAltName.
+// Whether the extensions contain a subjectAltName.
 bool rekey_constraints_has_alternative(struct rekey_span extensions);
 
-// Whether the subjectAltName has `host`, a NUL-terminated host name or IP address: an address only
-// as iPAddress, a name only as dNSName. "*." at the start of a dNSName matches one label, and two
-// or more labels must follow it.
+// Whether the subjectAltName contains `host`, a NUL-terminated host name or IP address: an address
+// only as iPAddress, a name only as dNSName. "*." at the start of a dNSName matches one label, and
+// two or more labels must follow it.
 bool rekey_constraints_host(struct rekey_span extensions, const char *host);
 
 #endif

@@ -1,6 +1,6 @@
-// posix.h - the port for a POSIX system with CLOCK_BOOTTIME and getrandom: Linux.
-// It has TCP as a transport, the two clocks, randomness, the wait of a blocking caller, and files
-// that are replaced atomically. TLS (port/mbedtls) runs over its transport.
+// posix.h - the port for a POSIX system with CLOCK_BOOTTIME and getrandom: Linux. It provides TCP
+// as a transport, the two clocks, randomness, the wait of a blocking caller, and files that are
+// replaced atomically. TLS (port/mbedtls) runs over its transport.
 
 #ifndef REKEY_POSIX_H
 #define REKEY_POSIX_H
@@ -20,8 +20,8 @@ extern "C" {
 // of them has connected.
 #define REKEY_POSIX_ADDRESSES 16
 
-// The time from one attempt to the next if none has failed in between (RFC 8305 5 and 8). It is
-// shorter if otherwise not all attempts would begin in the first half of the connect timeout.
+// The time between the starts of two attempts if none has failed in between (RFC 8305 5 and 8). It
+// is shorter if otherwise not all attempts would begin in the first half of the connect timeout.
 #define REKEY_POSIX_DELAY_MS 250u
 #define REKEY_POSIX_DELAY_MIN_MS 10u
 
@@ -55,8 +55,8 @@ struct rekey_posix_tcp {
     size_t received;    // bytes of `addresses` that the child has sent
     size_t count, next; // number of addresses; index of the next one to try
     bool connected;
-    uint32_t delay_ms; // time from one attempt to the next
-    uint64_t next_ms;  // when the next attempt begins, on the clock of rekey_posix_now_ms
+    uint32_t delay_ms; // time between the starts of two attempts
+    uint64_t next_ms;  // the start of the next attempt, on the clock of rekey_posix_now_ms
     uint32_t pending;  // bit i: sockets[i] is connecting to addresses[i]
     int sockets[REKEY_POSIX_ADDRESSES];
     struct rekey_posix_address addresses[REKEY_POSIX_ADDRESSES];
@@ -134,17 +134,17 @@ ssize_t rekey_posix_read(int fd, void *buf, size_t cap, uint64_t until, const si
 
 #define REKEY_POSIX_NEW 1u // a file that exists is left alone, and none is left after a failure
 #define REKEY_POSIX_ALONE                                                                          \
-    2u // nobody else writes there: the temporary file always has the same name
+    2u // no other process writes there: the temporary file always has the same name
 
 #define REKEY_POSIX_NO_GROUP ((gid_t)-1)
 
-// Writes `len` bytes to the file `path` so that after a power cut it has either these bytes or its
-// previous content: it writes a temporary file beside it, then calls fsync, rename, and fsync of
-// the directory. `how` is made of the flags above. The mode is 0600; if there is a `group`, the
-// file belongs to that group and the mode is 0640. If `owner` is not 0, the file is given to that
-// user, which only root can do. A file that has the name of the temporary file is removed, and
-// never opened. Returns NULL; or the step that failed, such as "sync the directory", with errno set
-// (EEXIST with REKEY_POSIX_NEW if the file exists).
+// Writes `len` bytes to the file `path` so that after a power cut the file contains either these
+// bytes or its previous content. The function writes a temporary file beside it, then calls fsync,
+// rename, and fsync of the directory. `how` is made of the flags above. The mode is 0600; if there
+// is a `group`, the file belongs to that group and the mode is 0640. If `owner` is not 0, the file
+// is given to that user, which only root can do. A file that has the name of the temporary file is
+// removed, and never opened. Returns NULL; or the step that failed, such as "sync the directory",
+// with errno set (EEXIST with REKEY_POSIX_NEW if the file exists).
 const char *rekey_posix_write_file(const char *path, const void *data, size_t len, unsigned how,
                                    uid_t owner, gid_t group);
 

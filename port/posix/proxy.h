@@ -1,6 +1,6 @@
 // proxy.h - a tunnel through an HTTP proxy: CONNECT (RFC 9110 9.3.6), as a transport between TCP
-// and TLS. The proxy sees the host and port, and then only TLS; it looks the host up. The caller
-// decides which proxy is used, and for which hosts.
+// and TLS. The proxy sees the host and port, and then only TLS. The proxy looks the host up. The
+// caller decides which proxy is used, and for which hosts.
 
 #ifndef REKEY_PROXY_H
 #define REKEY_PROXY_H
@@ -33,7 +33,7 @@ struct rekey_proxy {
 
     // The caller may read these fields: how the last attempt ended, until the next one begins.
     // `status` and `fault` stay until the proxy answers the next attempt, or closes: an application
-    // that stops in the middle of an attempt can still say why the one before failed.
+    // that stops in the middle of an attempt can still report why the previous attempt failed.
     uint8_t phase;
     uint16_t status; // of the proxy's answer; 0: there was none
     int fault; // error of the answer: one of http.h, or REKEY_E_PROXY for bytes that a proxy must

@@ -53,10 +53,10 @@ struct rekey_sockets_tcp {
     const struct rekey_port *port; // only its now_ms is used
 
     // Stores the addresses of `host`, at most `cap`, and their number in *count, which is 0 before
-    // the call; the ports are filled in later. It is not called for an IP address. It must not
-    // wait. Returns REKEY_DONE; REKEY_WANT_READ while there is no answer: it is then called again
-    // with the same host; or REKEY_E_LOOKUP. It is not told if the connection is given up in the
-    // meantime: a later call may be for another host.
+    // the call; the ports are filled in later. The function is not called for an IP address, and
+    // must not wait. Returns REKEY_DONE; REKEY_WANT_READ while there is no answer, to be called
+    // again with the same host; or REKEY_E_LOOKUP. If the connection is given up in the meantime,
+    // the next call may be for another host.
     int (*lookup)(void *arg, const char *host, struct rekey_sockets_address *addresses, size_t cap,
                   size_t *count);
     void *lookup_arg;

@@ -216,7 +216,7 @@ def test_throttled_to_the_end(arm, rekey):
     """There are at most five attempts, and nothing was executed."""
     name = arm.play(post=[error(429, NOW, code="TooManyRequests")])
     result = rekey.regenerate(name, code=10)
-    result.says("TooManyRequests", "it is safe to run it again")
+    result.says("TooManyRequests", "it is safe to run the command again")
     assert arm.counts(name) == (5, 0)
 
 
@@ -664,7 +664,7 @@ def test_network_before_the_post_is_10(arm, rekey):
     repeated with backoff, and nothing was sent."""
     mark = arm.mark()
     rekey.regenerate(arm.endpoint(), "--timeout", "1", listener="closer", code=10).says(
-        "it is safe to run it again"
+        "it is safe to run the command again"
     )
     assert arm.connections("closer", mark)
 
@@ -773,7 +773,7 @@ def test_signals(arm, rekey, phase, code):
             arm.wait_for(name, "answer", {"during": 1, "polling": 2}[phase])
         process.signal(number)
         result = rekey.finish(process, code, name)
-        result.says("stopped by a signal")
+        result.says("the operation was stopped")
         assert result.after_signal < 0.2 * SLOW
 
 
@@ -911,7 +911,7 @@ def test_list_keys_without_keys(arm, rekey):
     ):
         name = arm.play(list=[status(200, body=body)])
         result = rekey.list_keys(name, code=10)
-        result.says("the answer is not the service's")
+        result.says("the answer did not come from the service")
         assert result.out == "" and result.word == "not-reached", body
 
 

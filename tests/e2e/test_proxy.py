@@ -717,7 +717,7 @@ def test_credentials_in_an_argument_are_refused(rekey, userinfo):
         url = f"{scheme}{userinfo}@proxy.example:3128"
         result = rekey.start("token", "--proxy", url, token="t").end()
         assert result.code == 2 and PROXY_PASSWORD not in result.err + result.out
-        result.says("--proxy: other users can read the credentials in it: use --proxy-auth-file")
+        result.says("--proxy: other users can see a password on the command line: use --proxy-auth-file")
 
 
 @pytest.mark.parametrize("userinfo", [":" * 217, "x" * 216, "x" * 300, "x" * 600])

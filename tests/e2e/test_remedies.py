@@ -53,8 +53,7 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     rekey.rotate(arm.endpoint())
     result = rekey.rotate(arm.endpoint(), code=15)
     assert own(result) == [
-        "error: the state of the rotation could not be read or written: 'state/state': it belongs to another "
-        "endpoint: give another directory to --state, or remove this file to start again with this endpoint"
+        "error: the state of the rotation cannot be used: 'state/state': it belongs to another endpoint; give another --state directory, or remove this file to begin anew with this endpoint"
     ]
     name = arm.endpoint()
     (tmp_path / "two").mkdir()
@@ -62,7 +61,7 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     assert "localhost" not in result.err and "x-ms-" not in result.err
     result = rekey.rotate(name, state="two", code=15)
     assert own(result) == [
-        "error: the hook of an earlier run is still pending: it must run first, and this run has none",
+        "error: the hook of an earlier run must run first, and this run has no --exec",
         "give --exec PROGRAM",
     ]
 
@@ -103,7 +102,7 @@ def test_an_authority_that_cannot_be_reached(arm, rekey):
 
 # The cause, and the only line after the errors.
 HINTS = {
-    "issuer": (["--ca-file", str(CERTS / "elsewhereOnly.pem")], {}, 11, "to trust that issuer"),
+    "issuer": (["--ca-file", str(CERTS / "elsewhereOnly.pem")], {}, 11, "if you trust that issuer"),
     "clock": ([], {"CLOCK_SHIFT": "-1000000000"}, 11, "nothing was sent: set the device's clock"),
     "no anchors": (["--ca-file", "/nowhere"], {}, 11, None),
     "no tenant": (["--auth", "secret"], {}, 14, None),
@@ -137,4 +136,4 @@ def test_a_key_that_is_null_afterwards(arm, rekey):
         list=[{"status": 200, "body": "{keys}"}, {"status": 200, "body": {"primaryKey": None, "secondaryKey": "x"}}],
         post=[{"status": 200}],
     )
-    rekey.regenerate(name, "--check-keys").says("--check-keys: the key is null now: this proves nothing")
+    rekey.regenerate(name, "--check-keys").says("--check-keys: the listed key is null now, which does not show")

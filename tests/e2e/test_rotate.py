@@ -86,7 +86,7 @@ def edit(path, old, new):
 @pytest.mark.board
 def test_adopt_rotate_rotate(arm, rekey, state):
     name = arm.endpoint("three-polls")
-    rekey.rotate(name).says("the Primary key is in 'state/key' now; a run after --min-age rotates")
+    rekey.rotate(name).says("the Primary key is in 'state/key' now; the next rotation is due after --min-age")
     assert kinds(arm, name) == ["list"] and arm.keys(name)["regenerated"] == []
     assert in_use(arm, name, state) == "Primary" and not (state / "key.previous").exists()
     first = key_of(state)
@@ -115,7 +115,7 @@ def test_a_key_that_the_service_does_not_know(arm, rekey, state):
     nothing is regenerated."""
     name = arm.endpoint()
     (state / "key").write_text("of-another-endpoint")
-    rekey.rotate(name, "--timeout", "4").says("no longer one of the endpoint's")
+    rekey.rotate(name, "--timeout", "4").says("has changed the key that was in use")
     assert arm.keys(name)["regenerated"] == [] and in_use(arm, name, state) == "Primary"
     assert (state / "key.previous").read_text() == "of-another-endpoint"
 
@@ -184,7 +184,7 @@ def test_failed(arm, rekey, adopted, state):
 def test_not_reached(arm, rekey, adopted, state, main_put_back):
     name = adopted()
     arm.control("PUT", "/listener/main?state=down")
-    rekey.rotate(name, "--timeout", "1", code=10).says("it is safe to run it again")
+    rekey.rotate(name, "--timeout", "1", code=10).says("it is safe to run the command again")
     assert status_of(state)["exit"] == 10 and status_of(state)["slot"] == "Primary"
 
 
@@ -383,7 +383,7 @@ def test_executed_after_the_deadline(arm, rekey, adopted, state, gate):
         arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
     )
     wait_until(lambda: len(arm.keys(name)["regenerated"]) == 2, "the late one")
-    rekey.rotate(name, "--timeout", "3").says("no longer one of the endpoint's")
+    rekey.rotate(name, "--timeout", "3").says("has changed the key that was in use")
     in_use(arm, name, state)  # one of the two
 
 

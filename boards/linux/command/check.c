@@ -207,7 +207,7 @@ static bool check_endpoint(struct session *s) {
     if (strcmp(text, "Key") == 0) {
         note(AUTH_MODE, OK, "%s", text);
     } else {
-        failed(AUTH_MODE, REKEY_REFUSED, text, "only an endpoint of authMode Key has keys");
+        failed(AUTH_MODE, REKEY_REFUSED, text, "only an endpoint with authMode Key has keys");
     }
     return true;
 }

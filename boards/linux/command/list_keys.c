@@ -41,7 +41,7 @@ static bool put_keys(const struct options *o) {
     bool secondary = o->key != REKEY_KEY_PRIMARY;
 
     if (!o->json && o->key != 0 && (primary ? keys.primary.len : keys.secondary.len) == 0) {
-        say("error: the %s key is null or empty: the endpoint has none",
+        say("error: the %s key is null or empty: the endpoint has no such key",
             primary ? "primary" : "secondary");
         return false;
     }

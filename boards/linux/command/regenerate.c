@@ -107,8 +107,8 @@ static void compare_keys(struct session *s, struct rekey_report *report) {
         say("--check-keys: the keys could not be listed afterwards: %s",
             rekey_error_text(listed.error));
     } else if (!has_changed(s->options)) {
-        say("--check-keys: the key is %s: this proves nothing",
-            key_of(s->options, &run.after)->null ? "null now" : "unchanged in the list");
+        say("--check-keys: the listed key is %s, which does not show whether it was regenerated",
+            key_of(s->options, &run.after)->null ? "null now" : "unchanged");
     } else if (report->outcome == REKEY_UNKNOWN) {
         say("--check-keys: the key has changed, which counts as success (somebody else may have "
             "changed it)");

@@ -8,7 +8,7 @@ static int rotate(const struct options *o) {
     static const struct rotation_kind kind = {.settle_ms = 60000,
                                               .due = true,
                                               .changed = "was regenerated",
-                                              .later = "a run after --min-age rotates"};
+                                              .later = "the next rotation is due after --min-age"};
     struct rekey_rotation *x;
     int code = rotation_open(o, &kind, &x);
 

@@ -9,7 +9,7 @@
 
 #include "ssl_misc.h"
 
-// Lends the part behind the record. The record itself is unchanged, because it may have another
+// Lends the part behind the record. The record itself is unchanged, because it may contain another
 // message, and because its bytes are hashed later. If no record has been read completely, nothing
 // is lent.
 void rekey_lend(const mbedtls_ssl_context *ssl);
