@@ -51,12 +51,13 @@ def test_many_at_once(arm, count):
 @pytest.mark.skipif(GUEST, reason="the C library's heap does not end")
 def test_more_than_the_arena_has(arm):
     """Some of the clients end, with an error that says how much would have been needed; the others
-    are not disturbed."""
+    are not disturbed. The client that regenerates a key may end after its POST: outcome unknown."""
     done, _ = run(arm, 8)
     good = int(re.search(r"succeeded: (\d+) of 8", done.stdout)[1])
     failed = re.findall(r"(?m)^\d+: (.*)$", done.stdout)
     assert done.returncode == 1 and 0 < good < 8 and len(failed) == 8 - good, done.stdout
+    assert sum("outcome 12" in line for line in failed) <= 1, done.stdout
     for line in failed:
-        assert line.startswith("outcome 15 limit: TLS needs more memory"), line
+        assert re.match("outcome 1[25] limit: TLS needs more memory", line), line
         needed = int(re.search(r"at least (\d+) bytes are needed", line)[1])
         assert 32767 * 8 < needed < 320_000, line  # REKEY_ARENA_MAX
