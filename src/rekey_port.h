@@ -51,8 +51,8 @@ struct rekey_transport {
     //                        anchor: an unknown issuer, self-signed, a wrong signature
     //   REKEY_E_CERT_NAME    the certificate has names, and none of them is the host
     //   REKEY_E_CERT_DATES   the certificate, or one of its issuers, has expired or is not yet
-    //   valid REKEY_E_CERT_OTHER   any other reason to refuse the certificate: no name at all, a
-    //   short
+    //                        valid
+    //   REKEY_E_CERT_OTHER   any other reason to refuse the certificate: no name at all, a short
     //                        key, SHA-1, a key usage or name constraint that does not permit it, an
     //                        unknown critical extension, a malformed certificate, or a server that
     //                        did not prove that it has the private key

@@ -172,7 +172,7 @@ class Listener:
             sockets, self.sockets = self.sockets, []
             connections = list(self.connections)
         for sock in sockets:
-            sock.shutdown(socket.SHUT_RDWR)    # wakes accept up
+            sock.shutdown(socket.SHUT_RDWR)    # wakes accept()
             sock.close()
         for connection in connections:
             connection.cut = True
@@ -425,7 +425,7 @@ class Arm:
         self.find(request)
         endpoint, kind = request["endpoint"], request["kind"]
         if request["method"]:
-            called = listener.port if tls else (only(request, "Host") or "").rpartition(":")[2]    # the front end
+            called = listener.port if tls else (only(request, "Host") or "").rpartition(":")[2]    # the front end's port
             hosts = (*self.hosts, HERE, "[::1]", *listener.spec.get("hosts", ()))
             check_headers(request, [f"{host}{port}" for host in hosts
                                     for port in ("", f":{called}")

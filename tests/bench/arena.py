@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "arm"))
 from firmware import Firmware, Service
 
 EVENT = r"^arena: (take|free) (\w+) (\d+) (\w+) (-?\d+) (\w+)$"
-UNIT = 4     # bytes: there is a header before each block and after the last one
+UNIT = 4     # bytes: a block is a header of one unit, and then whole units
 # Owners, with the colour of each: from the bottom of the picture to its top.
 OWNERS = {
     "record in": "#64748b", "record out": "#94a3b8", "handshake": "#0284c7", "certificates": "#16a34a",

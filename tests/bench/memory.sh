@@ -1,8 +1,8 @@
 #!/bin/sh
-# memory.sh - writes docs/memory.md: the output of `make size` for every board, and of `make arena`; `make memory` calls
+# memory.sh - writes docs/memory.md, from the output of `make size` for every board and of `make arena`. `make memory` calls
 # it.
 #
-#     memory.sh FILE COMPILER     COMPILER is this machine's
+#     memory.sh FILE COMPILER     COMPILER is the compiler for this machine
 
 set -eu
 make="${MAKE:-make} --no-print-directory -s"
@@ -16,7 +16,9 @@ for board in $boards; do
 done
 {
     printf '# Memory\n\n'
-    echo "Written by \`make memory\` (gcc $($2 -dumpfullversion) and the cross compilers of the same distribution); do not edit."
+    echo "\`make memory\` writes this page; do not edit it. Compilers: gcc $($2 -dumpfullversion) and the cross compilers of the same"
+    echo "distribution. Each section is the output of \`make size\` for one board: the sizes of the core's files, the flash and RAM of"
+    echo "the program by part, and the deepest use of the stack by \`rekey_step\`, without the functions of the port."
     printf '\n![Flash and RAM of each board as bars](memory.svg)\n'
     for board in $boards; do
         title=$(sed -n 's/^BOARD_TITLE *:= //p' "boards/$board/board.mk")
@@ -25,7 +27,7 @@ done
         echo '```'
     done
     printf '\n## The TLS arena of lm3s6965evb during one operation\n\n'
-    printf 'Where a state of the handshake needs the most:\n\n```\n'
+    printf 'For each state of the handshake, the moment at which the most bytes are in use:\n\n```\n'
     $make arena BOARD=lm3s6965evb
     printf '```\n\n![Bytes of the arena by owner, event by event](arena.svg)\n'
 } >build/memory.md

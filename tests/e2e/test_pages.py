@@ -1,9 +1,9 @@
 """The commands of README.md, docs/gateway.md and docs/contributing.md work, in their order, and the C
 of all pages is compiled.
 
-Each command of these pages is run as it is there, unless NOT_RUN has it with a reason; a new line
-of a page is therefore run, and fails where it cannot be. Those of gateway.md are run on a Debian
-with systemd as process 1, all others in a copy of the tree. `make check-install` does this.
+Each command of these pages is run unchanged, unless NOT_RUN lists it with a reason. A new line of a
+page is therefore run, and the test fails if it cannot be. The commands of gateway.md are run on a
+Debian with systemd as process 1, all others in a copy of the tree. `make check-install` does this.
 """
 
 import json
@@ -65,7 +65,7 @@ def test_the_role_has_the_actions_that_rekey_names():
 @TAKES_A_WHILE
 @pytest.mark.parametrize("command", [each for each, why in NOT_RUN.items() if why == AZURE])
 def test_az_knows_the_options(command, tmp_path):
-    """It reads them all before it says that nobody is signed in."""
+    """az reads all options before it says that nobody is signed in."""
     need("az")
     (tmp_path / "rekey-role.json").write_text("{}")
     given = {"AZURE_CONFIG_DIR": str(tmp_path / "az"), "AZURE_CORE_COLLECT_TELEMETRY": "false"}
@@ -87,6 +87,7 @@ def test_az_knows_the_options(command, tmp_path):
 
 # The code around a piece that is not a complete file: (a text in the piece; before; after).
 AROUND = [
+    ("void set_time(", '#include "rekey_port.h"\nuint64_t now_ms(void *);\n', ""),
     (
         "tcp.lookup_arg",
         '#include "sockets.h"\nstruct rekey_port port; struct rekey_sockets_tcp tcp; int resolver;\n'
@@ -218,8 +219,8 @@ def test_readme(tree, arm):
 @TAKES_A_WHILE
 @FOR_THIS_BUILD
 def test_gateway(debian, arm):  # noqa: F811
-    """From the package to the first rotation, and to its removal. What a person would do between two
-    commands, or another machine, is in `before`; what must have come of it, in `behind`."""
+    """From the package to the first rotation, and to its removal. `before` has the actions of a
+    person, or of another machine, between two commands; `behind` checks the results."""
     endpoint = arm.play(tokens="issued")
     secret, values = make_identity(arm, endpoint)
     etc = debian.root / "etc/rekey"

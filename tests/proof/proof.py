@@ -121,7 +121,7 @@ PROOFS = [
         14,
         text=12,
         sources="src/span.c",
-        mutant=("src/span.c", "while (len-- > 0)", "while (len-- > 1)"),
+        mutant=("src/span.c", "set(ptr, 0, len);", "set(ptr, 1, len);"),
     ),
     proof(
         "retry",
@@ -503,7 +503,7 @@ PROOFS = [
         "an element lies in the text",
         "texts of any length",
         6,
-        mutant=("port/anchors/der.c", "if (len > from->len - head) {", "if (len > from->len) {"),
+        mutant=("port/anchors/der.c", "len > rest.len) {", "len > rest.len + 1) {"),
     ),
     proof(
         "der",

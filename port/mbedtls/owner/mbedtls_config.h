@@ -1,6 +1,7 @@
 // mbedtls_config.h - the configuration of mbedTLS 3.6: a TLS client that verifies X.509 chains.
 // Cipher suites are ECDHE with AES-GCM; keys and signatures are those that docs/service.md 6.2
-// requires. A board can define REKEY_TLS13 to 0 to save 27 KB of ROM and 10 KB of arena.
+// requires. A board can define REKEY_TLS13 to 0, which saves 25 KB of flash (on a Cortex-M3)
+// and 14 KB of arena (on x86-64).
 
 #ifndef REKEY_MBEDTLS_CONFIG_H
 #define REKEY_MBEDTLS_CONFIG_H

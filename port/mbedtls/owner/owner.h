@@ -13,8 +13,8 @@ extern "C" {
 #endif
 
 // Bytes of arena for one connection with a chain of 6 KB, with some reserve (`make bench` shows the
-// peak). Each further connection needs 22 KB more for its two buffers, or 42 KB more if both
-// handshakes happen at the same time.
+// peak). Each further connection needs up to 40 KB more on a 64-bit machine, even if the others
+// have completed their handshakes.
 #ifndef REKEY_ARENA_SIZE
 #define REKEY_ARENA_SIZE 65536
 #endif
