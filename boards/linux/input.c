@@ -57,7 +57,7 @@ int input_read(const char *path, uint64_t until, char *buf, size_t cap, size_t *
 }
 
 const char *input_error(int number) {
-    return number == ETIMEDOUT ? "no more data came within --timeout"
+    return number == ETIMEDOUT ? "no more data came before the limit (--timeout)"
                                : rekey_posix_error_text(number);
 }
 

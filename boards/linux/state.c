@@ -22,8 +22,8 @@
 
 #define FORMAT "rekey-state 1"
 
-static const char damaged[] = "it is damaged: once --timeout has passed since the last run, remove "
-                              "'state' and 'operation'";
+static const char damaged[] = "it is damaged: when no operation is running (--timeout after the "
+                              "last run), remove 'state' and 'operation'";
 
 static int failed(struct state *s, const char *name, const char *why) {
     s->error = errno;

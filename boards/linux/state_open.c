@@ -156,7 +156,7 @@ int state_open(struct state *s, struct fault *f) {
     }
     if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
         s->busy = errno == EWOULDBLOCK;
-        return refuse(s, REKEY_LOCAL, s->busy ? "another rekey is using it" : "it cannot be locked",
+        return refuse(s, REKEY_LOCAL, s->busy ? "another run is using it" : "it cannot be locked",
                       f);
     }
     if (is_foreign(s)) {

@@ -209,7 +209,7 @@ def test_a_run_in_progress_is_not_a_failure(arm, rekey, tmp_path, gate):
     found = check(rekey, other, "--state", "state", "--volatile-ok")
     assert found["state directory"] == (
         "skipped",
-        "--state 'state': another rekey is using it",
+        "--state 'state': another run is using it",
     )
     gate.open()
     rekey.finish(run, 0, name)

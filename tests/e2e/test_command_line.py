@@ -1120,7 +1120,7 @@ def test_a_pipe_without_a_writer_is_not_a_bundle(arm, rekey):
     """A writer may be slow: the command waits for as long as --timeout says."""
     os.mkfifo(rekey.directory / "pipe")
     result = rekey.regenerate(arm.endpoint(), "--ca-file", "pipe", "--timeout", "1", code=11)
-    result.says("'pipe'", "no more data came within --timeout")
+    result.says("'pipe'", "no more data came before the limit (--timeout)")
     assert 0.95 <= result.seconds < 5 * SLOW
 
 

@@ -475,7 +475,7 @@ def test_a_pipe_in_the_place_of_the_federated_token(arm, rekey, native, regenera
     os.mkfifo(file)
     if end == "the timeout":
         result = rekey.finish(process, 13, name)
-        result.says(f"'{file}': no more data came within --timeout")
+        result.says(f"'{file}': no more data came before the limit (--timeout)")
         assert result.seconds < 5 * SLOW
     else:
         wait_until(lambda: has_opened(process.pid, file), "it is opened")

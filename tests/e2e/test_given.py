@@ -310,7 +310,7 @@ def test_a_pipe_that_nobody_writes(rekey, refuses, who, option):
     """--timeout bounds the wait."""
     arguments, more = with_pipe(rekey, who, option)
     result = refuses(*arguments, "--timeout", "1", code=(2, 11, 14), **more)
-    result.says("'pipe'", "no more data came within --timeout")
+    result.says("'pipe'", "no more data came before the limit (--timeout)")
     assert 1 <= result.seconds < 3 * SLOW
 
 
@@ -347,7 +347,7 @@ def test_a_pipe_that_never_ends(rekey, refuses, who, option):
     try:
         os.write(pipe, JWT.encode())
         result = refuses(*arguments, "--timeout", "1", code=(2, 14), **more)
-        result.says("no more data came within --timeout")
+        result.says("no more data came before the limit (--timeout)")
     finally:
         os.close(pipe)
 

@@ -539,7 +539,7 @@ def test_the_line_names_the_token_file(arm, rekey):
 def test_no_wait_without_a_file_prints_no_line(arm, rekey):
     """There is no file for `rekey wait` to read."""
     result = rekey.regenerate(arm.endpoint("forever"), "--no-wait", code=13)
-    assert "rekey wait --operation-file" not in result.err and "cannot continue it" in result.err
+    assert "rekey wait --operation-file" not in result.err and "cannot continue" in result.err
 
 
 def test_no_wait_of_an_operation_that_ends_at_once(arm, rekey, op):
@@ -556,7 +556,7 @@ def test_a_wait_without_the_management_url(arm, rekey, left, op):
     mark = arm.mark()
     more = ["--ca-file", CERTS / "ca-all.pem"]
     result = rekey.run("wait", "--operation-file", op, *more, code=12)
-    result.says(f"begun with --management-url https://localhost:{arm.ports['main']}")
+    result.says(f"give --management-url https://localhost:{arm.ports['main']}")
     assert arm.connections("main", mark) == [] and op.exists()
 
 

@@ -53,7 +53,9 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     rekey.rotate(arm.endpoint())
     result = rekey.rotate(arm.endpoint(), code=15)
     assert own(result) == [
-        "error: the state of the rotation cannot be used: 'state/state': it belongs to another endpoint; give another --state directory, or remove this file to begin anew with this endpoint"
+        "error: the state of the rotation cannot be used: 'state/state': it belongs to another "
+        "endpoint; give another --state directory, or remove this file to begin anew with this "
+        "endpoint"
     ]
     name = arm.endpoint()
     (tmp_path / "two").mkdir()
@@ -136,4 +138,4 @@ def test_a_key_that_is_null_afterwards(arm, rekey):
         list=[{"status": 200, "body": "{keys}"}, {"status": 200, "body": {"primaryKey": None, "secondaryKey": "x"}}],
         post=[{"status": 200}],
     )
-    rekey.regenerate(name, "--check-keys").says("--check-keys: the listed key is null now, which does not show")
+    rekey.regenerate(name, "--check-keys").says("the listed key is null now, which does not show")

@@ -86,7 +86,7 @@ def edit(path, old, new):
 @pytest.mark.board
 def test_adopt_rotate_rotate(arm, rekey, state):
     name = arm.endpoint("three-polls")
-    rekey.rotate(name).says("the Primary key is in 'state/key' now; the next rotation is due after --min-age")
+    rekey.rotate(name).says("the Primary key is in 'state/key' now; the next rotation is due")
     assert kinds(arm, name) == ["list"] and arm.keys(name)["regenerated"] == []
     assert in_use(arm, name, state) == "Primary" and not (state / "key.previous").exists()
     first = key_of(state)
@@ -352,7 +352,7 @@ def test_executed_without_an_answer(arm, rekey, adopted, state, base):
     """The first run ends with an unknown outcome, and changes nothing; the next run sees the new
     key."""
     name = adopted(base=base, execute="post")
-    rekey.rotate(name, code=12).says("the next run checks whether the other one has changed")
+    rekey.rotate(name, code=12).says("the next run checks whether the other key has changed")
     assert (state / "operation").exists() and in_use(arm, name, state) == "Primary"
     rekey.rotate(name).says("did not confirm that this run did it")
     assert arm.keys(name)["regenerated"] == ["Secondary"] and in_use(arm, name, state) == "Secondary"
@@ -598,7 +598,7 @@ def test_a_second_rotator(arm, rekey, adopted, state):
     left alone for --min-age; then rotation continues."""
     name = adopted()
     arm.regenerate(name, "Secondary")
-    rekey.rotate(name, code=1).says("somebody else has changed the key", "left alone for --min-age")
+    rekey.rotate(name, code=1).says("somebody else has changed the key", "leaves that key alone")
     assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Primary"
     rekey.rotate(name, "--min-age", "3600").says("not due")
     rekey.rotate(name)
@@ -609,7 +609,7 @@ def test_the_key_in_use_is_changed_by_hand(arm, rekey, adopted, state):
     """The other key has not changed: that key is used, not one that may be from a stale list."""
     name = adopted()
     arm.regenerate(name, "Primary")
-    rekey.rotate(name, "--timeout", "3").says("another machine or a person has changed it")
+    rekey.rotate(name, "--timeout", "3").says("has changed the key that was in use")
     assert "post" not in kinds(arm, name) and in_use(arm, name, state) == "Secondary"
 
 
@@ -620,7 +620,7 @@ def test_two_at_once(arm, rekey, adopted, state):
     arm.wait_for(name, "request", 2, "list")
     for command in ("rotate", "sync"):
         result = rekey.finish(rekey.start_switch(command, name), 15)
-        result.says("another rekey is using it")
+        result.says("another run is using it")
     process.signal(signal.SIGTERM)
     rekey.finish(process, 10, name)
     assert kinds(arm, name) == ["list", "list"]
@@ -824,7 +824,7 @@ def test_sync_after_a_change_by_hand(arm, rekey, state):
     name = arm.endpoint()
     rekey.sync(name, "--key-type", "secondary")
     (state / "key").write_text("by hand")
-    rekey.sync(name, "--timeout", "4").says("another machine or a person has changed it")
+    rekey.sync(name, "--timeout", "4").says("has changed the key that was in use")
     assert in_use(arm, name, state) == "Secondary"
 
 

@@ -114,7 +114,7 @@ def test_a_run_without_the_hook_that_is_due(arm, rekey, state, hook):
     """Nobody has been told of the key in use: no rotation begins, and the hook stays pending."""
     name = arm.endpoint()
     rekey.rotate(name, "--exec", hook.that("exit 1"), code=15)
-    rekey.rotate(name, code=15).says("is still pending", "give --exec")
+    rekey.rotate(name, code=15).says("must run first", "give --exec")
     assert posts(arm, name) == 0
     rekey.rotate(name, "--exec", hook.that("exit 0"))
     assert posts(arm, name) == 1

@@ -339,7 +339,7 @@ def test_a_named_pipe_with_a_late_writer(ask, rekey, root, plain):
         ([b"x" * 65536] * 65, [], "File too large"),
         ([b"# no certificate\n"], [], "no PEM certificate"),
         ([], [], "no PEM certificate"),
-        ([b"x"] * 20, ["--timeout", "1"], "within --timeout"),
+        ([b"x"] * 20, ["--timeout", "1"], "before the limit (--timeout)"),
     ],
     ids=["4 MB", "text", "empty", "no end"],
 )

@@ -93,7 +93,7 @@ static bool check_clock(void) {
     utc_text(now, text);
     if (now < (int64_t)REKEY_BUILD_TIME) {
         failed(CLOCK, REKEY_NOT_TRUSTED, text,
-               "that is earlier than this build: set the clock (NTP, or a battery)");
+               "this time is earlier than this build: set the clock (NTP, or a battery)");
         return false;
     }
     note(CLOCK, OK, "%s", text);
@@ -231,7 +231,8 @@ static void check_keys(struct session *s) {
     } else {
         failed(LIST, REKEY_REFUSED, rekey_error_text(REKEY_E_KEYS_NULL), "");
     }
-    note(REGENERATE, NOT_CHECKED, "only a regeneration can show this; the identity needs %s",
+    note(REGENERATE, NOT_CHECKED,
+         "only a regeneration can show whether the identity has the permission %s",
          session_right(s, "regenerateKeys/action"));
 }
 

@@ -17,9 +17,9 @@ static void put_metrics(const char *directory, const struct status_file *file) {
     static const struct {
         const char *metric, *member, *help;
     } rows[] = {
-        {"rekey_last_run_timestamp_seconds", "time", "When rekey last ran."},
-        {"rekey_last_exit_code", "exit", "What it ended with; 0 is good."},
-        {"rekey_key_switched_timestamp_seconds", "switched", "When this key was activated."},
+        {"rekey_last_run_timestamp_seconds", "time", "When the last run ended."},
+        {"rekey_last_exit_code", "exit", "What the exit code of the last run is; 0: success."},
+        {"rekey_key_switched_timestamp_seconds", "switched", "When the key in use was activated."},
         {"rekey_next_due_timestamp_seconds", "nextDue", "When the next rotation is due; 0: never."},
     };
     const struct rekey_span label = rekey_span(directory, strlen(directory));

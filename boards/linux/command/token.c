@@ -73,7 +73,7 @@ static int token(const struct options *o) {
 
 const struct command_row command_token = {
     .name = "token",
-    .summary = "get a token with the identity",
+    .summary = "get a token with the configured identity",
     .synopsis = "[--auth KIND]",
     .example = "--auth imds -v",
     .accepts = OPTIONS_NETWORK | OPTIONS_SECRETS,

@@ -78,7 +78,8 @@ static const char *remark(const struct session *s, const struct rekey_report *re
     case REKEY_E_POLL_NOT_FOUND:
         return "is this the identity that began the operation?";
     case REKEY_E_URL_FOREIGN:
-        snprintf(text, sizeof(text), "the operation was begun with --management-url https://%.*s",
+        snprintf(text, sizeof(text),
+                 "the operation was begun at another host: give --management-url https://%.*s",
                  (int)s->file.management.len, s->file.management.ptr);
         return text;
     default:
