@@ -203,7 +203,8 @@ static int tcp_read(void *ctx, void *buf, size_t cap, size_t *done) {
         return failed(tcp, REKEY_WANT_READ);
     }
     *done = (size_t)n;
-    return n > 0 ? REKEY_DONE : REKEY_END;
+    // After a write that a reset has made fail, recv returns 0 as for an orderly end.
+    return n > 0 ? REKEY_DONE : tcp->error == ECONNRESET ? REKEY_E_IO : REKEY_END;
 }
 
 static void tcp_explain(void *ctx, int error, char *buf, size_t cap) {

@@ -205,7 +205,8 @@ static int sockets_read(void *ctx, void *buf, size_t cap, size_t *done) {
         return broken(t, REKEY_WANT_READ);
     }
     *done = (size_t)n;
-    return n > 0 ? REKEY_DONE : REKEY_END;
+    // After a write that a reset has made fail, recv returns 0 as for an orderly end.
+    return n > 0 ? REKEY_DONE : t->error == ECONNRESET ? REKEY_E_IO : REKEY_END;
 }
 
 static void sockets_close(void *ctx) {

@@ -13,6 +13,8 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -80,6 +82,7 @@ void lwip_host_start(void) {
 struct connection {
     struct netconn *inside;
     int outside;
+    atomic_bool shut; // this side of `outside` has ended
 };
 
 // The thread that waits in netconn_recv gets an error. In TIME_WAIT both sides have ended, and lwIP
@@ -110,8 +113,18 @@ static void reset_outside(int fd) {
     shutdown(fd, SHUT_RD); // the thread that waits in recv gets the end
 }
 
+// Whether the peer has reset the connection. A send that found this out has taken the error with
+// it, and recv returns 0 as for an orderly end.
+static bool was_reset(struct connection *c) {
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+
+    return !c->shut && getsockopt(c->outside, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_state == TCP_CLOSE;
+}
+
 static void *inwards(void *arg) {
-    const struct connection *c = arg;
+    struct connection *c = arg;
     char buf[4096];
     ssize_t n;
 
@@ -120,7 +133,7 @@ static void *inwards(void *arg) {
             return NULL;
         }
     }
-    if (n == 0) {
+    if (n == 0 && !was_reset(c)) {
         end_inside(c->inside);
     } else {
         reset_inside(c->inside);
@@ -169,6 +182,7 @@ static void *serve_connection(void *arg) {
     must(pthread_create(&thread, NULL, inwards, c) == 0);
     error = outwards(c);
     if (error == ERR_CLSD) {
+        c->shut = true;
         shutdown(c->outside, SHUT_WR);
     } else if (error != ERR_OK) {
         reset_outside(c->outside);
@@ -200,6 +214,7 @@ static void *serve_port(void *arg) {
 
         must(c != NULL);
         c->inside = conn;
+        c->shut = false;
         c->outside = socket(AF_INET, SOCK_STREAM, 0);
         must(c->outside >= 0);
         if (connect(c->outside, (const struct sockaddr *)&to, sizeof(to)) != 0) {

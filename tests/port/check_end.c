@@ -110,7 +110,10 @@ void check_answer(struct run *run) {
             break;
         }
     }
-    read_block(&l, SAYS_DELIVER);
+    result = read_block(&l, SAYS_DELIVER);
+    if (!run->check->is_tls) { // TLS has sent close_notify
+        check_no_end(run, result, SAYS_DELIVER, "a reset that a write has met");
+    }
     hang_up(&l);
 }
 

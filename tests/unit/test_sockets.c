@@ -306,7 +306,7 @@ static void test_transfer(void **state) {
 
     (void)state;
     make_peers("l");
-    for (int reset = 0; reset < 2; reset++) {
+    for (int reset = 0; reset < 3; reset++) { // 1: the read finds it, 2: a write
         row_n("the peer resets the connection", reset);
         check_int(drive(&t, "name.test", 1000), REKEY_DONE);
         peer = accept(peers.listener[0], NULL, NULL);
@@ -321,19 +321,22 @@ static void test_transfer(void **state) {
         check_int(n, 5);
         check_int(recv(peer, buf, 5, MSG_WAITALL), 5);
         check(memcmp(buf, "hello", 5) == 0);
-        while (reset == 1 && (result = t.write(t.ctx, much, sizeof(much), &n)) == REKEY_DONE) {
+        while (reset > 0 && (result = t.write(t.ctx, much, sizeof(much), &n)) == REKEY_DONE) {
             check(n > 0 && n <= sizeof(much));
         }
         check(reset == 0 || result == REKEY_WANT_WRITE);
-        if (reset == 1) {
+        if (reset > 0) {
             setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
         }
         close(peer);
         rekey_sockets_wait(t.ctx, REKEY_WANT_READ, 20000);
-        check_int(t.read(t.ctx, buf, sizeof(buf), &n), reset == 1 ? REKEY_E_IO : REKEY_END);
-        check_int(tcp.error, reset == 1 ? ECONNRESET : 0);
+        if (reset == 2) {
+            check_int(t.write(t.ctx, "x", 1, &n), REKEY_E_IO);
+        }
+        check_int(t.read(t.ctx, buf, sizeof(buf), &n), reset > 0 ? REKEY_E_IO : REKEY_END);
+        check_int(tcp.error, reset > 0 ? ECONNRESET : 0);
         t.explain(t.ctx, REKEY_E_IO, text, sizeof(text));
-        check((strstr(text, "errno") != NULL) == (reset == 1));
+        check((strstr(text, "errno") != NULL) == (reset > 0));
         t.explain(t.ctx, REKEY_E_END, text, sizeof(text));
         check_int(text[0], '\0');
         t.explain(t.ctx, REKEY_E_CONNECT_TIMEOUT, text, sizeof(text)); // which it never returns

@@ -377,7 +377,7 @@ static void test_transfer(void **state) {
     (void)state;
     caller.hole = -1;
     make_peers("l");
-    for (int reset = 0; reset < 2; reset++) {
+    for (int reset = 0; reset < 3; reset++) { // 1: the read finds it, 2: a write
         row_n("the peer resets the connection", reset);
         check_int(drive(&tcp, REKEY_SPAN("name.test"), 1000, 20000), REKEY_DONE);
         peer = accept(peers.listener[0], NULL, NULL);
@@ -396,19 +396,23 @@ static void test_transfer(void **state) {
         begun = milliseconds();
         rekey_posix_wait(&tcp, 0, 30); // the time alone
         check(milliseconds() >= begun + 29);
-        while (reset == 1 && (result = t.write(t.ctx, much, sizeof(much), &n)) == REKEY_DONE) {
+        sent = 0;
+        while (reset > 0 && (result = t.write(t.ctx, much, sizeof(much), &n)) == REKEY_DONE) {
             check(n > 0 && n <= sizeof(much));
             sent += n;
         }
-        if (reset == 1) {
+        if (reset > 0) {
             check(sent > 0);
             check_int(result, REKEY_WANT_WRITE);
         }
         close(peer); // with bytes that it did not read
         rekey_posix_wait(&tcp, REKEY_WANT_READ, 20000);
         errno = EAGAIN;
-        check_int(t.read(t.ctx, buf, sizeof(buf), &n), reset == 1 ? REKEY_E_IO : REKEY_END);
-        check_int(tcp.error, reset == 1 ? ECONNRESET : 0);
+        if (reset == 2) {
+            check_int(t.write(t.ctx, "x", 1, &n), REKEY_E_IO);
+        }
+        check_int(t.read(t.ctx, buf, sizeof(buf), &n), reset > 0 ? REKEY_E_IO : REKEY_END);
+        check_int(tcp.error, reset > 0 ? ECONNRESET : 0);
         if (reset == 1) {
             check_int(t.write(t.ctx, "x", 1, &n), REKEY_E_IO);
             check_int(tcp.error, EPIPE);
