@@ -264,7 +264,7 @@ def test_gateway(debian, arm):  # noqa: F811
     before = {
         "mkdir -p /etc/systemd/system/rekey-@scoring.service.d": fill_in,
         "echo REKEY_RELOAD=": application,
-        "systemctl start rekey-sync@": follower,
+        "systemctl restart rekey-sync@": follower,
         "rekey rotate --rollback": rotate_once,
         "env $(grep ": use_primary,
     }
@@ -294,11 +294,11 @@ def test_gateway(debian, arm):  # noqa: F811
         assert debian.key("follower") == debian.key("scoring")
 
     behind = {
-        "systemctl start rekey-rotate@scoring": adopted,
+        "systemctl restart rekey-rotate@scoring": adopted,
         "rekey status": rotated,
         "rekey rotate --rollback": restored,
         "env $(grep ": regenerated,
-        "systemctl start rekey-sync@": followed,
+        "systemctl restart rekey-sync@": followed,
         "systemctl disable --now rekey-rotate@scoring.timer": switched,
     }
 
