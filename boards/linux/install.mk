@@ -70,7 +70,7 @@ dist: ## the source as a tarball, build/rekey-VERSION.tar.gz
 # Static commands, so that one package fits every release and derivative of Debian.
 DEB_BOARDS  := linux-musl linux-armhf linux-arm64
 deb: DEB_BOARDS := linux-musl
-deb: deb-all ## a Debian package for amd64 into build/deb
+deb: deb-all ## a Debian package for this machine into build/deb
 
 deb-all: ## Debian packages for amd64, armhf and arm64
 	$(Q)for b in $(DEB_BOARDS); do $(MAKE) --no-print-directory -s deps-cross BOARD=$$b && \
