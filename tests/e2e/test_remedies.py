@@ -54,8 +54,8 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     result = rekey.rotate(arm.endpoint(), code=15)
     assert own(result) == [
         "error: the state of the rotation cannot be used: 'state/state': it belongs to another "
-        "endpoint; give another --state directory, or remove this file to begin anew with this "
-        "endpoint"
+        "endpoint: correct the endpoint's name if that is wrong; if the change is meant, put this "
+        "directory aside"
     ]
     name = arm.endpoint()
     (tmp_path / "two").mkdir()
@@ -69,11 +69,13 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
 
 
 def test_the_remedy_for_another_endpoint_works(arm, rekey, tmp_path):
-    rekey.rotate(arm.endpoint())
-    name = arm.endpoint()
-    rekey.rotate(name, code=15)
-    (tmp_path / "state/state").unlink()
-    rekey.rotate(name, "--timeout", "4")
+    first, second = arm.endpoint(), arm.endpoint()
+    rekey.rotate(first)
+    rekey.rotate(second, code=15)
+    rekey.rotate(first)
+    (tmp_path / "state").rename(tmp_path / "aside")
+    (tmp_path / "state").mkdir()
+    rekey.rotate(second, "--timeout", "4")
 
 
 def test_a_program_without_a_path(arm, rekey):
