@@ -100,7 +100,7 @@ FAILURES = {
         ["--proxy", "http://127.0.0.1:{closed}"],
         "route",
         10,
-        ["the proxy 127.0.0.1:{closed}: Connection refused"],
+        ["the proxy 127.0.0.1:{closed}: Connection refused", "; correct the proxy's address"],
         ["TLS and trust", *SERVICE],
     ),
     "a proxy that cannot be": (
