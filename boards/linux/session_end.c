@@ -113,6 +113,9 @@ const char *session_remedy(const struct session *s, const struct rekey_report *r
                  (int)host.len, host.ptr);
         return text;
     }
+    if (report->error == REKEY_E_REFUSED && report->http_status == 404) {
+        return "check --subscription, -g, -w, -n and --kind";
+    }
     if (report->error != REKEY_E_REFUSED || report->http_status != 403) {
         return identity_remedy(&s->identity, report);
     }

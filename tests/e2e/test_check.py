@@ -133,7 +133,7 @@ FAILURES = {
         [],
         "identity",
         14,
-        ["HTTP 401 InvalidAuthenticationToken"],
+        ["HTTP 401 InvalidAuthenticationToken", "or has expired: get a new one"],
         SERVICE[1:],
     ),
     "no right to read": ({"get": [FORBIDDEN]}, [], "read endpoint", 1, [RIGHT + "read"], ["authMode"]),
