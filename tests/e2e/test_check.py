@@ -147,7 +147,7 @@ FAILURES = {
         [],
     ),
     "no right to list": ({"list": [FORBIDDEN]}, [], "list keys", 1, [RIGHT + "listKeys/action"], ["regenerate"]),
-    "no state directory": ({}, ["--state", "none"], "state directory", 15, ["'none'"], []),
+    "no state directory": ({}, ["--state", "none"], "state directory", 15, ["'none': there is no such directory"], []),
 }
 
 

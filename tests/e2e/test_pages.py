@@ -190,8 +190,7 @@ def test_readme(tree, arm):
     run("make", tree)
     name = arm.endpoint()
     before = arm.keys(name)
-    state = tree / "state"
-    state.mkdir()
+    state = tree / "lib/rekey/state"
     script = "\n".join(commands_to_run("README.md"))
     for word, value in {
         "=ID": f"={SUBSCRIPTION}",
