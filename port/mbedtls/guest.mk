@@ -1,6 +1,6 @@
-# guest.mk - with an mbedTLS that somebody else configured, and perhaps built: 3.6, or 4.x with its TF-PSA-Crypto.
-# Archives are used from the places of an installation or of a build in its tree; if there are none, the sources of a
-# 3.6 are compiled unchanged.
+# guest.mk - uses an mbedTLS that somebody else has configured, and perhaps built: 3.6, or 4.x with its TF-PSA-Crypto.
+# It uses the archives of an installation or of a build in the source tree; if there are none, it compiles the sources of
+# a 3.6 unchanged.
 
 tf_psa_crypto    := $(or $(TF_PSA_CRYPTO_DIR),$(MBEDTLS)/tf-psa-crypto)
 mbedtls_cppflags := $(addprefix -isystem ,$(wildcard $(addsuffix /include,$(MBEDTLS) $(tf_psa_crypto) $(tf_psa_crypto)/drivers/builtin)))

@@ -16,7 +16,7 @@
     X(SHARE, "`timeout_ms` is the time that the core will wait in total: a hint for sharing the time among several addresses.") \
     X(VERIFIED, "A TLS transport that returns REKEY_DONE has verified the peer's chain, its dates, and that subjectAltName names `host`: a name by a dNSName, an address by an iPAddress (RFC 6125, RFC 9110 4.3.4).") \
     X(WRITE, "Accepts up to `len` (> 0) bytes and stores in *done how many (> 0 with REKEY_DONE).") \
-    X(WRITE_RESULT, "Returns REKEY_DONE, REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_E_IO, REKEY_E_TLS.") \
+    X(WRITE_RESULT, "Returns REKEY_DONE, REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_E_IO or REKEY_E_TLS.") \
     X(READ, "Stores up to `cap` (> 0) bytes and in *done how many (> 0 with REKEY_DONE).") \
     X(READ_RESULT, "Returns REKEY_DONE, REKEY_WANT_READ, REKEY_WANT_WRITE, REKEY_AGAIN, REKEY_END, REKEY_E_IO, REKEY_E_END, REKEY_E_TLS.") \
     X(END, "REKEY_END is an orderly end and nothing else: FIN for TCP; for TLS a close_notify alert.") \
@@ -29,7 +29,7 @@
     X(NOW, "Milliseconds on a clock that never jumps and, if the platform can, counts suspended time (CLOCK_BOOTTIME).") \
     X(ENTROPY, "Fills `buf` with random bytes that are good enough for keys.") \
     X(WAIT, "Sleeps until the transport is ready for `want` (REKEY_WANT_READ, REKEY_WANT_WRITE), or until `ms` have passed, whichever comes first.") \
-    X(FLUSH, "REKEY_DONE says that the layer below has these bytes: they are sent even if no other call is made.") \
+    X(FLUSH, "REKEY_DONE means that the layer below has these bytes, and sends them even if no other call is made: the core has no call that flushes.") \
     X(DELIVER, "Bytes that arrived before the connection broke are delivered first, also after a failed write; then the error.") \
     X(NOTIFY, "A TLS transport tries once to send close_notify, without waiting. It zeroizes the bytes that it has decrypted and the bytes that it was to encrypt, because they contain keys and tokens.") \
     X(ADDRESS, "`host` is a name, or an IPv4 or IPv6 address without brackets.") \

@@ -4,7 +4,7 @@
 mbedtls_cppflags := -isystem $(MBEDTLS)/include '-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>' $(if $(BOARD_FAST),-DREKEY_FAST=1)
 mbedtls_objects = $(patsubst $(MBEDTLS)/library/%.c,$(B)/mbedtls/%.o,$(wildcard $(MBEDTLS)/library/*.c))
 
-# Each of these files of mbedTLS is compiled with a header of ours before it, which says why.
+# Each of these files of mbedTLS is compiled with one of our headers included before it. The header says why.
 owner := port/mbedtls/owner
 $(B)/mbedtls/ssl_tls12_client.o: BOARD_CFLAGS += -include $(owner)/tls12_client.h
 $(B)/mbedtls/ssl_tls13_client.o: BOARD_CFLAGS += -include $(owner)/tls13_client.h
