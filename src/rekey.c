@@ -456,6 +456,7 @@ static int accept_token(struct rekey *r, size_t len) {
         rekey_span_equal(rekey_span(r->token, r->token_len), rekey_span(r->staging.bytes, len))) {
         return r->cause;
     }
+    rekey_zeroize(r->token, sizeof(r->token)); // a held one may be longer
     memcpy(r->token, r->staging.bytes, len);
     r->token_len = (uint16_t)len;
     return 0;

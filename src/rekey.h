@@ -258,7 +258,8 @@ struct rekey_report {
                     REKEY_KEY_VALUE_MAX, REKEY_IO_SIZE)
 
 // Initializes *r. `port` and `options` belong to the caller and must stay valid as long as *r is
-// used. Returns 0; REKEY_E_PORT if a required function of the port is NULL, or if `plain` has only
+// used. If *r was used before, rekey_abort must come first: a connection that `hold` has kept would
+// stay open, and the next operation would go over it. Returns 0; REKEY_E_PORT if a required function of the port is NULL, or if `plain` has only
 // some of its functions; REKEY_E_OPTIONS; or REKEY_E_HOST. After an error every call below returns
 // that error, and the report says REKEY_USAGE. The same holds for a zeroed *r without a call of
 // rekey_init; the error is then REKEY_E_OPTIONS.

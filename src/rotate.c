@@ -445,6 +445,7 @@ static int probe(struct rekey_rotation *x) {
     x->probe_options = *x->options;
     x->probe_options.host = url.host;
     x->probe_options.port = url.port;
+    x->probe_options.hold = false; // the connection and the key are for this request only
     x->probe_options.credential = NULL;
     x->probe_options.token = provide_new_key;
     x->probe_options.token_ctx = x;

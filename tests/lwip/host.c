@@ -82,10 +82,11 @@ struct connection {
     int outside;
 };
 
-// The thread that waits in netconn_recv gets an error.
+// The thread that waits in netconn_recv gets an error. In TIME_WAIT both sides have ended, and lwIP
+// would free the pcb without the netconn knowing.
 static void reset_inside(struct netconn *conn) {
     LOCK_TCPIP_CORE();
-    if (conn->pcb.tcp != NULL) {
+    if (conn->pcb.tcp != NULL && conn->pcb.tcp->state != TIME_WAIT) {
         tcp_abort(conn->pcb.tcp);
     }
     UNLOCK_TCPIP_CORE();

@@ -1760,11 +1760,12 @@ static void test_hold(void **state) {
     check_int(world.token_calls, 2);
     check_int(world.lists, 3);
 
-    row("a token is asked for");
+    row("a token is asked for, a shorter one");
     check_int(rekey_get_token(&client, &token), 0);
-    world.tokens[2] = "token-c";
+    world.tokens[2] = "tok";
     check_int(rekey_run(&client), 0);
     check_int(world.token_calls, 3);
+    check(client.token_len == 3 && client.token[3] == '\0'); // the rest of the old one is gone
     rekey_abort(&client);
     check_end();
     rows_done();

@@ -229,6 +229,7 @@ static int fake_open(void *ctx, struct rekey_span host, uint16_t port, uint32_t 
     meddler.sent_after += meddler.acted;
     meddle();
     check(port == 443 && timeout_ms > 0);
+    check(!fake.open); // a transport that is open would not connect to this host
     world.scores = rekey_span_equal(host, REKEY_SPAN("scores.example"));
     check(world.scores || rekey_span_equal(host, REKEY_SPAN(HOST)));
     world.opens++;
@@ -1332,6 +1333,7 @@ static void test_probe(void **state) {
     } rows[] = {{200, true},  {299, true},  {400, true},  {405, true},  {424, true},
                 {401, false}, {403, false}, {404, false}, {408, false}, {429, false},
                 {500, false}, {302, false}, {300, false}, {0, false}};
+    bool more = true;
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -1398,6 +1400,18 @@ static void test_probe(void **state) {
     world.scoring = "http://scores.example/";
     check_int(run(ROTATE), REKEY_E_URL_SCHEME);
     check_int(world.probes, 0);
+    for (int at = 1; more; at++) {
+        row_n("the storage fails at call", at);
+        adopted();
+        rules.probe = true;
+        world.fail_at = at;
+        run(ROTATE);
+        more = world.calls >= at;
+        check(!fake.open && client.token_len == 0);
+        world.fail_at = 0;
+        pass(7200000);
+        check_int(run(ROTATE), 0);
+    }
     row("stopped while it asks");
     adopted();
     rules.probe = true;
