@@ -53,6 +53,14 @@ const char *identity_remedy(const struct identity *id, const struct rekey_report
                      "a drop-in from rekey's examples"
                    : "there is no managed identity here: give --token-file FILE, set "
                      "AZURE_ACCESS_TOKEN, or choose an identity with --auth";
+    case REKEY_E_UNAUTHORIZED:
+        return id->auth == AUTH_TOKEN
+                   ? "the token is for another cloud, tenant or audience, or has expired: get a "
+                     "new one"
+                   : "the token is for another cloud, tenant or audience, or has expired: check "
+                     "--cloud, AZURE_TENANT_ID and the clock; `rekey token` shows what the "
+                     "identity "
+                     "gets";
     case REKEY_E_TOKEN_REFUSED:
         break;
     default:

@@ -38,10 +38,6 @@ int outcome_exit_code(enum rekey_outcome outcome) {
 static const char *not_reached_hint(int error) {
     int group = -error / 100;
 
-    if (error == REKEY_E_PROXY) {
-        return "nothing was changed: correct the proxy's address or credentials, then run the "
-               "command again";
-    }
     if (error == REKEY_E_TLS) {
         return "nothing was changed: does that port speak TLS 1.2 or 1.3? If so, it is safe to run "
                "the command again";

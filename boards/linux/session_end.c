@@ -89,9 +89,33 @@ static const char *action_of(const struct rekey_report *report) {
                : "regenerateKeys/action";
 }
 
-const char *session_remedy(const struct session *s, const struct rekey_report *report) {
-    static char text[256];
+// Whether a connection failed at the proxy.
+static bool failed_at_proxy(const struct session *s, const struct rekey_report *report) {
+    const enum rekey_proxy_phase phase = s->proxy.tunnel.phase;
+    const int error = report->error;
 
+    return phase != REKEY_PROXY_UNUSED && phase != REKEY_PROXY_TUNNEL &&
+           report->host.ptr != s->identity.managed.host.ptr && // never through a proxy
+           ((error <= REKEY_E_CONNECT && error >= REKEY_E_END) || error == REKEY_E_PROXY ||
+            error == REKEY_E_PROXY_TARGET);
+}
+
+const char *session_remedy(const struct session *s, const struct rekey_report *report) {
+    static char text[400];
+
+    if (failed_at_proxy(s, report)) {
+        char peer[300];
+        bool token;
+        struct rekey_span host = session_peer(s, report, peer, &token);
+
+        snprintf(text, sizeof(text),
+                 "correct the proxy's address or credentials, or let its rules allow %.*s",
+                 (int)host.len, host.ptr);
+        return text;
+    }
+    if (report->error == REKEY_E_REFUSED && report->http_status == 404) {
+        return "check --subscription, -g, -w, -n and --kind";
+    }
     if (report->error != REKEY_E_REFUSED || report->http_status != 403) {
         return identity_remedy(&s->identity, report);
     }

@@ -207,9 +207,10 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         return failed(s, "state", damaged);
     }
     if (len > 0 && endpoint.len > 0 && !rekey_span_equal(endpoint, rekey_span(s->endpoint, len))) {
-        return failed(s, "state",
-                      "it belongs to another endpoint; give another --state directory, or remove "
-                      "this file to begin anew with this endpoint");
+        return failed(
+            s, "state",
+            "it belongs to another endpoint: correct the endpoint's name if that is wrong; "
+            "if the change is meant, put this directory aside");
     }
     if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names no endpoint
         memcpy(s->endpoint, endpoint.ptr, endpoint.len);

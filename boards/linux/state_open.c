@@ -152,7 +152,10 @@ int state_open(struct state *s, struct fault *f) {
     }
     s->lock = open_lock(s);
     if (s->lock < 0) {
-        return refuse(s, REKEY_LOCAL, file_error("open 'lock'", errno), f);
+        return refuse(s, REKEY_LOCAL,
+                      errno == ENOENT ? "there is no such directory: create it (mode 0700)"
+                                      : file_error("open 'lock'", errno),
+                      f);
     }
     if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
         s->busy = errno == EWOULDBLOCK;

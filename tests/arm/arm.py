@@ -770,6 +770,9 @@ def main():
             f"{options.demo} regenerate --management-url https://localhost:{arm.port('main')} --ca-file {arm.certs}/ca.pem"
             f" --token-file {token} --subscription 00000000-0000-0000-0000-000000000000"
             " -g demo -w demo -n three-polls --key-type primary\n\n"
+            "For the units: copy ca.pem to /etc/rekey, readable for all, and add to the configuration:\n\n"
+            f"REKEY_OPTIONS=--management-url https://localhost:{arm.port('main')} --ca-file /etc/rekey/ca.pem\n"
+            "AZURE_ACCESS_TOKEN=a-token-for-the-stand-in-service\n\n"
             "The endpoint's name chooses the scenario:\n"
             + textwrap.fill(" ".join(SCENARIOS), 100, break_on_hyphens=False) + "\n")
     arm.stop.wait()

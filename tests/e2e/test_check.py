@@ -100,7 +100,7 @@ FAILURES = {
         ["--proxy", "http://127.0.0.1:{closed}"],
         "route",
         10,
-        ["the proxy 127.0.0.1:{closed}: Connection refused"],
+        ["the proxy 127.0.0.1:{closed}: Connection refused", "; correct the proxy's address"],
         ["TLS and trust", *SERVICE],
     ),
     "a proxy that cannot be": (
@@ -133,7 +133,7 @@ FAILURES = {
         [],
         "identity",
         14,
-        ["HTTP 401 InvalidAuthenticationToken"],
+        ["HTTP 401 InvalidAuthenticationToken", "or has expired: get a new one"],
         SERVICE[1:],
     ),
     "no right to read": ({"get": [FORBIDDEN]}, [], "read endpoint", 1, [RIGHT + "read"], ["authMode"]),
@@ -147,7 +147,7 @@ FAILURES = {
         [],
     ),
     "no right to list": ({"list": [FORBIDDEN]}, [], "list keys", 1, [RIGHT + "listKeys/action"], ["regenerate"]),
-    "no state directory": ({}, ["--state", "none"], "state directory", 15, ["'none'"], []),
+    "no state directory": ({}, ["--state", "none"], "state directory", 15, ["'none': there is no such directory"], []),
 }
 
 

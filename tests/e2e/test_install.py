@@ -466,7 +466,11 @@ def test_what_is_in_a_package(package, tmp_path):
     there = {name for name in files(tmp_path) if not name.startswith("DEBIAN/")}
     assert named == there and "usr/bin/rekey" in there
     assert not [name for name in there if not name.startswith("usr/")]
-    guide = (tmp_path / "usr/share/doc/rekey/gateway.md").read_text()
+    doc = tmp_path / "usr/share/doc/rekey"
+    for page in ("gateway.md", "troubleshooting.md"):
+        links = re.findall(r"\]\(([^)#:]+)", (doc / page).read_text())
+        assert links and [link for link in links if not (doc / link).exists()] == [], page
+    guide = (doc / "gateway.md").read_text()
     units = "".join(path.read_text() for path in tmp_path.glob("usr/lib/systemd/system/*"))
     for name in set(re.findall(r"/(usr/(?:share|lib)/[\w./@*-]*[\w*])", guide + units)):
         assert list(tmp_path.glob(name)), name

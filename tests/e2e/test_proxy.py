@@ -476,6 +476,19 @@ def test_the_schemes_that_it_offers(arm, rekey, script, credentials, fields, giv
     assert len(script.heads) == 1
 
 
+@pytest.mark.parametrize("status", [403, 407])
+def test_the_remedy_for_a_proxy_that_refuses(arm, rekey, script, status):
+    """It names the host that the proxy must allow, and not the option that was given."""
+    script.answers = [[b"HTTP/1.1 %d x\r\n\r\n" % status]]
+    name, given = arm.endpoint(), ["--proxy", script.url]
+    host = f"localhost:{arm.ports['main']}"
+    remedy = f"correct the proxy's address or credentials, or let its rules allow {host}"
+    found = rekey.run("check", *rekey.options(name), *given, code=10, name=name).out
+    (route,) = [line for line in found.splitlines() if line.startswith("route: failed: ")]
+    assert route.endswith(f"; {remedy}") and "give --proxy" not in route
+    rekey.rotate(name, *given, code=10).says(f"rekey: {remedy}\n")
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_answers_after_which_it_is_tried_again(arm, rekey, script, status):
     script.answers = [[f"HTTP/1.1 {status} x\r\n\r\n".encode()], [OPEN, "tunnel"]]

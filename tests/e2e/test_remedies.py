@@ -2,6 +2,7 @@
 has something to do with the error. A general remedy never follows a precise one."""
 
 import socket
+import uuid
 
 import pytest
 
@@ -43,9 +44,31 @@ def test_a_right_of_a_serverless_endpoint(arm, rekey):
     result.says("/serverlessEndpoints/listKeys/action")
 
 
-def test_another_refusal_is_not_of_a_right(arm, rekey):
-    result = rekey.list_keys(arm.play(list=[error(404)]), code=1)
+def test_a_name_that_is_not_known(arm, rekey):
+    result = rekey.rotate(arm.play(list=[error(404)]), code=1)
+    assert own(result)[-1] == "check --subscription, -g, -w, -n and --kind"
     assert "needs the permission" not in result.err
+
+
+UNAUTHORIZED = [error(401, code="InvalidAuthenticationToken")] * 2
+
+
+def test_a_given_token_that_is_refused(arm, rekey):
+    result = rekey.rotate(arm.play(list=UNAUTHORIZED), code=14)
+    assert own(result)[-1] == "the token is for another cloud, tenant or audience, or has expired: get a new one"
+
+
+def test_a_token_of_the_identity_that_is_refused(arm, rekey):
+    tenant, client, secret = str(uuid.uuid4()), str(uuid.uuid4()), "s" * 20
+    arm.identity(tenant, client_id=client, secret=secret)
+    env = {
+        "AZURE_TENANT_ID": tenant,
+        "AZURE_CLIENT_ID": client,
+        "AZURE_CLIENT_SECRET": secret,
+        "AZURE_AUTHORITY_HOST": arm.url("authority"),
+    }
+    result = rekey.list_keys(arm.play(list=UNAUTHORIZED), token=None, env=env, code=14)
+    assert "the clock; `rekey token` shows what the identity gets" in own(result)[-1]
 
 
 def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
@@ -54,8 +77,8 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     result = rekey.rotate(arm.endpoint(), code=15)
     assert own(result) == [
         "error: the state of the rotation cannot be used: 'state/state': it belongs to another "
-        "endpoint; give another --state directory, or remove this file to begin anew with this "
-        "endpoint"
+        "endpoint: correct the endpoint's name if that is wrong; if the change is meant, put this "
+        "directory aside"
     ]
     name = arm.endpoint()
     (tmp_path / "two").mkdir()
@@ -69,11 +92,13 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
 
 
 def test_the_remedy_for_another_endpoint_works(arm, rekey, tmp_path):
-    rekey.rotate(arm.endpoint())
-    name = arm.endpoint()
-    rekey.rotate(name, code=15)
-    (tmp_path / "state/state").unlink()
-    rekey.rotate(name, "--timeout", "4")
+    first, second = arm.endpoint(), arm.endpoint()
+    rekey.rotate(first)
+    rekey.rotate(second, code=15)
+    rekey.rotate(first)
+    (tmp_path / "state").rename(tmp_path / "aside")
+    (tmp_path / "state").mkdir()
+    rekey.rotate(second, "--timeout", "4")
 
 
 def test_a_program_without_a_path(arm, rekey):

@@ -196,8 +196,7 @@ static bool check_endpoint(struct session *s) {
         note(IDENTITY, OK, "%s", auth_names[s->identity.auth]);
     }
     if (report.error != 0) {
-        failed_by(s, READ, &report,
-                  report.http_status == 404 ? "check --subscription, -g, -w, -n and --kind" : "");
+        failed_by(s, READ, &report, "");
         return report.http_status == 403; // the right to list is another one
     }
     note(READ, OK, "provisioningState %s",
