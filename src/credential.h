@@ -65,7 +65,7 @@ struct rekey_credential {
     // The kind sets these in its init function or in `prepare`.
     struct rekey_span secret; // the report must not show this text; empty: no secret
     uint16_t proof_len;       // bytes at the end of the request that are secret as well
-    bool once;       // one try only if the connection fails, because there may be no such service
+    bool once;       // if the connection fails, do not try again: there may be no such service
     bool challenged; // for the kind's own use; reset to false after each failed try
 
     // Private.

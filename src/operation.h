@@ -48,8 +48,8 @@ enum rekey_body {
     REKEY_BODY_SUCCEEDED,
     REKEY_BODY_FAILED,
     REKEY_BODY_CANCELED,
-    REKEY_BODY_UNREADABLE,    // cut, with a Content-Encoding, over a limit, or ambiguous: proves
-                              // nothing
+    REKEY_BODY_UNREADABLE,    // proves nothing: the body was cut, has a Content-Encoding, is over a
+                              // limit, or is ambiguous
     REKEY_BODY_CONTRADICTORY, // a member contradicts success, although no status says that it
                               // failed
 };
@@ -68,10 +68,10 @@ struct rekey_status_body {
 void rekey_operation_body(struct rekey_status_body *out, enum rekey_poll_kind kind,
                           const struct rekey_json *json, int error);
 
-// docs/service.md 3: the next step after an answer, either to the POST or to a request that only
-// reads. *body is used only with status 200 or 201; for a request that only reads, pass
-// REKEY_BODY_EMPTY. *error is set to the error to report if this step ends the operation, else to
-// 0.
+// docs/service.md 3: the next step after the answer to the POST of a regeneration, or to a
+// read-only request (struct rekey_read, such as listKeys; polls have the function below). *body is
+// used only with status 200 or 201; for a read-only request pass REKEY_BODY_EMPTY. *error is set to
+// the error to report if this step ends the operation, else to 0.
 enum rekey_next rekey_operation_post(unsigned status, unsigned has,
                                      const struct rekey_status_body *body, int *error);
 

@@ -6,7 +6,8 @@
 // The caller owns all memory: a struct rekey. Its definition is visible so that its size is known
 // at compile time; its fields are private. Nothing here allocates, blocks, sleeps, or keeps state
 // outside of the struct. There is nothing to free: before rekey_step returns 0 or an error, it
-// closes the connection and zeroizes the token, the key value and all data that was read.
+// zeroizes the key value and all data that was read, closes the connection and zeroizes the token.
+// With the option `hold`, an operation that succeeds leaves the last two until rekey_abort.
 
 #ifndef REKEY_H
 #define REKEY_H
@@ -132,7 +133,10 @@ struct rekey_options {
     // Saves *record so that it survives a power cut, and replaces the previous record. `save` may
     // be NULL: then the outcome is unknown after a restart. Returns REKEY_DONE or REKEY_E_SAVE. If
     // saving fails before the POST, the operation ends and nothing is sent; a later failure only
-    // appears in the report (save_failed).
+    // appears in the report (save_failed). The application erases the record when the regeneration
+    // or its resumption has ended with an outcome other than REKEY_UNKNOWN and REKEY_RUNNING. At
+    // its start it passes a record that it finds to rekey_resume. If that refuses the record, as it
+    // does with kind REKEY_POLL_NONE, list the keys, decide, and then erase the record.
     int (*save)(void *ctx, const struct rekey_record *record);
     void *save_ctx;
 
@@ -177,7 +181,7 @@ struct rekey {
     uint8_t state, operation, key, outcome, kind, new_kind;
     uint8_t tries, not_found, immediate, subject_len;
     bool post_sent;      // a POST is being sent, or was sent and is not answered yet
-    bool maybe_executed; // an earlier POST may have been executed; set until the end
+    bool maybe_executed; // an earlier POST may have been executed; stays set once it is set
     bool renewing;       // the service refused the token, and a new one is being obtained
     bool save_failed;
     bool claims;              // the token was refused with a claims challenge
@@ -223,8 +227,8 @@ static_assert(sizeof(struct rekey) <= 14336, "the memory budget of docs/design.m
 struct rekey_report {
     enum rekey_outcome outcome; // REKEY_NONE while the operation runs
     int error;                  // the reason; 0 with REKEY_SUCCEEDED and REKEY_NONE
-    int cause;            // the last failure after which a request was repeated; 0: no request was
-    unsigned http_status; // of the last answer; 0: none
+    int cause;                  // the last failure that made rekey repeat a request; 0: none did
+    unsigned http_status;       // of the last answer; 0: none
     const struct rekey_arm_error *service; // the error in the last answer; empty: none
     const char *status;                    // the last status of the operation, printable; may be ""
     int percent;                           // percentComplete, 0..100; -1 if unknown
@@ -258,11 +262,12 @@ struct rekey_report {
                     REKEY_KEY_VALUE_MAX, REKEY_IO_SIZE)
 
 // Initializes *r. `port` and `options` belong to the caller and must stay valid as long as *r is
-// used. If *r was used before, rekey_abort must come first: a connection that `hold` has kept would
-// stay open, and the next operation would go over it. Returns 0; REKEY_E_PORT if a required function of the port is NULL, or if `plain` has only
-// some of its functions; REKEY_E_OPTIONS; or REKEY_E_HOST. After an error every call below returns
-// that error, and the report says REKEY_USAGE. The same holds for a zeroed *r without a call of
-// rekey_init; the error is then REKEY_E_OPTIONS.
+// used. If *r was used with `hold` before, call rekey_abort first: otherwise the connection that
+// was kept stays open, and the next operation uses it. Returns 0; REKEY_E_PORT if a required
+// function of the port is NULL, or if `plain` has only some of its functions; REKEY_E_OPTIONS; or
+// REKEY_E_HOST. After an error every call below returns that error, and the report says
+// REKEY_USAGE. The same holds for a zeroed *r without a call of rekey_init; the error is then
+// REKEY_E_OPTIONS.
 int rekey_init(struct rekey *r, const struct rekey_port *port, const struct rekey_options *options);
 
 // Each of these checks its parameters and starts an operation; nothing is sent yet. `endpoint` and
@@ -290,8 +295,8 @@ int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
 int rekey_get_token(struct rekey *r, struct rekey_token *token);
 
 // Continues to poll a saved operation. The URL is copied; its host must be the configured
-// management host. Also returns REKEY_E_RECORD, REKEY_E_RESUME_NO_URL, REKEY_E_LIMIT_URL, and the
-// errors REKEY_E_URL_...: with REKEY_E_RECORD the outcome is REKEY_USAGE, with the others it is
+// management host. Besides 0 and REKEY_E_BUSY, returns REKEY_E_RECORD, with the outcome
+// REKEY_USAGE; or REKEY_E_RESUME_NO_URL, REKEY_E_LIMIT_URL or REKEY_E_URL_..., with the outcome
 // REKEY_UNKNOWN.
 int rekey_resume(struct rekey *r, const struct rekey_record *record);
 

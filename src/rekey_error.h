@@ -130,8 +130,8 @@ enum rekey_error {
 #undef REKEY_ERROR_ENUM
 };
 
-// The text of an error, or "unknown error". The function is in an object file of its own,
-// so that an image that does not call it does not contain the texts.
+// The text of an error; "unknown error" for every other number, also for 0. The function is in an
+// object file of its own, so that an image that does not call it does not contain the texts.
 const char *rekey_error_text(int error);
 
 // The name of an error, such as "REKEY_E_LOOKUP"; "" if there is no such error.

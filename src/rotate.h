@@ -133,8 +133,9 @@ struct rekey_rotation {
 };
 
 // Initializes *x. `client` must have been initialized by rekey_init with the same `options`. The
-// rotation sets `save`, `secrets` and `timeout_ms` of these options. All pointers must stay valid
-// as long as *x is used.
+// rotation sets `save`, `save_ctx`, `secrets`, `timeout_ms` and `hold` of these options. A run
+// keeps one token and its connection from one operation to the next, and drops both before the hook
+// and at its end; `hold` is false afterwards. All pointers must stay valid as long as *x is used.
 void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          struct rekey_options *options,
                          const struct rekey_rotation_options *rotation,
@@ -148,7 +149,8 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 
 // Regenerates the slot that is not in use, and activates its key. It first finishes an unfinished
 // earlier run; after that, if the key in use was activated less than min_age_s ago, it does nothing
-// more.
+// more. If no key is in use yet, or the key in use is not listed, it activates a listed key instead
+// (REKEY_ROTATION_ADOPTED) and regenerates nothing.
 int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint);
 
 // Follows the rotation of another device: activates the key of the slot that has changed since the

@@ -4,6 +4,8 @@ import re
 import ssl
 import sys
 
+if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+    sys.exit("usage: anchors.py FILE... >anchors.h    (FILE: certificates in PEM)")
 der = [ssl.PEM_cert_to_DER_cert(text) for path in sys.argv[1:]
        for text in re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", open(path).read(), re.S)]
 print('#include "span.h"')

@@ -40,7 +40,8 @@ static int template_open(void *ctx, struct rekey_span host, uint16_t port, uint3
 // REKEY_DONE. If nothing fits now, return REKEY_WANT_WRITE: the core repeats the call with the same
 // bytes, so that a TLS record can be completed. REKEY_DONE means that the layer below has the
 // bytes. Do not keep them in a buffer of your own, because no call flushes it. If the connection is
-// broken, return REKEY_E_IO; the core may still read after that. Raise no signal.
+// broken, return REKEY_E_IO; the core may still read after that. The write must not raise a signal
+// such as SIGPIPE: with BSD sockets, call send with MSG_NOSIGNAL if there is one.
 static int template_write(void *ctx, const void *data, size_t len, size_t *done) {
     (void)ctx;
     (void)data;
@@ -55,8 +56,9 @@ static int template_write(void *ctx, const void *data, size_t len, size_t *done)
 //   REKEY_END        the peer has ended the stream in an orderly way: FIN; for TLS close_notify
 //   REKEY_E_...      anything else; for TLS also a FIN without close_notify (REKEY_E_END)
 // All bytes that the peer sent before the connection broke must be delivered before the error, also
-// after a failed write: they may be the answer. A TLS 1.3 session ticket is not data: return
-// REKEY_AGAIN.
+// after a failed write: they may be the answer. With BSD sockets a send that fails may take the
+// error with it, and recv then returns 0 as for a FIN: remember that a send has failed, and return
+// an error instead of REKEY_END. A TLS 1.3 session ticket is not data: return REKEY_AGAIN.
 static int template_read(void *ctx, void *buf, size_t cap, size_t *done) {
     (void)ctx;
     (void)buf;

@@ -397,11 +397,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--tls", metavar="DIR", help="speak TLS; make the certificates in DIR")
     parser.add_argument("--tls-max", choices=["1.2"], help="the highest version")
-    parser.add_argument("--bind", default="127.0.0.1", help="address of the listeners")
-    parser.add_argument("--address", help="address in the certificate, if it is another one")
-    parser.add_argument("--hole", default="127.0.0.2", help="the first address of --two")
-    parser.add_argument("--host", default="localhost", help="name in the certificate")
-    parser.add_argument("--two", default="two.localhost", help="a name with two addresses")
+    parser.add_argument(
+        "--bind", default="127.0.0.1", help="address of the listeners; default %(default)s"
+    )
+    parser.add_argument("--address", help="address in the certificate; default: --bind")
+    parser.add_argument(
+        "--hole", default="127.0.0.2", help="the first address of --two; default %(default)s"
+    )
+    parser.add_argument(
+        "--host", default="localhost", help="name in the certificate; default %(default)s"
+    )
+    parser.add_argument(
+        "--two", default="two.localhost", help="a name with two addresses; default %(default)s"
+    )
     args = parser.parse_args()
 
     contexts = make_contexts(args)
