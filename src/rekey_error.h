@@ -42,7 +42,7 @@ extern "C" {
     X(REKEY_E_END,              -205, "the connection ended before the answer was complete") \
     X(REKEY_E_TLS,              -206, "TLS failed") \
     X(REKEY_E_DEADLINE,         -207, "the deadline (--timeout) was reached") \
-    X(REKEY_E_ABORTED,          -208, "the operation was stopped before it ended") \
+    X(REKEY_E_ABORTED,          -208, "the operation was interrupted on this device before it ended") \
     X(REKEY_E_PROXY,            -209, "the proxy did not open a tunnel") \
     X(REKEY_E_PROXY_TARGET,     -210, "the proxy could not reach the host") \
     /* trust: the identity of the peer could not be verified */ \
@@ -85,7 +85,7 @@ extern "C" {
     X(REKEY_E_KEYS_NULL,        -615, "one of the endpoint's two keys is null or empty: regenerate that key with `rekey regenerate`") \
     X(REKEY_E_KEYS_EQUAL,       -616, "both keys are equal: regenerate one of them with `rekey regenerate`") \
     X(REKEY_E_KEY_UNCHANGED,    -617, "the service still lists the old key") \
-    X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that this run would have regenerated") \
+    X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that this run was about to regenerate") \
     X(REKEY_E_KEY_REFUSED,      -619, "the scoring URI does not accept the new key yet") \
     /* limits: each text contains the name of the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \

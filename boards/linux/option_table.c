@@ -18,7 +18,7 @@ const struct option_row option_table[OPTION_COUNT] = {
      OPTIONS_ENDPOINT},
     {"state", "DIR", "directory of the key file and the saved state", OPTION_STATE, OPTIONS_STATE},
     {"key-type", "primary|secondary",
-     "key to regenerate or to list; for sync, the key\nthat the first run switches to",
+     "key to regenerate or to list; for sync, the key\nthat the first run writes to the key file",
      OPTION_KEY_TYPE, OPTIONS_KEY_TYPE},
     {"key-value-file", "FILE",
      "file with the new key (- is standard input);\ndefault: the service generates a key",

@@ -38,7 +38,7 @@ static void say_result(void) {
     const char *slot = slot_name(x->in_use), *directory = o->state;
 
     if (x->found_operation && !o->quiet) {
-        say("this run first continued the operation of an earlier run");
+        say("before its own work, this run continued the operation of an earlier run");
     }
     if (x->by_comparison) {
         say("the %s key has changed, but the service did not confirm that this run did it: "
@@ -50,8 +50,8 @@ static void say_result(void) {
             say("warning: another machine or a person has changed the key that is not in use: "
                 "rekey leaves that key alone until it is --min-age old");
         } else if (x->result == REKEY_ROTATION_ADOPTED) {
-            say("warning: another machine or a person has changed the key that was in use: rekey "
-                "has switched to the %s key",
+            say("warning: another machine or a person has changed the key that was in use, and "
+                "clients were refused: the key file now has the %s key",
                 slot);
         } else {
             say("warning: both keys have changed since the last run: run sync more often, at least "

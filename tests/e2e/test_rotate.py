@@ -476,7 +476,7 @@ def test_resumed_after_a_kill_while_polling(arm, rekey, adopted, state):
     arm.wait_for(name, "request", 2, "async")
     process.kill()
     assert fields(state / "operation")["kind"] == "Azure-AsyncOperation"
-    rekey.rotate(name).says("first continued the operation of an earlier run")
+    rekey.rotate(name).says("before its own work, this run continued the operation of an earlier run")
     assert kinds(arm, name).count("post") == 1 and not (state / "operation").exists()
     assert in_use(arm, name, state) == "Secondary"
 

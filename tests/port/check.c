@@ -102,9 +102,29 @@ static void print(const struct rekey_port_check *check, const char *mark, const 
     check->print(check->print_ctx, line);
 }
 
+// Without the peer most checks would report the port as broken.
+static bool has_peer(const struct rekey_port_check *check) {
+    struct run run = {.check = check};
+    struct line l = line_of(&run, 0);
+    int result = connect_to(&l, check->host, PEER_FEW, LONG_MS);
+
+    hang_up(&l);
+    return result != REKEY_E_CONNECT;
+}
+
 int rekey_port_check(const struct rekey_port_check *check) {
     int faulty = 0;
 
+    if (!has_peer(check)) {
+        char line[400];
+
+        snprintf(line, sizeof(line),
+                 "no peer at %s:%u (is peer.py running, and is this the first port that it "
+                 "printed?)\n",
+                 check->host, (unsigned)check->first_port);
+        check->print(check->print_ctx, line);
+        return 1;
+    }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct run run = {.check = check};
         const char *missing = lacks(check, rows[i].needs);

@@ -107,7 +107,8 @@ static void compare_keys(struct session *s, struct rekey_report *report) {
         say("--check-keys: the keys could not be listed afterwards: %s",
             rekey_error_text(listed.error));
     } else if (!has_changed(s->options)) {
-        say("--check-keys: the listed key is %s, which does not show whether it was regenerated",
+        say("--check-keys: the listed key is %s, but the list may be out of date: the key may "
+            "have been regenerated",
             key_of(s->options, &run.after)->null ? "null now" : "unchanged");
     } else if (report->outcome == REKEY_UNKNOWN) {
         say("--check-keys: the key has changed, which counts as success (somebody else may have "
