@@ -481,7 +481,7 @@ def test_a_pipe_in_the_place_of_the_federated_token(arm, rekey, native, regenera
         wait_until(lambda: has_opened(process.pid, file), "it is opened")
         process.signal(signal.SIGTERM)
         result = rekey.finish(process, 13, name)
-        result.says("the operation was stopped")
+        result.says("the operation was interrupted")
         assert result.after_signal < 0.2 * SLOW
     assert (rekey.directory / "op").exists()
 

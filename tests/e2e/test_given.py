@@ -326,7 +326,7 @@ def test_a_signal_ends_the_wait_for_a_pipe(arm, rekey, who, option, number):
     wait_until(lambda: opened(descriptors, "/pipe") and sleeps(process.pid), "it waits")
     process.signal(number)
     result = rekey.finish(process, 10)
-    result.says("the operation was stopped")
+    result.says("the operation was interrupted")
     assert result.after_signal < 0.2 * SLOW
     assert arm.requests(name) == []
 

@@ -773,7 +773,7 @@ def test_signals(arm, rekey, phase, code):
             arm.wait_for(name, "answer", {"during": 1, "polling": 2}[phase])
         process.signal(number)
         result = rekey.finish(process, code, name)
-        result.says("the operation was stopped")
+        result.says("the operation was interrupted")
         assert result.after_signal < 0.2 * SLOW
 
 
