@@ -41,7 +41,7 @@ from chains import (
     usage,
     usual,
 )
-from conftest import GROUP, GUEST, SUBSCRIPTION, WORKSPACE
+from conftest import GROUP, GUEST, SLOW, SUBSCRIPTION, WORKSPACE
 
 ROWS = {}
 
@@ -803,7 +803,8 @@ def test_chain(rekey, title, version):
         result = rekey.run(
             "regenerate",
             *("--management-url", f"https://{host}", "--proxy", f"http://127.0.0.1:{server.port}"),
-            *("--ca-file", "ca.pem", "--subscription", SUBSCRIPTION, "--timeout", "3"),
+            *("--ca-file", "ca.pem", "--subscription", SUBSCRIPTION),
+            *("--timeout", 3 * SLOW),
             *("-g", GROUP, "-w", WORKSPACE, "-n", "endpoint", "--key-type", "primary"),
             code=tuple(codes | {11} if may_be_refused else codes),
         )
