@@ -8,7 +8,8 @@
 # /quit, or with --until-eof the end of its standard input. The control listener speaks plain HTTP and JSON:
 #   GET  /ports                           ports of the listeners
 #   GET  /log/ENDPOINT                    its requests, and all events of their connections
-#   GET  /log[?listener=L][&since=SEQ]    all events; idle=S: both wait up to S s for the last connection to end
+#   GET  /log[?listener=L][&since=SEQ]    all events, or those of the connections that were accepted after event SEQ;
+#                                         idle=S: both wait up to S s for the last connection to end
 #   GET  /log/ENDPOINT@score              the same for its scoring URI, whose requests have their own log
 #   GET  /keys/ENDPOINT                   its keys, the regenerations in order, and every key that it ever had
 #   PUT  /keys/ENDPOINT                   {"primaryKey": text or null, ...}: sets the keys, immediately and everywhere
@@ -698,7 +699,11 @@ class Arm:
             events = mine()
         if "listener" in query:
             events = [event for event in events if event["listener"] == query["listener"]]
-        return [event for event in events if event["seq"] > int(query.get("since", 0))]
+        if "since" in query:    # the end of an older connection may be recorded late
+            accepted = {event["connection"] for event in events
+                        if event["event"] == "accept" and event["seq"] > int(query["since"])}
+            events = [event for event in events if event["connection"] in accepted]
+        return events
 
     def close(self):
         for listener in self.listeners.values():

@@ -309,12 +309,12 @@ class Arm:
         return events[-1]["seq"] if events else 0
 
     def connections(self, listener, since=0, idle=5):
-        """The events of a listener after a mark, after all connections have ended (or after `idle`
-        seconds)."""
+        """The events of a listener's connections that were accepted after a mark, after all
+        connections have ended (or after `idle` seconds)."""
         return self.control("GET", f"/log?listener={listener}&since={since}&idle={idle}")
 
     def forbidden(self, since):
-        """The events after a mark of all listeners that must never be contacted."""
+        """The events after a mark on all listeners that must never be contacted."""
         return [
             event
             for listener in ("forbidden", "forbidden-tls", "forbidden-host")

@@ -185,16 +185,11 @@ def refused(arm, regenerate):
     def run(who, *arguments, code=14, **more):
         name, mark = arm.endpoint("three-polls"), arm.mark()
         result = regenerate(who, name, *arguments, code=code, **more)
-        assert arm.requests(name) == [] and accepted(arm, "main", mark) == []
+        assert arm.requests(name) == [] and arm.connections("main", mark) == []
         assert arm.forbidden(mark) == []
         return result
 
     return run
-
-
-def accepted(arm, listener, mark):
-    """The accepted connections since then; ends of older ones do not count."""
-    return [each for each in arm.connections(listener, mark) if each["event"] == "accept"]
 
 
 @pytest.fixture
@@ -1313,7 +1308,7 @@ def test_off_azure_imds_gets_one_second(arm, rekey, nowhere):
     name, mark = arm.endpoint(), arm.mark()
     result = rekey.regenerate(name, token=None, env=USUAL, prefix=nowhere, code=(10, 14))
     assert 0.9 <= result.seconds < 1 + 1.5 * SLOW and arm.requests(name) == []
-    assert accepted(arm, "main", mark) == []
+    assert arm.connections("main", mark) == []
 
 
 def test_imds_that_was_asked_for_gets_more_than_a_second(arm, rekey, nowhere):
@@ -1553,7 +1548,7 @@ def test_a_bad_tenant(arm, refused, identity, case):
     who, mark = identity("secret"), arm.mark()
     env = {"AZURE_TENANT_ID": BAD_NAMES[case]}
     refused(who, env=env, code=(2, 14)).says("AZURE_TENANT_ID")
-    assert accepted(arm, "authority", mark) == []
+    assert arm.connections("authority", mark) == []
 
 
 @pytest.mark.parametrize("kind", ["secret", "certificate", "imds"])
@@ -1844,7 +1839,7 @@ def show(arm, rekey):
         arguments = ["--ca-file", CERTS / "ca.pem", *chosen, *arguments]
         more = {"token": None, "env": who.env, "prefix": who.prefix, **more}
         result = rekey.run("token", *arguments, code=code, **more)
-        assert accepted(arm, "main", mark) == [] and arm.forbidden(mark) == []
+        assert arm.connections("main", mark) == [] and arm.forbidden(mark) == []
         return result
 
     return run

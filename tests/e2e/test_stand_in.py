@@ -3,6 +3,7 @@ on them."""
 
 import http.client
 import json
+import socket
 import ssl
 import uuid
 
@@ -167,3 +168,13 @@ def test_control_refuses(arm):
         with pytest.raises(AssertionError, match="400|error|no such"):
             arm.control(method, path, body)
     assert arm.keys(name)["regenerated"] == []
+
+
+def test_a_mark_excludes_older_connections(arm):
+    """A connection may be closed before a mark, and its end be recorded after it."""
+    start = arm.mark()
+    with socket.create_connection(("localhost", arm.ports["plain"])):
+        wait_until(lambda: arm.connections("plain", start, idle=0), "a connection")
+        mark = arm.mark()
+    assert [event["event"] for event in arm.connections("plain", start)][-1] == "close"
+    assert arm.connections("plain", mark) == []
