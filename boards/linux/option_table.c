@@ -37,7 +37,7 @@ const struct option_row option_table[OPTION_COUNT] = {
      OPTIONS_ROTATE},
     {"settle", "TIME", "wait before the switch; default 60s (sync: 0s)", OPTION_SETTLE,
      OPTIONS_ROTATION},
-    {"probe", NULL, "wait until scoring accepts the key, no --settle", OPTION_PROBE,
+    {"probe", NULL, "wait until scoring accepts the key, instead of --settle", OPTION_PROBE,
      OPTIONS_ROTATE},
     {"rollback", NULL, "restore the previous key, run PROGRAM, and exit", OPTION_ROLLBACK,
      OPTIONS_ROTATE},
