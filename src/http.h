@@ -33,7 +33,7 @@ size_t rekey_http_decimal(uint32_t value, char buf[10]);
 // A field that the caller wants. Its value is stored in buf[0..cap), without the white space around
 // it. `len` is the length of the whole value even if it did not fit, so that len > cap means "too
 // long". Two adjacent fields of the list may share a buffer: if the answer contains both fields,
-// the buffer holds the value of the field that is earlier in the list, whichever came first.
+// the buffer holds the value of the field that is earlier in the list, whatever their order.
 struct rekey_http_field {
     const char *name; // lower case
     char *buf;

@@ -55,7 +55,7 @@ static void say_result(void) {
                 slot);
         } else {
             say("warning: both keys have changed since the last run: run sync more often, at least "
-                "twice within the --min-age of rotate");
+                "twice within the rotator's --min-age");
         }
     }
     switch (x->result) {

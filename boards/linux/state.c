@@ -210,7 +210,7 @@ static int load_state(void *ctx, struct rekey_rotation_state *state) {
         return failed(
             s, "state",
             "it belongs to another endpoint: correct the endpoint's name if that is wrong; "
-            "if the change is meant, put this directory aside");
+            "if you meant to change it, put this directory aside");
     }
     if (len == 0 && endpoint.len < sizeof(s->endpoint)) { // --rollback names no endpoint
         memcpy(s->endpoint, endpoint.ptr, endpoint.len);

@@ -77,8 +77,8 @@ def test_local_errors_name_no_host(arm, rekey, tmp_path, hook):
     result = rekey.rotate(arm.endpoint(), code=15)
     assert own(result) == [
         "error: the state of the rotation cannot be used: 'state/state': it belongs to another "
-        "endpoint: correct the endpoint's name if that is wrong; if the change is meant, put this "
-        "directory aside"
+        "endpoint: correct the endpoint's name if that is wrong; if you meant to change it, put "
+        "this directory aside"
     ]
     name = arm.endpoint()
     (tmp_path / "two").mkdir()
