@@ -14,7 +14,7 @@ struct text {
 
 void rekey_arm_error_read(struct rekey_arm_error *error, const struct rekey_json *json) {
     static const struct {
-        const char *name;
+        char name[8];
         uint16_t offset, cap;
         bool of_detail;
     } rows[] = {

@@ -65,11 +65,11 @@ int rekey_endpoint_check(const struct rekey_endpoint *e) {
         {3, 33, true, REKEY_E_WORKSPACE, "_-"},    {1, 255, true, REKEY_E_ENDPOINT, "_-"},
         {0, 32, false, REKEY_E_API_VERSION, ".-"},
     };
-    struct rekey_span names[NAMES];
+    struct rekey_span name;
 
-    memcpy(names, e, sizeof(names));
     for (size_t i = 0; i < NAMES; i++) {
-        if (!fits(names[i], &rules[i])) {
+        memcpy(&name, (const char *)e + i * sizeof(name), sizeof(name));
+        if (!fits(name, &rules[i])) {
             return rules[i].error;
         }
     }

@@ -60,11 +60,14 @@ static size_t leading_block(struct rekey_span text, bool cut, const struct rekey
     size_t block = block_of(r);
     uint32_t value, known;
 
+    if (block == 0) {
+        return 0;
+    }
     if (text.len < block) {
         return cut ? text.len : 0;
     }
     value = digest(text.ptr, block);
-    for (size_t i = 0; block > 0 && i < r->key_value_len / block; i++) {
+    for (size_t i = 0; i < r->key_value_len / block; i++) {
         memcpy(&known, r->key_value + i * sizeof(known), sizeof(known));
         if (known == value) {
             return 2 * block;

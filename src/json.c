@@ -123,7 +123,8 @@ static bool check_token(struct check *c) {
         c->expected = kind == COMMA && object ? NAME : VALUE;
         return true;
     }
-    if (kind == VALUE && (accept(c, '{') || accept(c, '['))) {
+    if (byte == '{' || byte == '[') {
+        c->at++;
         c->open = c->open << 1 | (byte == '{');
         c->expected = byte == '{' ? NAME | CLOSE : VALUE | CLOSE;
         return ++c->depth <= REKEY_JSON_DEPTH;
@@ -243,7 +244,9 @@ static enum match compare(const struct rekey_json *json, int at, const char *nam
     return !rekey_span_equal_nocase(a, b) ? DIFFERENT : rekey_span_equal(a, b) ? SAME : VARIANT;
 }
 
-int rekey_json_find(const struct rekey_json *json, int object, const char *name) {
+// Finds the member of an object whose name compares with `name` as wanted.
+static int find_member(const struct rekey_json *json, int object, const char *name,
+                       enum match wanted) {
     int found = -1;
     int at = object + 1;
 
@@ -251,7 +254,7 @@ int rekey_json_find(const struct rekey_json *json, int object, const char *name)
         return -1;
     }
     for (int end = skip(json, object); at + 1 < end; at = skip(json, at + 1)) {
-        if (compare(json, at, name) == SAME) {
+        if (compare(json, at, name) == wanted) {
             if (found >= 0) {
                 return REKEY_E_JSON_DUPLICATE;
             }
@@ -261,16 +264,12 @@ int rekey_json_find(const struct rekey_json *json, int object, const char *name)
     return found;
 }
 
-bool rekey_json_has_variant(const struct rekey_json *json, int object, const char *name) {
-    int at = object + 1;
-    bool found = false;
+int rekey_json_find(const struct rekey_json *json, int object, const char *name) {
+    return find_member(json, object, name, SAME);
+}
 
-    if (is(json, object, JSMN_OBJECT)) {
-        for (int end = skip(json, object); at + 1 < end; at = skip(json, at + 1)) {
-            found |= compare(json, at, name) == VARIANT;
-        }
-    }
-    return found;
+bool rekey_json_has_variant(const struct rekey_json *json, int object, const char *name) {
+    return find_member(json, object, name, VARIANT) != -1;
 }
 
 int rekey_json_first(const struct rekey_json *json, int array) {

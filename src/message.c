@@ -47,14 +47,14 @@ int rekey_message_prepare(struct rekey *r) {
 static const char request[] =
     "\200\201 HTTP/1.1\r\nHost: \202\203\204\r\nUser-Agent: rekey/" REKEY_VERSION " (\205)\r\n"
     "Accept-Encoding: identity\r\nx-ms-client-request-id: \206\r\nAuthorization: Bearer "
-    "\207\r\n\210\211\r\n\212";
+    "\207\210\211\r\n\r\n\212";
 
 size_t rekey_message_emit(struct rekey *r) {
-    static const char type_and_length[] = "Content-Type: application/json\r\nContent-Length: ";
-    const size_t type = sizeof("Content-Type: application/json\r\n") - 1;
+    static const char type_and_length[] = "\r\nContent-Type: application/json\r\nContent-Length: ";
+    const size_t type = sizeof("\r\nContent-Type: application/json") - 1;
     const struct rekey_options *o = r->options;
     bool ipv6 = memchr(o->host.ptr, ':', o->host.len) != NULL;
-    char port[12] = "]:", length[12];
+    char port[12] = "]:", length[10];
     struct rekey_span values[] = {
         REKEY_SPAN("POST "),
         rekey_span(r->url, r->url_len),
@@ -86,8 +86,7 @@ size_t rekey_message_emit(struct rekey *r) {
             values[8].ptr += type;
             values[8].len -= type;
         }
-        values[9].len = rekey_http_decimal(r->body_len, length) + 2;
-        memcpy(length + values[9].len - 2, "\r\n", 2);
+        values[9].len = rekey_http_decimal(r->body_len, length);
     }
     return rekey_http_emit(request, values, &r->cursor, r->staging.bytes + r->body_len,
                            sizeof(r->staging.bytes) - r->body_len);
@@ -107,15 +106,15 @@ void rekey_message_answer(struct rekey *r, bool cut_short) {
 
         f->name = name;
         name += strlen(name) + 1;
-        if (i == REKEY_FIELD_AUTHENTICATE) {
-            f->buf = r->service.message.text;
-            f->cap = sizeof(r->service.message.text);
-        } else if (i > REKEY_FIELD_LOCATION) {
+        if (i <= REKEY_FIELD_LOCATION) {
+            f->buf = i == 0 || rekey_polling(r) ? r->staging.bytes : r->url;
+            f->cap = !rekey_polling(r) || i + 1 == r->kind ? REKEY_URL_MAX : 0;
+        } else if (i < REKEY_FIELD_AUTHENTICATE) {
             f->buf = r->captured[i - REKEY_FIELD_RETRY_AFTER];
             f->cap = sizeof(r->captured[0]) - 1;
         } else {
-            f->buf = i == 0 || rekey_polling(r) ? r->staging.bytes : r->url;
-            f->cap = !rekey_polling(r) || i + 1 == r->kind ? REKEY_URL_MAX : 0;
+            f->buf = r->service.message.text;
+            f->cap = sizeof(r->service.message.text);
         }
     }
     r->service.message.len = 0;

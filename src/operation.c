@@ -161,30 +161,34 @@ static bool says_failed(const struct rekey_json *json, int at) {
 // are ignored: they belong to the result, and say nothing about the operation.
 static enum rekey_body read_object(struct rekey_status_body *out, enum rekey_poll_kind kind,
                                    const struct rekey_json *json) {
+    // The members of the top level, then those of `properties`.
+    enum { FAILURE, STATUS, STATE, INNER, MEMBERS };
+    static const char *const names[MEMBERS] = {"error", "status", "provisioningState", "status"};
     bool monitor = kind == REKEY_POLL_ASYNC_OPERATION || kind == REKEY_POLL_OPERATION_LOCATION;
-    int failure = rekey_json_find(json, 0, "error");
-    int status = rekey_json_find(json, 0, "status");
     int properties = monitor ? -1 : rekey_json_find(json, 0, "properties");
-    int state = rekey_json_find(json, properties, "provisioningState");
-    int inner = rekey_json_find(json, properties, "status");
-    bool failed = failure >= 0 && !rekey_json_is_null(json, failure);
-    bool variant = rekey_json_has_variant(json, 0, "status") ||
-                   rekey_json_has_variant(json, 0, "error") ||
-                   rekey_json_has_variant(json, properties, "provisioningState") ||
-                   rekey_json_has_variant(json, properties, "status");
+    bool duplicate = properties < -1, variant = false, failed;
     enum rekey_body body = REKEY_BODY_PLAIN;
+    int at[MEMBERS];
 
-    if (failure < -1 || status < -1 || properties < -1 || state < -1 || inner < -1) {
+    for (int i = 0; i < MEMBERS; i++) {
+        int object = i < STATE ? 0 : properties;
+
+        at[i] = rekey_json_find(json, object, names[i]);
+        duplicate |= at[i] < -1;
+        variant |= rekey_json_has_variant(json, object, names[i]);
+    }
+    if (duplicate) {
         out->error = REKEY_E_JSON_DUPLICATE;
         return REKEY_BODY_UNREADABLE;
     }
-    if (rekey_json_is_string(json, status)) {
-        body = read_word(out, json, status);
+    failed = at[FAILURE] >= 0 && !rekey_json_is_null(json, at[FAILURE]);
+    if (rekey_json_is_string(json, at[STATUS])) {
+        body = read_word(out, json, at[STATUS]);
     } else {
-        if (rekey_json_is_string(json, state)) {
-            body = read_word(out, json, state);
+        if (rekey_json_is_string(json, at[STATE])) {
+            body = read_word(out, json, at[STATE]);
         }
-        failed |= says_failed(json, inner) || says_failed(json, 0);
+        failed |= says_failed(json, at[INNER]) || says_failed(json, 0);
     }
     if (variant || (failed && (body == REKEY_BODY_PLAIN || body == REKEY_BODY_SUCCEEDED))) {
         body = REKEY_BODY_CONTRADICTORY;

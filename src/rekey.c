@@ -200,12 +200,11 @@ static int repeat_later(struct rekey *r, int error) {
 // repeated.
 static int exchange_failed(struct rekey *r, int error) {
     bool passing = rekey_retry_helps(error);
-    bool idle_close = r->x.reused && !r->x.got_byte && error != REKEY_E_IDLE_TIMEOUT;
 
     rekey_exchange_close(&r->x);
     r->named_ms = -1;
-    if (idle_close) { // at the same time as our request: repeat at once, and count no try
-        return open_now(r);
+    if (r->x.reused && !r->x.got_byte && error != REKEY_E_IDLE_TIMEOUT) {
+        return open_now(r); // closed while our request was sent: repeat at once, and count no try
     }
     if (rekey_polling(r)) {
         return passing ? repeat_later(r, error) : end(r, error);
@@ -241,18 +240,19 @@ static int save_record(struct rekey *r) {
 // The connection is ready: does what must be done before the first byte of a request is sent. A
 // poll is sent with the id of its POST.
 static int begin_request(struct rekey *r) {
-    int error = 0;
+    int error;
 
     r->requests++;
     r->cursor = (struct rekey_http_cursor){0};
     r->body_len = 0;
-    if (!rekey_polling(r)) {
-        error = rekey_message_prepare(r);
+    if (rekey_polling(r)) {
+        return REKEY_AGAIN;
     }
+    error = rekey_message_prepare(r);
     if (r->aborted) { // by the entropy function: do not save an operation that was not begun
-        error = REKEY_E_ABORTED;
+        return REKEY_AGAIN;
     }
-    if (error == 0 && !rekey_polling(r) && r->operation == REGENERATE) {
+    if (error == 0 && r->operation == REGENERATE) {
         error = save_record(r);
     }
     return error == 0 ? REKEY_AGAIN : end(r, error);
@@ -346,9 +346,7 @@ static enum rekey_next poll_answered(struct rekey *r, const struct rekey_json *j
     if (next != REKEY_NEXT_NOT_FOUND) {
         r->not_found = 0;
     }
-    if (next != REKEY_NEXT_NEW_TOKEN) {
-        r->renewing = false;
-    }
+    r->renewing &= next == REKEY_NEXT_NEW_TOKEN;
     return next;
 }
 

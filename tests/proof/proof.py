@@ -385,7 +385,7 @@ PROOFS = [
         "a member found is one, by its name",
         "any 5 tokens, texts up to 6 bytes",
         8,
-        "rekey_json_find.0:4 encode.0:1 hex4.0:1 strchr.0:1 rekey_json_string.0:7",
+        "find_member.0:4 encode.0:1 hex4.0:1 strchr.0:1 rekey_json_string.0:7",
         text=6,
         mutant=("src/json.c", "found = at + 1;", "found = at;"),
     ),
