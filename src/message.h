@@ -30,6 +30,7 @@ struct rekey_read {
     struct rekey_span action; // the end of the endpoint's path, such as "/listKeys"; if there is no
                               // endpoint, the whole target of the request
     bool get;                 // GET, not POST
+    bool of_endpoint;         // there must be an endpoint
     // Reads an answer with status 200 into `out`, which has out_size bytes. Returns 0 or an error;
     // with an error of a limit, *needed is the size that would have been enough.
     int (*parse)(void *out, const struct rekey_json *json, uint32_t *needed);
@@ -37,7 +38,8 @@ struct rekey_read {
 };
 
 // Starts such a request, as rekey_list_keys does; defined in rekey.c. `read` and `out` must stay
-// valid until the operation has ended. After an error *out is zeroized.
+// valid until the operation has ended. After an error *out is zeroized. Returns REKEY_E_OPTIONS if
+// `out`, or an `endpoint` that there must be, is NULL.
 int rekey_start_read(struct rekey *r, const struct rekey_endpoint *endpoint,
                      const struct rekey_read *read, void *out);
 

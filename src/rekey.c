@@ -619,8 +619,10 @@ int rekey_init(struct rekey *r, const struct rekey_port *port,
 }
 
 // Resets everything except the port, the options, and a connection and a token that were kept.
-// There is no endpoint to check when an operation is resumed.
-static int start(struct rekey *r, enum operation operation, const struct rekey_endpoint *endpoint) {
+// `complete` is false if a pointer that this operation needs is NULL. `endpoint` is checked if
+// there is one.
+static int start(struct rekey *r, enum operation operation, const struct rekey_endpoint *endpoint,
+                 bool complete) {
     const size_t kept = offsetof(struct rekey, state);
     uint64_t now;
     int error = 0;
@@ -642,7 +644,9 @@ static int start(struct rekey *r, enum operation operation, const struct rekey_e
     r->state = WAIT; // a wait that is over at once
     r->deadline = now + r->options->timeout_ms;
     r->endpoint = endpoint;
-    if (endpoint != NULL) {
+    if (!complete) {
+        error = REKEY_E_OPTIONS;
+    } else if (endpoint != NULL) {
         error = rekey_endpoint_check(endpoint);
     }
     return error == 0 ? 0 : end(r, error);
@@ -669,7 +673,7 @@ static int check_key(struct rekey *r, enum rekey_key key, struct rekey_span key_
 
 int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enum rekey_key key,
                      struct rekey_span key_value) {
-    int error = start(r, REGENERATE, endpoint);
+    int error = start(r, REGENERATE, endpoint, endpoint != NULL);
 
     if (error != 0) {
         return error;
@@ -690,7 +694,8 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
 
 int rekey_start_read(struct rekey *r, const struct rekey_endpoint *endpoint,
                      const struct rekey_read *read, void *out) {
-    int error = start(r, READ, endpoint);
+    bool complete = out != NULL && (endpoint != NULL || !read->of_endpoint);
+    int error = start(r, READ, endpoint, complete);
 
     if (error == 0) {
         memset(out, 0, read->out_size);
@@ -702,14 +707,16 @@ int rekey_start_read(struct rekey *r, const struct rekey_endpoint *endpoint,
 
 int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
                     struct rekey_keys *keys) {
-    static const struct rekey_read list = {
-        .action = {"/listKeys", 9}, .parse = rekey_endpoint_keys, .out_size = sizeof(*keys)};
+    static const struct rekey_read list = {.action = {"/listKeys", 9},
+                                           .of_endpoint = true,
+                                           .parse = rekey_endpoint_keys,
+                                           .out_size = sizeof(*keys)};
 
     return rekey_start_read(r, endpoint, &list, keys);
 }
 
 int rekey_get_token(struct rekey *r, struct rekey_token *token) {
-    int error = start(r, GET_TOKEN, NULL);
+    int error = start(r, GET_TOKEN, NULL, token != NULL);
 
     if (error == 0) {
         r->out = token;
@@ -719,7 +726,7 @@ int rekey_get_token(struct rekey *r, struct rekey_token *token) {
 }
 
 int rekey_resume(struct rekey *r, const struct rekey_record *record) {
-    int error = start(r, RESUME, NULL);
+    int error = start(r, RESUME, NULL, record != NULL);
 
     if (error != 0) {
         return error;

@@ -273,8 +273,10 @@ int rekey_init(struct rekey *r, const struct rekey_port *port, const struct reke
 // Each of these checks its parameters and starts an operation; nothing is sent yet. `endpoint` and
 // everything that it points to must stay valid until the operation has ended. They return 0;
 // REKEY_E_BUSY if another operation is running, which then continues; or the error of a bad
-// parameter: the operation is not started, and the outcome is REKEY_USAGE. If they are called from
-// a function of the port or of the options, they return REKEY_E_BUSY.
+// parameter: the operation is not started, and the outcome is REKEY_USAGE. A pointer to a struct
+// that is NULL is such a parameter (REKEY_E_OPTIONS). The bytes of a span are not checked that way:
+// its pointer may be NULL only if its length is 0. If they are called from a function of the port
+// or of the options, they return REKEY_E_BUSY.
 
 // Regenerates one key. `key_value` is copied; if it is empty (a NULL pointer), the service
 // generates a value. Also returns REKEY_E_SUBSCRIPTION, REKEY_E_RESOURCE_GROUP, REKEY_E_WORKSPACE,
@@ -291,7 +293,7 @@ int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
 
 // Obtains a token and stores it in *token, which is complete after rekey_step has returned 0. This
 // is for an application that checks its identity, or that sends requests to the service itself.
-// Returns 0 or REKEY_E_BUSY.
+// Returns 0, REKEY_E_BUSY or REKEY_E_OPTIONS.
 int rekey_get_token(struct rekey *r, struct rekey_token *token);
 
 // Continues to poll a saved operation. The URL is copied; its host must be the configured

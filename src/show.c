@@ -28,8 +28,10 @@ static int read_properties(void *out, const struct rekey_json *json, uint32_t *n
 }
 
 int rekey_show(struct rekey *r, const struct rekey_endpoint *endpoint, struct rekey_shown *shown) {
-    static const struct rekey_read get = {
-        .get = true, .parse = read_properties, .out_size = sizeof(struct rekey_shown)};
+    static const struct rekey_read get = {.get = true,
+                                          .of_endpoint = true,
+                                          .parse = read_properties,
+                                          .out_size = sizeof(struct rekey_shown)};
 
     return rekey_start_read(r, endpoint, &get, shown);
 }

@@ -259,6 +259,49 @@ static void test_not_ready(void **state) {
     rows_done();
 }
 
+// Starts an operation with a NULL pointer in place of a struct that it needs.
+static int start_with_null(int i) {
+    struct rekey_shown shown;
+
+    switch (i) {
+    case 0:
+        return rekey_regenerate(&client, NULL, REKEY_KEY_PRIMARY, rekey_span(NULL, 0));
+    case 1:
+        return rekey_list_keys(&client, NULL, &keys);
+    case 2:
+        return rekey_list_keys(&client, &endpoint, NULL);
+    case 3:
+        return rekey_show(&client, NULL, &shown);
+    case 4:
+        return rekey_show(&client, &endpoint, NULL);
+    case 5:
+        return rekey_get_token(&client, NULL);
+    default:
+        return rekey_resume(&client, NULL);
+    }
+}
+
+// It is a bad parameter: nothing is sent, not even to the token service, and nothing is saved. The
+// next operation starts.
+static void test_null(void **state) {
+    (void)state;
+    for (int i = 0; i < 7; i++) {
+        row_n("start with NULL", i);
+        reset();
+        world.answers[0] = world.answers[1] = EMPTY("200");
+        check_int(rekey_init(&client, &port, &options), 0);
+        check_int(start_with_null(i), REKEY_E_OPTIONS);
+        check_int(rekey_run(&client), REKEY_E_OPTIONS);
+        rekey_report(&client, &report);
+        check_int(report.outcome, REKEY_USAGE);
+        check_int(report.error, REKEY_E_OPTIONS);
+        check(world.counts[TOKEN] == 0 && world.counts[OPEN] == 0 && !world.intent);
+        check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, rekey_span(NULL, 0)), 0);
+        check_int(rekey_run(&client), 0);
+    }
+    rows_done();
+}
+
 // The defaults stand in the order of the fields.
 static void test_defaults(void **state) {
     const struct rekey_options o = REKEY_OPTIONS_INIT;
@@ -548,8 +591,8 @@ static void test_busy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        UNIT(test_not_ready), UNIT(test_defaults), UNIT(test_exit_codes),
-        UNIT(test_port),      UNIT(test_abort),    UNIT(test_busy),
+        UNIT(test_not_ready), UNIT(test_null),  UNIT(test_defaults), UNIT(test_exit_codes),
+        UNIT(test_port),      UNIT(test_abort), UNIT(test_busy),
     };
 
     return cmocka_run_group_tests_name("misuse", tests, NULL, rows_total);
