@@ -725,23 +725,34 @@ int rekey_get_token(struct rekey *r, struct rekey_token *token) {
     return error;
 }
 
+// Whether a saved record can be used. Its URL is checked elsewhere.
+static bool record_valid(const struct rekey_record *record) {
+    struct rekey_span id = record->request_id;
+    bool valid = (unsigned)record->kind <= REKEY_POLL_LOCATION && id.len == 36;
+
+    for (size_t i = 0; valid && i < id.len; i++) {
+        valid = rekey_is_alnum(id.ptr[i]) || id.ptr[i] == '-';
+    }
+    return valid;
+}
+
 int rekey_resume(struct rekey *r, const struct rekey_record *record) {
     int error = start(r, RESUME, NULL, record != NULL);
 
     if (error != 0) {
         return error;
     }
-    if (record->request_id.len != sizeof(r->client_id) - 1) {
+    r->maybe_executed = true; // the saved operation may have been executed
+    if (!record_valid(record)) {
         return end(r, REKEY_E_RECORD);
     }
-    memcpy(r->client_id, record->request_id.ptr, record->request_id.len);
-    r->maybe_executed = record->unsure;
+    memcpy(r->client_id, record->request_id.ptr, sizeof(r->client_id) - 1);
     error = record->kind == REKEY_POLL_NONE ? REKEY_E_RESUME_NO_URL
                                             : rekey_message_set_url(r, record->url);
     if (error != 0) {
-        r->maybe_executed = true; // the saved operation may have been executed
         return end(r, error);
     }
+    r->maybe_executed = record->unsure;
     r->kind = (uint8_t)record->kind;
     return 0;
 }

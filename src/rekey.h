@@ -71,7 +71,7 @@ struct rekey_endpoint {
 struct rekey_record {
     enum rekey_poll_kind kind;
     struct rekey_span url;        // empty with REKEY_POLL_NONE
-    struct rekey_span request_id; // x-ms-client-request-id: 36 bytes
+    struct rekey_span request_id; // x-ms-client-request-id: 36 letters, digits and '-'
     bool unsure; // an earlier POST of this operation may have been executed as well
 };
 
@@ -136,7 +136,8 @@ struct rekey_options {
     // appears in the report (save_failed). The application erases the record when the regeneration
     // or its resumption has ended with an outcome other than REKEY_UNKNOWN and REKEY_RUNNING. At
     // its start it passes a record that it finds to rekey_resume. If that refuses the record, as it
-    // does with kind REKEY_POLL_NONE, list the keys, decide, and then erase the record.
+    // does with kind REKEY_POLL_NONE or a damaged request id, the outcome is REKEY_UNKNOWN: list
+    // the keys, decide, and then erase the record.
     int (*save)(void *ctx, const struct rekey_record *record);
     void *save_ctx;
 
@@ -273,10 +274,10 @@ int rekey_init(struct rekey *r, const struct rekey_port *port, const struct reke
 // Each of these checks its parameters and starts an operation; nothing is sent yet. `endpoint` and
 // everything that it points to must stay valid until the operation has ended. They return 0;
 // REKEY_E_BUSY if another operation is running, which then continues; or the error of a bad
-// parameter: the operation is not started, and the outcome is REKEY_USAGE. A pointer to a struct
-// that is NULL is such a parameter (REKEY_E_OPTIONS). The bytes of a span are not checked that way:
-// its pointer may be NULL only if its length is 0. If they are called from a function of the port
-// or of the options, they return REKEY_E_BUSY.
+// parameter: the operation is not started, and the outcome is REKEY_USAGE (after a record that
+// rekey_resume refuses, REKEY_UNKNOWN). If a pointer to a struct is NULL, the error is
+// REKEY_E_OPTIONS. The pointer of a span is not checked: it may be NULL only if the length is 0. If
+// they are called from a function of the port or of the options, they return REKEY_E_BUSY.
 
 // Regenerates one key. `key_value` is copied; if it is empty (a NULL pointer), the service
 // generates a value. Also returns REKEY_E_SUBSCRIPTION, REKEY_E_RESOURCE_GROUP, REKEY_E_WORKSPACE,
@@ -297,9 +298,9 @@ int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
 int rekey_get_token(struct rekey *r, struct rekey_token *token);
 
 // Continues to poll a saved operation. The URL is copied; its host must be the configured
-// management host. Besides 0 and REKEY_E_BUSY, returns REKEY_E_RECORD, with the outcome
-// REKEY_USAGE; or REKEY_E_RESUME_NO_URL, REKEY_E_LIMIT_URL or REKEY_E_URL_..., with the outcome
-// REKEY_UNKNOWN.
+// management host. Besides 0, REKEY_E_BUSY and REKEY_E_OPTIONS, returns REKEY_E_RECORD (a kind or a
+// request id that no record has), REKEY_E_RESUME_NO_URL, REKEY_E_LIMIT_URL or REKEY_E_URL_...: the
+// outcome is then REKEY_UNKNOWN, because the saved operation may have been executed.
 int rekey_resume(struct rekey *r, const struct rekey_record *record);
 
 // Does a bounded amount of work and never sleeps. Returns

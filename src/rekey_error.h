@@ -27,7 +27,7 @@ extern "C" {
     X(REKEY_E_KEY_VALUE,        -106, "key value: not UTF-8") \
     X(REKEY_E_HOST,             -107, "management host: a host name of letters, digits, '-' '.', 1 to 253 bytes") \
     X(REKEY_E_OPTIONS,          -108, "options: a timeout is zero, or a required pointer is NULL") \
-    X(REKEY_E_RECORD,           -109, "the saved operation is damaged: its request id is not 36 bytes long") \
+    X(REKEY_E_RECORD,           -109, "the saved operation is damaged") \
     X(REKEY_E_BUSY,             -110, "an operation is running: finish or abort it first") \
     X(REKEY_E_IDLE,             -111, "no operation was started") \
     X(REKEY_E_NO_PREVIOUS,      -112, "there is no previous key to restore") \

@@ -1257,7 +1257,17 @@ static void test_resume(void **state) {
          script},
         {"too long", scratch + REKEY_URL_MAX + 1, REKEY_POLL_LOCATION, ID, false, REKEY_E_LIMIT_URL,
          REKEY_UNKNOWN, script},
-        {"bad id", ASYNC, REKEY_POLL_LOCATION, "x", false, REKEY_E_RECORD, REKEY_USAGE, script},
+        {"short id", ASYNC, REKEY_POLL_LOCATION, "x", false, REKEY_E_RECORD, REKEY_UNKNOWN, script},
+        {"long id", ASYNC, REKEY_POLL_LOCATION, ID "0", false, REKEY_E_RECORD, REKEY_UNKNOWN,
+         script},
+        {"an id with a line end", ASYNC, REKEY_POLL_LOCATION,
+         "01234567-89ab-4def-8123-456789abcde\n", false, REKEY_E_RECORD, REKEY_UNKNOWN, script},
+        {"an intent with a damaged id", "", REKEY_POLL_NONE, "x", false, REKEY_E_RECORD,
+         REKEY_UNKNOWN, script},
+        {"the kind after the last", ASYNC, (enum rekey_poll_kind)4, ID, false, REKEY_E_RECORD,
+         REKEY_UNKNOWN, script},
+        {"a negative kind", ASYNC, (enum rekey_poll_kind) - 1, ID, false, REKEY_E_RECORD,
+         REKEY_UNKNOWN, script},
     };
 
     (void)state;
