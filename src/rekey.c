@@ -562,10 +562,11 @@ int rekey_step(struct rekey *r) {
     }
     r->stepping = true;
     result = step(r);
-    if (r->aborted && running(r)) {
-        result = end(r, REKEY_E_ABORTED);
-    }
     r->stepping = false;
+    if (r->aborted) {
+        stop(r, REKEY_E_ABORTED);
+        result = r->error;
+    }
     return result;
 }
 
@@ -625,6 +626,7 @@ static int start(struct rekey *r, enum operation operation, const struct rekey_e
                  bool complete) {
     const size_t kept = offsetof(struct rekey, state);
     uint64_t now;
+    bool aborted;
     int error = 0;
 
     if (!rekey_usable(r)) {
@@ -634,10 +636,13 @@ static int start(struct rekey *r, enum operation operation, const struct rekey_e
         return REKEY_E_BUSY;
     }
     r->stepping = true; // the clock function cannot start an operation; cleared below
+    r->aborted = false;
     now = r->port->now_ms(r->port->ctx);
+    aborted = r->aborted;
     memset((char *)r + kept, 0, offsetof(struct rekey, x) - kept);
     memset(&r->fields, 0, offsetof(struct rekey, token) - offsetof(struct rekey, fields));
     set_management_host(r);
+    r->aborted = aborted; // the first step ends the operation
     r->outcome = REKEY_NONE;
     r->status.percent = -1;
     r->operation = (uint8_t)operation;

@@ -337,7 +337,8 @@ void rekey_explain(const struct rekey *r, char *buf, size_t cap);
 // operation with `hold` has kept. It can be called at any time, also by a function of the port or
 // of the options. If rekey_step has called that function, rekey_step sends nothing more and ends
 // the operation before it returns; an operation that has already ended in that step keeps its
-// outcome.
+// outcome, but not its connection and token. If the start of an operation has called that function,
+// the first step ends the operation.
 void rekey_abort(struct rekey *r);
 
 // Calls rekey_step and the port's `wait` in a loop, for a caller with nothing else to do. Returns

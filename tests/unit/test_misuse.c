@@ -494,13 +494,13 @@ static enum rekey_outcome truth(enum job job) {
     return REKEY_NOT_REACHED;
 }
 
-// Each function aborts, at each of its calls.
+// Each function aborts, at each of its calls. Nothing is left after that, not even with `hold`.
 static void test_abort(void **state) {
     unsigned ended[CALLS] = {0}, outcomes[REKEY_CREDENTIALS] = {0};
 
     (void)state;
     for (int job = 0; job < JOBS; job++) {
-        for (int with = 0; with < 2; with++) {
+        for (int with = 0; with < 4; with++) { // 1: a credential; 2: hold
             for (int call = 0; call < CALLS; call++) {
                 for (int at = 1;; at++) {
                     int result;
@@ -509,9 +509,11 @@ static void test_abort(void **state) {
                     reset();
                     world.call = (enum call)call;
                     world.at = at;
-                    result = run_job((enum job)job, with);
+                    options.hold = with >= 2;
+                    result = run_job((enum job)job, with % 2 == 1);
                     if (!world.acted) {
                         check_int(result, 0);
+                        rekey_abort(&client);
                         break;
                     }
                     check(!fake.open);
@@ -519,7 +521,8 @@ static void test_abort(void **state) {
                     check_int(rekey_step(&client), result);
                     check_int(world.sent_after, 0);
                     check(world.saves_after == 0 || world.url); // an intent is not saved after it
-                    if (result == 0) { // it ended in that very step, or was not begun yet
+                    if (result == 0) { // it ended in that very step
+                        check(world.acted_inside);
                         check_int(report.outcome, REKEY_SUCCEEDED);
                         continue;
                     }
