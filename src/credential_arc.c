@@ -71,6 +71,9 @@ static int answered(struct rekey_credential *c, struct rekey *r, unsigned status
 int rekey_credential_arc_init(struct rekey_credential_arc *c, const struct rekey_managed *managed) {
     static const struct rekey_credential base = REKEY_CREDENTIAL(prepare, answered);
 
+    if (managed == NULL || c->read == NULL) {
+        return REKEY_E_OPTIONS;
+    }
     c->base = base;
     c->managed = *managed;
     return rekey_credential_plain_host(managed->host) ? 0 : REKEY_E_PLAIN;

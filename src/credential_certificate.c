@@ -116,6 +116,9 @@ int rekey_credential_certificate_init(struct rekey_credential_certificate *c,
     static const struct rekey_credential base =
         REKEY_CREDENTIAL(prepare, rekey_credential_answered);
 
+    if (entra == NULL || signer.thumbprint == NULL || signer.sign == NULL) {
+        return REKEY_E_OPTIONS;
+    }
     c->base = base;
     c->entra = *entra;
     c->signer = signer;

@@ -1,7 +1,8 @@
 // credential_entra.h - tokens of Microsoft Entra (docs/service.md 5): by client secret, by workload
 // identity (a federated token), by client certificate. All three send the same form to the
 // authority over TLS and differ in the proof of identity. All pointers must stay valid as long as
-// the credential is used.
+// the credential is used. The init functions return REKEY_E_OPTIONS if `entra`, `read` or a
+// function of the signer is NULL; *c is then unchanged.
 
 #ifndef REKEY_CREDENTIAL_ENTRA_H
 #define REKEY_CREDENTIAL_ENTRA_H

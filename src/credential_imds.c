@@ -34,6 +34,9 @@ static int answered(struct rekey_credential *c, struct rekey *r, unsigned status
 
 int rekey_credential_imds_init(struct rekey_credential_imds *c, const struct rekey_managed *managed,
                                bool probing) {
+    if (managed == NULL) {
+        return REKEY_E_OPTIONS;
+    }
     *c = (struct rekey_credential_imds){
         .base = REKEY_CREDENTIAL(prepare, answered), .managed = *managed, .probing = probing};
     c->base.once = probing;

@@ -1,6 +1,7 @@
 // credential_managed.h - tokens of a managed identity (docs/service.md 5), over plain http from a
 // service on this machine: from IMDS on an Azure VM, or from the Azure Arc agent. All pointers must
-// stay valid as long as the credential is used.
+// stay valid as long as the credential is used. The init functions return REKEY_E_OPTIONS if
+// `managed` or `read` is NULL; *c is then unchanged.
 
 #ifndef REKEY_CREDENTIAL_MANAGED_H
 #define REKEY_CREDENTIAL_MANAGED_H

@@ -14,6 +14,9 @@ static int prepare(struct rekey_credential *base, struct rekey *r) {
 
 int rekey_credential_secret_init(struct rekey_credential_secret *c, const struct rekey_entra *entra,
                                  struct rekey_span secret) {
+    if (entra == NULL) {
+        return REKEY_E_OPTIONS;
+    }
     *c = (struct rekey_credential_secret){
         .base = REKEY_CREDENTIAL(prepare, rekey_credential_answered), .entra = *entra};
     c->base.secret = secret;

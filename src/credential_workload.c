@@ -53,6 +53,9 @@ int rekey_credential_workload_init(struct rekey_credential_workload *c,
     static const struct rekey_credential base =
         REKEY_CREDENTIAL(prepare, rekey_credential_answered);
 
+    if (entra == NULL || c->read == NULL) {
+        return REKEY_E_OPTIONS;
+    }
     c->base = base;
     c->entra = *entra;
     return rekey_entra_check(entra);

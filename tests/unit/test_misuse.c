@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#include "credential.h"
+#include "credential_entra.h"
+#include "credential_managed.h"
 #include "fake_port.h"
 #include "message.h"
 #include "show.h"
@@ -259,6 +260,37 @@ static void test_not_ready(void **state) {
     rows_done();
 }
 
+static int thumbprint(void *ctx, unsigned char sha256[32]) {
+    (void)ctx;
+    (void)sha256;
+    return REKEY_E_SIGN;
+}
+
+static int sign(void *ctx, struct rekey_span text, unsigned char *signature, size_t *len) {
+    (void)ctx;
+    (void)text;
+    (void)signature;
+    (void)len;
+    return REKEY_E_SIGN;
+}
+
+static int read_file(void *ctx, char *buf, size_t cap, size_t *len) {
+    (void)ctx;
+    (void)buf;
+    (void)cap;
+    (void)len;
+    return REKEY_E_ASSERTION;
+}
+
+static int read_key(void *ctx, struct rekey_span path, char *buf, size_t cap, size_t *len) {
+    (void)ctx;
+    (void)path;
+    (void)buf;
+    (void)cap;
+    (void)len;
+    return REKEY_E_KEY_FILE;
+}
+
 // Starts an operation with a NULL pointer in place of a struct that it needs.
 static int start_with_null(int i) {
     struct rekey_shown shown;
@@ -281,6 +313,47 @@ static int start_with_null(int i) {
     }
 }
 
+// Makes a credential with a NULL pointer in place of something that it needs. The bytes of the
+// struct, all 0 before, must not change.
+static int credential_with_null(int i) {
+    static const struct rekey_entra entra = {{"h", 1}, 443, {"t", 1}, {"c", 1}, {"s", 1}};
+    static const struct rekey_managed managed = {{"127.0.0.1", 9}, 80, {"r", 1}, {NULL, 0}};
+    struct rekey_signer signer = {.thumbprint = i == 4 ? NULL : thumbprint,
+                                  .sign = i == 5 ? NULL : sign};
+    static struct rekey_credential_secret secret;
+    static struct rekey_credential_workload workload;
+    static struct rekey_credential_certificate certificate;
+    static struct rekey_credential_imds imds;
+    static struct rekey_credential_arc arc;
+    int result;
+
+    workload.read = i == 2 ? NULL : read_file;
+    arc.read = i == 8 ? NULL : read_key;
+    switch (i) {
+    case 0:
+        result = rekey_credential_secret_init(&secret, NULL, REKEY_SPAN("s"));
+        break;
+    case 1:
+    case 2:
+        result = rekey_credential_workload_init(&workload, i == 1 ? NULL : &entra);
+        break;
+    case 3:
+    case 4:
+    case 5:
+        result = rekey_credential_certificate_init(&certificate, i == 3 ? NULL : &entra, signer);
+        break;
+    case 6:
+        result = rekey_credential_imds_init(&imds, NULL, false);
+        break;
+    default:
+        result = rekey_credential_arc_init(&arc, i == 7 ? NULL : &managed);
+        break;
+    }
+    check(secret.base.step == NULL && workload.base.step == NULL && certificate.base.step == NULL &&
+          imds.base.step == NULL && arc.base.step == NULL);
+    return result;
+}
+
 // It is a bad parameter: nothing is sent, not even to the token service, and nothing is saved. The
 // next operation starts.
 static void test_null(void **state) {
@@ -298,6 +371,10 @@ static void test_null(void **state) {
         check(world.counts[TOKEN] == 0 && world.counts[OPEN] == 0 && !world.intent);
         check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, rekey_span(NULL, 0)), 0);
         check_int(rekey_run(&client), 0);
+    }
+    for (int i = 0; i < 9; i++) {
+        row_n("a credential with NULL", i);
+        check_int(credential_with_null(i), REKEY_E_OPTIONS);
     }
     rows_done();
 }
@@ -521,7 +598,7 @@ static void test_abort(void **state) {
                     check_int(rekey_step(&client), result);
                     check_int(world.sent_after, 0);
                     check(world.saves_after == 0 || world.url); // an intent is not saved after it
-                    if (result == 0) { // it ended in that very step
+                    if (result == 0) {                          // it ended in that very step
                         check(world.acted_inside);
                         check_int(report.outcome, REKEY_SUCCEEDED);
                         continue;
