@@ -6,7 +6,8 @@
 #include "message.h"
 
 #define LIFETIME_S 600 // of the assertion; the limit of the authority
-// The end of staging holds the claims, and later the signature, before they are encoded.
+// The end of staging holds the claims, and later the signature, before they are encoded. The
+// longest names that rekey_entra_check accepts fit.
 #define TAIL 1024
 
 static const char header[] = "{\"alg\":\"PS256\",\"typ\":\"JWT\",\"x5t#S256\":\"\200\"}";
@@ -53,9 +54,6 @@ static void put_filled(struct rekey_writer *w, struct rekey *r, const char *form
     size_t len = rekey_http_emit(form, values, &cursor, tail, TAIL);
 
     put_encoded(w, tail, len);
-    if (form[cursor.form] != '\0') {
-        w->len = w->cap + 1;
-    }
 }
 
 // Appends the header and the claims, which are signed.

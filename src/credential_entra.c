@@ -12,13 +12,13 @@ static const char request[] =
     "Accept: application/json\r\nAccept-Encoding: identity\r\nclient-request-id: \205\r\n"
     "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: \206\r\n\r\n";
 
-static bool name_valid(struct rekey_span text) {
+static bool name_valid(struct rekey_span text, size_t max) {
     for (size_t i = 0; i < text.len; i++) {
         if (!rekey_is_alnum(text.ptr[i]) && !rekey_is_one_of(text.ptr[i], "-.")) {
             return false;
         }
     }
-    return text.len > 0 && text.len <= 253 && text.ptr[0] != '.'; // not "..": part of a path
+    return text.len > 0 && text.len <= max && text.ptr[0] != '.'; // not "..": part of a path
 }
 
 int rekey_entra_check(const struct rekey_entra *e) {
@@ -28,7 +28,7 @@ int rekey_entra_check(const struct rekey_entra *e) {
         !rekey_url_host_valid(host, host.len > 0 && memchr(host.ptr, ':', host.len) != NULL)) {
         return REKEY_E_HOST;
     }
-    return name_valid(e->tenant) && name_valid(e->client_id) ? 0 : REKEY_E_IDENTITY;
+    return name_valid(e->tenant, 253) && name_valid(e->client_id, 64) ? 0 : REKEY_E_IDENTITY;
 }
 
 struct rekey_writer rekey_entra_begin(struct rekey *r, const struct rekey_entra *e,

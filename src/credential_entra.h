@@ -16,9 +16,9 @@ extern "C" {
 struct rekey_entra {
     struct rekey_span authority; // host name, such as login.microsoftonline.com
     uint16_t port;               // 443
-    struct rekey_span tenant;    // a GUID, or a domain name
-    struct rekey_span client_id;
-    struct rekey_span scope; // such as https://management.azure.com/.default
+    struct rekey_span tenant;    // a GUID, or a domain name of at most 253 bytes
+    struct rekey_span client_id; // a GUID; at most 64 bytes
+    struct rekey_span scope;     // such as https://management.azure.com/.default
 };
 
 struct rekey_credential_secret {
@@ -68,7 +68,8 @@ int rekey_credential_certificate_init(struct rekey_credential_certificate *c,
 
 // ---- for the files of the three kinds -----------------------------------------------------------
 
-// Where the body begins in staging. The head of the request is later put in front of it.
+// Where the body begins in staging. The head of the request is later put in front of it: the
+// longest names that rekey_entra_check accepts fit, with a board of 128 bytes.
 #define REKEY_ENTRA_BODY 1024
 
 // The last parameters of a form with an assertion.

@@ -116,7 +116,7 @@ struct rekey_options {
     // refuses it. rekey_abort closes the connection and zeroizes the token. Until then no other
     // client may use the transport, and `host` and `port` must not change.
     bool hold;
-    struct rekey_span board; // for User-Agent: rekey/<version> (<board>)
+    struct rekey_span board; // at most 128 bytes, for User-Agent: rekey/<version> (<board>)
 
     // Obtains tokens and renews them (credential.h). NULL: `token` is called instead.
     struct rekey_credential *credential;

@@ -108,7 +108,7 @@ extern "C" {
     X(REKEY_E_CLAIMS,           -803, "the service refused the token with a claims challenge: a policy (Conditional Access) requires proof that a device cannot give") \
     X(REKEY_E_TOKEN_REFUSED,    -804, "the token service issued no token") \
     X(REKEY_E_TOKEN_ANSWER,     -805, "the token service's answer contains no token") \
-    X(REKEY_E_IDENTITY,         -806, "tenant or client id: missing, or not only letters, digits, '-' '.'") \
+    X(REKEY_E_IDENTITY,         -806, "tenant or client id: missing, too long, or not only letters, digits, '-' '.'") \
     X(REKEY_E_SECRET,           -807, "the client secret is missing or empty") \
     X(REKEY_E_ASSERTION,        -808, "the federated token cannot be used") \
     X(REKEY_E_SIGN,             -809, "the client certificate or its private key cannot be used") \

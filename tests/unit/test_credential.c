@@ -626,6 +626,8 @@ static void test_names(void **state) {
     NAME_ROW(e.tenant = rekey_span(longest, 254), REKEY_E_IDENTITY);
     NAME_ROW(e.client_id = REKEY_SPAN("a&b"), REKEY_E_IDENTITY);
     NAME_ROW(e.client_id.len = 0, REKEY_E_IDENTITY);
+    NAME_ROW(e.client_id = rekey_span(longest, 64), 0);
+    NAME_ROW(e.client_id = rekey_span(longest, 65), REKEY_E_IDENTITY);
 #undef NAME_ROW
     row("no secret");
     check_int(rekey_credential_secret_init(&secret, &entra, REKEY_SPAN("")), REKEY_E_SECRET);
@@ -872,8 +874,6 @@ static void test_certificate(void **state) {
     FAILS(world.entropy_good = 0, REKEY_E_ENTROPY);
     FAILS(fake.wall = -1, REKEY_E_CLOCK);
     FAILS(fake.wall = UINT32_MAX, REKEY_E_CLOCK);
-    FAILS(e.client_id = e.tenant = e.authority = rekey_span(longest, 253),
-          REKEY_E_LIMIT_CREDENTIAL); // the claims do not fit
     memset(longest, '&', sizeof(scratch));
     memset(longest, 'a', odd);
     for (size_t less = 0; less < 616; less++) { // what does not fit: all, or parts of it
@@ -895,6 +895,26 @@ static void test_certificate(void **state) {
         dot = strstr(world.sent, "\r\n\r\n");
         check(dot != NULL && strlen(dot + 4) >= REKEY_STAGING_MAX - 2048 - 8 &&
               strlen(dot + 4) <= REKEY_STAGING_MAX - 2048);
+    }
+    row("the longest names");
+    {
+        static char names[253];
+
+        memset(names, 'n', sizeof(names));
+        reset(script);
+        e = entra;
+        e.authority = e.tenant = rekey_span(names, sizeof(names));
+        e.client_id = rekey_span(names, 64);
+        e.port = 65535;
+        options.board = rekey_span(names, 128);
+        signer.signature_len = 1;
+        check_int(rekey_credential_certificate_init(&certificate, &e, fake_signer), 0);
+        check_int(get(&certificate.base), 0);
+        signer.text[signer.text_len] = '\0';
+        dot = strchr(signer.text, '.');
+        check(dot != NULL);
+        decode(dot + 1, text);
+        check(strstr(text, ",\"exp\":1764000600}") != NULL); // the whole of the claims
     }
     row("the usual port is not named");
     reset(script);
@@ -1050,9 +1070,15 @@ static void test_imds(void **state) {
     reset(broken);
     check_int(get(&imds.base), 0);
 
-    row("a name that is too long");
+    row("the only limit of a name is that of staging");
     reset(good);
-    m.client_id = rekey_span(world.sent, 200);
+    memset(scratch, 'i', sizeof(scratch));
+    m.client_id = rekey_span(scratch, 1000);
+    check_int(rekey_credential_imds_init(&imds, &m, false), 0);
+    check_int(get(&imds.base), 0);
+    check(strstr(world.sent, "&client_id=iiii") != NULL && strstr(world.sent, "i HTTP/1.1\r\n"));
+    m.client_id = rekey_span(scratch, REKEY_STAGING_MAX);
+    reset(good);
     check_int(rekey_credential_imds_init(&imds, &m, false), 0);
     check_int(get(&imds.base), REKEY_E_LIMIT_CREDENTIAL);
     row("a board without end");
