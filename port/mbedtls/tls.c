@@ -288,6 +288,9 @@ static int begin(struct rekey_tls *tls, struct rekey_span host, uint16_t port) {
     if (t->fault.clock < (int64_t)REKEY_BUILD_TIME) {
         return REKEY_E_CLOCK;
     }
+    if (t->anchors.find == NULL) {
+        return REKEY_E_NO_ANCHORS;
+    }
     if (host.len >= sizeof(t->host)) {
         return REKEY_E_LOOKUP;
     }

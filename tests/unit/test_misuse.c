@@ -10,6 +10,7 @@
 #include "message.h"
 #include "show.h"
 #include "support.h"
+#include "tls.h"
 
 #define HOST "management.azure.com"
 #define ACCEPTED                                                                                   \
@@ -379,6 +380,25 @@ static void test_null(void **state) {
     rows_done();
 }
 
+// A TLS transport without trust anchors does not begin, and the reason is told.
+static void test_no_anchors(void **state) {
+    static struct rekey_tls tls;
+
+    (void)state;
+    row("zeroed anchors");
+    reset();
+    fake.wall = (int64_t)REKEY_BUILD_TIME;
+    rekey_tls_init(&tls, port.tls, &port, (struct rekey_anchors){.find = NULL});
+    port.tls = rekey_tls_transport(&tls);
+    check_int(rekey_init(&client, &port, &options), 0);
+    check_int(rekey_regenerate(&client, &endpoint, REKEY_KEY_PRIMARY, rekey_span(NULL, 0)), 0);
+    check_int(rekey_run(&client), REKEY_E_NO_ANCHORS);
+    rekey_report(&client, &report);
+    check_int(report.outcome, REKEY_NOT_TRUSTED);
+    check(world.counts[OPEN] == 0 && !world.intent);
+    rows_done();
+}
+
 // The defaults stand in the order of the fields.
 static void test_defaults(void **state) {
     const struct rekey_options o = REKEY_OPTIONS_INIT;
@@ -671,8 +691,8 @@ static void test_busy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        UNIT(test_not_ready), UNIT(test_null),  UNIT(test_defaults), UNIT(test_exit_codes),
-        UNIT(test_port),      UNIT(test_abort), UNIT(test_busy),
+        UNIT(test_not_ready),  UNIT(test_null), UNIT(test_no_anchors), UNIT(test_defaults),
+        UNIT(test_exit_codes), UNIT(test_port), UNIT(test_abort),      UNIT(test_busy),
     };
 
     return cmocka_run_group_tests_name("misuse", tests, NULL, rows_total);
