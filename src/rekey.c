@@ -620,10 +620,10 @@ int rekey_init(struct rekey *r, const struct rekey_port *port,
 }
 
 // Resets everything except the port, the options, and a connection and a token that were kept.
-// `complete` is false if a pointer that this operation needs is NULL. `endpoint` is checked if
-// there is one.
+// `endpoint` is checked if there is one. `needed` is a pointer that this operation needs: it must
+// not be NULL.
 static int start(struct rekey *r, enum operation operation, const struct rekey_endpoint *endpoint,
-                 bool complete) {
+                 const void *needed) {
     const size_t kept = offsetof(struct rekey, state);
     uint64_t now;
     bool aborted;
@@ -649,7 +649,7 @@ static int start(struct rekey *r, enum operation operation, const struct rekey_e
     r->state = WAIT; // a wait that is over at once
     r->deadline = now + r->options->timeout_ms;
     r->endpoint = endpoint;
-    if (!complete) {
+    if (needed == NULL) {
         error = REKEY_E_OPTIONS;
     } else if (endpoint != NULL) {
         error = rekey_endpoint_check(endpoint);
@@ -678,7 +678,7 @@ static int check_key(struct rekey *r, enum rekey_key key, struct rekey_span key_
 
 int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enum rekey_key key,
                      struct rekey_span key_value) {
-    int error = start(r, REGENERATE, endpoint, endpoint != NULL);
+    int error = start(r, REGENERATE, endpoint, endpoint);
 
     if (error != 0) {
         return error;
@@ -699,8 +699,7 @@ int rekey_regenerate(struct rekey *r, const struct rekey_endpoint *endpoint, enu
 
 int rekey_start_read(struct rekey *r, const struct rekey_endpoint *endpoint,
                      const struct rekey_read *read, void *out) {
-    bool complete = out != NULL && (endpoint != NULL || !read->of_endpoint);
-    int error = start(r, READ, endpoint, complete);
+    int error = start(r, READ, endpoint, read->of_endpoint && endpoint == NULL ? NULL : out);
 
     if (error == 0) {
         memset(out, 0, read->out_size);
@@ -721,7 +720,7 @@ int rekey_list_keys(struct rekey *r, const struct rekey_endpoint *endpoint,
 }
 
 int rekey_get_token(struct rekey *r, struct rekey_token *token) {
-    int error = start(r, GET_TOKEN, NULL, token != NULL);
+    int error = start(r, GET_TOKEN, NULL, token);
 
     if (error == 0) {
         r->out = token;
@@ -742,7 +741,7 @@ static bool record_valid(const struct rekey_record *record) {
 }
 
 int rekey_resume(struct rekey *r, const struct rekey_record *record) {
-    int error = start(r, RESUME, NULL, record != NULL);
+    int error = start(r, RESUME, NULL, record);
 
     if (error != 0) {
         return error;
