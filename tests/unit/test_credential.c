@@ -778,10 +778,26 @@ static struct {
     char text[2048];
     size_t text_len, signature_len;
     int thumbprint_error, sign_error;
+    uint32_t outside;
 } signer;
+
+// A sum of the client outside of staging. The assertion is built in staging, and must not touch the
+// rest.
+static uint32_t sum_outside(void) {
+    const unsigned char *bytes = (const unsigned char *)&client;
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < sizeof(client); i++) {
+        if (i < offsetof(struct rekey, staging) || i >= offsetof(struct rekey, token)) {
+            sum = sum * 31 + bytes[i];
+        }
+    }
+    return sum;
+}
 
 static int fake_thumbprint(void *ctx, unsigned char sha256[32]) {
     check(ctx == &signer);
+    signer.outside = sum_outside();
     for (int i = 0; i < 32; i++) {
         sha256[i] = (unsigned char)(0xF8 + i);
     }
@@ -790,6 +806,7 @@ static int fake_thumbprint(void *ctx, unsigned char sha256[32]) {
 
 static int fake_sign(void *ctx, struct rekey_span text, unsigned char *signature, size_t *len) {
     check(ctx == &signer);
+    check(signer.outside == sum_outside());
     memcpy(signer.text, text.ptr, text.len);
     signer.text_len = text.len;
     memset(signature, 0xFF, signer.signature_len);
