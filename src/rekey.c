@@ -750,7 +750,7 @@ int rekey_resume(struct rekey *r, const struct rekey_record *record) {
     if (!record_valid(record)) {
         return end(r, REKEY_E_RECORD);
     }
-    memcpy(r->client_id, record->request_id.ptr, sizeof(r->client_id) - 1);
+    memcpy(r->client_id, record->request_id.ptr, record->request_id.len);
     error = record->kind == REKEY_POLL_NONE ? REKEY_E_RESUME_NO_URL
                                             : rekey_message_set_url(r, record->url);
     if (error != 0) {

@@ -1262,6 +1262,8 @@ static void test_resume(void **state) {
          script},
         {"an id with a line end", ASYNC, REKEY_POLL_LOCATION,
          "01234567-89ab-4def-8123-456789abcde\n", false, REKEY_E_RECORD, REKEY_UNKNOWN, script},
+        {"an id that begins with a line end", ASYNC, REKEY_POLL_LOCATION,
+         "\n1234567-89ab-4def-8123-456789abcdef", false, REKEY_E_RECORD, REKEY_UNKNOWN, script},
         {"an intent with a damaged id", "", REKEY_POLL_NONE, "x", false, REKEY_E_RECORD,
          REKEY_UNKNOWN, script},
         {"the kind after the last", ASYNC, (enum rekey_poll_kind)4, ID, false, REKEY_E_RECORD,
