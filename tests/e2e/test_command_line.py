@@ -280,6 +280,37 @@ def test_missing_parameters(arm, rekey):
     assert arm.forbidden(mark) == []
 
 
+ENDPOINT_NAMES = {"--subscription": "s", "-g": "g", "-w": "www", "-n": "e"}
+
+
+@pytest.mark.parametrize(
+    "short, option",
+    [("--subscription",) * 2, ("-g", "--resource-group"), ("-w", "--workspace-name"), ("-n", "--name")],
+)
+def test_the_endpoint_of_a_rollback(rekey, tmp_path, short, option):
+    """A rollback needs no endpoint, and ignores an incomplete one without --name. With --name, the
+    endpoint is checked like that of any other command."""
+    (tmp_path / "state").mkdir(mode=0o700)
+
+    def roll_back(names):
+        words = [word for pair in names.items() for word in pair]
+        return rekey.run(
+            *("rotate", "--rollback", "--state", "state", "--volatile-ok", *words),
+            token=None,
+            code=2,
+        )
+
+    others = {name: value for name, value in ENDPOINT_NAMES.items() if name != short}
+    if short == "-n":
+        roll_back(others).says("there is no previous key")
+    else:
+        roll_back(others).says(f"{option} (or AZURE_", "is missing")
+        roll_back({"-n": "e"}).says("--subscription (or AZURE_SUBSCRIPTION_ID) is missing")
+    for value in ("x" * 2000, "é" * 700, "x?y", ""):
+        roll_back({**others, short: value}).says(f"{option} '")
+    roll_back(ENDPOINT_NAMES).says("there is no previous key")
+
+
 def test_a_bad_value_that_would_draw_on_the_terminal(rekey):
     result = rekey.run("regenerate", "--output", "\x1b[31m\r\n", code=2)
     assert "\x1b" not in result.err and "\\x1B[31m" in result.err
