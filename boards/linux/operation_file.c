@@ -67,6 +67,7 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
         return REKEY_E_SAVE;
     }
     f->written = true;
+    f->has_url = record->kind != REKEY_POLL_NONE;
     return REKEY_DONE;
 }
 
@@ -169,6 +170,7 @@ enum operation_file_result operation_file_read(struct operation_file *f, const c
     f->boot[0] = '\0';
     f->boot_ms = 0;
     f->written = parse(f, rest, version.ptr[0] == '2');
+    f->has_url = f->written && f->record.kind != REKEY_POLL_NONE;
     return f->written ? OPERATION_FILE_OK : OPERATION_FILE_DAMAGED;
 }
 

@@ -64,7 +64,7 @@ int regeneration_end(struct session *s, const struct rekey_report *report, const
             report->status[0] != '\0' ? report->status : "Succeeded", (int)s->key_type.len,
             s->key_type.ptr);
     }
-    if (report->outcome == REKEY_RUNNING && f->written) {
+    if (report->outcome == REKEY_RUNNING && f->has_url) {
         say_wait_line(s);
     }
     if (report->save_failed) {

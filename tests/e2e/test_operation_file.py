@@ -262,6 +262,25 @@ def test_a_disk_that_fills_up_after_the_post(arm, rekey, namespace, op):
     result.says("could not be saved", "No space left on device")
 
 
+@pytest.mark.skipif(bool(EXEC), reason="the emulator writes files, too")
+def test_the_remedy_if_no_url_was_saved(arm, rekey, op):
+    """`rekey wait` is named only if the file has a URL, which can be an earlier one."""
+    arguments = ["--operation-file", op, "--timeout", "3"]
+    prefix = ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh"]
+    long = [["Azure-AsyncOperation", "{async:6000}"], NOW]
+    name = arm.play(post=[{**ACCEPTED, "headers": long}], poll=[STALL])
+    result = rekey.regenerate(name, *arguments, prefix=prefix, code=13)
+    result.says("could not be saved", "`rekey wait` cannot continue", "no --operation-file has the")
+    assert "to continue: " not in result.err and fields(op)["kind"] == "none"
+    rekey.wait(op, code=12).says("the saved operation has no polling URL")
+    op.unlink()
+    long = [["Azure-AsyncOperation", "{new_async:6000}"], NOW]
+    name = arm.play(post=[ACCEPTED], poll=[{**RUNNING, "headers": long}, STALL])
+    result = rekey.regenerate(name, *arguments, prefix=prefix, code=13)
+    result.says("could not be saved", "`rekey wait` continues the operation", "to continue: rekey")
+    assert fields(op)["kind"] == "Azure-AsyncOperation"
+
+
 # ---- rekey wait ----------------------------------------------------------------------------------
 
 
