@@ -284,6 +284,22 @@ def test_the_remedy_if_no_url_was_saved(arm, rekey, op):
 # ---- rekey wait ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_wait_saves_a_new_url(arm, rekey, left, op, number):
+    """Whatever the format of the file that it read: all but the URL is as before."""
+    new = {**RUNNING, "headers": [["Azure-AsyncOperation", "{new_async}"], NOW]}
+    left(poll=[new, STALL])
+    if number == "1":
+        text = op.read_text().replace("rekey-operation 2", "rekey-operation 1")
+        op.write_text(re.sub("(?m)^boot.*\n", "", text))
+    before = fields(op)
+    rekey.wait(op, "--timeout", "3", code=13).says("`rekey wait` continues the operation")
+    after = fields(op)
+    assert after.pop("url") != before.pop("url") and after.pop("rekey-operation") == "2"
+    assert number == "2" or (after.pop("boot"), after.pop("boot-ms")) == ("none", "0")
+    assert after == {name: value for name, value in before.items() if name != "rekey-operation"}
+
+
 @pytest.mark.board
 def test_wait_finishes(arm, rekey, left, op):
     name = left()
