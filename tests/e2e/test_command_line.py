@@ -929,6 +929,20 @@ def test_progress_on_a_terminal_is_one_line_redrawn(arm, rekey, output):
     assert (json.loads(other)["outcome"] == "succeeded") if output == "json" else other == ""
 
 
+def test_the_output_of_a_hook_is_not_on_the_progress_line(arm, rekey, tmp_path, hook):
+    """The line is erased before the program starts."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    name = arm.play(post=[ACCEPTED], poll=[RUNNING, DONE])
+    rekey.rotate(name)
+    code, text, _ = Terminal(
+        ["rotate", *rekey.options(name), "--state", tmp_path / "state", "--volatile-ok"]
+        + ["--min-age", "0", "--settle", "0", "--exec", hook.that("echo from the program")],
+        ["stderr"],
+    ).end()
+    assert code == 0 and "next poll in" in text
+    assert "\r\x1b[Kfrom the program\r\n" in text
+
+
 def test_keys_are_masked_on_a_terminal(arm, rekey):
     name = arm.endpoint()
     keys = arm.keys(name)
