@@ -290,7 +290,7 @@ int identity_token(struct identity *id, char *buf, size_t cap, size_t *len, stru
     }
     *len = id->token_len;
     memcpy(buf, id->token, id->token_len);
-    if (can_be_read_again(id->token_file)) { // then the file is read again for each request
+    if (can_be_read_again(id->token_file)) { // then it is read again when a token is needed again
         rekey_zeroize(id->token, sizeof(id->token));
         id->token_len = 0;
     }

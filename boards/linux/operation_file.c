@@ -35,6 +35,7 @@ const char *poll_kind_name(enum rekey_poll_kind kind) {
 }
 
 int operation_file_save(void *ctx, const struct rekey_record *record) {
+    static char text[OPERATION_FILE_MAX]; // f->text can have what is copied here
     struct operation_file *f = ctx;
     int len;
 
@@ -45,7 +46,7 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
         rekey_posix_boot_id(f->boot);
     }
     len = snprintf(
-        f->text, sizeof(f->text),
+        text, sizeof(text),
         FORMAT "\ntime %lld\nboot %s\nboot-ms %llu\nmanagement %.*s\nendpoint %.*s\nkey-type %.*s\n"
                "request-id %.*s\nunsure %s\nkind %s\nurl %.*s\nend\n",
         (long long)f->time, f->boot[0] != '\0' ? f->boot : "none", (unsigned long long)f->boot_ms,
@@ -53,12 +54,12 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
         (int)f->key_type.len, f->key_type.ptr, (int)record->request_id.len, record->request_id.ptr,
         record->unsure ? "yes" : "no", poll_kind_name(record->kind), (int)record->url.len,
         record->url.ptr);
-    if (len < 0 || (size_t)len >= sizeof(f->text)) {
+    if (len < 0 || (size_t)len >= sizeof(text)) {
         f->error = EMSGSIZE;
         f->what = NULL;
         return REKEY_E_SAVE;
     }
-    f->what = rekey_posix_write_file(f->path, f->text, (size_t)len,
+    f->what = rekey_posix_write_file(f->path, text, (size_t)len,
                                      (f->written ? 0 : REKEY_POSIX_NEW) |
                                          (f->exclusive ? REKEY_POSIX_ALONE : 0),
                                      f->owner, REKEY_POSIX_NO_GROUP);
@@ -67,6 +68,7 @@ int operation_file_save(void *ctx, const struct rekey_record *record) {
         return REKEY_E_SAVE;
     }
     f->written = true;
+    f->has_url = record->kind != REKEY_POLL_NONE;
     return REKEY_DONE;
 }
 
@@ -169,6 +171,7 @@ enum operation_file_result operation_file_read(struct operation_file *f, const c
     f->boot[0] = '\0';
     f->boot_ms = 0;
     f->written = parse(f, rest, version.ptr[0] == '2');
+    f->has_url = f->written && f->record.kind != REKEY_POLL_NONE;
     return f->written ? OPERATION_FILE_OK : OPERATION_FILE_DAMAGED;
 }
 

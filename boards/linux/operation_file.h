@@ -15,6 +15,7 @@
 struct operation_file {
     const char *path; // NULL: no file
     bool written;     // by this run; or read, and complete
+    bool has_url;     // what is written has a polling URL, by which the operation can be continued
     int error;        // errno of the last failure
     const char *what; // what could not be done, as rekey_posix_write_file names it; or NULL
     bool exclusive;   // no other process writes there: the temporary file needs no unique name

@@ -94,11 +94,13 @@ static const char *value_at(const struct options *o, size_t at) {
 }
 
 static bool check(const struct options *o, struct fault *f) {
-    unsigned needs =
-        o->rollback ? o->command->needs & ~(unsigned)OPTIONS_ENDPOINT : o->command->needs;
+    unsigned needs = o->command->needs;
     char value[512];
     int error;
 
+    if (o->rollback && o->endpoint.name.ptr == NULL) { // then no part of the endpoint is used
+        needs &= ~(unsigned)OPTIONS_ENDPOINT;
+    }
     for (size_t i = 0; i < NEEDED; i++) {
         if ((needed[i].group & needs) != 0 && value_at(o, needed[i].at) == NULL) {
             fault_set(f, REKEY_USAGE, REKEY_E_OPTIONS, "%s%s is missing; see rekey help %s",

@@ -94,6 +94,13 @@ static void line(bool redraw, const char *format, va_list arguments) {
     }
 }
 
+void erase_progress(void) {
+    if (line_drawn) {
+        line_drawn = false;
+        write_all(STDERR_FILENO, "\r\033[K", 4);
+    }
+}
+
 void say(const char *format, ...) {
     va_list arguments;
 

@@ -13,6 +13,9 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Redraws the progress line on a terminal; otherwise the same as say.
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// Erases the progress line, before another process writes to the terminal.
+void erase_progress(void);
+
 // From now on a signal that `unblocked` allows ends a write that waits for its reader. After that,
 // text is written only if that needs no wait.
 void interrupt_output(const sigset_t *unblocked);

@@ -50,7 +50,7 @@ int regeneration_end(struct session *s, const struct rekey_report *report, const
     const char *hint = session_hint(s, report);
     struct rekey_report told = *report;
 
-    if (report->outcome != REKEY_SUCCEEDED && !left_running) {
+    if (report->outcome != REKEY_SUCCEEDED && !left_running && !s->error_said) {
         session_say_error(s, report);
     }
     if (remark != NULL) {
@@ -64,7 +64,7 @@ int regeneration_end(struct session *s, const struct rekey_report *report, const
             report->status[0] != '\0' ? report->status : "Succeeded", (int)s->key_type.len,
             s->key_type.ptr);
     }
-    if (report->outcome == REKEY_RUNNING && f->written) {
+    if (report->outcome == REKEY_RUNNING && f->has_url) {
         say_wait_line(s);
     }
     if (report->save_failed) {

@@ -171,6 +171,7 @@ static int run_hook(void *ctx) {
                                                     // and the secrets are needed later
         session_forget(run.session);
     }
+    erase_progress(); // the program may print
     result = hook_run(&run.hook, &event, &run.session->fault);
     if (result == REKEY_E_HOOK) {
         say("error: %s", run.session->fault.text);

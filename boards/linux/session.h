@@ -28,6 +28,7 @@ struct session { // frequently used fields come first: short offsets make short 
     struct rekey_span key_type; // the key of this run, for example Primary; empty: none, or both
     bool resumes;               // the run continues the operation of `file`
     bool has_tls;
+    bool error_said;              // the error of the operation is printed already
     const char *credentials_hint; // what the user does next after REKEY_CREDENTIALS
     // Writes details of REKEY_E_STORE; `store` is its argument. NULL: there are none.
     void (*explain_store)(const void *store, char *buf, size_t cap);

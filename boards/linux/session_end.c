@@ -148,10 +148,10 @@ const char *session_hint(const struct session *s, const struct rekey_report *rep
         return session_remedy(s, report) == NULL ? s->credentials_hint : NULL;
     }
     if (report->outcome == REKEY_RUNNING) {
-        return s->file.written
+        return s->file.has_url
                    ? "accepted, and probably still running: `rekey wait` continues the operation"
                    : "accepted, and probably still running: `rekey wait` cannot continue, because "
-                     "--operation-file was not given; see `rekey list-keys` later";
+                     "no --operation-file has the polling URL; see `rekey list-keys` later";
     }
     return outcome_hint(report->outcome, report->error);
 }

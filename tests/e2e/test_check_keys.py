@@ -2,7 +2,11 @@
 unknown outcome becomes a success by comparison. If it does not, that proves nothing
 (docs/service.md 7.3)."""
 
-from conftest import EXEC, error
+import json
+
+import pytest
+
+from conftest import ACCEPTED, EXEC, RUNNING, error
 
 STALL = {"cut": 0, "then": "stall"}
 
@@ -20,14 +24,43 @@ def test_a_success_is_seen(arm, rekey):
 def test_unknown_and_changed_is_a_success_by_comparison(arm, rekey, tmp_path):
     name, file = arm.play(post=[{"cut": 0, "then": "reset"}], execute="post"), tmp_path / "operation"
     result = check(rekey, name, "--operation-file", str(file), code=0)
-    result.says("which counts as success (somebody else may have changed it)")
+    result.says("which counts as success (somebody else may have changed it, or the first list was")
     assert result.word == "succeeded" and not file.exists()
+
+
+@pytest.mark.parametrize(
+    "scenario, why",
+    [
+        ({"post": [{"cut": 0, "then": "reset"}]}, "the connection broke: Connection reset by peer"),
+        ({"post": [ACCEPTED], "poll": [RUNNING, *4 * [error(404)]]}, "the service no longer knows the operation"),
+        ({"post": [{"status": 500}]}, "the service answered with an error, and may have executed the request"),
+    ],
+)
+def test_a_success_by_comparison_does_not_look_confirmed(arm, rekey, scenario, why):
+    """The report has neither the status nor the HTTP status of the answer that proved nothing."""
+    name = arm.play(**scenario, execute="post")
+    result = check(rekey, name, "--poll-interval", "0", "-o", "json")
+    result.says(f"error: {why} (localhost:", "By comparison: the Primary key was regenerated")
+    report = json.loads(result.out)
+    assert report["outcome"] == "succeeded" and report["status"] == "By comparison"
+    assert report["error"] is None and report["httpStatus"] is None
+
+
+def test_a_first_list_that_is_out_of_date(arm, rekey):
+    """It cannot be told from a regeneration by this run, and the line says so."""
+    name = arm.play()
+    arm.regenerate(name, "Primary")
+    lists = [{"status": 200, "body": "{keys_before}"}, {"status": 200, "body": "{keys}"}]
+    arm.play(name=name, list=lists, post=[{"cut": 0, "then": "reset"}], execute="never")
+    check(rekey, name).says("or the first list was out of date", "By comparison: ")
+    assert arm.keys(name)["regenerated"] == ["Primary"]
 
 
 def test_unknown_and_not_changed_stays_unknown(arm, rekey, tmp_path):
     name, file = arm.play(post=[{"cut": 0, "then": "reset"}], execute="never"), tmp_path / "operation"
     result = check(rekey, name, "--operation-file", str(file), code=12)
     result.says("unchanged, but the list may be out of date: the key may have been regenerated")
+    assert result.err.count("error: ") == 1 and "error: the connection broke: Connection" in result.err
     assert file.exists()
 
 

@@ -280,6 +280,37 @@ def test_missing_parameters(arm, rekey):
     assert arm.forbidden(mark) == []
 
 
+ENDPOINT_NAMES = {"--subscription": "s", "-g": "g", "-w": "www", "-n": "e"}
+
+
+@pytest.mark.parametrize(
+    "short, option",
+    [("--subscription",) * 2, ("-g", "--resource-group"), ("-w", "--workspace-name"), ("-n", "--name")],
+)
+def test_the_endpoint_of_a_rollback(rekey, tmp_path, short, option):
+    """A rollback needs no endpoint, and ignores an incomplete one without --name. With --name, the
+    endpoint is checked like that of any other command."""
+    (tmp_path / "state").mkdir(mode=0o700)
+
+    def roll_back(names):
+        words = [word for pair in names.items() for word in pair]
+        return rekey.run(
+            *("rotate", "--rollback", "--state", "state", "--volatile-ok", *words),
+            token=None,
+            code=2,
+        )
+
+    others = {name: value for name, value in ENDPOINT_NAMES.items() if name != short}
+    if short == "-n":
+        roll_back(others).says("there is no previous key")
+    else:
+        roll_back(others).says(f"{option} (or AZURE_", "is missing")
+        roll_back({"-n": "e"}).says("--subscription (or AZURE_SUBSCRIPTION_ID) is missing")
+    for value in ("x" * 2000, "é" * 700, "x?y", ""):
+        roll_back({**others, short: value}).says(f"{option} '")
+    roll_back(ENDPOINT_NAMES).says("there is no previous key")
+
+
 def test_a_bad_value_that_would_draw_on_the_terminal(rekey):
     result = rekey.run("regenerate", "--output", "\x1b[31m\r\n", code=2)
     assert "\x1b" not in result.err and "\\x1B[31m" in result.err
@@ -896,6 +927,20 @@ def test_progress_on_a_terminal_is_one_line_redrawn(arm, rekey, output):
     )
     assert lines[-2].rstrip("\r") == "rekey: outcome=succeeded exit=0" and lines[-1] == ""
     assert (json.loads(other)["outcome"] == "succeeded") if output == "json" else other == ""
+
+
+def test_the_output_of_a_hook_is_not_on_the_progress_line(arm, rekey, tmp_path, hook):
+    """The line is erased before the program starts."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    name = arm.play(post=[ACCEPTED], poll=[RUNNING, DONE])
+    rekey.rotate(name)
+    code, text, _ = Terminal(
+        ["rotate", *rekey.options(name), "--state", tmp_path / "state", "--volatile-ok"]
+        + ["--min-age", "0", "--settle", "0", "--exec", hook.that("echo from the program")],
+        ["stderr"],
+    ).end()
+    assert code == 0 and "next poll in" in text
+    assert "\r\x1b[Kfrom the program\r\n" in text
 
 
 def test_keys_are_masked_on_a_terminal(arm, rekey):

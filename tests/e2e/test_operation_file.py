@@ -262,7 +262,42 @@ def test_a_disk_that_fills_up_after_the_post(arm, rekey, namespace, op):
     result.says("could not be saved", "No space left on device")
 
 
+@pytest.mark.skipif(bool(EXEC), reason="the emulator writes files, too")
+def test_the_remedy_if_no_url_was_saved(arm, rekey, op):
+    """`rekey wait` is named only if the file has a URL, which can be an earlier one."""
+    arguments = ["--operation-file", op, "--timeout", "3"]
+    prefix = ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh"]
+    long = [["Azure-AsyncOperation", "{async:6000}"], NOW]
+    name = arm.play(post=[{**ACCEPTED, "headers": long}], poll=[STALL])
+    result = rekey.regenerate(name, *arguments, prefix=prefix, code=13)
+    result.says("could not be saved", "`rekey wait` cannot continue", "no --operation-file has the")
+    assert "to continue: " not in result.err and fields(op)["kind"] == "none"
+    rekey.wait(op, code=12).says("the saved operation has no polling URL")
+    op.unlink()
+    long = [["Azure-AsyncOperation", "{new_async:6000}"], NOW]
+    name = arm.play(post=[ACCEPTED], poll=[{**RUNNING, "headers": long}, STALL])
+    result = rekey.regenerate(name, *arguments, prefix=prefix, code=13)
+    result.says("could not be saved", "`rekey wait` continues the operation", "to continue: rekey")
+    assert fields(op)["kind"] == "Azure-AsyncOperation"
+
+
 # ---- rekey wait ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_wait_saves_a_new_url(arm, rekey, left, op, number):
+    """Whatever the format of the file that it read: all but the URL is as before."""
+    new = {**RUNNING, "headers": [["Azure-AsyncOperation", "{new_async}"], NOW]}
+    left(poll=[new, STALL])
+    if number == "1":
+        text = op.read_text().replace("rekey-operation 2", "rekey-operation 1")
+        op.write_text(re.sub("(?m)^boot.*\n", "", text))
+    before = fields(op)
+    rekey.wait(op, "--timeout", "3", code=13).says("`rekey wait` continues the operation")
+    after = fields(op)
+    assert after.pop("url") != before.pop("url") and after.pop("rekey-operation") == "2"
+    assert number == "2" or (after.pop("boot"), after.pop("boot-ms")) == ("none", "0")
+    assert after == {name: value for name, value in before.items() if name != "rekey-operation"}
 
 
 @pytest.mark.board

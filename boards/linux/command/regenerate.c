@@ -92,12 +92,17 @@ static bool has_changed(const struct options *o) {
 }
 
 // docs/service.md 7.3: that a key differs can raise "unknown" to "succeeded"; that it does not
-// proves nothing.
+// proves nothing. The report of such a success has nothing of the answer that left the outcome
+// unknown.
 static void compare_keys(struct session *s, struct rekey_report *report) {
     struct rekey_report listed;
 
     if (report->outcome != REKEY_SUCCEEDED && report->outcome != REKEY_UNKNOWN) {
         return;
+    }
+    if (report->outcome == REKEY_UNKNOWN) { // its details are those of the last connection
+        session_say_error(s, report);
+        s->error_said = true;
     }
     session_use_time_left(s);
     rekey_init(&run.checker, &s->port, &s->client_options);
@@ -112,9 +117,11 @@ static void compare_keys(struct session *s, struct rekey_report *report) {
             key_of(s->options, &run.after)->null ? "null now" : "unchanged");
     } else if (report->outcome == REKEY_UNKNOWN) {
         say("--check-keys: the key has changed, which counts as success (somebody else may have "
-            "changed it)");
+            "changed it, or the first list was out of date)");
         report->outcome = REKEY_SUCCEEDED;
         report->error = 0;
+        report->http_status = 0;
+        report->status = "By comparison";
     } else {
         say("--check-keys: the key has changed");
     }
