@@ -30,6 +30,11 @@ enum phase {
 
 enum action { ROTATE, SYNC, ROLLBACK };
 
+// Whether it is a slot, or 0 for none. Everything else would be an index out of bounds.
+static bool is_slot_or_none(enum rekey_key slot) {
+    return (unsigned)slot <= REKEY_KEY_SECONDARY;
+}
+
 static const struct rekey_key_value *value_of(const struct rekey_keys *keys, enum rekey_key slot) {
     return slot == REKEY_KEY_PRIMARY ? &keys->primary : &keys->secondary;
 }
@@ -69,6 +74,11 @@ static bool has_noted_keys(const struct rekey_rotation *x) {
     static const unsigned char none[32];
 
     return memcmp(x->state.sha256[0], none, sizeof(none)) != 0;
+}
+
+// Whether no earlier run has saved which slot is in use, and both keys.
+static bool is_first_run(const struct rekey_rotation *x) {
+    return x->state.slot == 0 || !has_noted_keys(x);
 }
 
 // Whether the listed key of the slot differs from the noted one.
@@ -371,7 +381,7 @@ static int decide_rotation(struct rekey_rotation *x) {
 static int decide_sync(struct rekey_rotation *x) {
     bool primary, secondary;
 
-    if (!has_noted_keys(x)) {
+    if (is_first_run(x)) {
         return adopt(x, x->slot);
     }
     primary = changed(x, REKEY_KEY_PRIMARY);
@@ -551,6 +561,9 @@ static int begin(struct rekey_rotation *x) {
     }
     error =
         x->action == ROTATE ? x->storage->load_operation(x->storage->ctx, &record, &slot, &age) : 0;
+    if (error == 0 && !is_slot_or_none(slot)) {
+        error = REKEY_E_STORE;
+    }
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
     }
@@ -808,10 +821,14 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          struct rekey_options *options,
                          const struct rekey_rotation_options *rotation,
                          const struct rekey_storage *storage) {
-    // If *x is initialized again, its own secrets are already in the list.
-    const struct rekey_secret *more =
-        options->secrets == x->secrets ? x->secrets[2].next : options->secrets;
+    const struct rekey_secret *more;
 
+    if (client == NULL || options == NULL || rotation == NULL || storage == NULL) {
+        memset(x, 0, sizeof(*x)); // each call then returns REKEY_E_OPTIONS
+        return;
+    }
+    // If *x is initialized again, its own secrets are already in the list.
+    more = options->secrets == x->secrets ? x->secrets[2].next : options->secrets;
     memset(x, 0, sizeof(*x));
     x->secrets[0].text = rekey_span(x->keys.primary.value, sizeof(x->keys.primary.value));
     x->secrets[0].next = &x->secrets[1];
@@ -835,6 +852,18 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
     options->save_ctx = x;
 }
 
+// Returns the error of a parameter that the run cannot use, or 0. A run of rekey_sync needs `first`
+// if no earlier run has saved the slot in use and both keys.
+static int check_parameters(const struct rekey_rotation *x) {
+    if (x->action != ROLLBACK && x->endpoint == NULL) {
+        return REKEY_E_OPTIONS;
+    }
+    if (!is_slot_or_none(x->slot) || (x->action == SYNC && x->slot == 0 && is_first_run(x))) {
+        return REKEY_E_KEY_TYPE;
+    }
+    return 0;
+}
+
 static int start(struct rekey_rotation *x, enum action action) {
     size_t len = 0;
     int error;
@@ -855,8 +884,16 @@ static int start(struct rekey_rotation *x, enum action action) {
     if (error == 0) {
         error = x->storage->load_state(x->storage->ctx, &x->state);
     }
+    if (error == 0 && !is_slot_or_none(x->state.slot)) {
+        x->state.slot = (enum rekey_key)0;
+        error = REKEY_E_STORE;
+    }
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
+    }
+    error = check_parameters(x);
+    if (error != 0) {
+        return end(x, error, REKEY_USAGE);
     }
     if (x->state.rolled_back && is_key_of(x, other(x->state.slot))) {
         x->state.slot = other(x->state.slot); // a rollback was cut before it exchanged the keys

@@ -144,8 +144,9 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 // Each of these begins a run; nothing is sent yet. They return 0; REKEY_E_BUSY if another run has
 // not ended, which then continues; or an error that has ended the run: REKEY_E_STORE,
 // REKEY_E_ABORTED; REKEY_E_PORT if a function of the storage other than `hook` is NULL;
-// REKEY_E_OPTIONS if *x is zeroed, or if the client was not initialized when rekey_rotation_init
-// was called. rekey_rollback also returns REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
+// REKEY_E_OPTIONS if *x is zeroed, if a parameter of rekey_rotation_init was NULL, or the client was
+// not initialized when it was called, or if `endpoint` is NULL. rekey_sync also returns
+// REKEY_E_KEY_TYPE, and rekey_rollback REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
 
 // Regenerates the slot that is not in use, and activates its key. It first finishes an unfinished
 // earlier run; after that, if the key in use was activated less than min_age_s ago, it does nothing
@@ -154,7 +155,8 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint);
 
 // Follows the rotation of another device: activates the key of the slot that has changed since the
-// last run, or of the slot `first` in the first run. It regenerates nothing.
+// last run, or of the slot `first` in the first run. `first` can be 0 if the storage has the state
+// of an earlier run; else this is REKEY_E_KEY_TYPE. It regenerates nothing.
 int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
                enum rekey_key first);
 

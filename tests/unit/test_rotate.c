@@ -2017,6 +2017,76 @@ static void test_not_ready(void **state) {
     rows_done();
 }
 
+// A parameter, or a value from the storage, that no run can use. Nothing is sent.
+static void test_bad_parameters(void **state) {
+    static const struct {
+        const char *name;
+        enum verb verb;
+        int first; // of rekey_sync
+        int saved; // slot in the saved state; -1: no state
+        int slot;  // of the saved operation
+        bool no_endpoint;
+        int error;
+        enum rekey_outcome outcome;
+    } rows[] = {
+        {"rotate without an endpoint", ROTATE, 0, -1, 0, true, REKEY_E_OPTIONS, REKEY_USAGE},
+        {"sync without an endpoint", SYNC, 1, -1, 0, true, REKEY_E_OPTIONS, REKEY_USAGE},
+        {"sync: no slot in the first run", SYNC, 0, -1, 0, false, REKEY_E_KEY_TYPE, REKEY_USAGE},
+        {"sync: no slot, and none is saved", SYNC, 0, 0, 0, false, REKEY_E_KEY_TYPE, REKEY_USAGE},
+        {"sync: slot 3 in the first run", SYNC, 3, -1, 0, false, REKEY_E_KEY_TYPE, REKEY_USAGE},
+        {"sync: slot 7 later", SYNC, 7, 1, 0, false, REKEY_E_KEY_TYPE, REKEY_USAGE},
+        {"sync: no slot later", SYNC, 0, 1, 0, false, 0, REKEY_SUCCEEDED},
+        {"sync: slot 3 is saved", SYNC, 1, 3, 0, false, REKEY_E_STORE, REKEY_LOCAL},
+        {"rotate: slot 7 is saved", ROTATE, 0, 7, 0, false, REKEY_E_STORE, REKEY_LOCAL},
+        {"rollback: slot 7 is saved", ROLLBACK, 0, 7, 0, false, REKEY_E_STORE, REKEY_LOCAL},
+        {"rotate: an operation of slot 3", ROTATE, 0, 1, 3, false, REKEY_E_STORE, REKEY_LOCAL},
+    };
+    struct rekey_rotation_report report;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int result;
+
+        row(rows[i].name);
+        adopted();
+        world.has_state = rows[i].saved >= 0;
+        world.state.slot = (enum rekey_key)rows[i].saved;
+        world.operation = (enum rekey_key)rows[i].slot;
+        world.record = (struct rekey_record){.kind = REKEY_POLL_NONE};
+        begin(ROTATE); // initializes everything
+        rekey_rotation_abort(&rotation);
+        world.lists = 0;
+        result = rows[i].verb == ROLLBACK ? rekey_rollback(&rotation)
+                 : rows[i].verb == ROTATE
+                     ? rekey_rotate(&rotation, rows[i].no_endpoint ? NULL : &endpoint)
+                     : rekey_sync(&rotation, rows[i].no_endpoint ? NULL : &endpoint,
+                                  (enum rekey_key)rows[i].first);
+        while (result >= 0 && (result = step()) > 0) {
+        }
+        check_int(result, rows[i].error);
+        rekey_rotation_report(&rotation, &report);
+        check_int(report.outcome, rows[i].outcome);
+        check_int(report.error, rows[i].error);
+        check(report.in_use <= REKEY_KEY_SECONDARY);
+        check_int(world.lists, rows[i].error == 0);
+        check(all_zero(rotation.key, sizeof(rotation.key)) && !options.hold);
+    }
+    for (int missing = 0; missing < 4; missing++) {
+        row_n("initialized without pointer", missing);
+        reset();
+        begin(ROTATE);
+        rekey_rotation_abort(&rotation);
+        rekey_rotation_init(&rotation, missing == 0 ? NULL : &client,
+                            missing == 1 ? NULL : &options, missing == 2 ? NULL : &rules,
+                            missing == 3 ? NULL : &storage);
+        check_int(rekey_rotate(&rotation, &endpoint), REKEY_E_OPTIONS);
+        check_int(rekey_sync(&rotation, &endpoint, REKEY_KEY_PRIMARY), REKEY_E_OPTIONS);
+        check_int(rekey_rollback(&rotation), REKEY_E_OPTIONS);
+        not_ready(REKEY_E_OPTIONS);
+    }
+    rows_done();
+}
+
 // The loop of the library, and what its report says.
 static void test_report(void **state) {
     static const struct rekey_rotation_options defaults = REKEY_ROTATION_OPTIONS_INIT;
@@ -2277,6 +2347,7 @@ int main(void) {
         UNIT(test_aborted_by_calls),
         UNIT(test_busy),
         UNIT(test_not_ready),
+        UNIT(test_bad_parameters),
         UNIT(test_report),
         UNIT(test_cuts),
         UNIT(test_cuts_of_what_was_left),
