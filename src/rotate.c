@@ -69,11 +69,22 @@ static uint64_t now(const struct rekey_rotation *x) {
     return x->client->port->now_ms(x->client->port->ctx);
 }
 
-// Whether the state has the hashes of the keys from an earlier run.
-static bool has_noted_keys(const struct rekey_rotation *x) {
+// Whether it is a hash: all zero stands for none.
+static bool is_hash(const unsigned char sha256[32]) {
     static const unsigned char none[32];
 
-    return memcmp(x->state.sha256[0], none, sizeof(none)) != 0;
+    return memcmp(sha256, none, sizeof(none)) != 0;
+}
+
+// Computes the SHA-256 of a text. Returns 0, or REKEY_E_STORE if it cannot be computed.
+static int hash(const struct rekey_rotation *x, struct rekey_span text, unsigned char sha256[32]) {
+    x->storage->sha256(x->storage->ctx, text, sha256);
+    return is_hash(sha256) ? 0 : REKEY_E_STORE;
+}
+
+// Whether the state has the hashes of the keys from an earlier run.
+static bool has_noted_keys(const struct rekey_rotation *x) {
+    return is_hash(x->state.sha256[0]);
 }
 
 // Whether no earlier run has saved which slot is in use, and both keys.
@@ -83,41 +94,25 @@ static bool is_first_run(const struct rekey_rotation *x) {
 
 // Whether the listed key of the slot differs from the noted one.
 static bool changed(const struct rekey_rotation *x, enum rekey_key slot) {
-    unsigned char sha256[32];
-
-    x->storage->sha256(x->storage->ctx, listed(x, slot), sha256);
-    return has_noted_keys(x) && memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) != 0;
+    return has_noted_keys(x) && memcmp(x->sha256[slot - 1], x->state.sha256[slot - 1], 32) != 0;
 }
 
 // Whether the listed key of the slot is the same as in the last call of this function.
 static bool seen_before(struct rekey_rotation *x, enum rekey_key slot) {
-    unsigned char sha256[32];
-    bool same;
+    const unsigned char *sha256 = x->sha256[slot - 1];
+    bool same = memcmp(sha256, x->seen, sizeof(x->seen)) == 0;
 
-    x->storage->sha256(x->storage->ctx, listed(x, slot), sha256);
-    same = memcmp(sha256, x->seen, sizeof(sha256)) == 0;
-    memcpy(x->seen, sha256, sizeof(sha256));
+    memcpy(x->seen, sha256, sizeof(x->seen));
     return same;
 }
 
 // Notes both listed keys: stores their hashes in the state.
 static void note_keys(struct rekey_rotation *x) {
-    for (int slot = REKEY_KEY_PRIMARY; slot <= REKEY_KEY_SECONDARY; slot++) {
-        x->storage->sha256(x->storage->ctx, listed(x, (enum rekey_key)slot),
-                           x->state.sha256[slot - 1]);
-    }
+    memcpy(x->state.sha256, x->sha256, sizeof(x->sha256));
 }
 
 static bool in_use(const struct rekey_rotation *x, enum rekey_key slot) {
     return x->key_len > 0 && rekey_span_equal(rekey_span(x->key, x->key_len), listed(x, slot));
-}
-
-// Whether the key in use is the noted key of the slot.
-static bool is_key_of(const struct rekey_rotation *x, enum rekey_key slot) {
-    unsigned char sha256[32];
-
-    x->storage->sha256(x->storage->ctx, rekey_span(x->key, x->key_len), sha256);
-    return memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) == 0;
 }
 
 static void use_management_host(struct rekey_rotation *x) {
@@ -150,8 +145,8 @@ static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) 
 
 // ---- operations of the client -------------------------------------------------------------------
 
-// Gives the client the time that is left of the run. If no time is left, the client's start
-// function fails, and its next step returns the error.
+// Gives the client the time that is left of the run. If no time is left, the first step of the
+// client's operation ends it with REKEY_E_DEADLINE.
 static void set_timeout(struct rekey_rotation *x) {
     uint64_t at = now(x);
 
@@ -276,6 +271,7 @@ static int step_hook(struct rekey_rotation *x) {
 static int activate(struct rekey_rotation *x, enum rekey_key slot) {
     int error;
 
+    x->slot = slot;
     x->state.hook_pending |= x->storage->hook != NULL;
     x->state.rolled_back = false;
     error = save_state(x);
@@ -297,6 +293,13 @@ static int activate(struct rekey_rotation *x, enum rekey_key slot) {
 }
 
 // ---- the step after a list ----------------------------------------------------------------------
+
+// Computes the hashes of both listed keys.
+static int hash_keys(struct rekey_rotation *x) {
+    int error = hash(x, listed(x, REKEY_KEY_PRIMARY), x->sha256[0]);
+
+    return error == 0 ? hash(x, listed(x, REKEY_KEY_SECONDARY), x->sha256[1]) : error;
+}
 
 static int keys_error(const struct rekey_rotation *x) {
     struct rekey_span primary = listed(x, REKEY_KEY_PRIMARY);
@@ -526,6 +529,10 @@ static int list_ended(struct rekey_rotation *x, const struct rekey_report *repor
     }
     if (error != 0) {
         return list_again(x, phase == CONFIRMING ? CONFIRM_LATER : COMPARE_LATER, error);
+    }
+    error = hash_keys(x);
+    if (error != 0) {
+        return end(x, error, REKEY_LOCAL);
     }
     if (phase == LISTING) {
         return x->action == SYNC ? decide_sync(x) : decide_rotation(x);
@@ -852,6 +859,21 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
     options->save_ctx = x;
 }
 
+// If a rollback was cut before it exchanged the keys, the slot in use is still the other one.
+// Without a key in use, nothing was exchanged.
+static int undo_cut_rollback(struct rekey_rotation *x) {
+    enum rekey_key slot = other(x->state.slot);
+    unsigned char sha256[32];
+    int error = hash(x, rekey_span(x->key, x->key_len), sha256);
+
+    if (error == 0 &&
+        (x->key_len == 0 || memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) == 0)) {
+        x->state.slot = slot;
+        x->state.rolled_back = false;
+    }
+    return error;
+}
+
 // Returns the error of a parameter that the run cannot use, or 0. A run of rekey_sync needs `first`
 // if no earlier run has saved the slot in use and both keys.
 static int check_parameters(const struct rekey_rotation *x) {
@@ -895,11 +917,8 @@ static int start(struct rekey_rotation *x, enum action action) {
     if (error != 0) {
         return end(x, error, REKEY_USAGE);
     }
-    if (x->state.rolled_back && is_key_of(x, other(x->state.slot))) {
-        x->state.slot = other(x->state.slot); // a rollback was cut before it exchanged the keys
-        x->state.rolled_back = false;
-    }
-    return 0;
+    error = x->state.rolled_back ? undo_cut_rollback(x) : 0;
+    return error == 0 ? 0 : end(x, error, REKEY_LOCAL);
 }
 
 // Checks whether a rollback is possible, and changes nothing. *finished is set if a saved operation
@@ -958,6 +977,7 @@ static int rollback(struct rekey_rotation *x) {
                                                                                : REKEY_LOCAL);
     }
     forget_keys(x);
+    x->slot = x->state.slot;
     x->result = REKEY_ROTATION_RESTORED;
     x->phase = HOOK;
     return 0;

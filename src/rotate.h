@@ -34,8 +34,9 @@ struct rekey_storage {
     int (*load_key)(void *ctx, bool previous, char *key, size_t cap, size_t *len);
     // Makes `key` the key in use. The key that was in use becomes the previous key.
     int (*save_key)(void *ctx, struct rekey_span key);
-    // Exchanges the key in use and the previous key; both exist. If power fails during the
-    // exchange, the previous key must be in use afterwards; the other key may be lost.
+    // Exchanges the key in use and the previous key, which exists. If there is no key in use, the
+    // previous key must be in use afterwards. If power fails during the exchange, either nothing
+    // has changed, or the previous key is in use; the other key may be lost.
     int (*restore_key)(void *ctx);
 
     // load_state leaves *state unchanged (zeroed) if no state was saved yet.
@@ -60,6 +61,8 @@ struct rekey_storage {
     // that an interrupted run started is still working. NULL: this run has no hook.
     int (*hook)(void *ctx);
 
+    // Writes the SHA-256 of data to out. If it cannot be computed, out must be all zero: the run
+    // then ends with REKEY_E_STORE.
     void (*sha256)(void *ctx, struct rekey_span data, unsigned char out[32]);
 };
 
@@ -123,7 +126,8 @@ struct rekey_rotation {
     uint64_t deadline, wake;
     uint64_t compare_until; // until this time an earlier operation may still change its key
     uint64_t stale_until;   // until this time a run that does not find the key in use lists again
-    unsigned char seen[32]; // the SHA-256 of the new key, as last listed
+    unsigned char sha256[2][32]; // of both keys, as last listed
+    unsigned char seen[32];      // of the new key, as listed before
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
     struct rekey_secret secrets[3]; // both listed keys and the key in use; then the application's

@@ -453,10 +453,16 @@ static int hook(void *ctx) {
     return REKEY_DONE;
 }
 
+static int sums, sum_fails_at; // calls of `sum`; from the call with this number on, it fails
+
 // Not SHA-256, which belongs to the port, but a sum that differs for these keys.
 static void sum(void *ctx, struct rekey_span data, unsigned char out[32]) {
     (void)ctx;
     meddle();
+    if (sum_fails_at != 0 && ++sums >= sum_fails_at) {
+        memset(out, 0, 32);
+        return;
+    }
     memset(out, 1, 32);
     for (size_t i = 0; i < data.len; i++) {
         out[i % 31] = (unsigned char)(out[i % 31] * 31 + data.ptr[i]);
@@ -1443,6 +1449,8 @@ static void test_probe(void **state) {
 }
 
 static void test_sync(void **state) {
+    struct rekey_rotation_report report;
+
     (void)state;
     row("at first the slot that was named");
     reset();
@@ -1464,6 +1472,9 @@ static void test_sync(void **state) {
         check_int(rotation.result, REKEY_ROTATION_ROTATED);
         check(!rotation.foreign && strcmp(world.key, world.keys[slot - 1]) == 0);
         check_int(world.hooks, 2);
+        rekey_rotation_report(&rotation, &report);
+        check_int(report.in_use, slot);
+        check_int(report.target, slot);
     }
     row("the list was an old one");
     reset();
@@ -1584,6 +1595,24 @@ static void test_rollback(void **state) {
     check_int(run(ROLLBACK), 0);
     check(!world.has_state && strcmp(world.key, world.keys[1]) == 0);
     check_int(world.hooks, 1);
+    for (int at = 0, more = 1; more; at++) {
+        row_n("the key file is lost, and then power at call", at);
+        adopted();
+        rotates(2);
+        world.key[0] = '\0';
+        world.fail_at = at;
+        world.power = true;
+        run(ROLLBACK);
+        more = at == 0 || world.calls >= at;
+        world.fail_at = 0;
+        if (more && at != 0) {
+            check_int(run(ROLLBACK), 0);
+        }
+        check_int(rotation.result, REKEY_ROTATION_RESTORED);
+        check(strcmp(world.key, world.keys[0]) == 0);
+        check_int(world.state.slot, REKEY_KEY_PRIMARY);
+        check_int(rotation.slot, REKEY_KEY_PRIMARY);
+    }
     row("nobody is told");
     adopted();
     check_int(run(ROTATE), 0);
@@ -2017,6 +2046,57 @@ static void test_not_ready(void **state) {
     rows_done();
 }
 
+// A hash that cannot be computed is no reason to take a key for a new one.
+static void test_hash_fails(void **state) {
+    struct rekey_rotation_report report;
+    bool more = true;
+
+    (void)state;
+    for (int at = 1; more; at++) {
+        row_n("an operation that has changed nothing; the hash fails at call", at);
+        adopted();
+        world.answer = SAYS_NOTHING;
+        world.loses_it = true;
+        ends(ROTATE, REKEY_E_END, REKEY_UNKNOWN);
+        world.answer = SAYS_200;
+        sums = 0;
+        sum_fails_at = at;
+        run(ROTATE);
+        more = sums >= at;
+        sum_fails_at = 0;
+        rekey_rotation_report(&rotation, &report);
+        check_int(report.error, more ? REKEY_E_STORE : 0);
+        check_int(report.outcome, more ? REKEY_LOCAL : REKEY_SUCCEEDED);
+        check(!more || strcmp(world.key, "key-1-0") == 0);
+        check(!report.by_comparison);
+        if (more) {
+            pass(7200000);
+            rotates(2);
+        }
+    }
+    row("a first run");
+    reset();
+    sums = 0;
+    sum_fails_at = 1;
+    ends(ROTATE, REKEY_E_STORE, REKEY_LOCAL);
+    ends(SYNC, REKEY_E_STORE, REKEY_LOCAL);
+    check(world.key[0] == '\0' && world.hooks == 0);
+    sum_fails_at = 0;
+    row("after a rollback that is not complete");
+    adopted();
+    rotates(2);
+    world.hook_fails = 1;
+    ends(ROLLBACK, REKEY_E_HOOK, REKEY_LOCAL);
+    check(world.state.rolled_back);
+    sums = 0;
+    sum_fails_at = 1;
+    ends(ROLLBACK, REKEY_E_STORE, REKEY_LOCAL);
+    sum_fails_at = 0;
+    check_int(run(ROLLBACK), 0);
+    check(strcmp(world.key, world.keys[0]) == 0);
+    rows_done();
+}
+
 // A parameter, or a value from the storage, that no run can use. Nothing is sent.
 static void test_bad_parameters(void **state) {
     static const struct {
@@ -2347,6 +2427,7 @@ int main(void) {
         UNIT(test_aborted_by_calls),
         UNIT(test_busy),
         UNIT(test_not_ready),
+        UNIT(test_hash_fails),
         UNIT(test_bad_parameters),
         UNIT(test_report),
         UNIT(test_cuts),
