@@ -119,7 +119,7 @@ struct rekey_port {
     void *ctx; // the first argument of the functions below
 
     // Milliseconds on a clock that never jumps and, if the platform can, counts suspended time
-    // (CLOCK_BOOTTIME). It may start at any value.
+    // (CLOCK_BOOTTIME). It must not wrap during the life of the device.
     uint64_t (*now_ms)(void *ctx);
 
     // The wall clock in seconds since 1970, or a negative number if it was never set. A clock that
