@@ -446,10 +446,11 @@ static int probe(struct rekey_rotation *x) {
     const struct rekey_port *port = x->client->port;
     struct rekey_span uri = rekey_span(x->shown.scoring_uri, strlen(x->shown.scoring_uri));
     struct rekey_url url;
-    int error = rekey_url_parse(uri, &url);
 
-    if (error != 0) {
-        return end(x, error, REKEY_RUNNING);
+    if (rekey_url_parse(uri, &url) !=
+        0) { // the same in the next run, unless the application changes `probe`
+        x->probe_options.host = uri;
+        return end(x, REKEY_E_SCORING_URI, REKEY_LOCAL);
     }
     set_timeout(x);
     if (x->options->timeout_ms == 0) {

@@ -78,8 +78,10 @@ enum rekey_rotation_result {
 
 struct rekey_rotation_options {
     uint32_t settle_ms; // between two lists that must both contain a new key; also for rekey_sync
-    bool probe;        // instead of the second list: wait until the scoring URI accepts the new key
-    int64_t min_age_s; // between the activations of two keys
+    bool probe; // instead of the second list: wait until the scoring URI accepts the new key. If it
+                // cannot be used, the run ends with REKEY_E_SCORING_URI; a run without `probe`
+                // activates the new key
+    int64_t min_age_s;         // between the activations of two keys
     uint32_t list_interval_ms; // between two lists while a new key is expected
 };
 
@@ -98,7 +100,8 @@ struct rekey_rotation_report {
     bool found_operation;  // an unfinished operation of an earlier run was continued
     bool by_comparison;    // the list shows a new key; the service did not confirm the regeneration
     bool foreign;          // somebody else changed a key since the last run
-    struct rekey_span probed; // host of the last request to a scoring URI; empty: no such request
+    struct rekey_span probed; // host of the last request to a scoring URI; empty: no such request.
+                              // With REKEY_E_SCORING_URI: that URI; empty: missing, or too long
 };
 
 // All fields are private; use rekey_rotation_report.
@@ -148,8 +151,8 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 // Each of these begins a run; nothing is sent yet. They return 0; REKEY_E_BUSY if another run has
 // not ended, which then continues; or an error that has ended the run: REKEY_E_STORE,
 // REKEY_E_ABORTED; REKEY_E_PORT if a function of the storage other than `hook` is NULL;
-// REKEY_E_OPTIONS if *x is zeroed, if a parameter of rekey_rotation_init was NULL, or the client was
-// not initialized when it was called, or if `endpoint` is NULL. rekey_sync also returns
+// REKEY_E_OPTIONS if *x is zeroed, if a parameter of rekey_rotation_init was NULL, or the client
+// was not initialized when it was called, or if `endpoint` is NULL. rekey_sync also returns
 // REKEY_E_KEY_TYPE, and rekey_rollback REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
 
 // Regenerates the slot that is not in use, and activates its key. It first finishes an unfinished

@@ -103,6 +103,9 @@ static const char *next_step(void) {
     case REKEY_RUNNING:
         return "the key in use is unchanged; the next run continues the operation";
     case REKEY_LOCAL:
+        if (x->error == REKEY_E_SCORING_URI) {
+            return "the key in use is unchanged: a run without --probe switches to the new key";
+        }
         return x->error == REKEY_E_HOOK_PENDING                          ? "give --exec PROGRAM"
                : x->error != REKEY_E_HOOK && x->error != REKEY_E_ABORTED ? NULL
                : run.storage.hook == NULL
@@ -294,6 +297,9 @@ static int conclude(void) {
     outcome = x->outcome;
     rekey_report(&s->client, &report);
     report.error = x->error;
+    if (x->error == REKEY_E_SCORING_URI) {
+        report.subject = x->probed;
+    }
     if (report.host.ptr == NULL) { // no host was called, or the scoring host was the last one
         report.host = x->probed.ptr != NULL ? x->probed : s->options->host;
     }

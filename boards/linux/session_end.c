@@ -30,7 +30,8 @@ static void find_details(const struct session *s, const struct rekey_report *rep
                          char *buf, size_t cap) {
     const char *macro;
     unsigned long limit = rekey_error_limit(error, &macro);
-    bool url = error <= REKEY_E_URL_SCHEME && error >= REKEY_E_URL_FOREIGN;
+    bool url = (error <= REKEY_E_URL_SCHEME && error >= REKEY_E_URL_FOREIGN) ||
+               error == REKEY_E_SCORING_URI;
 
     buf[0] = '\0';
     if (limit != 0) {

@@ -1339,6 +1339,7 @@ static void test_probe(void **state) {
     } rows[] = {{200, true},  {299, true},  {400, true},  {405, true},  {424, true},
                 {401, false}, {403, false}, {404, false}, {408, false}, {429, false},
                 {500, false}, {302, false}, {300, false}, {0, false}};
+    struct rekey_rotation_report report;
     bool more = true;
 
     (void)state;
@@ -1401,11 +1402,21 @@ static void test_probe(void **state) {
     adopted();
     rules.probe = true;
     world.scoring = "";
-    ends(ROTATE, REKEY_E_URL_SCHEME, REKEY_RUNNING);
+    ends(ROTATE, REKEY_E_SCORING_URI, REKEY_LOCAL);
+    rekey_rotation_report(&rotation, &report);
+    check_int(report.probed.len, 0);
     row("not https");
     world.scoring = "http://scores.example/";
-    check_int(run(ROTATE), REKEY_E_URL_SCHEME);
+    ends(ROTATE, REKEY_E_SCORING_URI, REKEY_LOCAL);
+    rekey_rotation_report(&rotation, &report);
+    check_span(report.probed, REKEY_SPAN("http://scores.example/"));
     check_int(world.probes, 0);
+    check_int(world.posts, 1);
+    check(strcmp(world.key, world.keys[0]) == 0);
+    row("then without a probe");
+    rules.probe = false;
+    rotates(2);
+    check_int(world.posts, 1);
     for (int at = 1; more; at++) {
         row_n("the storage fails at call", at);
         adopted();
