@@ -2057,6 +2057,45 @@ static void test_not_ready(void **state) {
     rows_done();
 }
 
+// The longest run: each of its five parts takes nearly the whole timeout (docs/rotation.md). The
+// operation of an earlier run never ends, and lists fail; then the new operation takes its time,
+// and so do the list of the new key, the list after the settling, and the hook.
+static void test_longest_run(void **state) {
+    const uint64_t part = REKEY_TIMEOUT_MS, other_waits = 2 * 60000 + 60000 + 60000;
+    uint64_t start, posted = 0, settled = 0;
+
+    (void)state;
+    row("five times the timeout");
+    adopted();
+    world.answer = FAILS_LATER; // it is accepted, and not executed
+    begin(ROTATE);
+    while (world.record.kind == REKEY_POLL_NONE) {
+        rekey_rotation_step(&rotation);
+    }
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_RUNNING);
+    world.answer = SAYS_202;
+    world.list_status = 500;
+    world.stale_ms = 2 * part - 60000;
+    world.hook_waits = 590;
+    start = fake.now;
+    begin(ROTATE);
+    do {
+        bool list_fails = world.posts == 1 && fake.now < start + 2 * part + 90000;
+
+        posted = posted == 0 && world.posts == 2 ? fake.now : posted;
+        settled = settled == 0 && rotation.settled ? fake.now : settled;
+        list_fails |= settled != 0 && fake.now < settled + 60000 + part - 30000;
+        world.list_failures = list_fails;
+        world.poll_status = posted != 0 && fake.now >= posted + part - 30000 ? 200 : 202;
+    } while (step() > 0);
+    check_rotated(2);
+    check_int(world.posts, 2);
+    check(fake.now - start <= 5 * part + other_waits);
+    check(fake.now - start > 5 * part + other_waits - 300000);
+    rows_done();
+}
+
 // A hash that cannot be computed is no reason to take a key for a new one.
 static void test_hash_fails(void **state) {
     struct rekey_rotation_report report;
@@ -2439,6 +2478,7 @@ int main(void) {
         UNIT(test_busy),
         UNIT(test_not_ready),
         UNIT(test_hash_fails),
+        UNIT(test_longest_run),
         UNIT(test_bad_parameters),
         UNIT(test_report),
         UNIT(test_cuts),
