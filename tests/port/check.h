@@ -36,6 +36,10 @@ struct rekey_port_check {
     // Makes the wall_s that the TLS transport uses return -1 while `forgotten`. NULL: not tested.
     void (*forget_clock)(bool forgotten);
 
+    // The network between may show the peer's reset as FIN, and answer only later bytes with RST,
+    // as QEMU's user network does. Then an orderly end is right.
+    bool loses_resets;
+
     uint32_t call_ms; // the longest time of one call, longer for a slow device; 0: 1000
     uint32_t large;   // bytes of the large transfers, at most 1,048,576; 0: 1,048,576
 

@@ -95,6 +95,7 @@ int main(void) {
                                      .host = PEER,
                                      .address = PEER,
                                      .hanging = "hanging.example",
+                                     .loses_resets = true,
                                      .call_ms = 5000,
                                      .large = 65536,
                                      .turn = turn,
