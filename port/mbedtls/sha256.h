@@ -5,7 +5,7 @@
 
 #include "span.h"
 
-// The hash is all zero if mbedTLS cannot compute it (out of memory, or a failing accelerator).
+// The hash is all zero if mbedTLS cannot compute it (4.x: out of memory).
 void rekey_sha256(struct rekey_span text, unsigned char hash[32]);
 
 #endif

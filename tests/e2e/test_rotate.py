@@ -683,8 +683,8 @@ def test_probe_without_a_usable_scoring_uri(arm, rekey, adopted, state, uri):
     name = adopted(properties={"scoringUri": uri})
     for _ in range(2):
         result = rekey.rotate(name, "--probe", code=15)
-        result.says("error: the endpoint has no scoring URI that can be probed", "without --probe")
-        result.says("255 bytes: http://localhost/score" if uri.startswith("http:") else "255 bytes")
+        result.says("error: no scoring URI of https and at most 255 bytes: rotate without --probe")
+        result.says("--probe: http://localhost/score" if uri.startswith("http:") else "--probe (")
         assert in_use(arm, name, state) == "Primary"
     rekey.rotate(name)
     assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == [
