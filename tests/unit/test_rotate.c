@@ -2201,6 +2201,12 @@ static void test_bad_parameters(void **state) {
         check_int(world.lists, rows[i].error == 0);
         check(all_zero(rotation.key, sizeof(rotation.key)) && !options.hold);
     }
+    row("sync: no slot, and no hashes are saved");
+    adopted();
+    memset(world.state.sha256, 0, sizeof(world.state.sha256));
+    begin(ROTATE);
+    rekey_rotation_abort(&rotation);
+    check_int(rekey_sync(&rotation, &endpoint, (enum rekey_key)0), REKEY_E_KEY_TYPE);
     for (int missing = 0; missing < 4; missing++) {
         row_n("initialized without pointer", missing);
         reset();
