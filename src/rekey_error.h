@@ -87,6 +87,7 @@ extern "C" {
     X(REKEY_E_KEY_UNCHANGED,    -617, "the service still lists the old key") \
     X(REKEY_E_KEY_FOREIGN,      -618, "somebody else has changed the key that this run was about to regenerate") \
     X(REKEY_E_KEY_REFUSED,      -619, "the scoring URI does not accept the new key yet") \
+    X(REKEY_E_SCORING_URI,      -620, "no scoring URI of https and at most 255 bytes: rotate without --probe") \
     /* limits: each text contains the name of the macro to raise */ \
     X(REKEY_E_LIMIT_URL,        -700, "limit: the polling URL is longer than REKEY_URL_MAX") \
     X(REKEY_E_LIMIT_TOKEN,      -701, "limit: the token is longer than REKEY_TOKEN_MAX") \

@@ -30,6 +30,11 @@ enum phase {
 
 enum action { ROTATE, SYNC, ROLLBACK };
 
+// Whether it is a slot, or 0 for none. Everything else would be an index out of bounds.
+static bool is_slot_or_none(enum rekey_key slot) {
+    return (unsigned)slot <= REKEY_KEY_SECONDARY;
+}
+
 static const struct rekey_key_value *value_of(const struct rekey_keys *keys, enum rekey_key slot) {
     return slot == REKEY_KEY_PRIMARY ? &keys->primary : &keys->secondary;
 }
@@ -64,50 +69,50 @@ static uint64_t now(const struct rekey_rotation *x) {
     return x->client->port->now_ms(x->client->port->ctx);
 }
 
-// Whether the state has the hashes of the keys from an earlier run.
-static bool has_noted_keys(const struct rekey_rotation *x) {
+// Whether it is a hash: all zero stands for none.
+static bool is_hash(const unsigned char sha256[32]) {
     static const unsigned char none[32];
 
-    return memcmp(x->state.sha256[0], none, sizeof(none)) != 0;
+    return memcmp(sha256, none, sizeof(none)) != 0;
+}
+
+// Computes the SHA-256 of a text. Returns 0, or REKEY_E_STORE if it cannot be computed.
+static int hash(const struct rekey_rotation *x, struct rekey_span text, unsigned char sha256[32]) {
+    x->storage->sha256(x->storage->ctx, text, sha256);
+    return is_hash(sha256) ? 0 : REKEY_E_STORE;
+}
+
+// Whether the state has the hashes of the keys from an earlier run.
+static bool has_noted_keys(const struct rekey_rotation *x) {
+    return is_hash(x->state.sha256[0]);
+}
+
+// Whether no earlier run has saved which slot is in use, and both keys.
+static bool is_first_run(const struct rekey_rotation *x) {
+    return x->state.slot == 0 || !has_noted_keys(x);
 }
 
 // Whether the listed key of the slot differs from the noted one.
 static bool changed(const struct rekey_rotation *x, enum rekey_key slot) {
-    unsigned char sha256[32];
-
-    x->storage->sha256(x->storage->ctx, listed(x, slot), sha256);
-    return has_noted_keys(x) && memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) != 0;
+    return has_noted_keys(x) && memcmp(x->sha256[slot - 1], x->state.sha256[slot - 1], 32) != 0;
 }
 
 // Whether the listed key of the slot is the same as in the last call of this function.
 static bool seen_before(struct rekey_rotation *x, enum rekey_key slot) {
-    unsigned char sha256[32];
-    bool same;
+    const unsigned char *sha256 = x->sha256[slot - 1];
+    bool same = memcmp(sha256, x->seen, sizeof(x->seen)) == 0;
 
-    x->storage->sha256(x->storage->ctx, listed(x, slot), sha256);
-    same = memcmp(sha256, x->seen, sizeof(sha256)) == 0;
-    memcpy(x->seen, sha256, sizeof(sha256));
+    memcpy(x->seen, sha256, sizeof(x->seen));
     return same;
 }
 
 // Notes both listed keys: stores their hashes in the state.
 static void note_keys(struct rekey_rotation *x) {
-    for (int slot = REKEY_KEY_PRIMARY; slot <= REKEY_KEY_SECONDARY; slot++) {
-        x->storage->sha256(x->storage->ctx, listed(x, (enum rekey_key)slot),
-                           x->state.sha256[slot - 1]);
-    }
+    memcpy(x->state.sha256, x->sha256, sizeof(x->sha256));
 }
 
 static bool in_use(const struct rekey_rotation *x, enum rekey_key slot) {
     return x->key_len > 0 && rekey_span_equal(rekey_span(x->key, x->key_len), listed(x, slot));
-}
-
-// Whether the key in use is the noted key of the slot.
-static bool is_key_of(const struct rekey_rotation *x, enum rekey_key slot) {
-    unsigned char sha256[32];
-
-    x->storage->sha256(x->storage->ctx, rekey_span(x->key, x->key_len), sha256);
-    return memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) == 0;
 }
 
 static void use_management_host(struct rekey_rotation *x) {
@@ -140,8 +145,8 @@ static int end(struct rekey_rotation *x, int error, enum rekey_outcome outcome) 
 
 // ---- operations of the client -------------------------------------------------------------------
 
-// Gives the client the time that is left of the run. If no time is left, the client's start
-// function fails, and its next step returns the error.
+// Gives the client the time that is left of the run. If no time is left, the first step of the
+// client's operation ends it with REKEY_E_DEADLINE.
 static void set_timeout(struct rekey_rotation *x) {
     uint64_t at = now(x);
 
@@ -266,6 +271,7 @@ static int step_hook(struct rekey_rotation *x) {
 static int activate(struct rekey_rotation *x, enum rekey_key slot) {
     int error;
 
+    x->slot = slot;
     x->state.hook_pending |= x->storage->hook != NULL;
     x->state.rolled_back = false;
     error = save_state(x);
@@ -287,6 +293,13 @@ static int activate(struct rekey_rotation *x, enum rekey_key slot) {
 }
 
 // ---- the step after a list ----------------------------------------------------------------------
+
+// Computes the hashes of both listed keys.
+static int hash_keys(struct rekey_rotation *x) {
+    int error = hash(x, listed(x, REKEY_KEY_PRIMARY), x->sha256[0]);
+
+    return error == 0 ? hash(x, listed(x, REKEY_KEY_SECONDARY), x->sha256[1]) : error;
+}
 
 static int keys_error(const struct rekey_rotation *x) {
     struct rekey_span primary = listed(x, REKEY_KEY_PRIMARY);
@@ -371,7 +384,7 @@ static int decide_rotation(struct rekey_rotation *x) {
 static int decide_sync(struct rekey_rotation *x) {
     bool primary, secondary;
 
-    if (!has_noted_keys(x)) {
+    if (is_first_run(x)) {
         return adopt(x, x->slot);
     }
     primary = changed(x, REKEY_KEY_PRIMARY);
@@ -433,10 +446,11 @@ static int probe(struct rekey_rotation *x) {
     const struct rekey_port *port = x->client->port;
     struct rekey_span uri = rekey_span(x->shown.scoring_uri, strlen(x->shown.scoring_uri));
     struct rekey_url url;
-    int error = rekey_url_parse(uri, &url);
 
-    if (error != 0) {
-        return end(x, error, REKEY_RUNNING);
+    if (rekey_url_parse(uri, &url) !=
+        0) { // the same in the next run, unless the application changes `probe`
+        x->probe_options.host = uri;
+        return end(x, REKEY_E_SCORING_URI, REKEY_LOCAL);
     }
     set_timeout(x);
     if (x->options->timeout_ms == 0) {
@@ -517,6 +531,10 @@ static int list_ended(struct rekey_rotation *x, const struct rekey_report *repor
     if (error != 0) {
         return list_again(x, phase == CONFIRMING ? CONFIRM_LATER : COMPARE_LATER, error);
     }
+    error = hash_keys(x);
+    if (error != 0) {
+        return end(x, error, REKEY_LOCAL);
+    }
     if (phase == LISTING) {
         return x->action == SYNC ? decide_sync(x) : decide_rotation(x);
     }
@@ -551,6 +569,9 @@ static int begin(struct rekey_rotation *x) {
     }
     error =
         x->action == ROTATE ? x->storage->load_operation(x->storage->ctx, &record, &slot, &age) : 0;
+    if (error == 0 && !is_slot_or_none(slot)) {
+        error = REKEY_E_STORE;
+    }
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
     }
@@ -808,10 +829,14 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
                          struct rekey_options *options,
                          const struct rekey_rotation_options *rotation,
                          const struct rekey_storage *storage) {
-    // If *x is initialized again, its own secrets are already in the list.
-    const struct rekey_secret *more =
-        options->secrets == x->secrets ? x->secrets[2].next : options->secrets;
+    const struct rekey_secret *more;
 
+    if (client == NULL || options == NULL || rotation == NULL || storage == NULL) {
+        memset(x, 0, sizeof(*x)); // each call then returns REKEY_E_OPTIONS
+        return;
+    }
+    // If *x is initialized again, its own secrets are already in the list.
+    more = options->secrets == x->secrets ? x->secrets[2].next : options->secrets;
     memset(x, 0, sizeof(*x));
     x->secrets[0].text = rekey_span(x->keys.primary.value, sizeof(x->keys.primary.value));
     x->secrets[0].next = &x->secrets[1];
@@ -835,6 +860,33 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
     options->save_ctx = x;
 }
 
+// If a rollback was cut before it exchanged the keys, the slot in use is still the other one.
+// Without a key in use, nothing was exchanged.
+static int undo_cut_rollback(struct rekey_rotation *x) {
+    enum rekey_key slot = other(x->state.slot);
+    unsigned char sha256[32];
+    int error = hash(x, rekey_span(x->key, x->key_len), sha256);
+
+    if (error == 0 &&
+        (x->key_len == 0 || memcmp(sha256, x->state.sha256[slot - 1], sizeof(sha256)) == 0)) {
+        x->state.slot = slot;
+        x->state.rolled_back = false;
+    }
+    return error;
+}
+
+// Returns the error of a parameter that the run cannot use, or 0. A run of rekey_sync needs `first`
+// if no earlier run has saved the slot in use and both keys.
+static int check_parameters(const struct rekey_rotation *x) {
+    if (x->action != ROLLBACK && x->endpoint == NULL) {
+        return REKEY_E_OPTIONS;
+    }
+    if (!is_slot_or_none(x->slot) || (x->action == SYNC && x->slot == 0 && is_first_run(x))) {
+        return REKEY_E_KEY_TYPE;
+    }
+    return 0;
+}
+
 static int start(struct rekey_rotation *x, enum action action) {
     size_t len = 0;
     int error;
@@ -855,14 +907,19 @@ static int start(struct rekey_rotation *x, enum action action) {
     if (error == 0) {
         error = x->storage->load_state(x->storage->ctx, &x->state);
     }
+    if (error == 0 && !is_slot_or_none(x->state.slot)) {
+        x->state.slot = (enum rekey_key)0;
+        error = REKEY_E_STORE;
+    }
     if (error != 0) {
         return end(x, error, REKEY_LOCAL);
     }
-    if (x->state.rolled_back && is_key_of(x, other(x->state.slot))) {
-        x->state.slot = other(x->state.slot); // a rollback was cut before it exchanged the keys
-        x->state.rolled_back = false;
+    error = check_parameters(x);
+    if (error != 0) {
+        return end(x, error, REKEY_USAGE);
     }
-    return 0;
+    error = x->state.rolled_back ? undo_cut_rollback(x) : 0;
+    return error == 0 ? 0 : end(x, error, REKEY_LOCAL);
 }
 
 // Checks whether a rollback is possible, and changes nothing. *finished is set if a saved operation
@@ -921,6 +978,7 @@ static int rollback(struct rekey_rotation *x) {
                                                                                : REKEY_LOCAL);
     }
     forget_keys(x);
+    x->slot = x->state.slot;
     x->result = REKEY_ROTATION_RESTORED;
     x->phase = HOOK;
     return 0;

@@ -34,8 +34,9 @@ struct rekey_storage {
     int (*load_key)(void *ctx, bool previous, char *key, size_t cap, size_t *len);
     // Makes `key` the key in use. The key that was in use becomes the previous key.
     int (*save_key)(void *ctx, struct rekey_span key);
-    // Exchanges the key in use and the previous key; both exist. If power fails during the
-    // exchange, the previous key must be in use afterwards; the other key may be lost.
+    // Exchanges the key in use and the previous key, which exists. If there is no key in use, the
+    // previous key must be in use afterwards. If power fails during the exchange, either nothing
+    // has changed, or the previous key is in use; the other key may be lost.
     int (*restore_key)(void *ctx);
 
     // load_state leaves *state unchanged (zeroed) if no state was saved yet.
@@ -60,6 +61,8 @@ struct rekey_storage {
     // that an interrupted run started is still working. NULL: this run has no hook.
     int (*hook)(void *ctx);
 
+    // Writes the SHA-256 of data to out. If it cannot be computed, out must be all zero: the run
+    // then ends with REKEY_E_STORE.
     void (*sha256)(void *ctx, struct rekey_span data, unsigned char out[32]);
 };
 
@@ -75,8 +78,10 @@ enum rekey_rotation_result {
 
 struct rekey_rotation_options {
     uint32_t settle_ms; // between two lists that must both contain a new key; also for rekey_sync
-    bool probe;        // instead of the second list: wait until the scoring URI accepts the new key
-    int64_t min_age_s; // between the activations of two keys
+    bool probe; // instead of the second list: wait until the scoring URI accepts the new key. If it
+                // cannot be used, the run ends with REKEY_E_SCORING_URI; a run without `probe`
+                // activates the new key
+    int64_t min_age_s;         // between the activations of two keys
     uint32_t list_interval_ms; // between two lists while a new key is expected
 };
 
@@ -95,7 +100,8 @@ struct rekey_rotation_report {
     bool found_operation;  // an unfinished operation of an earlier run was continued
     bool by_comparison;    // the list shows a new key; the service did not confirm the regeneration
     bool foreign;          // somebody else changed a key since the last run
-    struct rekey_span probed; // host of the last request to a scoring URI; empty: no such request
+    struct rekey_span probed; // host of the last request to a scoring URI; empty: no such request.
+                              // With REKEY_E_SCORING_URI: that URI; empty: missing, or too long
 };
 
 // All fields are private; use rekey_rotation_report.
@@ -123,7 +129,8 @@ struct rekey_rotation {
     uint64_t deadline, wake;
     uint64_t compare_until; // until this time an earlier operation may still change its key
     uint64_t stale_until;   // until this time a run that does not find the key in use lists again
-    unsigned char seen[32]; // the SHA-256 of the new key, as last listed
+    unsigned char sha256[2][32]; // of both keys, as last listed
+    unsigned char seen[32];      // of the new key, as listed before
     struct rekey_keys keys;
     char key[REKEY_KEY_VALUE_MAX];
     struct rekey_secret secrets[3]; // both listed keys and the key in use; then the application's
@@ -144,8 +151,9 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 // Each of these begins a run; nothing is sent yet. They return 0; REKEY_E_BUSY if another run has
 // not ended, which then continues; or an error that has ended the run: REKEY_E_STORE,
 // REKEY_E_ABORTED; REKEY_E_PORT if a function of the storage other than `hook` is NULL;
-// REKEY_E_OPTIONS if *x is zeroed, or if the client was not initialized when rekey_rotation_init
-// was called. rekey_rollback also returns REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
+// REKEY_E_OPTIONS if *x is zeroed, if a parameter of rekey_rotation_init was NULL, or the client
+// was not initialized when it was called, or if `endpoint` is NULL. rekey_sync also returns
+// REKEY_E_KEY_TYPE, and rekey_rollback REKEY_E_NO_PREVIOUS and REKEY_E_UNFINISHED.
 
 // Regenerates the slot that is not in use, and activates its key. It first finishes an unfinished
 // earlier run; after that, if the key in use was activated less than min_age_s ago, it does nothing
@@ -154,7 +162,8 @@ void rekey_rotation_init(struct rekey_rotation *x, struct rekey *client,
 int rekey_rotate(struct rekey_rotation *x, const struct rekey_endpoint *endpoint);
 
 // Follows the rotation of another device: activates the key of the slot that has changed since the
-// last run, or of the slot `first` in the first run. It regenerates nothing.
+// last run, or of the slot `first` in the first run. `first` can be 0 if the storage has the state
+// of an earlier run; else this is REKEY_E_KEY_TYPE. It regenerates nothing.
 int rekey_sync(struct rekey_rotation *x, const struct rekey_endpoint *endpoint,
                enum rekey_key first);
 

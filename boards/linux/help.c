@@ -25,7 +25,7 @@ static const char identities[] =
 static const char exit_codes[] =
     "Exit codes:\n"
     "   0 succeeded          the service confirmed the operation\n"
-    "   1 refused or failed  by the service; the service's error is printed\n"
+    "   1 refused or failed  by the service, or keys that cannot be rotated\n"
     "   2 usage              nothing was sent\n"
     "  10 not reached        nothing was executed: run the command again\n"
     "  11 not trusted        certificate, host name, clock; nothing was sent\n"

@@ -71,7 +71,7 @@ const struct option_row option_table[OPTION_COUNT] = {
     {"proxy-auth-file", "FILE", "file with user:password for the proxy", OPTION_PROXY_AUTH_FILE,
      OPTIONS_CONNECTION},
     {"timeout", "TIME",
-     "limit for a run, not counting the waits for\n--settle and --exec; default 30m",
+     "limit for a run; with rotate and sync for each\nof its parts: rekey(1) has them; default 30m",
      OPTION_TIMEOUT, OPTIONS_CONNECTION},
     {"connect-timeout", "TIME", "limit for one connection; default 15s", OPTION_CONNECT_TIMEOUT,
      OPTIONS_CONNECTION},

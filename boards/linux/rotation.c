@@ -95,6 +95,9 @@ static const char *next_step(void) {
     const struct rekey_rotation_report *x = &run.report;
 
     switch (x->outcome) {
+    case REKEY_USAGE:
+        return x->error == REKEY_E_KEY_TYPE ? "--key-type is missing: the first sync needs it"
+                                            : NULL;
     case REKEY_NOT_REACHED:
     case REKEY_NOT_TRUSTED:
         return outcome_hint(x->outcome, x->error);
@@ -157,6 +160,11 @@ static void hook_not_started(const char *program, int error) {
     say("error: --exec '%s': %s", program, rekey_posix_error_text(error));
 }
 
+// Fills run.report. The attribute saves space: the function has two callers.
+__attribute__((noinline)) static void read_report(void) {
+    rekey_rotation_report(&run.rotation, &run.report);
+}
+
 // rekey_storage.hook
 static int run_hook(void *ctx) {
     struct hook_event event = {.key_file = state_path(&run.state, "key"),
@@ -164,7 +172,7 @@ static int run_hook(void *ctx) {
     int result;
 
     (void)ctx; // the struct state, as for the storage's other functions
-    rekey_rotation_report(&run.rotation, &run.report);
+    read_report();
     event.key_type = slot_name(run.report.in_use);
     if (run.hook.child == 0 &&
         run.report.result != REKEY_ROTATION_NONE) { // otherwise it is the hook of an earlier run,
@@ -195,11 +203,6 @@ static int refuse(void) {
         save_status("", text, &len);
     }
     return session_end(s, run.report.outcome);
-}
-
-int rotation_refuse(enum rekey_outcome outcome, int error, const char *text) {
-    fault_set(&run.session->fault, outcome, error, "%s", text);
-    return refuse();
 }
 
 int rotation_open_state(struct session *s, struct state *state) {
@@ -291,10 +294,13 @@ static int conclude(void) {
     char text[1024];
     size_t len;
 
-    rekey_rotation_report(&run.rotation, &run.report);
+    read_report();
     outcome = x->outcome;
     rekey_report(&s->client, &report);
     report.error = x->error;
+    if (x->error == REKEY_E_SCORING_URI) {
+        report.subject = x->probed;
+    }
     if (report.host.ptr == NULL) { // no host was called, or the scoring host was the last one
         report.host = x->probed.ptr != NULL ? x->probed : s->options->host;
     }

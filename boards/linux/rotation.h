@@ -28,7 +28,4 @@ int rotation_open(const struct options *o, const struct rotation_kind *kind,
 // rekey_sync or rekey_rollback returned. Returns the exit code.
 int rotation_run(int begun);
 
-// Ends a run that cannot begin after all. Returns the exit code.
-int rotation_refuse(enum rekey_outcome outcome, int error, const char *text);
-
 #endif

@@ -38,9 +38,10 @@ static void find_details(const struct session *s, const struct rekey_report *rep
     } else if (error == REKEY_E_LIMIT_ARENA) {
         explain_limit(s, error, rekey_arena_needed(), REKEY_ARENA_SIZE, "REKEY_ARENA_SIZE", buf,
                       cap);
-    } else if (report->subject.len > 0 && (url || error == REKEY_E_REDIRECT)) {
-        snprintf(buf, cap, "%s%.*s", url ? "" : "to ", (int)report->subject.len,
-                 report->subject.ptr);
+    } else if (report->subject.len > 0 &&
+               (url || error == REKEY_E_REDIRECT || error == REKEY_E_SCORING_URI)) {
+        snprintf(buf, cap, "%s%.*s", error == REKEY_E_REDIRECT ? "to " : "",
+                 (int)report->subject.len, report->subject.ptr);
     } else if (report->host.ptr != s->identity.managed.host.ptr && // never through a proxy
                proxy_explain(&s->proxy, error, s->tcp.error, buf, cap)) {
         return;

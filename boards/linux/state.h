@@ -40,7 +40,7 @@ struct state {
     int error;         // errno
     char path[512];
     char operation_path[512];
-    char text[1024];
+    char text[REKEY_PATH_MAX + 512]; // of each file but the operation; `state` contains a path
 };
 
 // For rotate.h; the ctx is the struct state. The hook is not part of it.

@@ -676,10 +676,24 @@ def test_probe_of_a_key_that_is_not_accepted(arm, rekey, adopted, state):
     ]
 
 
-@pytest.mark.parametrize("uri", ["", "http://localhost/score", "https://127.0.0.1:{main}/x"])
-def test_probe_without_a_good_scoring_uri(arm, rekey, adopted, state, uri):
-    """There is none, it is a plain one (the key is never sent there), or it does not score."""
-    name = adopted(properties={"scoringUri": uri.format_map(arm.ports)})
+@pytest.mark.parametrize("uri", ["", "http://localhost/score", "https://localhost/" + 250 * "a"])
+def test_probe_without_a_usable_scoring_uri(arm, rekey, adopted, state, uri):
+    """There is none, it is a plain one (the key is never sent there), or it is too long. No timer
+    should try again with --probe; without it, the key that was regenerated is activated."""
+    name = adopted(properties={"scoringUri": uri})
+    for _ in range(2):
+        result = rekey.rotate(name, "--probe", code=15)
+        result.says("error: no scoring URI of https and at most 255 bytes: rotate without --probe")
+        result.says("--probe: http://localhost/score" if uri.startswith("http:") else "--probe (")
+        assert in_use(arm, name, state) == "Primary"
+    rekey.rotate(name)
+    assert in_use(arm, name, state) == "Secondary" and arm.keys(name)["regenerated"] == [
+        "Secondary"
+    ]
+
+
+def test_probe_of_a_uri_that_does_not_score(arm, rekey, adopted, state):
+    name = adopted(properties={"scoringUri": "https://127.0.0.1:{main}/x".format_map(arm.ports)})
     rekey.rotate(name, "--probe", "--poll-interval", "1", "--timeout", "3", code=(12, 13))
     assert in_use(arm, name, state) == "Primary"
     rekey.rotate(name)

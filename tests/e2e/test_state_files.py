@@ -473,6 +473,15 @@ def test_an_endpoint_of_another_name(arm, rekey, state, left):
     assert (state / "state").read_text() == before and arm.connections("main", mark) == []
 
 
+def test_the_longest_name_of_a_resource_group(arm, rekey, state):
+    """90 letters, each of which is 12 bytes in the path."""
+    name = arm.endpoint()
+    for _ in range(2):
+        rekey.rotate(name, "-g", 90 * "\U00020000")
+    assert accepted(arm, name, state) and arm.keys(name)["regenerated"] == ["Secondary"]
+    assert 90 * "%F0%A0%80%80" in (state / "state").read_text()
+
+
 def test_an_empty_state_is_like_no_state(arm, rekey, state):
     """A file system that lost the content leaves an empty file: no earlier state is known, and the
     service's keys tell which slot is in use."""

@@ -453,10 +453,16 @@ static int hook(void *ctx) {
     return REKEY_DONE;
 }
 
+static int sums, sum_fails_at; // calls of `sum`; from the call with this number on, it fails
+
 // Not SHA-256, which belongs to the port, but a sum that differs for these keys.
 static void sum(void *ctx, struct rekey_span data, unsigned char out[32]) {
     (void)ctx;
     meddle();
+    if (sum_fails_at != 0 && ++sums >= sum_fails_at) {
+        memset(out, 0, 32);
+        return;
+    }
     memset(out, 1, 32);
     for (size_t i = 0; i < data.len; i++) {
         out[i % 31] = (unsigned char)(out[i % 31] * 31 + data.ptr[i]);
@@ -1333,6 +1339,7 @@ static void test_probe(void **state) {
     } rows[] = {{200, true},  {299, true},  {400, true},  {405, true},  {424, true},
                 {401, false}, {403, false}, {404, false}, {408, false}, {429, false},
                 {500, false}, {302, false}, {300, false}, {0, false}};
+    struct rekey_rotation_report report;
     bool more = true;
 
     (void)state;
@@ -1395,11 +1402,21 @@ static void test_probe(void **state) {
     adopted();
     rules.probe = true;
     world.scoring = "";
-    ends(ROTATE, REKEY_E_URL_SCHEME, REKEY_RUNNING);
+    ends(ROTATE, REKEY_E_SCORING_URI, REKEY_LOCAL);
+    rekey_rotation_report(&rotation, &report);
+    check_int(report.probed.len, 0);
     row("not https");
     world.scoring = "http://scores.example/";
-    check_int(run(ROTATE), REKEY_E_URL_SCHEME);
+    ends(ROTATE, REKEY_E_SCORING_URI, REKEY_LOCAL);
+    rekey_rotation_report(&rotation, &report);
+    check_span(report.probed, REKEY_SPAN("http://scores.example/"));
     check_int(world.probes, 0);
+    check_int(world.posts, 1);
+    check(strcmp(world.key, world.keys[0]) == 0);
+    row("then without a probe");
+    rules.probe = false;
+    rotates(2);
+    check_int(world.posts, 1);
     for (int at = 1; more; at++) {
         row_n("the storage fails at call", at);
         adopted();
@@ -1443,6 +1460,8 @@ static void test_probe(void **state) {
 }
 
 static void test_sync(void **state) {
+    struct rekey_rotation_report report;
+
     (void)state;
     row("at first the slot that was named");
     reset();
@@ -1464,6 +1483,9 @@ static void test_sync(void **state) {
         check_int(rotation.result, REKEY_ROTATION_ROTATED);
         check(!rotation.foreign && strcmp(world.key, world.keys[slot - 1]) == 0);
         check_int(world.hooks, 2);
+        rekey_rotation_report(&rotation, &report);
+        check_int(report.in_use, slot);
+        check_int(report.target, slot);
     }
     row("the list was an old one");
     reset();
@@ -1584,6 +1606,24 @@ static void test_rollback(void **state) {
     check_int(run(ROLLBACK), 0);
     check(!world.has_state && strcmp(world.key, world.keys[1]) == 0);
     check_int(world.hooks, 1);
+    for (int at = 0, more = 1; more; at++) {
+        row_n("the key file is lost, and then power at call", at);
+        adopted();
+        rotates(2);
+        world.key[0] = '\0';
+        world.fail_at = at;
+        world.power = true;
+        run(ROLLBACK);
+        more = at == 0 || world.calls >= at;
+        world.fail_at = 0;
+        if (more && at != 0) {
+            check_int(run(ROLLBACK), 0);
+        }
+        check_int(rotation.result, REKEY_ROTATION_RESTORED);
+        check(strcmp(world.key, world.keys[0]) == 0);
+        check_int(world.state.slot, REKEY_KEY_PRIMARY);
+        check_int(rotation.slot, REKEY_KEY_PRIMARY);
+    }
     row("nobody is told");
     adopted();
     check_int(run(ROTATE), 0);
@@ -2017,6 +2057,172 @@ static void test_not_ready(void **state) {
     rows_done();
 }
 
+// The longest run: each of its five parts takes nearly the whole timeout (docs/rotation.md). The
+// operation of an earlier run never ends, and lists fail; then the new operation takes its time,
+// and so do the list of the new key, the list after the settling, and the hook.
+static void test_longest_run(void **state) {
+    const uint64_t part = REKEY_TIMEOUT_MS, other_waits = 2 * 60000 + 60000 + 60000;
+    uint64_t start, posted = 0, settled = 0;
+
+    (void)state;
+    row("five times the timeout");
+    adopted();
+    world.answer = FAILS_LATER; // it is accepted, and not executed
+    begin(ROTATE);
+    while (world.record.kind == REKEY_POLL_NONE) {
+        rekey_rotation_step(&rotation);
+    }
+    rekey_rotation_abort(&rotation);
+    check_int(rotation.outcome, REKEY_RUNNING);
+    world.answer = SAYS_202;
+    world.list_status = 500;
+    world.stale_ms = 2 * part - 60000;
+    world.hook_waits = 590;
+    start = fake.now;
+    begin(ROTATE);
+    do {
+        bool list_fails = world.posts == 1 && fake.now < start + 2 * part + 90000;
+
+        posted = posted == 0 && world.posts == 2 ? fake.now : posted;
+        settled = settled == 0 && rotation.settled ? fake.now : settled;
+        list_fails |= settled != 0 && fake.now < settled + 60000 + part - 30000;
+        world.list_failures = list_fails;
+        world.poll_status = posted != 0 && fake.now >= posted + part - 30000 ? 200 : 202;
+    } while (step() > 0);
+    check_rotated(2);
+    check_int(world.posts, 2);
+    check(fake.now - start <= 5 * part + other_waits);
+    check(fake.now - start > 5 * part + other_waits - 300000);
+    rows_done();
+}
+
+// A hash that cannot be computed is no reason to take a key for a new one.
+static void test_hash_fails(void **state) {
+    struct rekey_rotation_report report;
+    bool more = true;
+
+    (void)state;
+    for (int at = 1; more; at++) {
+        row_n("an operation that has changed nothing; the hash fails at call", at);
+        adopted();
+        world.answer = SAYS_NOTHING;
+        world.loses_it = true;
+        ends(ROTATE, REKEY_E_END, REKEY_UNKNOWN);
+        world.answer = SAYS_200;
+        sums = 0;
+        sum_fails_at = at;
+        run(ROTATE);
+        more = sums >= at;
+        sum_fails_at = 0;
+        rekey_rotation_report(&rotation, &report);
+        check_int(report.error, more ? REKEY_E_STORE : 0);
+        check_int(report.outcome, more ? REKEY_LOCAL : REKEY_SUCCEEDED);
+        check(!more || strcmp(world.key, "key-1-0") == 0);
+        check(!report.by_comparison);
+        if (more) {
+            pass(7200000);
+            rotates(2);
+        }
+    }
+    row("a first run");
+    reset();
+    sums = 0;
+    sum_fails_at = 1;
+    ends(ROTATE, REKEY_E_STORE, REKEY_LOCAL);
+    ends(SYNC, REKEY_E_STORE, REKEY_LOCAL);
+    check(world.key[0] == '\0' && world.hooks == 0);
+    sum_fails_at = 0;
+    row("after a rollback that is not complete");
+    adopted();
+    rotates(2);
+    world.hook_fails = 1;
+    ends(ROLLBACK, REKEY_E_HOOK, REKEY_LOCAL);
+    check(world.state.rolled_back);
+    sums = 0;
+    sum_fails_at = 1;
+    ends(ROLLBACK, REKEY_E_STORE, REKEY_LOCAL);
+    sum_fails_at = 0;
+    check_int(run(ROLLBACK), 0);
+    check(strcmp(world.key, world.keys[0]) == 0);
+    rows_done();
+}
+
+// A parameter, or a value from the storage, that no run can use. Nothing is sent.
+static void test_bad_parameters(void **state) {
+    static const struct {
+        const char *name;
+        enum verb verb;
+        int first; // of rekey_sync
+        int saved; // slot in the saved state; -1: no state
+        int slot;  // of the saved operation
+        bool no_endpoint;
+        int error;
+        enum rekey_outcome outcome;
+    } rows[] = {
+        {"rotate without an endpoint", ROTATE, 0, -1, 0, true, REKEY_E_OPTIONS, REKEY_USAGE},
+        {"sync without an endpoint", SYNC, 1, -1, 0, true, REKEY_E_OPTIONS, REKEY_USAGE},
+        {"sync: no slot in the first run", SYNC, 0, -1, 0, false, REKEY_E_KEY_TYPE, REKEY_USAGE},
+        {"sync: no slot, and none is saved", SYNC, 0, 0, 0, false, REKEY_E_KEY_TYPE, REKEY_USAGE},
+        {"sync: slot 3 in the first run", SYNC, 3, -1, 0, false, REKEY_E_KEY_TYPE, REKEY_USAGE},
+        {"sync: slot 7 later", SYNC, 7, 1, 0, false, REKEY_E_KEY_TYPE, REKEY_USAGE},
+        {"sync: no slot later", SYNC, 0, 1, 0, false, 0, REKEY_SUCCEEDED},
+        {"sync: slot 3 is saved", SYNC, 1, 3, 0, false, REKEY_E_STORE, REKEY_LOCAL},
+        {"rotate: slot 7 is saved", ROTATE, 0, 7, 0, false, REKEY_E_STORE, REKEY_LOCAL},
+        {"rollback: slot 7 is saved", ROLLBACK, 0, 7, 0, false, REKEY_E_STORE, REKEY_LOCAL},
+        {"rotate: an operation of slot 3", ROTATE, 0, 1, 3, false, REKEY_E_STORE, REKEY_LOCAL},
+    };
+    struct rekey_rotation_report report;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int result;
+
+        row(rows[i].name);
+        adopted();
+        world.has_state = rows[i].saved >= 0;
+        world.state.slot = (enum rekey_key)rows[i].saved;
+        world.operation = (enum rekey_key)rows[i].slot;
+        world.record = (struct rekey_record){.kind = REKEY_POLL_NONE};
+        begin(ROTATE); // initializes everything
+        rekey_rotation_abort(&rotation);
+        world.lists = 0;
+        result = rows[i].verb == ROLLBACK ? rekey_rollback(&rotation)
+                 : rows[i].verb == ROTATE
+                     ? rekey_rotate(&rotation, rows[i].no_endpoint ? NULL : &endpoint)
+                     : rekey_sync(&rotation, rows[i].no_endpoint ? NULL : &endpoint,
+                                  (enum rekey_key)rows[i].first);
+        while (result >= 0 && (result = step()) > 0) {
+        }
+        check_int(result, rows[i].error);
+        rekey_rotation_report(&rotation, &report);
+        check_int(report.outcome, rows[i].outcome);
+        check_int(report.error, rows[i].error);
+        check(report.in_use <= REKEY_KEY_SECONDARY);
+        check_int(world.lists, rows[i].error == 0);
+        check(all_zero(rotation.key, sizeof(rotation.key)) && !options.hold);
+    }
+    row("sync: no slot, and no hashes are saved");
+    adopted();
+    memset(world.state.sha256, 0, sizeof(world.state.sha256));
+    begin(ROTATE);
+    rekey_rotation_abort(&rotation);
+    check_int(rekey_sync(&rotation, &endpoint, (enum rekey_key)0), REKEY_E_KEY_TYPE);
+    for (int missing = 0; missing < 4; missing++) {
+        row_n("initialized without pointer", missing);
+        reset();
+        begin(ROTATE);
+        rekey_rotation_abort(&rotation);
+        rekey_rotation_init(&rotation, missing == 0 ? NULL : &client,
+                            missing == 1 ? NULL : &options, missing == 2 ? NULL : &rules,
+                            missing == 3 ? NULL : &storage);
+        check_int(rekey_rotate(&rotation, &endpoint), REKEY_E_OPTIONS);
+        check_int(rekey_sync(&rotation, &endpoint, REKEY_KEY_PRIMARY), REKEY_E_OPTIONS);
+        check_int(rekey_rollback(&rotation), REKEY_E_OPTIONS);
+        not_ready(REKEY_E_OPTIONS);
+    }
+    rows_done();
+}
+
 // The loop of the library, and what its report says.
 static void test_report(void **state) {
     static const struct rekey_rotation_options defaults = REKEY_ROTATION_OPTIONS_INIT;
@@ -2277,6 +2483,9 @@ int main(void) {
         UNIT(test_aborted_by_calls),
         UNIT(test_busy),
         UNIT(test_not_ready),
+        UNIT(test_hash_fails),
+        UNIT(test_longest_run),
+        UNIT(test_bad_parameters),
         UNIT(test_report),
         UNIT(test_cuts),
         UNIT(test_cuts_of_what_was_left),

@@ -9,20 +9,10 @@ static int follow(const struct options *o) {
                                               .changed = "has changed",
                                               .later =
                                                   "later runs follow the machine that rotates"};
-    struct rekey_rotation_report report;
     struct rekey_rotation *x;
-    int code = rotation_open(o, &kind, &x), result;
+    int code = rotation_open(o, &kind, &x);
 
-    if (code != 0) {
-        return code;
-    }
-    result = rekey_sync(x, &o->endpoint, o->key);
-    rekey_rotation_report(x, &report);
-    if (result == 0 && o->key == 0 && report.in_use == 0) {
-        return rotation_refuse(REKEY_USAGE, REKEY_E_KEY_TYPE,
-                               "--key-type is missing: the first sync needs it");
-    }
-    return rotation_run(result);
+    return code != 0 ? code : rotation_run(rekey_sync(x, &o->endpoint, o->key));
 }
 
 const struct command_row command_sync = {
