@@ -60,8 +60,8 @@ void rekey_exchange_receive(struct rekey_exchange *x, struct rekey_http_field *f
 // Makes at most one call of the transport. `now` is the port's clock in ms. The errors are those of
 // the transport, those of http.h, and the two time limits REKEY_E_CONNECT_TIMEOUT and
 // REKEY_E_IDLE_TIMEOUT. After an error the caller must call rekey_exchange_close; but if the error
-// occurred while sending, the caller may call rekey_exchange_receive instead, to read an answer that
-// came early.
+// occurred while sending, the caller may call rekey_exchange_receive instead, to read an answer
+// that came early.
 int rekey_exchange_step(struct rekey_exchange *x, uint64_t now);
 
 // Whether the next step calls the transport's write, or the last step called it and it failed.

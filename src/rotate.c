@@ -605,8 +605,7 @@ static int operation_ended(struct rekey_rotation *x, const struct rekey_report *
         set_deadline(x, x->timeout_ms);
         return list(x, CONFIRMING);
     }
-    if (resumed && (report->outcome == REKEY_UNKNOWN || report->outcome == REKEY_USAGE ||
-                    report->error == REKEY_E_DEADLINE)) {
+    if (resumed && (report->outcome == REKEY_UNKNOWN || report->error == REKEY_E_DEADLINE)) {
         return begin_comparing(x);
     }
     if (report->outcome != REKEY_UNKNOWN && report->outcome != REKEY_RUNNING) {

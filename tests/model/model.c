@@ -720,6 +720,7 @@ static void answer_show(void) {
                                          URI(""), ""};
     int value = choose("show", "a scoring URI|http|none|403", 4, 1);
 
+    run.causes |= value == 1 || value == 2 ? LOCAL : 0;
     say(value == 3 ? "403 F" : OK, bodies[value]);
 }
 
