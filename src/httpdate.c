@@ -4,9 +4,9 @@
 
 // The index of the three letters at `ptr` in `names`; -1 if `names` does not have them.
 static int name_index(const char *names, const char *ptr) {
-    for (int i = 0; names[3 * i] != '\0'; i++) {
-        if (memcmp(names + 3 * i, ptr, 3) == 0) {
-            return i;
+    for (const char *name = names; *name != '\0'; name += 3) {
+        if (memcmp(name, ptr, 3) == 0) {
+            return (int)(name - names) / 3;
         }
     }
     return -1;
