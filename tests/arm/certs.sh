@@ -129,6 +129,15 @@ certificate() {
         { cat log >&2; exit 1; }
 }
 
+# root NAME SUBJECT DIGEST BYTES: makes a root of this size. It is part of the firmware of a board, whose size is compared;
+# the lengths of serial numbers and of ECDSA signatures are random, so it may take some tries.
+root() {
+    for _ in $(seq 30); do
+        certificate "$1" "$2" root "$1" "$3" "$good"
+        if [ "$(openssl x509 -in "$1.one" -outform DER | wc -c)" -eq "$4" ]; then return; fi
+    done
+}
+
 rsa issuer1 4096 & rsa issuer2 4096 & rsa ca 2048 & rsa server 2048 & rsa client 2048 & rsa client4096 4096 &
 rsa clientother 2048 & wait
 for name in expired future wronghost selfsigned impostor unknown clouds; do cp server.key $name.key; done
@@ -136,7 +145,7 @@ cp client4096.key wide.key
 rsa unknownroot 2048 & rsa impostorroot 2048 & wait
 ec ecroot P-521; ec ecissuer P-384; ec ec P-256; ec clientec P-256
 
-certificate ca "/C=US/O=rekey tests/CN=rekey test root" root ca sha256 "$good"
+root ca "/C=US/O=rekey tests/CN=rekey test root" sha256 846
 certificate issuer1 "/C=US/O=rekey tests/CN=rekey test RSA policy authority 2024" issuer ca sha256 "$good"
 certificate issuer2 "/C=US/O=rekey tests/CN=rekey test RSA TLS issuing authority 04" issuer issuer1 sha512 "$good"
 certificate server "/C=US/O=rekey tests/CN=localhost" azure issuer2 sha384 "$good"
@@ -153,7 +162,7 @@ certificate unknownroot "/O=Captive Portal Inc/CN=Captive Portal Root" root unkn
 certificate unknown /CN=localhost leaf unknownroot sha256 "$good"
 certificate impostorroot "/C=US/O=rekey tests/CN=rekey test root" root impostorroot sha256 "$good"
 certificate impostor /CN=localhost leaf impostorroot sha256 "$good"
-certificate ecroot "/O=rekey tests/CN=rekey test EC root" root ecroot sha512 "$good"
+root ecroot "/O=rekey tests/CN=rekey test EC root" sha512 566
 certificate ecissuer "/O=rekey tests/CN=rekey test EC issuing authority" issuer ecroot sha512 "$good"
 certificate ec /CN=localhost leaf ecissuer sha384 "$good"
 
