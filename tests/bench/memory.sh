@@ -16,9 +16,11 @@ quietly() {
     }
 }
 
+# shellcheck disable=SC2086  # make is words
+quietly $make deps-test build/certs/.made
 boards=$(for each in boards/*/board.mk; do basename "$(dirname "$each")"; done | LC_ALL=C sort)
 for board in $boards; do
-    # shellcheck disable=SC2086  # make is words
+    # shellcheck disable=SC2086
     quietly $make deps all BOARD="$board"
 done
 # shellcheck disable=SC2086
