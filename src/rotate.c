@@ -447,8 +447,8 @@ static int probe(struct rekey_rotation *x) {
     struct rekey_span uri = rekey_span(x->shown.scoring_uri, strlen(x->shown.scoring_uri));
     struct rekey_url url;
 
-    if (rekey_url_parse(uri, &url) !=
-        0) { // the same in the next run, unless the application changes `probe`
+    if (rekey_url_parse(uri, &url) != 0) {
+        // It is the same in the next run, unless the application changes `probe`.
         x->probe_options.host = uri;
         return end(x, REKEY_E_SCORING_URI, REKEY_LOCAL);
     }
