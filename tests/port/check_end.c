@@ -76,9 +76,13 @@ void check_half(struct run *run) {
 void check_reset_after(struct run *run) {
     struct line l = line_of(run, 0);
     char text[16];
+    size_t len;
 
     if (!opened(&l, PEER_RESET_AFTER)) {
         return;
+    }
+    if (receive(&l, text, 1, &len, LONG_MS) != REKEY_DONE) {
+        broken(run, SAYS_STREAM, "the first byte of the peer did not come");
     }
     send_all(&l, "!", 1, LONG_MS);
     if (run->check->ports[1] != NULL) {

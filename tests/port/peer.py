@@ -239,8 +239,10 @@ def half(stream):
 
 
 def reset_after(stream):
-    """The client's byte shows that it has seen the connection open."""
+    """The first byte shows the client that report_end will be about this connection. The client's
+    byte shows that it has seen the connection open."""
     mine = begin_note()
+    stream.send(b"!")
     stream.receive_all(1)
     stream.send(PATTERN[:BLOCK])
     stream.reset()
