@@ -1,5 +1,5 @@
 // broken_part.c - returns that a write would block although it has accepted a part of the bytes:
-// for every second write that is large. Only check_large_write and check_close_blocked write so much.
+// for every second write that is large, as only check_large_write and check_close_blocked write.
 
 #include "pass.h"
 
