@@ -136,6 +136,7 @@ root() {
         certificate "$1" "$2" root "$1" "$3" "$good"
         if [ "$(openssl x509 -in "$1.one" -outform DER | wc -c)" -eq "$4" ]; then return; fi
     done
+    echo "certs.sh: no $1 of $4 bytes in 30 tries; the firmware will not have the size in docs/memory.md" >&2
 }
 
 rsa issuer1 4096 & rsa issuer2 4096 & rsa ca 2048 & rsa server 2048 & rsa client 2048 & rsa client4096 4096 &
